@@ -1,0 +1,1 @@
+"""The world, translated to events; actions, carried out."""

@@ -1,0 +1,1 @@
+"""HTTP: the rack's state for people and programs."""

@@ -1,0 +1,120 @@
+"""Everything that a node can ask for. A batch is in lawful order and is carried out in that order.
+
+The law: a `ReserveTerms` stands before any message that uses the new terms, and a `Remember` before
+any message that promises the remembered pair.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rackgrid.core.reason import Decision
+from rackgrid.identity import NodeId, Pair
+from rackgrid.wire.message import Message, Role
+from rackgrid_firmware.link import Command as FirmwareCommand
+
+
+@dataclass(frozen=True, slots=True)
+class Multicast:
+    """Send to the group."""
+
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class Unicast:
+    """Send to one node, at the address from which it was last heard."""
+
+    to: NodeId
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class Instruct:
+    """Tell the firmware."""
+
+    command: FirmwareCommand
+
+
+@dataclass(frozen=True, slots=True)
+class ReserveTerms:
+    """Keep durably that terms below `until` may be used by this boot."""
+
+    until: int
+
+
+@dataclass(frozen=True, slots=True)
+class Remember:
+    """Keep in memory that outlives the process: this is the highest pair that was acked."""
+
+    pair: Pair
+
+
+@dataclass(frozen=True, slots=True)
+class RoleChanged:
+    """Publish: what this node is, and whom it follows."""
+
+    role: Role
+    pair: Pair
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class PriceApplied:
+    """Publish: this price is in force at this node from now on."""
+
+    pair: Pair
+    round: int
+    price_uc: int
+    valid_for_ns: int
+    scarce: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PriceSent:
+    """Publish: this node, as broker, has just sent this price."""
+
+    pair: Pair
+    round: int
+    price_uc: int
+    valid_for_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class PriceLost:
+    """Publish: the price has expired and is unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadDecided:
+    """Publish: what was decided for a load, and why."""
+
+    decision: Decision
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """Publish: something that an operator wants to read (a refusal, a disagreement, an alarm)."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """The node has left or stopped: its driver may end."""
+
+
+Action = (
+    Multicast
+    | Unicast
+    | Instruct
+    | ReserveTerms
+    | Remember
+    | RoleChanged
+    | PriceApplied
+    | PriceSent
+    | PriceLost
+    | LoadDecided
+    | Noted
+    | Left
+)

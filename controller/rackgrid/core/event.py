@@ -1,0 +1,99 @@
+"""Everything that can happen to a node. Each carries the local monotonic time at which it did."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rackgrid.identity import BootId, NodeId
+from rackgrid.market.offer import Offer
+from rackgrid.wire.message import Message
+from rackgrid_firmware.link import Report as FirmwareReport
+
+
+@dataclass(frozen=True, slots=True)
+class DatagramReceived:
+    """An authentic datagram arrived.
+
+    Attributes:
+        sender, boot: from the sealed envelope.
+        unicast: whether it was sent to this node alone.
+    """
+
+    now_ns: int
+    sender: NodeId
+    boot: BootId
+    unicast: bool
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class TimePassed:
+    """The deadline that the node asked for has come, or time passed for another reason."""
+
+    now_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class FirmwareReported:
+    """The firmware said something."""
+
+    now_ns: int
+    report: FirmwareReport
+
+
+@dataclass(frozen=True, slots=True)
+class FirmwareLost:
+    """The link to the firmware is gone."""
+
+    now_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class OffersChanged:
+    """The sources that this node speaks for offer something else now."""
+
+    now_ns: int
+    offers: tuple[Offer, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CapacityChanged:
+    """The operator says that the feed gives more or less."""
+
+    now_ns: int
+    capacity_mw: int
+
+
+@dataclass(frozen=True, slots=True)
+class LoopLate:
+    """The driver's own loop ran late by `late_ns`: accuse nobody on this evidence."""
+
+    now_ns: int
+    late_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class LeaveRequested:
+    """The operator takes this node out: loads off, then LEAVE."""
+
+    now_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class StopRequested:
+    """The controller stops (SIGTERM): resign, and let the outputs run on to their deadlines."""
+
+    now_ns: int
+
+
+Event = (
+    DatagramReceived
+    | TimePassed
+    | FirmwareReported
+    | FirmwareLost
+    | OffersChanged
+    | CapacityChanged
+    | LoopLate
+    | LeaveRequested
+    | StopRequested
+)

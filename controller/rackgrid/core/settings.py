@@ -1,0 +1,108 @@
+"""What a node is told once, at its start: its name, its timers, its loads, its feed.
+
+Timers and their symbols (DESIGN words): heartbeat `h`, authority `T`, grant `G`, clock-rate bound `ρ`,
+margin. All are nanoseconds of a local monotonic clock; no clock is compared with another node's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+SECOND_NS = 1_000_000_000
+MS_NS = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Every timer of the group and the promises.
+
+    Attributes:
+        heartbeat_ns: between the broker's heartbeats.
+        suspect: this many silent heartbeats make the broker suspect (and a member absent, see
+            `absent_ns`).
+        skew_ns, skew_max_ns: a lower rank waits this much longer per rank, at most so long, so that
+            usually one node stands.
+        beacon_ns: between beacons.
+        round_ns: between clearings when nothing happens.
+        authority_ns: T; acks to heartbeats older than this carry no authority.
+        grant_ns: G; a grant lives this long from the sending of the bid that it answers.
+        margin_ns: shed time plus the bound within which a hung firmware is ended.
+        rho_ppm: bound on the error of any clock's rate, parts per million.
+        preempt: whether a stable node of higher rank gets the office.
+        preempt_after_ns: how long it must have been stable.
+        absent_ns: a member silent for so long is absent.
+        price_valid_ns: how long a price may be used.
+    """
+
+    heartbeat_ns: int = 100 * MS_NS
+    suspect: int = 3
+    skew_ns: int = 15 * MS_NS
+    skew_max_ns: int = 60 * MS_NS
+    beacon_ns: int = SECOND_NS
+    round_ns: int = 500 * MS_NS
+    authority_ns: int = 500 * MS_NS
+    grant_ns: int = 2500 * MS_NS
+    margin_ns: int = 3100 * MS_NS
+    rho_ppm: int = 10_000
+    preempt: bool = True
+    preempt_after_ns: int = 60 * SECOND_NS
+    absent_ns: int = 1000 * MS_NS
+    price_valid_ns: int = 2000 * MS_NS
+
+    def stretched(self, span_ns: int) -> int:
+        """How long `span_ns` of another node's clock may last on ours: span · (1+ρ)/(1−ρ)."""
+        million = 1_000_000
+        return -(-span_ns * (million + self.rho_ppm) // (million - self.rho_ppm))
+
+    @property
+    def quiet_ns(self) -> int:
+        """T_quiet: how long a node without a remembered pair neither votes nor takes a grant."""
+        return 2 * self.stretched(self.authority_ns)
+
+
+@dataclass(frozen=True, slots=True)
+class LoadSettings:
+    """A load as the market sees it; its copper is in the board profile.
+
+    Attributes:
+        name: of the load, unique in the rack's node.
+        output: the board's output that feeds it.
+        worth_uc: highest price at which it is wanted, micro-currency per kWh; None if required.
+    """
+
+    name: str
+    output: str
+    worth_uc: int | None
+
+    @property
+    def required(self) -> bool:
+        """Whether it always gets its power."""
+        return self.worth_uc is None
+
+
+@dataclass(frozen=True, slots=True)
+class NodeSettings:
+    """Everything that a node is told at its start.
+
+    Attributes:
+        expect: how many nodes must be heard (itself included) before a first broker is elected.
+        capacity_mw: of the feed, mW.
+        reserve_mw: kept free for devices that are plugged in and not admitted, mW.
+        price_cap_uc: what a load bids that must go on running (inside its min-on).
+        terms_from: the first term of the block that this boot reserved.
+        terms_until: one past the block's last; asking for more is an action.
+        seed: 64 random bits: jitter and nonces come from it, so a run can be replayed.
+    """
+
+    name: str
+    priority: int
+    expect: int
+    capacity_mw: int
+    reserve_mw: int
+    price_cap_uc: int
+    loads: tuple[LoadSettings, ...]
+    timing: Timing
+    api_port: int
+    terms_from: int
+    terms_until: int
+    seed: int

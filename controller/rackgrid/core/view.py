@@ -1,0 +1,114 @@
+"""How the rack looks from one node: what the API, the bridge and the terminal show.
+
+Floats in W and currency: this is an edge (integers stay inside).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class NodeView:
+    """This node."""
+
+    id: str
+    name: str
+    priority: int
+
+
+@dataclass(frozen=True, slots=True)
+class RosterView:
+    """One admitted node."""
+
+    id: str
+    name: str
+    priority: int
+    floor_w: float
+    votes: int
+
+
+@dataclass(frozen=True, slots=True)
+class MemberView:
+    """One node that is heard now (itself included)."""
+
+    id: str
+    name: str
+    role: str
+    priority: int
+    draw_w: float
+    floor_w: float
+    heard_ms: int
+    api_port: int
+
+
+@dataclass(frozen=True, slots=True)
+class PriceView:
+    """The price in force; `value` is None while it is unknown, never the last one."""
+
+    value: float | None
+    currency: str
+    term: int
+    round: int
+    valid_for_s: float
+    scarce: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FeedView:
+    """The feed as the broker last announced it."""
+
+    capacity_w: float
+    drawn_w: float
+    granted_w: float
+    floors_w: float
+
+
+@dataclass(frozen=True, slots=True)
+class LoadView:
+    """One load of any node."""
+
+    name: str
+    node: str
+    kind: str
+    on: bool
+    watts: float
+    worth: float | None
+    grant_w: float
+    reason: str
+    fault: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class MeterView:
+    """One meter of this node."""
+
+    name: str
+    volts: float
+    amps: float
+    watts: float
+    energy_j: float
+    quality: str
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """The rack from one node, at one moment."""
+
+    rack: str
+    node: NodeView
+    role: str
+    term: int
+    broker: str
+    """Name of the followed broker, or its id where the name is not known, or ""."""
+    broker_id: str
+    authority: bool
+    roster: tuple[RosterView, ...]
+    members: tuple[MemberView, ...]
+    price: PriceView
+    feed: FeedView
+    loads: tuple[LoadView, ...]
+    meters: tuple[MeterView, ...]
+    firmware: bool
+    rejected: dict[str, int]
+    """Datagrams dropped, by reason."""

@@ -1,0 +1,29 @@
+"""The errors of the controller.
+
+RackgridError
+├── ConfigError    (ValueError)  the configuration is wrong: carries every finding at once
+├── StoreError     (OSError)     a promise cannot be kept durably: stop granting
+└── TransportError (OSError)     the network cannot be used as configured
+
+A peer's fault is never an exception: it is a `Rejection`, a value, counted by reason. An assertion
+that fails is our own bug, and stays on in production: a broken promise stops the process, and the
+firmware's deadlines make its outputs safe.
+"""
+
+from __future__ import annotations
+
+
+class RackgridError(Exception):
+    """Anything that went wrong in the controller and that is not a bug."""
+
+
+class ConfigError(RackgridError, ValueError):
+    """The configuration is wrong."""
+
+
+class StoreError(RackgridError, OSError):
+    """State cannot be kept durably."""
+
+
+class TransportError(RackgridError, OSError):
+    """The network cannot be used as configured."""

@@ -1,0 +1,45 @@
+"""Who is who, and which authority is higher.
+
+A broker's time in office is named by a `Pair`: (term, node) and the boot in which that node took
+office. Bully elections over a lossy network can give one term to two brokers, so a term alone
+names nothing; the pair does, and pairs are ordered. Terms never repeat at a node, so two boots can
+never share (term, node).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NewType
+
+NodeId = NewType("NodeId", int)
+"""A node's stable identity: 64 bits of a hash of its Ed25519 public key."""
+
+BootId = NewType("BootId", int)
+"""64 random bits that a controller draws when it starts."""
+
+Term = NewType("Term", int)
+Round = NewType("Round", int)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Pair:
+    """A broker's authority: the term, who holds it, and in which boot."""
+
+    term: Term
+    node: NodeId
+    boot: BootId
+
+    def __str__(self) -> str:
+        return f"{self.term}/{self.node:016x}"
+
+
+NO_PAIR = Pair(Term(0), NodeId(0), BootId(0))
+"""Lower than every real pair: no broker has been followed yet."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Rank:
+    """The bully's order: the higher priority wins, ties go to the higher id."""
+
+    priority: int
+    node: NodeId

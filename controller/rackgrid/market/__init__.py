@@ -1,0 +1,1 @@
+"""Pure economics: bids, offers, and the price where they cross."""

@@ -1,0 +1,1 @@
+"""A whole rack in one thread, on a virtual clock."""

@@ -1,0 +1,379 @@
+"""Everything that one node says to another, one frozen value per kind.
+
+Messages carry state, not changes, and are idempotent: a lost one is repaired by the next. Fields are
+integers (mW, ms, micro-currency per kWh) or short names; each field's annotation is its encoding, and
+`codec` derives the bytes from the annotations, so this file *is* the wire format. The sender's
+identity, boot and the freshness counters are in the sealed envelope (`seal`), not here.
+
+No clock value crosses the wire: a bid is named by its sequence number, and its sender knows when it
+sent it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Annotated
+
+from rackgrid.identity import BootId, NodeId, Pair, Round, Term
+from rackgrid.market.curve import BID_STEPS_MAX
+
+U8, U16, U32, U64, I64 = "u8", "u16", "u32", "u64", "i64"
+
+PROTOCOL_VERSION = 1
+DATAGRAM_MAX = 1400
+"""Longest datagram, bytes: below every Ethernet MTU, so that none is ever fragmented."""
+NODES_MAX = 40
+"""Most entries in a roster message."""
+ALLOTMENTS_MAX = 40
+"""Most allotments in one price message; more nodes take several, each valid by itself."""
+OFFERS_MAX = 8
+LOADS_MAX = 24
+NAME_MAX = 32
+"""Longest name of a node or load on the wire, bytes of UTF-8."""
+TEXT_MAX = 160
+
+
+class Role(IntEnum):
+    """What a node is at this moment."""
+
+    JOINING = 0
+    MEMBER = 1
+    CANDIDATE = 2
+    BROKER = 3
+    ISLANDED = 4
+
+
+class Stance(IntEnum):
+    """The answer to an election call."""
+
+    SUPPORT = 0
+    """I do not hear the broker either: lead."""
+    ALIVE = 1
+    """I am, or still hear, the broker: do not."""
+    OUTRANKED = 2
+    """I rank higher, and take the election over."""
+    BOUND = 3
+    """I may not vote yet, or follow a higher pair."""
+
+
+class Why(IntEnum):
+    """Why a load is as it is; the numbers beside it make the sentence (`core.reason`)."""
+
+    REQUIRED = 0
+    WORTH_IT = 1
+    """On: worth at least the price, and covered by a grant."""
+    PRICE_ABOVE_WORTH = 2
+    DOES_NOT_FIT = 3
+    """Worth the price, but refused by the clearing: it does not fit under the capacity."""
+    NO_GRANT = 4
+    """Worth the price, and no grant covers it (yet)."""
+    PRICE_UNKNOWN = 5
+    """No broker, or its last price has expired."""
+    MIN_ON = 6
+    MIN_OFF = 7
+    GRANT_EXPIRED = 8
+    FIRMWARE_LOST = 9
+    LEAVING = 10
+    FAULT = 11
+    STARTING = 12
+    """Switched on, waiting for the firmware to confirm."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepReport:
+    """One step of a bid (`market.curve.Step`)."""
+
+    worth_uc: Annotated[int, I64]
+    power_mw: Annotated[int, U32]
+    reserve_mw: Annotated[int, U32]
+    running: bool
+
+
+@dataclass(frozen=True, slots=True)
+class OfferReport:
+    """One step of a source's offer (`market.offer.Offer`)."""
+
+    source: Annotated[str, NAME_MAX]
+    price_uc: Annotated[int, I64]
+    power_mw: Annotated[int, U32]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """How a member stands: its bid, its holding and its readings.
+
+    Attributes:
+        bid_seq: number of this bid in this boot; a grant answers it and lives from its sending.
+        steps: the bid.
+        received_mj: flexible energy received so far, mJ.
+        holding_mw: what is in force or still switched on above the floor, mW: lowered only after
+            the outputs have followed.
+        holding_ms: how long it may still be in force, ms, rounded up.
+        round_taken: the round of the last grant taken from the followed pair; 0 if none.
+        draw_mw: metered draw of the whole node, mW (nameplate where a meter is stale).
+        required_mw: the part of it that required loads and the electronics take, mW.
+        capacity_mw: the feed capacity that this node knows of, mW: the broker takes the least.
+        offers: of the sources that this node speaks for.
+    """
+
+    bid_seq: Annotated[int, U32]
+    steps: Annotated[tuple[StepReport, ...], BID_STEPS_MAX]
+    received_mj: Annotated[int, U64]
+    holding_mw: Annotated[int, U32]
+    holding_ms: Annotated[int, U32]
+    round_taken: Annotated[Round, U32]
+    draw_mw: Annotated[int, U32]
+    required_mw: Annotated[int, U32]
+    capacity_mw: Annotated[int, U32]
+    offers: Annotated[tuple[OfferReport, ...], OFFERS_MAX]
+
+
+@dataclass(frozen=True, slots=True)
+class PairWire:
+    """A `Pair` on the wire."""
+
+    term: Annotated[Term, U32]
+    node: Annotated[NodeId, U64]
+    boot: Annotated[BootId, U64]
+
+    def pair(self) -> Pair:
+        """The authority that these fields name."""
+        return Pair(self.term, self.node, self.boot)
+
+
+def pair_wire(pair: Pair) -> PairWire:
+    """Write a pair for the wire."""
+    return PairWire(pair.term, pair.node, pair.boot)
+
+
+@dataclass(frozen=True, slots=True)
+class LoadStatus:
+    """One load as the rest of the rack sees it."""
+
+    name: Annotated[str, NAME_MAX]
+    required: bool
+    on: bool
+    watts_mw: Annotated[int, U32]
+    worth_uc: Annotated[int, I64]
+    grant_mw: Annotated[int, U32]
+    why: Why
+
+
+@dataclass(frozen=True, slots=True)
+class Beacon:
+    """Multicast by every node, slowly: I am here, and so are my loads."""
+
+    name: Annotated[str, NAME_MAX]
+    priority: Annotated[int, U16]
+    role: Role
+    followed: PairWire
+    roster_version: Annotated[int, U32]
+    floor_mw: Annotated[int, U32]
+    draw_mw: Annotated[int, U32]
+    api_port: Annotated[int, U16]
+    loads: Annotated[tuple[LoadStatus, ...], LOADS_MAX]
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """Unicast to the broker: admit me with this floor."""
+
+    nonce: Annotated[int, U64]
+    name: Annotated[str, NAME_MAX]
+    priority: Annotated[int, U16]
+    floor_mw: Annotated[int, U32]
+    protocol: Annotated[int, U16]
+
+
+@dataclass(frozen=True, slots=True)
+class JoinReply:
+    """Unicast: admitted (the roster follows by multicast), or why not and what to do."""
+
+    nonce: Annotated[int, U64]
+    pair: PairWire
+    admitted: bool
+    reason: Annotated[str, TEXT_MAX]
+
+
+@dataclass(frozen=True, slots=True)
+class RosterLine:
+    """One admitted node."""
+
+    node: Annotated[NodeId, U64]
+    name: Annotated[str, NAME_MAX]
+    priority: Annotated[int, U16]
+    floor_mw: Annotated[int, U32]
+    votes: Annotated[int, U8]
+
+
+@dataclass(frozen=True, slots=True)
+class RosterUpdate:
+    """Multicast by the broker: the whole roster at this version."""
+
+    pair: PairWire
+    version: Annotated[int, U32]
+    lines: Annotated[tuple[RosterLine, ...], NODES_MAX]
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """Multicast by the broker each `heartbeat_s`; answered by `Ack`."""
+
+    pair: PairWire
+    seq: Annotated[int, U32]
+    roster_version: Annotated[int, U32]
+    round: Annotated[Round, U32]
+
+
+@dataclass(frozen=True, slots=True)
+class Ack:
+    """Unicast to the broker: I follow this pair, and this is how I stand.
+
+    Attributes:
+        pair: whose heartbeat is answered.
+        seq: of that heartbeat; the broker's authority counts from when it sent it.
+        votes: false while this node may not vote (its quiet time after a start).
+        roster_version: the newest that this node knows.
+    """
+
+    pair: PairWire
+    seq: Annotated[int, U32]
+    votes: bool
+    roster_version: Annotated[int, U32]
+    report: Report
+
+
+@dataclass(frozen=True, slots=True)
+class Allotment:
+    """What the clearing gives one node; a grant, once the node takes it.
+
+    Attributes:
+        node, boot, bid_seq: which bid this answers.
+        grant_mw: power above the floor, mW (0 takes the holding back).
+        accepted: mask of the bid's steps that are served.
+    """
+
+    node: Annotated[NodeId, U64]
+    boot: Annotated[BootId, U64]
+    bid_seq: Annotated[int, U32]
+    grant_mw: Annotated[int, U32]
+    accepted: Annotated[int, U32]
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """Multicast by the broker after each clearing: the price, and some or all allotments."""
+
+    pair: PairWire
+    round: Annotated[Round, U32]
+    price_uc: Annotated[int, I64]
+    valid_for_ms: Annotated[int, U32]
+    capacity_mw: Annotated[int, U32]
+    floors_mw: Annotated[int, U32]
+    granted_mw: Annotated[int, U32]
+    drawn_mw: Annotated[int, U32]
+    scarce: bool
+    allotments: Annotated[tuple[Allotment, ...], ALLOTMENTS_MAX]
+
+
+@dataclass(frozen=True, slots=True)
+class Remove:
+    """Multicast by the broker: this node is silent. Frees no watt (P3)."""
+
+    pair: PairWire
+    node: Annotated[NodeId, U64]
+    silent_ms: Annotated[int, U32]
+    reason: Annotated[str, TEXT_MAX]
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """Multicast: I go, my flexible loads are off and my floor may be released."""
+
+    floor_mw: Annotated[int, U32]
+
+
+@dataclass(frozen=True, slots=True)
+class Election:
+    """Multicast: I stand for this pair."""
+
+    pair: PairWire
+    priority: Annotated[int, U16]
+    nonce: Annotated[int, U64]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Unicast answer to `Election`; a SUPPORT carries what an ack carries."""
+
+    nonce: Annotated[int, U64]
+    stance: Stance
+    priority: Annotated[int, U16]
+    known: PairWire
+    report: Report
+
+
+@dataclass(frozen=True, slots=True)
+class Coordinator:
+    """Multicast: I lead under this pair; its first price follows in the same breath."""
+
+    pair: PairWire
+    priority: Annotated[int, U16]
+
+
+@dataclass(frozen=True, slots=True)
+class Resign:
+    """Multicast by a broker that stops on purpose: it has stopped granting; elect at once."""
+
+    pair: PairWire
+
+
+@dataclass(frozen=True, slots=True)
+class Superseded:
+    """Unicast answer to a message of a lower pair: this one is higher."""
+
+    known: PairWire
+
+
+Message = (
+    Beacon
+    | Join
+    | JoinReply
+    | RosterUpdate
+    | Heartbeat
+    | Ack
+    | Price
+    | Remove
+    | Leave
+    | Election
+    | Answer
+    | Coordinator
+    | Resign
+    | Superseded
+)
+
+
+class RejectReason(IntEnum):
+    """Why a datagram was dropped; each is counted."""
+
+    TOO_LONG = 0
+    TOO_SHORT = 1
+    FOREIGN_MAGIC = 2
+    UNKNOWN_VERSION = 3
+    UNKNOWN_KEY = 4
+    BAD_MAC = 5
+    WRONG_DIRECTION = 6
+    OWN_ECHO = 7
+    REPLAYED = 8
+    STALE_BOOT = 9
+    UNKNOWN_KIND = 10
+    MALFORMED = 11
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """A datagram that was not taken: a peer's or a stranger's fault, a value, never an exception."""
+
+    reason: RejectReason
+    detail: str

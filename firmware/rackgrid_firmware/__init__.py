@@ -1,0 +1,1 @@
+"""The firmware: everything that touches copper, and nothing that knows of the rack."""

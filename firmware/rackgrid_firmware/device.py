@@ -1,0 +1,97 @@
+"""The words of the device layer: what a meter says and what an output does.
+
+Sign convention, once for the whole project: positive power is drawn by a load; a source's meter
+reads positive when the source gives.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+
+class Quality(Enum):
+    """How far a reading may be believed."""
+
+    FRESH = "fresh"
+    """Converted by the chip since the last reading."""
+    SATURATED = "saturated"
+    """The shunt converter is at its end stop: the truth is this much or more."""
+    STALE = "stale"
+    """The chip does not answer or has not converted in time: count the load at its nameplate."""
+
+
+class Verdict(Enum):
+    """What the meter says about a switch that was just made."""
+
+    UNKNOWN = "unknown"
+    OK = "ok"
+    WELDED = "welded"
+    """Switched off, and still draws."""
+    NO_LOAD = "no_load"
+    """Switched on, and draws nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One complete sample of one meter.
+
+    Attributes:
+        meter: the meter's name in the board profile.
+        t_ns: CLOCK_MONOTONIC when the sample was complete, ns.
+        volts: bus voltage at the load, V.
+        amps: current, A; positive as the sign convention above says.
+        energy_mj: energy since this firmware started, mJ; never falls.
+        quality: how far to believe it.
+    """
+
+    meter: str
+    t_ns: int
+    volts: float
+    amps: float
+    energy_mj: int
+    quality: Quality
+
+    @property
+    def watts(self) -> float:
+        """Power, W."""
+        return self.volts * self.amps
+
+
+class Meter(Protocol):
+    """A thing that measures volts and amps."""
+
+    @property
+    def name(self) -> str:
+        """The meter's name in the board profile."""
+        ...
+
+    def read(self) -> Reading:
+        """Take the newest sample.
+
+        Raises:
+            DeviceError: the chip did not answer, or not believably.
+        """
+        ...
+
+
+class Output(Protocol):
+    """A thing that energises a load or does not."""
+
+    @property
+    def name(self) -> str:
+        """The output's name in the board profile."""
+        ...
+
+    def energise(self, on: bool) -> None:
+        """Give the load power, or take it away.
+
+        Raises:
+            DeviceError: the pin could not be driven.
+        """
+        ...
+
+    def close(self) -> None:
+        """Bring the output to its safe level and leave it there."""
+        ...
