@@ -1,0 +1,139 @@
+"""The controller's configuration: `rackgrid.toml` as frozen values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class RackConfig:
+    """The rack and its timers.
+
+    `group` and `port` are where nodes meet; `interface` is a name such as "eth0" or "lo".
+    """
+
+    name: str
+    group: str
+    port: int
+    interface: str
+    ttl: int
+    key_file: Path
+    expect: int
+    heartbeat_s: float
+    suspect: int
+    beacon_s: float
+    round_s: float
+    authority_s: float
+    grant_s: float
+    preempt: bool
+    preempt_after_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class FeedConfig:
+    """The shared supply."""
+
+    capacity_w: float
+    reserve_w: float
+    currency: str
+    price_cap: float
+
+
+@dataclass(frozen=True, slots=True)
+class SourceConfig:
+    """A source that this node speaks for.
+
+    Attributes:
+        name: of the source.
+        price: of its energy, currency per kWh.
+        power_w: the most that it gives, W (0: the feed's capacity).
+        meter: a meter of the board that measures what it gives now, or "".
+        tariff_file: a file that holds the current price and power, watched for changes, or None.
+    """
+
+    name: str
+    price: float
+    power_w: float
+    meter: str
+    tariff_file: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class NodeConfig:
+    """This node.
+
+    `state_dir` survives a reboot, `runtime_dir` survives a restart of the process (tmpfs).
+    """
+
+    name: str
+    priority: int
+    board: Path
+    state_dir: Path
+    runtime_dir: Path
+
+
+@dataclass(frozen=True, slots=True)
+class LoadConfig:
+    """A load: an output of the board, and what it is worth to run it.
+
+    Attributes:
+        kind: "required" or "flexible".
+        worth: highest price at which it is wanted, currency per kWh; None if required.
+    """
+
+    name: str
+    output: str
+    kind: str
+    worth: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class MqttConfig:
+    """The MQTT server, if there is one."""
+
+    host: str
+    port: int
+    username: str
+    password_file: Path | None
+    tls_ca_file: Path | None
+    topic: str
+
+
+@dataclass(frozen=True, slots=True)
+class WebConfig:
+    """Where the API listens; port 0 lets the kernel choose."""
+
+    host: str
+    port: int
+    enabled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class MockConfig:
+    """The mock world, used only by boards whose driver is "mock".
+
+    Attributes:
+        plant: socket of the rack's plant process; None starts one for this node alone.
+        seed: of the world's noise.
+        trace: where the truth is written, or None.
+    """
+
+    plant: Path | None
+    seed: int
+    trace: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """All of it, and the file it came from."""
+
+    path: Path
+    rack: RackConfig
+    feed: FeedConfig
+    sources: tuple[SourceConfig, ...]
+    node: NodeConfig
+    loads: tuple[LoadConfig, ...]
+    mqtt: MqttConfig | None
+    web: WebConfig
+    mock: MockConfig

@@ -1,0 +1,108 @@
+"""The board profile: which chips and pins a node has, and what the firmware may do with them.
+
+The profile alone defines copper: pins, meters, dwell, safe states, which outputs are required, and
+the longest hold. It belongs to root; the firmware does not trust the controller, and the controller's
+own configuration refers to outputs and meters by name only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class MeterMock:
+    """What stands behind a meter in the mock world, if it is not an output's load.
+
+    Attributes:
+        source_w: a source (a panel) that gives this much at the start, W; 0 for none.
+    """
+
+    source_w: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class MeterProfile:
+    """One meter chip.
+
+    Attributes:
+        name: unique in the profile.
+        driver: "ina219" (ours) or "pi-ina219" (the extra).
+        bus: I2C bus number; address: 7-bit.
+        shunt_ohms: of the shunt, ohm.
+        amps_max: the most that is expected, A; chooses the range; 0 takes the widest.
+        profile: "energy" (shunt 128 samples, bus single) or "fast" (12 bit, single).
+        gain, offset_a: software calibration: A = V_shunt / R * gain + offset.
+    """
+
+    name: str
+    driver: str
+    bus: int
+    address: int
+    shunt_ohms: float
+    amps_max: float
+    profile: str
+    gain: float
+    offset_a: float
+    mock: MeterMock
+
+
+@dataclass(frozen=True, slots=True)
+class OutputMock:
+    """The load that the mock world puts behind an output.
+
+    Attributes:
+        draw_w: mean draw once running, W.
+        noise: the draw wanders by this fraction of it (0.02 is ±2 %), and never passes nominal.
+    """
+
+    draw_w: float
+    noise: float
+
+
+@dataclass(frozen=True, slots=True)
+class OutputProfile:
+    """One switched output.
+
+    Attributes:
+        name: unique in the profile.
+        gpio: BCM number; active_high: whether a high pin energises the load.
+        required: always on while the firmware runs; the market has no say.
+        nominal_w: nameplate: the most it draws once running, W.
+        inrush_w, inrush_s: the most it draws while starting, and for how long.
+        min_on_s, min_off_s: dwell.
+        meter: name of the meter that sees it, or "".
+    """
+
+    name: str
+    gpio: int
+    active_high: bool
+    required: bool
+    nominal_w: float
+    inrush_w: float
+    inrush_s: float
+    min_on_s: float
+    min_off_s: float
+    meter: str
+    mock: OutputMock
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """A board.
+
+    Attributes:
+        name: of the board.
+        driver: "mock" or "pi".
+        base_w: worst case of the node's own electronics, W.
+        hold_max_s: longest hold that the firmware accepts, s.
+        stagger_s: at least this long between two starts, s; 0 switches it off.
+    """
+
+    name: str
+    driver: str
+    base_w: float
+    hold_max_s: float
+    stagger_s: float
+    meters: tuple[MeterProfile, ...]
+    outputs: tuple[OutputProfile, ...]
