@@ -1,0 +1,74 @@
+# rackgrid: everything a developer does, one word each. `make` alone lists the words.
+#
+# Needs git, make and python3 (>= 3.11) with its venv module; all else lands in .venv/.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.set-up
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+
+.PHONY: help
+help: ## list these targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | \
+		while IFS='|' read -r target meaning; do printf '%-14s %s\n' "$$target" "$$meaning"; done
+
+.PHONY: setup
+setup: $(STAMP) ## make .venv/ with rackgrid and its tools in it (the other targets do it first)
+
+.PHONY: demo
+demo: $(STAMP) ## run a rack on mock hardware; ARGS="--nodes 7 --seconds 60" is passed on
+	@$(BIN)/rackgrid demo $(ARGS)
+
+.PHONY: test
+test: $(STAMP) ## run all tests that can run here; ARGS="-k election" is passed on
+	@$(BIN)/python -m pytest $(ARGS)
+
+.PHONY: check
+check: $(STAMP) ## run what must be green before a merge: format, lint, types, tests
+	$(BIN)/ruff format --check .
+	@$(MAKE) --no-print-directory lint types test
+
+.PHONY: lint
+lint: $(STAMP) ## ruff and the import contracts
+	$(BIN)/ruff check .
+	$(BIN)/lint-imports
+
+.PHONY: types
+types: $(STAMP) ## pyright strict, and mypy strict as the second opinion
+	$(BIN)/pyright
+	$(BIN)/mypy
+
+.PHONY: format
+format: $(STAMP) ## rewrite the source in the house's format
+	$(BIN)/ruff check --select I --fix .
+	$(BIN)/ruff format .
+
+.PHONY: bench
+bench: $(STAMP) ## measure: every script in tests/bench, one after the other
+	@set -e; for script in tests/bench/bench_*.py; do \
+		echo "== $$script"; $(BIN)/python "$$script"; \
+	done
+
+# A stamp, so that setting up costs nothing until pyproject.toml changes.
+$(STAMP): pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { \
+		echo 'setup: there is no $(PYTHON): sudo apt install python3 python3-venv' >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "setup: rackgrid needs Python 3.11 or newer, $(PYTHON) is $$($(PYTHON) -V 2>&1);" \
+			'choose another: make PYTHON=python3.12 setup' >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo 'setup: Python has no venv module: sudo apt install python3-venv' >&2; exit 1; }
+	@echo 'setup: making $(VENV)/ (a minute or two, once)' >&2
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) install --editable '.[dev]'
+	@# The second meter driver compiles spidev; without it all runs but its own tests.
+	@$(PIP) install --editable '.[pi-ina219]' >$(VENV)/pi-ina219.log 2>&1 || \
+		echo 'setup: no pi-ina219 (it needs a compiler: sudo apt install gcc python3-dev;' \
+			'then make -B setup); its tests will be skipped. See $(VENV)/pi-ina219.log' >&2
+	@touch $@

@@ -1,0 +1,105 @@
+"""Which tests can run on this machine: each marker says what it needs, and what to install.
+
+A test whose need is unmet is skipped with that reason, so that `make test` is green on a bare
+laptop. In CI a skipped test is a test that did not run: with RACKGRID_REQUIRE_ALL=1 every skip,
+whoever asks for it, is a failure.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Generator
+
+import pytest
+
+REQUIRE_ALL = os.environ.get("RACKGRID_REQUIRE_ALL", "") not in ("", "0")
+SBIN = ("/usr/local/sbin", "/usr/sbin", "/sbin")
+
+# A plain user's PATH on Debian lacks these, and the servers and tools under test live there.
+os.environ["PATH"] = os.pathsep.join(
+    dict.fromkeys([*os.environ.get("PATH", os.defpath).split(os.pathsep), *SBIN])
+)
+
+
+def missing_root() -> str | None:
+    """Say why network namespaces cannot be made here."""
+    if os.geteuid() != 0:
+        return "needs root (network namespaces): sudo make test"
+    for tool, package in (("ip", "iproute2"), ("nft", "nftables"), ("unshare", "util-linux")):
+        if shutil.which(tool) is None:
+            return f"needs {tool}: sudo apt install {package}"
+    made = subprocess.run(["unshare", "--net", "true"], capture_output=True, text=True, check=False)
+    if made.returncode:
+        return f"needs the right to make network namespaces: {made.stderr.strip()}"
+    return None
+
+
+def missing_mosquitto() -> str | None:
+    """Say why there is no MQTT server here."""
+    if shutil.which("mosquitto") is None:
+        return "needs Mosquitto: sudo apt install mosquitto"
+    return None
+
+
+def missing_systemd() -> str | None:
+    """Say why no unit can be verified here."""
+    if shutil.which("systemd-analyze") is None:
+        return "needs systemd-analyze: sudo apt install systemd"
+    return None
+
+
+def missing_oracle() -> str | None:
+    """Say why there is no second meter driver here."""
+    if importlib.util.find_spec("ina219") is None:
+        return "needs the pi-ina219 extra: sudo apt install gcc python3-dev; make -B setup"
+    return None
+
+
+PROBES: dict[str, Callable[[], str | None]] = {
+    "root": missing_root,
+    "mosquitto": missing_mosquitto,
+    "systemd": missing_systemd,
+    "oracle": missing_oracle,
+}
+
+
+@functools.cache
+def unmet(marker: str) -> str | None:
+    """Return what keeps the tests of this marker from running here, or None."""
+    return PROBES[marker]()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip a test that cannot run here, before any of its fixtures is made."""
+    for marker in PROBES:
+        if item.get_closest_marker(marker) is not None and (reason := unmet(marker)):
+            pytest.skip(reason)
+
+
+def forbid_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
+    """Turn a skip into a failure where everything must run."""
+    if REQUIRE_ALL and report.skipped and not hasattr(report, "wasxfail"):
+        why = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        report.outcome = "failed"
+        report.longrepr = f"RACKGRID_REQUIRE_ALL is set, and this did not run. {why}"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Hold every test to having run, where everything must run."""
+    report = yield
+    forbid_skip(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Hold every file to having been collected, where everything must run."""
+    report = yield
+    forbid_skip(report)
+    return report
