@@ -1,0 +1,122 @@
+"""The JSON of the API is a contract: its keys are asserted one by one."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from math import inf, nan
+
+from rackgrid.adapters.view_json import encode, load_state, node_state, own_loads, rack_state
+from rackgrid.core.view import (
+    FeedView,
+    LoadView,
+    MemberView,
+    MeterView,
+    NodeView,
+    PriceView,
+    RosterView,
+    View,
+)
+
+FRIDGE = LoadView(
+    "fridge", "alfa", "flexible", True, 40.1234567, 0.3, 45.0, "worth 0.300 at price 0.250", None
+)
+LAMP = LoadView("lamp", "bravo", "required", True, 5.0, None, 0.0, "required: always on", "welded")
+
+VIEW = View(
+    rack="shed",
+    node=NodeView("00000000000000aa", "alfa", 7),
+    role="broker",
+    term=4,
+    broker="alfa",
+    broker_id="00000000000000aa",
+    authority=True,
+    roster=(RosterView("00000000000000aa", "alfa", 7, 12.5, 1),),
+    members=(
+        MemberView("00000000000000bb", "bravo", "member", 5, 5.0, 6.0, 120, 8471),
+        MemberView("00000000000000aa", "alfa", "broker", 7, 52.0, 12.5, 0, 8470),
+    ),
+    price=PriceView(0.25, "EUR", 4, 19, 1.75, True),
+    feed=FeedView(100.0, 57.0, 45.0, 18.5),
+    loads=(FRIDGE, LAMP),
+    meters=(MeterView("feed", 12.1, 4.3, 52.03, 1234.5, "fresh"),),
+    firmware=True,
+    rejected={"mac": 3},
+)
+
+
+def test_rack_state_has_every_key_of_the_contract() -> None:
+    state = rack_state(VIEW)
+    assert state["node"] == {"id": "00000000000000aa", "name": "alfa", "priority": 7}
+    assert (state["role"], state["term"], state["broker"]) == ("broker", 4, "alfa")
+    assert state["authority"] is True
+    assert state["roster"] == [
+        {"id": "00000000000000aa", "name": "alfa", "priority": 7, "floor_w": 12.5, "votes": 1}
+    ]
+    assert state["price"] == {
+        "value": 0.25,
+        "currency": "EUR",
+        "term": 4,
+        "round": 19,
+        "valid_for_s": 1.75,
+        "scarce": True,
+    }
+    assert state["feed"] == {
+        "capacity_w": 100.0,
+        "drawn_w": 57.0,
+        "granted_w": 45.0,
+        "floors_w": 18.5,
+    }
+    assert state["loads"] == [load_state(FRIDGE), load_state(LAMP)]
+    assert set(state) == {
+        "rack", "node", "role", "term", "broker", "broker_id", "authority", "roster", "members",
+        "price", "feed", "loads", "meters", "firmware", "rejected",
+    }  # fmt: skip
+
+
+def test_load_state_has_every_key_of_the_contract() -> None:
+    assert load_state(FRIDGE) == {
+        "name": "fridge",
+        "node": "alfa",
+        "kind": "flexible",
+        "on": True,
+        "watts": 40.123457,
+        "worth": 0.3,
+        "grant_w": 45.0,
+        "reason": "worth 0.300 at price 0.250",
+        "fault": None,
+    }
+    assert load_state(LAMP)["worth"] is None
+    assert load_state(LAMP)["fault"] == "welded"
+
+
+def test_rack_state_survives_a_round_trip_through_json() -> None:
+    state = rack_state(VIEW)
+    assert json.loads(encode(state)) == state
+
+
+def test_rack_state_without_a_price_says_null_and_never_the_last_one() -> None:
+    unknown = replace(VIEW, price=PriceView(None, "EUR", 4, 19, 0.0, False))
+    assert json.loads(encode(rack_state(unknown)))["price"]["value"] is None
+
+
+def test_number_that_json_cannot_write_becomes_null() -> None:
+    odd = replace(VIEW, feed=FeedView(inf, nan, -inf, 1.0))
+    feed = json.loads(encode(rack_state(odd)))["feed"]
+    assert feed == {"capacity_w": None, "drawn_w": None, "granted_w": None, "floors_w": 1.0}
+
+
+def test_node_state_takes_its_draw_from_its_own_line() -> None:
+    state = node_state(VIEW)
+    assert (state["draw_w"], state["floor_w"]) == (52.0, 12.5)
+    assert state["price"] == rack_state(VIEW)["price"]
+    assert "members" not in state
+
+
+def test_node_state_of_a_node_that_is_not_among_the_members_says_null() -> None:
+    state = node_state(replace(VIEW, members=VIEW.members[:1]))
+    assert (state["draw_w"], state["floor_w"]) == (None, None)
+
+
+def test_own_loads_are_those_of_this_node_alone() -> None:
+    assert list(own_loads(VIEW)) == [FRIDGE]
