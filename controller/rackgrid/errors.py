@@ -18,7 +18,15 @@ class RackgridError(Exception):
 
 
 class ConfigError(RackgridError, ValueError):
-    """The configuration is wrong."""
+    """The configuration is wrong.
+
+    Attributes:
+        findings: each thing that is wrong, one line each: `file:line: [table] key: problem`.
+    """
+
+    def __init__(self, *findings: str) -> None:
+        super().__init__("\n".join(findings))
+        self.findings = findings
 
 
 class StoreError(RackgridError, OSError):

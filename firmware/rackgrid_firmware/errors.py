@@ -35,4 +35,12 @@ class DeviceClosed(DeviceError):
 
 
 class ProfileError(DeviceError, ValueError):
-    """The board profile is wrong."""
+    """The board profile is wrong.
+
+    Attributes:
+        findings: each thing that is wrong, one line each: `file:line: [table] key: problem`.
+    """
+
+    def __init__(self, *findings: str) -> None:
+        super().__init__("\n".join(findings))
+        self.findings = findings
