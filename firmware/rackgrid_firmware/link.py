@@ -1,12 +1,12 @@
 """The words that controller and firmware exchange, and their bytes.
 
-One Unix socket, SOCK_SEQPACKET: a message is a packet, so there is no framing to get wrong. A packet
-is one JSON object; its key `k` names the kind. JSON, because the link is local, slow (tens of
-packets a second) and the first thing that one looks at with strace when a load does not switch.
+One Unix socket, SOCK_SEQPACKET: a message is a packet, so there is no framing to get wrong. A
+packet is one JSON object; its key `k` names the kind. JSON, because the link is local, slow (tens
+of packets a second) and the first thing that one looks at with strace when a load does not switch.
 
 Deadlines are absolute CLOCK_MONOTONIC nanoseconds: both ends read the same clock, so a packet that
-was delayed in the socket is not a longer hold. A hold renews itself only by a further hold; there is
-no "on" without an end.
+was delayed in the socket is not a longer hold. A hold renews itself only by a further hold; there
+is no "on" without an end.
 
 Pure: no socket here. The firmware does not trust the controller, and the controller does not crash
 for the firmware: `decode` returns `Malformed` for whatever is not a message.
@@ -15,13 +15,23 @@ for the firmware: `decode` returns `Malformed` for whatever is not a message.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from enum import Enum
+from math import isfinite
+from typing import TypeVar
 
 from rackgrid_firmware.device import Quality, Reading, Verdict
 
 VERSION = 1
 PACKET_MAX = 16384
 """Longest packet, bytes; a longer one is refused on both sides."""
+TEXT_MAX = 200
+"""Longest name or reason, characters."""
+LIST_MAX = 64
+"""Most entries of one list."""
+WHOLE_MAX = 2**63 - 1
+"""Largest magnitude of an integer: some 292 years in ns."""
 
 
 # --- controller to firmware ---------------------------------------------------------------------
@@ -171,3 +181,219 @@ class Malformed:
 
 Command = Attach | Hold | Release | MakeSafe
 Report = Attached | Telemetry | Switched | Refused
+
+
+# --- the bytes ----------------------------------------------------------------------------------
+
+_T = TypeVar("_T")
+_KINDS: dict[type, str] = {
+    Attach: "attach",
+    Hold: "hold",
+    Release: "release",
+    MakeSafe: "make_safe",
+    Attached: "attached",
+    Telemetry: "telemetry",
+    Switched: "switched",
+    Refused: "refused",
+}
+
+
+def encode(message: Command | Report) -> bytes:
+    """Turn a message into a packet.
+
+    Args:
+        message: any message of this vocabulary; its numbers are finite.
+
+    Returns:
+        The packet, at most `PACKET_MAX` bytes.
+    """
+    kind = _KINDS[type(message)]
+    packet = _ENCODER.encode({"k": kind, **_plain_fields(message)}).encode("ascii")
+    assert len(packet) <= PACKET_MAX, f"a packet ({kind}) of {len(packet)} bytes"
+    return packet
+
+
+def decode(packet: bytes) -> Command | Report | Malformed:
+    """Read a packet; total: whatever the bytes are, it returns and never raises.
+
+    Args:
+        packet: as received, of any length.
+
+    Returns:
+        The message, or `Malformed` with a reason that quotes at most a few characters of it.
+    """
+    if len(packet) > PACKET_MAX:
+        return Malformed(f"{len(packet)} bytes, more than {PACKET_MAX}")
+    try:
+        value = _DECODER.decode(packet.decode("utf-8"))
+        return _whole_object(value, lambda f: f.choice("k", _READERS)(f))
+    except _MismatchError as mismatch:
+        return Malformed(str(mismatch))
+    except (ValueError, RecursionError) as error:
+        return Malformed(f"not JSON: {type(error).__name__}")
+
+
+class _MismatchError(Exception):
+    """JSON, but not a message; never leaves `decode`."""
+
+
+def _plain_fields(value: object) -> dict[str, object]:
+    return {name: getattr(value, name) for name in _FIELD_NAMES[type(value)]}
+
+
+def _plain(value: object) -> object:
+    return value.value if isinstance(value, Enum) else _plain_fields(value)
+
+
+def _refuse_constant(name: str) -> float:
+    raise _MismatchError(f"{name} is not a number")
+
+
+_FIELD_NAMES: dict[type, tuple[str, ...]] = {
+    kind: tuple(field.name for field in fields(kind))
+    for kind in (*_KINDS, Reading, OutputSpec, OutputState)
+}
+_ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False, default=_plain)
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
+
+
+class _Fields:
+    """One JSON object, read field by field; a missing, surplus or wrong one is a mismatch."""
+
+    __slots__ = ("_left",)
+
+    def __init__(self, value: object) -> None:
+        if not isinstance(value, dict):
+            raise _MismatchError(f"{type(value).__name__} where an object belongs")
+        self._left: dict[str, object] = value
+
+    def _take(self, name: str) -> object:
+        if name not in self._left:
+            raise _MismatchError(f"no field {name}")
+        return self._left.pop(name)
+
+    def whole(self, name: str) -> int:
+        value = self._take(name)
+        # `type` and not isinstance: a bool is an int in Python and not in this protocol.
+        if type(value) is not int or abs(value) > WHOLE_MAX:
+            raise _MismatchError(f"{name} is not a 64-bit integer")
+        return value
+
+    def number(self, name: str) -> float:
+        value = self._take(name)
+        if type(value) is int and abs(value) <= WHOLE_MAX:
+            return float(value)
+        if type(value) is not float or not isfinite(value):
+            raise _MismatchError(f"{name} is not a finite number")
+        return value
+
+    def flag(self, name: str) -> bool:
+        value = self._take(name)
+        if not isinstance(value, bool):
+            raise _MismatchError(f"{name} is neither true nor false")
+        return value
+
+    def text(self, name: str) -> str:
+        value = self._take(name)
+        # Printable: what arrives here is logged, and a line feed or a lone surrogate breaks a log.
+        if not isinstance(value, str) or len(value) > TEXT_MAX or not value.isprintable():
+            raise _MismatchError(f"{name} is not a printable text of at most {TEXT_MAX} characters")
+        return value
+
+    def choice(self, name: str, choices: Mapping[str, _T]) -> _T:
+        value = self.text(name)
+        if value not in choices:
+            raise _MismatchError(f"{name} cannot be {value[:32]!r}")
+        return choices[value]
+
+    def item(self, name: str, read: Callable[[_Fields], _T]) -> _T:
+        return _whole_object(self._take(name), read)
+
+    def items(self, name: str, read: Callable[[_Fields], _T]) -> tuple[_T, ...]:
+        entries = _entries(name, self._take(name))
+        if len(entries) > LIST_MAX:
+            raise _MismatchError(f"{name} has {len(entries)} entries, more than {LIST_MAX}")
+        return tuple(_whole_object(entry, read) for entry in entries)
+
+    def end(self) -> None:
+        for name in self._left:
+            raise _MismatchError(f"unknown field {name[:32]!r}")
+
+
+def _entries(name: str, value: object) -> list[object]:
+    if not isinstance(value, list):
+        raise _MismatchError(f"{name} is not a list")
+    return value  # pyright: ignore[reportUnknownVariableType]  # JSON says no more of its entries
+
+
+def _whole_object(value: object, read: Callable[[_Fields], _T]) -> _T:
+    unread = _Fields(value)
+    result = read(unread)
+    unread.end()
+    return result
+
+
+def _reading(f: _Fields) -> Reading:
+    return Reading(
+        meter=f.text("meter"),
+        t_ns=f.whole("t_ns"),
+        volts=f.number("volts"),
+        amps=f.number("amps"),
+        energy_mj=f.whole("energy_mj"),
+        quality=f.choice("quality", _QUALITIES),
+    )
+
+
+def _spec(f: _Fields) -> OutputSpec:
+    return OutputSpec(
+        name=f.text("name"),
+        required=f.flag("required"),
+        nominal_mw=f.whole("nominal_mw"),
+        inrush_mw=f.whole("inrush_mw"),
+        inrush_ns=f.whole("inrush_ns"),
+        min_on_ns=f.whole("min_on_ns"),
+        min_off_ns=f.whole("min_off_ns"),
+        meter=f.text("meter"),
+    )
+
+
+def _state(f: _Fields) -> OutputState:
+    return OutputState(
+        name=f.text("name"),
+        on=f.flag("on"),
+        since_ns=f.whole("since_ns"),
+        deadline_ns=f.whole("deadline_ns"),
+        may_switch_ns=f.whole("may_switch_ns"),
+        cause=f.text("cause"),
+        verdict=f.choice("verdict", _VERDICTS),
+    )
+
+
+def _attached(f: _Fields) -> Attached:
+    return Attached(
+        version=f.whole("version"),
+        board=f.text("board"),
+        base_mw=f.whole("base_mw"),
+        hold_max_ns=f.whole("hold_max_ns"),
+        shed_ns=f.whole("shed_ns"),
+        specs=f.items("specs", _spec),
+        outputs=f.items("outputs", _state),
+    )
+
+
+_QUALITIES = {quality.value: quality for quality in Quality}
+_VERDICTS = {verdict.value: verdict for verdict in Verdict}
+_READERS: dict[str, Callable[[_Fields], Command | Report]] = {
+    "attach": lambda f: Attach(f.whole("version"), f.whole("generation")),
+    "hold": lambda f: Hold(f.whole("seq"), f.text("output"), f.whole("deadline_ns")),
+    "release": lambda f: Release(f.whole("seq"), f.text("output"), f.flag("urgent")),
+    "make_safe": lambda f: MakeSafe(f.whole("seq")),
+    "attached": _attached,
+    "telemetry": lambda f: Telemetry(
+        f.whole("t_ns"), f.items("readings", _reading), f.items("outputs", _state)
+    ),
+    "switched": lambda f: Switched(f.whole("t_ns"), f.item("state", _state)),
+    "refused": lambda f: Refused(
+        f.whole("seq"), f.text("output"), f.text("reason"), f.whole("retry_ns")
+    ),
+}
