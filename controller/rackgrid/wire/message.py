@@ -89,6 +89,11 @@ class StepReport:
     reserve_mw: Annotated[int, U32]
     running: bool
 
+    def __post_init__(self) -> None:
+        # A ValueError, not an assertion: a peer may say this, and the codec turns it away.
+        if self.power_mw > self.reserve_mw:
+            raise ValueError("a step reserves at least what it takes")
+
 
 @dataclass(frozen=True, slots=True)
 class OfferReport:
