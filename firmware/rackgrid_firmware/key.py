@@ -160,7 +160,12 @@ class Key:
         digits, scale, unit = match.groups()
         if unit and unit.replace("Ω", "ohm") != self.unit:
             return ""
-        return f"{float(digits[:30]) * _SCALES[scale or '']:g}"
+        number = float(digits[:30])
+        scales = (
+            [_SCALES[scale or ""]] if unit else [1.0, 1e-3]
+        )  # "500" may be meant in thousandths
+        near = [number * each for each in scales if self.low <= number * each <= self.high]
+        return f"{near[0]:g}" if near else ""
 
 
 @dataclass(frozen=True, slots=True)

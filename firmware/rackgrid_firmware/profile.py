@@ -238,10 +238,11 @@ def _check_meters(file: TomlFile, meters: list[Section]) -> None:
             continue
         amps, ohms = meter.number("amps_max"), meter.number("shunt_ohms")
         if amps * ohms > SHUNT_VOLTS_MAX * (1 + 1e-9):
+            ohms_max = _rounded_down(SHUNT_VOLTS_MAX / amps)
             text = (
-                f"{amps:g} A through {ohms:g} ohm is {amps * ohms * 1000:.0f} mV, and the chip sees "
-                f"at most 320 mV; fit a shunt of at most {_rounded_down(SHUNT_VOLTS_MAX / amps)} ohm,"
-                f" or expect at most {_rounded_down(SHUNT_VOLTS_MAX / ohms)} A"
+                f"{amps:g} A through {ohms:g} ohm is {amps * ohms * 1000:.0f} mV, and the chip "
+                f"sees at most 320 mV; fit a shunt of at most {ohms_max} ohm, or expect at most "
+                f"{_rounded_down(SHUNT_VOLTS_MAX / ohms)} A"
             )
             file.blame(meter, "amps_max" if "amps_max" in meter.given else "shunt_ohms", text)
 

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeGuard
@@ -65,6 +65,7 @@ class Section:
         values: by key.
         given: the keys that the file has.
         broken: the keys whose value is a stand-in.
+        guessed: absent keys that an unknown one was probably meant to be.
         inside: the tables in this one, by name.
     """
 
@@ -74,6 +75,7 @@ class Section:
     values: dict[str, Value]
     given: frozenset[str]
     broken: frozenset[str]
+    guessed: frozenset[str]
     inside: dict[str, Section]
 
     def sound(self, *names: str) -> bool:
@@ -125,13 +127,23 @@ class TomlFile:
         """Everything that is wrong, in the order of the lines."""
         return tuple(sorted(self._findings, key=lambda finding: finding.line)[:FINDINGS_MAX])
 
+    def peek(self, table: str, key: str) -> str:
+        """Return a text before anything is checked, for use in messages; "" if there is none."""
+        section = self._data.get(table)
+        value = section.get(key) if is_table(section) else None
+        return value if isinstance(value, str) else ""
+
     def beside(self, text: str) -> Path | None:
         """Resolve a relative path beside this file; None for ""."""
-        return self.path.parent / text if text else None
+        return self.path.absolute().parent / text if text else None
 
     def report(self, place: Place, label: str, problem: str) -> None:
         """Add a finding at the line of `place`."""
-        self._findings.append(Finding(str(self.path), self.line(place), label, problem))
+        self._findings.append(self.finding(place, label, problem))
+
+    def finding(self, place: Place, label: str, problem: str) -> Finding:
+        """Make a finding at the line of `place`, without adding it (a note)."""
+        return Finding(str(self.path), self.line(place), label, problem)
 
     def blame(self, section: Section, key: str, problem: str) -> None:
         """Add a finding about one key of a section."""
@@ -141,8 +153,14 @@ class TomlFile:
         """Return the line on which a key or table begins."""
         return self._positions.line(place)
 
-    def tables(self, known: Sequence[Table]) -> dict[str, list[Section]]:
+    def tables(
+        self, known: Sequence[Table], refused: Mapping[str, str] | None = None
+    ) -> dict[str, list[Section]]:
         """Read every table, and report what is unknown or missing.
+
+        Args:
+            known: the tables of this kind of file.
+            refused: tables that one may expect here, and why they are not: name to reason.
 
         Returns:
             The sections of each known table: one for a plain table (made of defaults and stand-ins
@@ -150,7 +168,7 @@ class TomlFile:
         """
         self._known = tuple(known)
         if self.parsed:
-            self._report_unknown()
+            self._report_unknown(refused or {})
         return {table.name: list(self._sections(table)) for table in known}
 
     def unique(self, sections: Sequence[Section], *keys: str) -> None:
@@ -217,7 +235,7 @@ class TomlFile:
 
     # --- tables and keys -------------------------------------------------------------------------
 
-    def _report_unknown(self) -> None:
+    def _report_unknown(self, refused: Mapping[str, str]) -> None:
         known = self._known
         names = {table.name: table for table in known}
         for name in self._data.keys() - names.keys():
@@ -226,7 +244,8 @@ class TomlFile:
                 guess = meant(name, names)
                 label = f"[{name}]" if is_table(value) else f"[[{name}]]"
                 allowed = ", ".join(table.title for table in known)
-                self.report((name,), label, complaint("unknown table", "", allowed, guess))
+                text = refused.get(name) or complaint("unknown table", "", allowed, guess)
+                self.report((name,), label, text)
             else:
                 home = _home(name, known)
                 guess = f"'{name}' under {home}" if home else ""
@@ -283,8 +302,16 @@ class TomlFile:
             each.name: self._section(each, data.get(each.name), (*place, each.name), label)
             for each in table.tables
         }
-        given = frozenset(data)
-        return Section(label, place, value is not None, values, given, frozenset(broken), inside)
+        return Section(
+            label=label,
+            place=place,
+            present=value is not None,
+            values=values,
+            given=frozenset(data),
+            broken=frozenset(broken),
+            guessed=frozenset(guessed),
+            inside=inside,
+        )
 
     def _objection(self, key: Key, data: dict[str, object], *, asked: bool) -> tuple[str, bool]:
         """Return what is wrong with a key, and whether its value may be used."""

@@ -1,0 +1,197 @@
+"""What must hold between the keys of `rackgrid.toml`, and between it and the board profile.
+
+Each check asks first whether the keys that it compares are sound: one mistake, one finding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rackgrid_firmware.key import complaint, shown
+from rackgrid_firmware.profile import Profile
+from rackgrid_firmware.settings import Finding, Section, TomlFile
+
+RHO = 0.01
+"""Bound on the error of a clock's rate, either way."""
+ELECTION_S = 0.2
+"""Longest from the suspicion to a new broker's first price, s: skew by rank, answers, one retry."""
+AUTHORITY_HEARTBEATS = 3
+"""Authority outlives this many heartbeats, so that two lost acks do not end an office."""
+
+_TIMERS = ("heartbeat_s", "round_s", "suspect", "authority_s", "grant_s")
+
+
+def grant_s_min(heartbeat_s: float, round_s: float, suspect: int, authority_s: float) -> float:
+    """Return the shortest grant that outlives a failover, s.
+
+    A grant is renewed a round after its bid was sent. If the broker dies in between, the bid is a
+    heartbeat old, a round passes, the silence is noticed and a new broker elected; that one grants
+    nothing new before the old authority has ended on every clock; and its word takes a heartbeat.
+    """
+    failover_s = suspect * heartbeat_s + ELECTION_S
+    old_authority_s = authority_s * (1 + RHO) / (1 - RHO)
+    return heartbeat_s + round_s + failover_s + old_authority_s + heartbeat_s
+
+
+def check_rack(file: TomlFile, rack: Section, feed: Section) -> None:
+    """Check the timers against each other, and the feed's reserve against its capacity."""
+    heartbeat_s, authority_s = rack.number("heartbeat_s"), rack.number("authority_s")
+    if rack.sound("heartbeat_s", "authority_s"):
+        least_s = AUTHORITY_HEARTBEATS * heartbeat_s
+        if authority_s < least_s * (1 - 1e-9):
+            text = "too short: two lost acks would end the broker's office"
+            allowed = f"{AUTHORITY_HEARTBEATS} * heartbeat_s, {least_s:g} s, or more"
+            file.blame(rack, "authority_s", complaint(text, f"{authority_s:g}", allowed))
+    if rack.sound(*_TIMERS):
+        _check_grant(file, rack)
+    if feed.sound("capacity_w", "reserve_w"):
+        capacity_w, reserve_w = feed.number("capacity_w"), feed.number("reserve_w")
+        if reserve_w >= capacity_w:
+            text = "the reserve leaves nothing of the feed"
+            allowed = f"less than capacity_w, {capacity_w:g} W"
+            file.blame(feed, "reserve_w", complaint(text, f"{reserve_w:g}", allowed))
+
+
+def _check_grant(file: TomlFile, rack: Section) -> None:
+    heartbeat_s, round_s = rack.number("heartbeat_s"), rack.number("round_s")
+    suspect, authority_s = rack.integer("suspect"), rack.number("authority_s")
+    least_s = grant_s_min(heartbeat_s, round_s, suspect, authority_s)
+    if rack.number("grant_s") >= least_s * (1 - 1e-9):
+        return
+    failover_s = suspect * heartbeat_s + ELECTION_S
+    stretched_s = authority_s * (1 + RHO) / (1 - RHO)
+    allowed = (
+        f"{least_s:.4g} s or more = heartbeat_s {heartbeat_s:g} + round_s {round_s:g} "
+        f"+ failover {failover_s:g} (suspect {suspect} * heartbeat_s + {ELECTION_S:g}) "
+        f"+ authority_s * 1.01/0.99 {stretched_s:.4g} + heartbeat_s {heartbeat_s:g}"
+    )
+    text = complaint(
+        "too short: a failover would drop grants", f"{rack.number('grant_s'):g}", allowed
+    )
+    file.blame(rack, "grant_s" if "grant_s" in rack.given else _longest(rack), text)
+
+
+def _longest(rack: Section) -> str:
+    """Return the key to point at when `grant_s` itself is not in the file."""
+    names = ("round_s", "authority_s", "heartbeat_s", "suspect")
+    return next((name for name in names if name in rack.given), "grant_s")
+
+
+def check_loads(file: TomlFile, loads: list[Section], feed: Section) -> None:
+    """Check names, one load per output, and what each kind needs."""
+    file.unique(loads, "name")
+    outputs: dict[str, Section] = {}
+    for load in loads:
+        _check_worth(file, load, feed)
+        output = load.text("output") or load.text("name")
+        if not load.sound("output", "name") or not output:
+            continue
+        earlier = outputs.setdefault(output, load)
+        if earlier is not load and load.text("name") != earlier.text("name"):
+            text = f"{earlier.label} has this output already"
+            file.blame(load, _output_key(load), complaint(text, shown(output)))
+
+
+def _output_key(load: Section) -> str:
+    return "output" if "output" in load.given else "name"
+
+
+def _check_worth(file: TomlFile, load: Section, feed: Section) -> None:
+    if not load.sound("kind"):
+        return
+    if load.text("kind") == "required":
+        if "worth" in load.given:
+            text = "a required load always gets its power and does not bid; take this line out"
+            file.blame(load, "worth", text)
+        return
+    if "worth" not in load.given | load.guessed:
+        text = "missing: a flexible load bids; give the highest price per kWh at which it is wanted"
+        file.blame(load, "worth", text)
+    elif "worth" in load.given and load.sound("worth"):
+        _check_cap(file, load, "worth", feed)
+
+
+def _check_cap(file: TomlFile, section: Section, key: str, feed: Section) -> None:
+    cap = feed.number("price_cap")
+    if feed.sound("price_cap") and section.number(key) > cap:
+        text = complaint(
+            "above the highest bid that the rack allows",
+            f"{section.number(key):g}",
+            f"at most price_cap, {cap:g}",
+        )
+        file.blame(section, key, text)
+
+
+def check_sources(file: TomlFile, sources: list[Section], feed: Section) -> None:
+    """Check names, and that somebody may pay each source's price."""
+    file.unique(sources, "name")
+    for source in sources:
+        if source.sound("price"):
+            _check_cap(file, source, "price", feed)
+
+
+# --- against the board profile --------------------------------------------------------------------
+
+
+def check_profile(
+    file: TomlFile, sections: dict[str, list[Section]], profile: Profile
+) -> tuple[Finding, ...]:
+    """Compare with the board profile.
+
+    Returns:
+        Notes: what is allowed and probably not meant. Findings go to `file`.
+    """
+    rack, node = sections["rack"][0], sections["node"][0]
+    if rack.sound("grant_s") and rack.number("grant_s") > profile.hold_max_s:
+        text = complaint(
+            "longer than the firmware holds an output",
+            f"{rack.number('grant_s'):g}",
+            f"at most hold_max_s of {node.text('board')}, {profile.hold_max_s:g} s",
+        )
+        file.blame(rack, "grant_s", text)
+    meters = {meter.name for meter in profile.meters}
+    for source in sections["source"]:
+        file.refer(source, "meter", meters, f"meter in {node.text('board')}")
+    for load in sections["load"]:
+        _check_output(file, load, node, profile)
+    return tuple(_notes(file, sections, profile))
+
+
+def _check_output(file: TomlFile, load: Section, node: Section, profile: Profile) -> None:
+    outputs = {output.name: output for output in profile.outputs}
+    key = _output_key(load)
+    if not file.refer(load, key, outputs.keys(), f"output in {node.text('board')}"):
+        return
+    output = outputs[load.text(key)]
+    if not load.sound("kind") or output.required == (load.text("kind") == "required"):
+        return
+    there = f'the output "{output.name}" of {node.text("board")}'
+    if output.required:
+        text = f"{there} is required = true; so is this load"
+        file.blame(load, "kind", complaint(text, shown(load.text("kind")), '"required"'))
+    else:
+        text = f"{there} is not required: the firmware would not keep it on by itself"
+        allowed = '"flexible", or required = true in the board profile'
+        file.blame(load, "kind", complaint(text, shown(load.text("kind")), allowed))
+
+
+def _notes(
+    file: TomlFile, sections: dict[str, list[Section]], profile: Profile
+) -> Iterator[Finding]:
+    feed, node, mock = sections["feed"][0], sections["node"][0], sections["mock"][0]
+    used = {load.text("output") or load.text("name") for load in sections["load"]}
+    for output in profile.outputs:
+        if not output.required and output.name not in used:
+            text = f'no [[load]] uses the output "{output.name}", so it is never switched on'
+            yield file.finding(node.place, node.label, text)
+    floor_w = profile.base_w + sum(out.nominal_w for out in profile.outputs if out.required)
+    free_w = feed.number("capacity_w") - feed.number("reserve_w")
+    if feed.sound("capacity_w", "reserve_w") and floor_w > free_w:
+        text = (
+            f"this node alone needs {floor_w:g} W (electronics and required outputs), and the feed "
+            f"has {free_w:g} W beside its reserve: the rack will not admit it"
+        )
+        yield file.finding((*feed.place, "capacity_w"), f"{feed.label} capacity_w", text)
+    if mock.present and profile.driver != "mock":
+        text = f"has no effect: the board {profile.name} is a real one"
+        yield file.finding(mock.place, mock.label, text)

@@ -1,0 +1,190 @@
+"""The tables of `rackgrid.toml`: every key with its default, its bounds and its meaning.
+
+What is copper (pins, addresses, shunts, nameplates, dwell) is refused here by name: the board
+profile says it, which belongs to root, and a fact that stands twice is wrong once. What is secret
+is refused too: it comes from a file of its own, for this one is shown, copied and versioned.
+"""
+
+from __future__ import annotations
+
+from rackgrid.wire.message import LOADS_MAX, NODES_MAX, OFFERS_MAX
+from rackgrid_firmware.key import Key, Kind, Need, Table
+
+_OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
+_MULTICAST = rf"2(?:2[4-9]|3[0-9])(?:\.{_OCTET}){{3}}"
+_INTERFACE = r"(?!\.{1,2}\Z)[A-Za-z0-9_.@-]{1,15}"
+_TOPIC = r"[^\s#+/$][^\s#+]{0,63}"
+_HOST = r"[A-Za-z0-9_.:%\[\]-]{1,253}"
+
+_COPPER = (
+    *("gpio", "pwm", "active_high", "nominal_w", "inrush_w", "inrush_s", "min_on_s", "min_off_s"),
+    *("bus", "address", "shunt_ohms", "amps_max", "gain", "offset_a", "driver", "required"),
+    *("base_w", "hold_max_s", "stagger_s"),
+)
+_COPPER_TABLES = ("board", "meter", "output")
+
+
+def refused_tables(board: str) -> dict[str, str]:
+    """Tables of the board profile, which do not stand in `rackgrid.toml`, and why."""
+    return dict.fromkeys(_COPPER_TABLES, _elsewhere(board))
+
+
+def tables(board: str) -> tuple[Table, ...]:
+    """All tables of `rackgrid.toml`; messages about copper point to the profile `board`."""
+    copper = tuple((key, _elsewhere(board)) for key in _COPPER)
+    load_copper = (*copper, ("meter", _elsewhere(board)))
+    return (_RACK, _FEED, _source(copper), _node(copper), _load(load_copper), _MQTT, _WEB, _MOCK)
+
+
+def _elsewhere(board: str) -> str:
+    return f"belongs into the board profile {board or '(see [node] board)'}"
+
+
+def _secret(file_key: str) -> str:
+    return f"a secret does not stand here, where everyone reads it; put it into a file: {file_key}"
+
+
+def _seconds(name: str, doc: str, default: float | Need, low: float, high: float) -> Key:
+    return Key(name, Kind.NUMBER, doc, default, unit="s", low=low, high=high)
+
+
+_RACK = Table(
+    "rack",
+    (
+        Key("name", Kind.NAME, "what this rack is called"),
+        Key(
+            "group",
+            Kind.TEXT,
+            "the multicast group where nodes meet",
+            "224.0.0.224",
+            pattern=_MULTICAST,
+            allowed="an IPv4 multicast address, 224.0.0.0 to 239.255.255.255",
+        ),
+        Key("port", Kind.INTEGER, "UDP port of the group", 8437, low=1, high=65535),
+        Key(
+            "interface",
+            Kind.TEXT,
+            "the network interface to the other nodes",
+            pattern=_INTERFACE,
+            allowed='the name of one interface, such as "eth0" or "lo", at most 15 characters',
+        ),
+        Key("ttl", Kind.INTEGER, "hops that a multicast may make", 1, high=32),
+        Key("key_file", Kind.PATH, "the file with the group key", "/etc/rackgrid/rack.key"),
+        Key("expect", Kind.INTEGER, "nodes heard before a first broker", 1, low=1, high=NODES_MAX),
+        _seconds("heartbeat_s", "between the broker's heartbeats", 0.1, 0.01, 10),
+        Key("suspect", Kind.INTEGER, "silent heartbeats until an election", 3, low=2, high=20),
+        _seconds("beacon_s", "between beacons", 1.0, 0.05, 60),
+        _seconds("round_s", "between clearings", 0.5, 0.05, 60),
+        _seconds("authority_s", "how long an ack lets the broker grant", 0.5, 0.03, 60),
+        _seconds("grant_s", "how long a grant lives", 2.5, 0.1, 60),
+        Key("preempt", Kind.FLAG, "whether a stable node of higher rank gets the office", True),
+        _seconds("preempt_after_s", "how long it must have been stable", 60.0, 0, 86400),
+    ),
+    required=True,
+    refused=(("key", _secret("key_file")),),
+)
+_FEED = Table(
+    "feed",
+    (
+        Key(
+            "capacity_w",
+            Kind.NUMBER,
+            "the most that the feed gives",
+            unit="W",
+            low=0.1,
+            high=1e6,
+        ),
+        Key("reserve_w", Kind.NUMBER, "kept free", 0.0, unit="W", high=1e6),
+        Key(
+            "currency",
+            Kind.TEXT,
+            "the currency of prices",
+            "EUR",
+            pattern="[A-Z]{3}",
+            allowed='three capital letters, such as "EUR"',
+        ),
+        Key("price_cap", Kind.NUMBER, "the highest bid, per kWh", 10.0, low=0.001, high=1e6),
+    ),
+    required=True,
+)
+_MQTT = Table(
+    "mqtt",
+    (
+        Key(
+            "host",
+            Kind.TEXT,
+            "the MQTT server",
+            pattern=_HOST,
+            allowed="a host name or address, without a port",
+        ),
+        Key("port", Kind.INTEGER, "its TCP port", 1883, low=1, high=65535),
+        Key("username", Kind.TEXT, "who we are there", None),
+        Key("password_file", Kind.PATH, "a file with the password", None),
+        Key("tls_ca_file", Kind.PATH, "the certificates that we trust; switches TLS on", None),
+        Key(
+            "topic",
+            Kind.TEXT,
+            "the root of our topics",
+            "rackgrid",
+            pattern=_TOPIC,
+            allowed="1 to 64 characters without blank, # and +",
+        ),
+    ),
+    refused=(("password", _secret("password_file")),),
+)
+_WEB = Table(
+    "web",
+    (
+        Key(
+            "host",
+            Kind.TEXT,
+            "where the API listens",
+            "127.0.0.1",
+            pattern=_HOST,
+            allowed="a host name or address, without a port",
+        ),
+        Key("port", Kind.INTEGER, "its TCP port; 0 lets the kernel choose", 8470, high=65535),
+        Key("enabled", Kind.FLAG, "whether there is an API", True),
+    ),
+    refused=(("token", _secret("there is none yet, the API only reads")),),
+)
+_MOCK = Table(
+    "mock",
+    (
+        Key("plant", Kind.PATH, "socket of the rack's plant", None),
+        Key("seed", Kind.INTEGER, "of the world's noise", 1, high=2**63),
+        Key("trace", Kind.PATH, "where the truth is written", None),
+    ),
+)
+
+
+def _source(refused: tuple[tuple[str, str], ...]) -> Table:
+    keys = (
+        Key("name", Kind.NAME, "what this source is called"),
+        Key("price", Kind.NUMBER, "what a kWh costs here", low=-1e6, high=1e6),
+        Key("power_w", Kind.NUMBER, "the most that it gives; 0: capacity", 0.0, unit="W", high=1e6),
+        Key("meter", Kind.NAME, "the board's meter that sees it", None),
+        Key("tariff_file", Kind.PATH, "a file with the price and power of now", None),
+    )
+    return Table("source", keys, many=True, count_max=OFFERS_MAX, refused=refused)
+
+
+def _node(refused: tuple[tuple[str, str], ...]) -> Table:
+    keys = (
+        Key("name", Kind.NAME, "what this node is called, unique in the rack"),
+        Key("priority", Kind.INTEGER, "the highest becomes broker", 100, high=65535),
+        Key("board", Kind.PATH, "the board profile", allowed="the path of a TOML file"),
+        Key("state_dir", Kind.PATH, "survives a reboot", "/var/lib/rackgrid"),
+        Key("runtime_dir", Kind.PATH, "survives a restart", "/run/rackgrid"),
+    )
+    return Table("node", keys, required=True, refused=refused)
+
+
+def _load(refused: tuple[tuple[str, str], ...]) -> Table:
+    keys = (
+        Key("name", Kind.NAME, "what this load is called"),
+        Key("output", Kind.NAME, "the board's output; without it, the one of the same name", None),
+        Key("kind", Kind.TEXT, "its kind", "flexible", choices=("required", "flexible")),
+        Key("worth", Kind.NUMBER, "the highest price per kWh", None, low=-1e6, high=1e6),
+    )
+    return Table("load", keys, many=True, count_max=LOADS_MAX, refused=refused)
