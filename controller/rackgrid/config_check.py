@@ -9,7 +9,8 @@ from collections.abc import Iterator
 
 from rackgrid_firmware.key import complaint, shown
 from rackgrid_firmware.profile import Profile
-from rackgrid_firmware.settings import Finding, Section, TomlFile
+from rackgrid_firmware.section import Finding, Section
+from rackgrid_firmware.settings import TomlFile
 
 RHO = 0.01
 """Bound on the error of a clock's rate, either way."""

@@ -26,7 +26,8 @@ from rackgrid.config_check import check_loads, check_profile, check_rack, check_
 from rackgrid.config_table import refused_tables, tables
 from rackgrid_firmware.key import complaint, meant, shown
 from rackgrid_firmware.profile import Profile, read_profile
-from rackgrid_firmware.settings import Finding, Section, TomlFile
+from rackgrid_firmware.section import Finding, Section
+from rackgrid_firmware.settings import TomlFile
 
 Sections = dict[str, list[Section]]
 

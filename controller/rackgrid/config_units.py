@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 
 from rackgrid.config import Config, RackConfig
+from rackgrid.config_check import ELECTION_S
 from rackgrid.core.settings import MS_NS, SECOND_NS, LoadSettings, NodeSettings, Timing
 from rackgrid.market.offer import Offer
 
@@ -38,9 +39,10 @@ def timing(rack: RackConfig) -> Timing:
 
     The skew by rank is 15 % of a heartbeat, so that a faster rack also elects faster; a member is
     absent after ten heartbeats, and never sooner than a second, because REMOVE is for people and
-    frees nothing; a price outlives four rounds.
+    frees nothing; a price outlives four rounds and two failovers.
     """
     heartbeat_ns = nanoseconds(rack.heartbeat_s)
+    failover_s = rack.suspect * rack.heartbeat_s + ELECTION_S
     skew_ns = min(15 * MS_NS, heartbeat_ns * 15 // 100)
     return Timing(
         heartbeat_ns=heartbeat_ns,
@@ -54,7 +56,7 @@ def timing(rack: RackConfig) -> Timing:
         preempt=rack.preempt,
         preempt_after_ns=nanoseconds(rack.preempt_after_s),
         absent_ns=max(SECOND_NS, 10 * heartbeat_ns, (rack.suspect + 1) * heartbeat_ns),
-        price_valid_ns=4 * nanoseconds(rack.round_s),
+        price_valid_ns=nanoseconds(max(4 * rack.round_s, 2 * failover_s)),
     )
 
 

@@ -16,7 +16,8 @@ from pathlib import Path
 
 from rackgrid_firmware.errors import ProfileError
 from rackgrid_firmware.key import Key, Kind, Table, complaint
-from rackgrid_firmware.settings import Finding, Section, TomlFile
+from rackgrid_firmware.section import Finding, Section
+from rackgrid_firmware.settings import TomlFile
 
 SHUNT_VOLTS_MAX = 0.320
 """Full scale of the INA219's shunt converter, V: more than this it cannot see."""
