@@ -1,0 +1,116 @@
+"""What stands behind a mock board's pins and chips, as it travels to the plant.
+
+The plant has to know a node before its firmware touches a pin, so the firmware introduces itself
+with this when it connects. A node that the plant knows keeps its state: a firmware that was killed
+and comes back finds its board as it left it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, cast
+
+from rackgrid_firmware.profile import Profile
+
+
+@dataclass(frozen=True, slots=True)
+class LoadWiring:
+    """A load behind a relay.
+
+    Attributes:
+        name: of the output.
+        gpio: BCM number; active_high: whether a high pin closes the contact.
+        required: counted as required power in the trace.
+        nominal_w: the most that it draws once running, W.
+        inrush_w, inrush_s: what it draws while starting, and for how long.
+        draw_w: mean draw once running, W; noise: the fraction by which it wanders.
+        meter: the meter that sees it, or "".
+    """
+
+    name: str
+    gpio: int
+    active_high: bool
+    required: bool
+    nominal_w: float
+    inrush_w: float
+    inrush_s: float
+    draw_w: float
+    noise: float
+    meter: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChipWiring:
+    """A meter chip, and the source behind it if there is one.
+
+    A chip without a source that no load names sits in the node's own supply line and sees all that
+    the node draws.
+    """
+
+    name: str
+    bus: int
+    address: int
+    shunt_ohms: float
+    source_w: float
+
+
+@dataclass(frozen=True, slots=True)
+class NodeWiring:
+    """A node: its electronics (W), its loads, its chips."""
+
+    node: str
+    base_w: float
+    loads: tuple[LoadWiring, ...]
+    chips: tuple[ChipWiring, ...]
+
+
+def wiring(node: str, profile: Profile) -> NodeWiring:
+    """Read the wiring off a mock board's profile."""
+    return NodeWiring(
+        node=node,
+        base_w=profile.base_w,
+        loads=tuple(
+            LoadWiring(
+                name=output.name,
+                gpio=output.gpio,
+                active_high=output.active_high,
+                required=output.required,
+                nominal_w=output.nominal_w,
+                inrush_w=output.inrush_w,
+                inrush_s=output.inrush_s,
+                draw_w=output.mock.draw_w,
+                noise=output.mock.noise,
+                meter=output.meter,
+            )
+            for output in profile.outputs
+        ),
+        chips=tuple(
+            ChipWiring(meter.name, meter.bus, meter.address, meter.shunt_ohms, meter.mock.source_w)
+            for meter in profile.meters
+        ),
+    )
+
+
+def to_json(node: NodeWiring) -> dict[str, Any]:
+    """Make it fit for a JSON packet."""
+    return asdict(node)
+
+
+def from_json(given: Mapping[str, Any]) -> NodeWiring:
+    """Read it from a JSON packet.
+
+    Raises:
+        ValueError: a key is missing, unknown or of the wrong kind.
+    """
+    try:
+        loads = cast("list[dict[str, Any]]", given["loads"])
+        chips = cast("list[dict[str, Any]]", given["chips"])
+        return NodeWiring(
+            node=str(given["node"]),
+            base_w=float(given["base_w"]),
+            loads=tuple(LoadWiring(**load) for load in loads),
+            chips=tuple(ChipWiring(**chip) for chip in chips),
+        )
+    except (KeyError, TypeError) as fault:
+        raise ValueError(f"not a node's wiring: {fault}") from fault
