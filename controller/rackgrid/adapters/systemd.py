@@ -76,8 +76,8 @@ class Notifier:
         try:
             self._socket.sendto(text.encode(), self._address)
         except OSError:
-            # The manager is gone or its queue is full; the next ping comes soon, and a watchdog that
-            # expires over this would be right.
+            # The manager is gone or its queue is full. The next ping comes soon, and a watchdog
+            # that expires over this would be right.
             return False
         return True
 

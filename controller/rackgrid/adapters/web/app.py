@@ -1,0 +1,110 @@
+"""The routes of the API.
+
+Everything here runs in the control loop's own thread, so nothing here may wait: no file, no lock,
+no look-up. A handler takes a value and writes it; the one thing that costs time, rendering a large
+rack, is done at most twenty times a second however many ask.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from rackgrid.adapters.view_json import encode, rack_state
+from rackgrid.adapters.web.answer import answer, refuse
+from rackgrid.adapters.web.gate import Gate
+from rackgrid.core.view import View
+
+RENDERED_FOR_NS = 50_000_000
+"""An answer is used again for this long, ns: a tenth of a round."""
+
+INDEX = """\
+rackgrid
+
+GET  /api/state   the rack as this node sees it (JSON)
+GET  /healthz     200 while this node does its work, else 503 and why (JSON)
+POST /api/leave   take this node out of the rack (only on a loopback API)
+"""
+
+
+class Rendering:
+    """The state's JSON, made when it is asked for and kept for a moment."""
+
+    def __init__(
+        self, source: Callable[[], View], clock: Callable[[], int] = time.monotonic_ns
+    ) -> None:
+        """Take views from `source`; `clock` is monotonic, ns."""
+        self._source = source
+        self._clock = clock
+        self._body = b""
+        self._made_ns: int | None = None
+
+    def body(self) -> bytes:
+        """Give the JSON of a view that is at most `RENDERED_FOR_NS` old."""
+        now = self._clock()
+        if self._made_ns is None or now - self._made_ns >= RENDERED_FOR_NS:
+            self._body = encode(rack_state(self._source()))
+            self._made_ns = now
+        return self._body
+
+
+def build_app(
+    source: Callable[[], View],
+    health: Callable[[], tuple[bool, str]],
+    leave: Callable[[], None],
+    loopback: bool,
+) -> ASGIApp:
+    """Build the application.
+
+    Args:
+        source: gives the view; called in the event loop.
+        health: whether the node does its work, and one line that says so or why not.
+        leave: starts the node's leaving and returns at once.
+        loopback: whether the API listens on a loopback address; only then may it be told anything.
+    """
+    rendering = Rendering(source)
+
+    async def index(_request: Request) -> Response:
+        return PlainTextResponse(INDEX)
+
+    async def state(_request: Request) -> Response:
+        return Response(rendering.body(), media_type="application/json")
+
+    async def healthz(_request: Request) -> Response:
+        healthy, reason = health()
+        return answer({"healthy": healthy, "reason": reason}, 200 if healthy else 503)
+
+    async def leaving(_request: Request) -> Response:
+        leave()
+        return answer({"leaving": True}, 202)
+
+    routes = [
+        Route("/", index),
+        Route("/api/state", state),
+        Route("/healthz", healthz),
+        Route("/api/leave", leaving, methods=["POST"]),
+    ]
+    app = Starlette(routes=routes, exception_handlers={HTTPException: _refused, Exception: _failed})
+    # Around the whole application, so that the answer to a bug has its headers too.
+    return Gate(app, loopback)
+
+
+async def _refused(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    reason = {
+        404: "no such page: GET / lists them",
+        405: "not this method here: GET / lists them",
+    }.get(error.status_code, error.detail)
+    return refuse(error.status_code, reason, dict(error.headers or {}))
+
+
+async def _failed(_request: Request, _error: Exception) -> Response:
+    """Answer for a bug of ours; Starlette raises it on, and Uvicorn logs it."""
+    return refuse(500, "this is a bug of rackgrid: its log says more")

@@ -1,0 +1,227 @@
+"""The API through a real socket, a real Uvicorn and a client that knows nothing of either."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from http.client import HTTPResponse
+
+import pytest
+
+from rackgrid.adapters.web.server import WebServer, serve
+from rackgrid.config import WebConfig
+from rackgrid.core.view import FeedView, NodeView, PriceView, View
+
+DEADLINE_S = 20
+VIEW = View(
+    rack="shed",
+    node=NodeView("0a", "alfa", 7),
+    role="member",
+    term=3,
+    broker="bravo",
+    broker_id="0b",
+    authority=False,
+    roster=(),
+    members=(),
+    price=PriceView(0.25, "EUR", 3, 9, 1.5, False),
+    feed=FeedView(100.0, 40.0, 30.0, 10.0),
+    loads=(),
+    meters=(),
+    firmware=True,
+    rejected={},
+)
+
+
+@dataclass
+class Node:
+    """What the daemon would be: a loop in a thread, a view, a health, a wish to leave."""
+
+    host: str = "127.0.0.1"
+    view: View = VIEW
+    health: tuple[bool, str] = (True, "member of bravo")
+    left: threading.Event = field(default_factory=threading.Event)
+    loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.new_event_loop)
+
+    def start(self) -> WebServer:
+        self._thread = threading.Thread(target=self.loop.run_forever)
+        self._thread.start()
+        started = asyncio.run_coroutine_threadsafe(
+            serve(
+                WebConfig(self.host, 0, True),
+                lambda: self.view,
+                lambda: self.health,
+                self.left.set,
+            ),
+            self.loop,
+        )
+        self.web = started.result(DEADLINE_S)
+        return self.web
+
+    def stop(self) -> None:
+        asyncio.run_coroutine_threadsafe(self.web.close(), self.loop).result(DEADLINE_S)
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self._thread.join(DEADLINE_S)
+        self.loop.close()
+
+
+@pytest.fixture
+def node() -> Iterator[Node]:
+    made = Node()
+    made.start()
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def lan_node() -> Iterator[Node]:
+    made = Node(host="0.0.0.0")
+    made.start()
+    yield made
+    made.stop()
+
+
+def ask(
+    node: Node, path: str, method: str = "GET", headers: dict[str, str] | None = None
+) -> tuple[int, dict[str, object], HTTPResponse | urllib.error.HTTPError]:
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{node.web.port}{path}", method=method, headers=headers or {}
+    )
+    try:
+        response: HTTPResponse | urllib.error.HTTPError = urllib.request.urlopen(
+            request, timeout=DEADLINE_S
+        )
+    except urllib.error.HTTPError as refused:
+        response = refused
+    with response:
+        return response.status or 0, json.loads(response.read()), response
+
+
+def test_state_read_over_http_is_the_view(node: Node) -> None:
+    status, state, _ = ask(node, "/api/state")
+    assert status == 200
+    assert state["broker"] == "bravo"
+    assert state["price"] == {
+        "value": 0.25,
+        "currency": "EUR",
+        "term": 3,
+        "round": 9,
+        "valid_for_s": 1.5,
+        "scarce": False,
+    }
+
+
+def test_state_follows_the_view(node: Node) -> None:
+    ask(node, "/api/state")
+    node.view = replace(VIEW, term=4)
+    deadline = threading.Event()
+    timer = threading.Timer(DEADLINE_S, deadline.set)
+    timer.start()
+    while ask(node, "/api/state")[1]["term"] != 4:
+        assert not deadline.is_set(), "the old view is served for ever"
+    timer.cancel()
+
+
+def test_health_lost_is_seen_at_once(node: Node) -> None:
+    assert ask(node, "/healthz")[0] == 200
+    node.health = (False, "the firmware does not answer")
+    status, body, _ = ask(node, "/healthz")
+    assert (status, body["reason"]) == (503, "the firmware does not answer")
+
+
+def test_leave_posted_reaches_the_node(node: Node) -> None:
+    status, body, _ = ask(node, "/api/leave", "POST")
+    assert (status, body) == (202, {"leaving": True})
+    assert node.left.is_set()
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ({"Host": "evil.example"}, 421),
+        ({"Host": "127.0.0.1.evil.example"}, 421),
+        ({"Origin": "http://evil.example"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+    ],
+)
+def test_leave_posted_by_a_strangers_page_is_refused(
+    node: Node, headers: dict[str, str], expected: int
+) -> None:
+    status, body, _ = ask(node, "/api/leave", "POST", headers)
+    assert status == expected
+    assert "error" in body
+    assert not node.left.is_set()
+
+
+def test_leave_posted_to_an_api_on_the_lan_is_refused(lan_node: Node) -> None:
+    assert ask(lan_node, "/api/state")[0] == 200
+    assert ask(lan_node, "/api/leave", "POST")[0] == 403
+    assert not lan_node.left.is_set()
+
+
+def test_page_or_method_unknown_is_refused_as_json(node: Node) -> None:
+    assert ask(node, "/nothing")[0] == 404
+    status, body, response = ask(node, "/api/state", "DELETE")
+    assert (status, "error" in body) == (405, True)
+    assert "GET" in (response.headers["allow"] or "")
+
+
+def test_bug_in_the_daemon_is_a_500_and_the_server_goes_on(
+    node: Node, caplog: pytest.LogCaptureFixture
+) -> None:
+    node.view = replace(VIEW, roster=(None,))  # type: ignore[arg-type]
+    status, body, response = ask(node, "/api/state")
+    assert (status, "error" in body) == (500, True)
+    assert response.headers["x-content-type-options"] == "nosniff"
+    node.view = VIEW
+    assert ask(node, "/api/state")[0] == 200
+    assert any(record.levelname == "ERROR" for record in caplog.records)
+
+
+def test_answers_name_no_server_and_allow_no_other_origin(node: Node) -> None:
+    _, _, response = ask(node, "/api/state", headers={"Origin": "http://evil.example"})
+    names = {name.lower() for name in response.headers}
+    assert "server" not in names
+    assert not [name for name in names if name.startswith("access-control")]
+    assert response.headers["cache-control"] == "no-store"
+
+
+def test_many_clients_at_once_are_all_answered(node: Node) -> None:
+    statuses: list[int] = []
+
+    def client() -> None:
+        statuses.extend(ask(node, "/api/state")[0] for _ in range(5))
+
+    clients = [threading.Thread(target=client) for _ in range(8)]
+    for each in clients:
+        each.start()
+    for each in clients:
+        each.join(DEADLINE_S)
+    assert statuses == [200] * 40
+
+
+def test_import_of_the_api_loads_no_extra_of_uvicorn() -> None:
+    # Each of these costs memory and does nothing for an API that is asked now and then.
+    script = (
+        "import sys, rackgrid.adapters.web.server\n"
+        "unwanted = {'uvloop', 'httptools', 'websockets', 'wsproto', 'watchfiles', 'dotenv',"
+        " 'yaml', 'jinja2', 'starlette.testclient', 'paho'}\n"
+        "print(sorted(unwanted & set(sys.modules)))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env=os.environ,
+    )
+    assert (done.stdout, done.stderr) == ("[]\n", "")
