@@ -1,7 +1,8 @@
 """What a node is told once, at its start: its name, its timers, its loads, its feed.
 
-Timers and their symbols (DESIGN words): heartbeat `h`, authority `T`, grant `G`, clock-rate bound `ρ`,
-margin. All are nanoseconds of a local monotonic clock; no clock is compared with another node's.
+Timers and their symbols (DESIGN words): heartbeat `h`, authority `T`, grant `G`, clock-rate bound
+`ρ`, margin. All are nanoseconds of a local monotonic clock; no clock is compared with another
+node's.
 """
 
 from __future__ import annotations

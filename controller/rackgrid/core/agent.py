@@ -1,0 +1,321 @@
+"""The agent: bids for this node's loads, takes grants, and switches (P2).
+
+A flexible load is on only while its worth is at least the price *and* a live grant covers it. The
+two answer different questions: the price is the rack's wish, the grant is the feed's permission.
+Without a price (no broker, or an expired price) nothing new starts and what runs follows its grant
+down; the firmware opens it at the deadline even if this process is gone.
+
+State in, state and actions out; `Node` holds the state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+
+from rackgrid.core import board as boards
+from rackgrid.core.action import Action, Instruct, LoadDecided, PriceApplied, PriceLost
+from rackgrid.core.board import Board
+from rackgrid.core.grant import Grant, holding_ms
+from rackgrid.core.reason import Decision
+from rackgrid.core.settings import MS_NS, LoadSettings, NodeSettings
+from rackgrid.identity import NO_PAIR, Pair, Round
+from rackgrid.market.curve import Step
+from rackgrid.market.load import step_for
+from rackgrid.market.offer import Offer
+from rackgrid.wire.message import Allotment, OfferReport, Price, Report, StepReport, Why
+from rackgrid_firmware.device import Verdict
+from rackgrid_firmware.link import Hold, OutputState, Release
+
+BIDS_MAX = 64
+"""Bids whose sending is remembered; a grant for an older one has expired anyway."""
+
+
+@dataclass(frozen=True, slots=True)
+class SentBid:
+    """A bid that left this node: when, and which load each step meant."""
+
+    seq: int
+    sent_ns: int
+    loads: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PriceInForce:
+    """The price that this node acts on, until it expires."""
+
+    pair: Pair
+    round: int
+    price_uc: int
+    until_ns: int
+    scarce: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """All that the agent knows.
+
+    Attributes:
+        board: the firmware's last word; None while it is not attached.
+        taken: (pair, round) of the last grant taken.
+        refused: loads that the last clearing wanted to serve and could not fit.
+        commanded: output → the deadline last sent to the firmware (0: released).
+        judged: load → (is on, why), as last published.
+    """
+
+    board: Board | None = None
+    bid_seq: int = 0
+    bids: tuple[SentBid, ...] = ()
+    grant: Grant | None = None
+    taken: tuple[Pair, int] = (NO_PAIR, 0)
+    taken_bid: int = 0
+    price: PriceInForce | None = None
+    refused: frozenset[str] = frozenset()
+    offers: tuple[Offer, ...] = ()
+    capacity_mw: int = 0
+    command_seq: int = 0
+    commanded: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    judged: Mapping[str, tuple[bool, Why]] = field(default_factory=lambda: MappingProxyType({}))
+    leaving: bool = False
+
+
+def worth_now(agent: Agent, load: LoadSettings, settings: NodeSettings, now_ns: int) -> int:
+    """What a flexible load bids: its worth, or the price cap while its min-on holds it."""
+    assert load.worth_uc is not None, "only flexible loads have a worth"
+    state = _state(agent, load)
+    inside_min_on = state is not None and state.on and now_ns < state.may_switch_ns
+    return settings.price_cap_uc if inside_min_on else load.worth_uc
+
+
+def holding_mw(agent: Agent, now_ns: int) -> int:
+    """What is in force or still switched on above the floor, mW; lower only after the outputs."""
+    granted = agent.grant.power_mw if _is_live(agent.grant, now_ns) and agent.grant else 0
+    return max(granted, _switched_mw(agent, now_ns))
+
+
+def bid(agent: Agent, settings: NodeSettings, now_ns: int) -> tuple[Agent, Report]:
+    """Make the next numbered bid, with all that a report carries. The board must be attached."""
+    board = agent.board
+    assert board is not None, "a node without its firmware does not report"
+    steps = _steps(agent, settings, now_ns)
+    seq = agent.bid_seq + 1
+    sent = SentBid(seq, now_ns, tuple(name for name, _ in steps))
+    report = Report(
+        bid_seq=seq,
+        steps=tuple(StepReport(s.worth_uc, s.power_mw, s.reserve_mw, s.running) for _, s in steps),
+        received_mj=boards.flexible_mj(board),
+        holding_mw=holding_mw(agent, now_ns),
+        holding_ms=holding_ms(_held_until_ns(agent, now_ns), now_ns),
+        round_taken=Round(agent.taken[1]),
+        draw_mw=boards.total_mw(board, now_ns, required_only=False),
+        required_mw=boards.total_mw(board, now_ns, required_only=True),
+        capacity_mw=agent.capacity_mw,
+        offers=tuple(OfferReport(o.source, o.price_uc, o.power_mw) for o in agent.offers),
+    )
+    return replace(agent, bid_seq=seq, bids=(*agent.bids, sent)[-BIDS_MAX:]), report
+
+
+def followed(agent: Agent, pair: Pair) -> Agent:
+    """Follow another broker: its rounds count anew; a live grant runs on to its own end."""
+    return agent if agent.taken[0] >= pair else replace(agent, taken=(pair, 0))
+
+
+def priced(agent: Agent, price: Price, now_ns: int) -> tuple[Agent, list[Action]]:
+    """Apply a price from the followed broker; a repeated or older round changes nothing."""
+    pair = price.pair.pair()
+    current = agent.price
+    if current is not None and current.pair == pair and price.round < current.round:
+        return agent, []
+    actions: list[Action] = []
+    if current is None or (current.pair, current.round) != (pair, price.round):
+        valid_ns = price.valid_for_ms * MS_NS
+        agent = replace(
+            agent,
+            price=PriceInForce(pair, price.round, price.price_uc, now_ns + valid_ns, price.scarce),
+        )
+        actions.append(PriceApplied(pair, price.round, price.price_uc, valid_ns, price.scarce))
+    return agent, actions
+
+
+def allotted(
+    agent: Agent, pair: Pair, round_: int, allotment: Allotment, grant_ns: int, now_ns: int
+) -> Agent:
+    """Take a grant, if it answers a bid of this boot and is later than the last one taken (P2)."""
+    sent = next((b for b in agent.bids if b.seq == allotment.bid_seq), None)
+    if sent is None or allotment.bid_seq < agent.taken_bid or (pair, round_) <= agent.taken:
+        return agent
+    deadline_ns = sent.sent_ns + grant_ns
+    if deadline_ns <= now_ns:
+        return agent
+    served = frozenset(
+        name for index, name in enumerate(sent.loads) if allotment.accepted >> index & 1
+    )
+    grant = Grant(pair, round_, sent.seq, allotment.grant_mw, served, deadline_ns)
+    return replace(
+        agent,
+        grant=grant,
+        taken=(pair, round_),
+        taken_bid=sent.seq,
+        refused=frozenset(sent.loads) - served,
+    )
+
+
+def lapsed(agent: Agent, now_ns: int) -> tuple[Agent, list[Action]]:
+    """Drop a grant or a price whose time is over."""
+    actions: list[Action] = []
+    if agent.grant is not None and not _is_live(agent.grant, now_ns):
+        agent = replace(agent, grant=None)
+    if agent.price is not None and agent.price.until_ns <= now_ns:
+        agent = replace(agent, price=None, refused=frozenset())
+        actions.append(PriceLost())
+    return agent, actions
+
+
+def next_deadline_ns(agent: Agent) -> int | None:
+    """When `lapsed` next has something to do."""
+    ends = [agent.grant.deadline_ns] if agent.grant else []
+    ends += [agent.price.until_ns] if agent.price else []
+    return min(ends, default=None)
+
+
+def decided(agent: Agent, settings: NodeSettings, now_ns: int) -> tuple[Agent, list[Action]]:
+    """Command every output that should be otherwise, and say why of every load that changed."""
+    actions: list[Action] = []
+    for load in settings.loads:
+        wanted, why = _judge(agent, load, settings, now_ns)
+        if not load.required and agent.board is not None:
+            agent = _commanded(agent, load, wanted, why, actions)
+        agent = _published(agent, load, why, actions)
+    return agent, actions
+
+
+def _judge(
+    agent: Agent, load: LoadSettings, settings: NodeSettings, now_ns: int
+) -> tuple[bool, Why]:
+    """Decide whether a load should be on, and by which rule."""
+    state = _state(agent, load)
+    if state is None:
+        return False, Why.FIRMWARE_LOST
+    if load.worth_uc is None:
+        return True, Why.REQUIRED
+    if agent.leaving:
+        return False, Why.LEAVING
+    if state.verdict is Verdict.WELDED:
+        return False, Why.FAULT
+    granted = _is_live(agent.grant, now_ns) and agent.grant and load.name in agent.grant.loads
+    if agent.price is None:
+        return bool(granted) and state.on, Why.PRICE_UNKNOWN
+    if agent.price.price_uc > worth_now(agent, load, settings, now_ns):
+        return False, Why.PRICE_ABOVE_WORTH
+    if not granted:
+        if state.cause == "deadline":
+            return False, Why.GRANT_EXPIRED
+        return False, Why.DOES_NOT_FIT if load.name in agent.refused else Why.NO_GRANT
+    if state.on:
+        wanted = agent.price.price_uc <= load.worth_uc
+        return True, Why.WORTH_IT if wanted else Why.MIN_ON
+    return True, Why.MIN_OFF if now_ns < state.may_switch_ns else Why.STARTING
+
+
+def _commanded(
+    agent: Agent, load: LoadSettings, wanted: bool, why: Why, actions: list[Action]
+) -> Agent:
+    """Tell the firmware, if it was last told otherwise."""
+    state = _state(agent, load)
+    assert state is not None, "only a known output is commanded"
+    last = agent.commanded.get(load.output, state.deadline_ns)
+    if wanted and why is Why.PRICE_UNKNOWN:
+        return agent
+    deadline_ns = agent.grant.deadline_ns if wanted and agent.grant else 0
+    if deadline_ns == last:
+        return agent
+    seq = agent.command_seq + 1
+    if deadline_ns:
+        actions.append(Instruct(Hold(seq, load.output, deadline_ns)))
+    else:
+        # A price may wait for min-on, which costs wear; a missing grant may not, it is safety.
+        urgent = why is not Why.PRICE_ABOVE_WORTH
+        actions.append(Instruct(Release(seq, load.output, urgent)))
+    commanded = {**agent.commanded, load.output: deadline_ns}
+    return replace(agent, command_seq=seq, commanded=commanded)
+
+
+def _published(agent: Agent, load: LoadSettings, why: Why, actions: list[Action]) -> Agent:
+    state = _state(agent, load)
+    is_on = state is not None and state.on
+    before = agent.judged.get(load.name)
+    if before == (is_on, why):
+        return agent
+    price = agent.price
+    actions.append(
+        LoadDecided(
+            Decision(
+                load=load.name,
+                was_on=before[0] if before else False,
+                on=is_on,
+                why=why,
+                price_uc=price.price_uc if price else None,
+                worth_uc=load.worth_uc,
+                grant_mw=agent.grant.power_mw if agent.grant else 0,
+                pair=price.pair if price else NO_PAIR,
+                round=price.round if price else 0,
+            )
+        )
+    )
+    return replace(agent, judged={**agent.judged, load.name: (is_on, why)})
+
+
+def _steps(agent: Agent, settings: NodeSettings, now_ns: int) -> list[tuple[str, Step]]:
+    board = agent.board
+    assert board is not None, "a bid needs the board"
+    steps: list[tuple[str, Step]] = []
+    for load in settings.loads:
+        state = _state(agent, load)
+        if load.worth_uc is None or state is None or agent.leaving:
+            continue
+        if not state.on and now_ns < state.may_switch_ns:
+            continue  # inside its min-off it may not start, so it does not bid
+        spec = board.specs[load.output]
+        step = step_for(
+            worth_uc=load.worth_uc,
+            nominal_mw=spec.nominal_mw,
+            inrush_mw=spec.inrush_mw,
+            metered_mw=boards.metered_mw(board, load.output, now_ns),
+            running=state.on,
+            settled=boards.is_settled(board, load.output, now_ns),
+            price_cap_uc=settings.price_cap_uc,
+            min_on_left=state.on and now_ns < state.may_switch_ns,
+        )
+        if step is not None:
+            steps.append((load.name, step))
+    return steps
+
+
+def _state(agent: Agent, load: LoadSettings) -> OutputState | None:
+    return agent.board.outputs.get(load.output) if agent.board else None
+
+
+def _is_live(grant: Grant | None, now_ns: int) -> bool:
+    return grant is not None and grant.deadline_ns > now_ns
+
+
+def _flexible(agent: Agent) -> list[OutputState]:
+    board = agent.board
+    if board is None:
+        return []
+    return [state for state in board.outputs.values() if not board.specs[state.name].required]
+
+
+def _switched_mw(agent: Agent, now_ns: int) -> int:
+    board = agent.board
+    if board is None:
+        return 0
+    return sum(boards.reserve_mw(board, state.name, now_ns) for state in _flexible(agent))
+
+
+def _held_until_ns(agent: Agent, now_ns: int) -> int:
+    ends = [state.deadline_ns for state in _flexible(agent) if state.on or state.deadline_ns]
+    if _is_live(agent.grant, now_ns) and agent.grant:
+        ends.append(agent.grant.deadline_ns)
+    return max(ends, default=now_ns)

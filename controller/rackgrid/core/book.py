@@ -1,0 +1,147 @@
+"""The broker's book: one account per node, and how much may still be granted.
+
+`room` is the promise in one line: capacity less the reserve, less Σ floors, less Σ of what is
+counted. Grants are issued lower before raise: a watt goes to another node only when it is free by
+this count.
+
+Takeover (P6). A new broker does not know what its predecessor granted in its last moments. Until
+every predecessor's authority and then its grants have certainly run out, it renews only what nodes
+reported holding in their first ack of its term, and only holdings that were still to last beyond
+the predecessor's authority (no predecessor can have given those watts away). It opens earlier if
+every node on the roster has acked it: then all are fenced against older brokers, and what they
+reported is all that there is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+
+from rackgrid.core import grant
+from rackgrid.core.grant import Account
+from rackgrid.core.settings import MS_NS, Timing
+from rackgrid.identity import BootId, NodeId
+from rackgrid.wire.message import Report, StepReport
+
+
+@dataclass(frozen=True, slots=True)
+class Inherited:
+    """A holding from a node's first ack of this term; it lasts at least until `lasts_ns`."""
+
+    power_mw: int
+    lasts_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """All accounts, and the state of the takeover.
+
+    Attributes:
+        first_majority_ns: τ, when authority was first complete; None before.
+        opened: whether the takeover's waits are over.
+    """
+
+    accounts: Mapping[NodeId, Account] = field(default_factory=lambda: MappingProxyType({}))
+    inherited: Mapping[NodeId, Inherited] = field(default_factory=lambda: MappingProxyType({}))
+    first_majority_ns: int | None = None
+    opened: bool = False
+
+    def counted_mw(self, now_ns: int) -> int:
+        """Σ of all accounts, mW."""
+        return sum(account.counted_mw(now_ns) for account in self.accounts.values())
+
+
+def reported(
+    book: Book,
+    node: NodeId,
+    boot: BootId,
+    report: Report,
+    heartbeat_sent_ns: int,
+    now_ns: int,
+    timing: Timing,
+) -> Book:
+    """Take a node's report into its account; the first one of this term may be inherited.
+
+    Args:
+        heartbeat_sent_ns: when the heartbeat that the report answers was sent: the reported rest
+            is counted from there, because it was measured no earlier.
+    """
+    known = book.accounts.get(node)
+    if known is None:
+        account = grant.opened(node, boot, report, now_ns, timing)
+        rest_ns = max(0, report.holding_ms - 1) * MS_NS
+        first = Inherited(report.holding_mw, heartbeat_sent_ns + rest_ns)
+        book = replace(book, inherited={**book.inherited, node: first})
+    else:
+        account = grant.reported(known, boot, report, now_ns, timing)
+    return replace(book, accounts={**book.accounts, node: account})
+
+
+def majority_reached(book: Book, now_ns: int) -> Book:
+    """Note τ, once."""
+    return book if book.first_majority_ns is not None else replace(book, first_majority_ns=now_ns)
+
+
+def opens_ns(book: Book, timing: Timing) -> int | None:
+    """When the takeover's waits end by time alone; None before τ."""
+    if book.first_majority_ns is None:
+        return None
+    authority_ends = book.first_majority_ns + timing.stretched(timing.authority_ns)
+    return authority_ends + timing.stretched(timing.grant_ns) + timing.margin_ns
+
+
+def settled(book: Book, nodes: frozenset[NodeId], now_ns: int, timing: Timing) -> Book:
+    """Open the book when the waits are over, or when every rostered node has acked this term."""
+    opens = opens_ns(book, timing)
+    if book.opened or opens is None:
+        return book
+    return replace(book, opened=now_ns >= opens or nodes <= book.accounts.keys())
+
+
+def limit_mw(book: Book, node: NodeId, timing: Timing) -> int | None:
+    """The most that may be granted to `node` while the book is closed; None once it is open."""
+    if book.opened:
+        return None
+    assert book.first_majority_ns is not None, "nothing is granted without authority"
+    first = book.inherited.get(node)
+    authority_ends = book.first_majority_ns + timing.stretched(timing.authority_ns)
+    if first is None or first.lasts_ns < authority_ends:
+        return 0
+    return first.power_mw
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which steps of a node's bid a grant can cover now, mW and mask."""
+
+    power_mw: int
+    mask: int
+    wanting: bool
+    """Some wanted step must wait until watts are free."""
+
+
+def choose(
+    steps: tuple[StepReport, ...], wanted: int, held_mw: int, room_mw: int, limit: int | None
+) -> Choice:
+    """Cover as many wanted steps as the promises allow: running ones first, then by worth.
+
+    Args:
+        wanted: mask of the steps that the clearing serves.
+        held_mw: what is counted for the node's running boot anyway: granting it again is free.
+        room_mw: what may be granted beyond everything counted; negative when overbooked.
+        limit: the takeover's limit, or None.
+    """
+    most = held_mw + max(0, room_mw)
+    if limit is not None:
+        most = min(most, limit)
+    power = mask = 0
+    order = sorted(
+        (index for index in range(len(steps)) if wanted >> index & 1),
+        key=lambda index: (not steps[index].running, -steps[index].worth_uc, index),
+    )
+    for index in order:
+        if power + steps[index].reserve_mw <= most:
+            power += steps[index].reserve_mw
+            mask |= 1 << index
+    return Choice(power, mask, mask != wanted)

@@ -1,0 +1,325 @@
+"""The broker: heartbeats, admissions, and rounds of clearing.
+
+The broker is an ordinary member for its own watts: its own report goes into its book like any
+other, and its own allotment comes out of its price like any other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+
+from rackgrid.core import authority, book
+from rackgrid.core.authority import NEVER, Authority
+from rackgrid.core.book import Book
+from rackgrid.core.grant import Account, issued
+from rackgrid.core.roster import Roster
+from rackgrid.core.settings import MS_NS, NodeSettings, Timing
+from rackgrid.identity import BootId, NodeId, Pair, Round
+from rackgrid.market.clearing import Clearing, clear
+from rackgrid.market.curve import Bid, Step
+from rackgrid.market.offer import Offer
+from rackgrid.wire.message import (
+    ALLOTMENTS_MAX,
+    NODES_MAX,
+    PROTOCOL_VERSION,
+    Ack,
+    Allotment,
+    Heartbeat,
+    Join,
+    Price,
+    Report,
+    RosterLine,
+    pair_wire,
+)
+
+ROUND_GAP_NS = 20 * MS_NS
+"""At least this long between two rounds that events, not the clock, ask for."""
+JOIN_PATIENCE_NS = 2_000_000_000
+"""Room is made for a joiner's floor this long after its last JOIN."""
+
+
+@dataclass(frozen=True, slots=True)
+class Office:
+    """A broker's state in one term.
+
+    Attributes:
+        seq, round: of the last heartbeat and the last clearing.
+        heartbeat_ns, round_ns: when the next of each is due.
+        rounded_ns: when the last clearing was.
+        joining: floor and last JOIN of nodes for which room is being made.
+        absent: rostered nodes that were announced as silent.
+        wanting: a raise waits for watts to come free.
+    """
+
+    pair: Pair
+    since_ns: int
+    seq: int
+    round: int
+    heartbeat_ns: int
+    round_ns: int
+    rounded_ns: int = NEVER
+    authority: Authority = field(default_factory=Authority)
+    book: Book = field(default_factory=Book)
+    joining: Mapping[NodeId, tuple[int, int]] = field(default_factory=lambda: MappingProxyType({}))
+    absent: frozenset[NodeId] = frozenset()
+    wanting: bool = False
+    price: Price | None = None
+
+
+def taken(pair: Pair, now_ns: int) -> Office:
+    """Take office: a heartbeat and a first price are due at once."""
+    return Office(pair, now_ns, 0, 0, now_ns, now_ns)
+
+
+def beat(office: Office, roster: Roster, now_ns: int, timing: Timing) -> tuple[Office, Heartbeat]:
+    """Send the next heartbeat."""
+    seq = office.seq + 1
+    following = max(office.heartbeat_ns + timing.heartbeat_ns, now_ns + timing.heartbeat_ns // 2)
+    office = replace(
+        office,
+        seq=seq,
+        heartbeat_ns=following,
+        authority=authority.sent(office.authority, seq, now_ns),
+    )
+    return office, Heartbeat(pair_wire(office.pair), seq, roster.version, Round(office.round))
+
+
+def acked(
+    office: Office, node: NodeId, boot: BootId, ack: Ack, now_ns: int, timing: Timing
+) -> Office:
+    """Take a member's ack: a vote for authority, and a report for the book."""
+    sent_ns = office.authority.sent.get(ack.seq)
+    if sent_ns is None:
+        return office
+    marks = authority.acked(office.authority, node, ack.seq) if ack.votes else office.authority
+    entry = book.reported(office.book, node, boot, ack.report, sent_ns, now_ns, timing)
+    return replace(office, authority=marks, book=entry, absent=office.absent - {node})
+
+
+def own_report(
+    office: Office, node: NodeId, boot: BootId, report: Report, now_ns: int, timing: Timing
+) -> Office:
+    """Take the broker's own report."""
+    entry = book.reported(office.book, node, boot, report, now_ns, now_ns, timing)
+    return replace(office, book=entry)
+
+
+def authority_until_ns(
+    office: Office, roster: Roster, me: NodeId, own_vote_ns: int, timing: Timing
+) -> int:
+    """When this office's authority ends, or `NEVER` if it never had any."""
+    return authority.until_ns(office.authority, roster, me, own_vote_ns, timing.authority_ns)
+
+
+def refusal(
+    office: Office, roster: Roster, node: NodeId, join: Join, settings: NodeSettings, now_ns: int
+) -> str | None:
+    """Say why a node cannot be admitted (now), or None if it can (P1)."""
+    if join.protocol != PROTOCOL_VERSION:
+        return f"speaks protocol {join.protocol}, this rack speaks {PROTOCOL_VERSION}: upgrade it"
+    if len(roster.lines) >= NODES_MAX and roster.line(node) is None:
+        return f"the roster is full ({NODES_MAX} nodes)"
+    line = roster.line(node)
+    capacity_mw = _capacity_mw(office, settings, now_ns) - settings.reserve_mw
+    floors_mw = roster.floors_mw - (line.floor_mw if line else 0) + join.floor_mw
+    if floors_mw > capacity_mw:
+        return (
+            f"its floor of {join.floor_mw / 1000:.1f} W does not fit: floors would be"
+            f" {floors_mw / 1000:.1f} W of {capacity_mw / 1000:.1f} W;"
+            " lower its required loads or raise the feed's capacity"
+        )
+    if floors_mw + office.book.counted_mw(now_ns) > capacity_mw:
+        return "making room: grants must come down first"
+    return None
+
+
+def admitted(office: Office, roster: Roster, node: NodeId, join: Join) -> tuple[Office, Roster]:
+    """Admit a node; the same line again changes nothing."""
+    line = RosterLine(node, join.name, join.priority, join.floor_mw, votes=1)
+    office = replace(office, joining={n: j for n, j in office.joining.items() if n != node})
+    return office, roster if roster.line(node) == line else roster.with_line(line)
+
+
+def making_room(office: Office, node: NodeId, floor_mw: int, now_ns: int) -> Office:
+    """Keep watts from being granted again until the joiner fits."""
+    return replace(office, joining={**office.joining, node: (floor_mw, now_ns)})
+
+
+def silent(office: Office, roster: Roster, me: NodeId, now_ns: int, timing: Timing) -> list[NodeId]:
+    """List the rostered nodes that have just fallen silent."""
+    found: list[NodeId] = []
+    for line in roster.lines:
+        if line.node == me or line.node in office.absent:
+            continue
+        account = office.book.accounts.get(line.node)
+        heard_ns = account.bid_received_ns if account else office.since_ns
+        if now_ns - heard_ns > timing.absent_ns:
+            found.append(line.node)
+    return found
+
+
+def round_due_ns(office: Office, now_ns: int, *, urgent: bool) -> int:
+    """When the next clearing is due: by the clock, or as soon as the gap allows if urgent."""
+    return min(office.round_ns, office.rounded_ns + ROUND_GAP_NS) if urgent else office.round_ns
+
+
+def cleared(
+    office: Office, roster: Roster, settings: NodeSettings, now_ns: int, *, may_grant: bool
+) -> tuple[Office, list[Price]]:
+    """Clear the market and issue what the promises allow.
+
+    Args:
+        may_grant: whether the broker has authority now; without it a price goes out and no grant.
+    """
+    timing = settings.timing
+    live = _live(office, roster, now_ns, timing)
+    capacity_mw = _capacity_mw(office, settings, now_ns) - settings.reserve_mw
+    offers = _offers(live)
+    supply_mw = min(capacity_mw, sum(offer.power_mw for offer in offers))
+    clearing = clear(
+        [_bid(account) for account in live],
+        offers,
+        floors_mw=roster.floors_mw,
+        capacity_mw=capacity_mw,
+        room_mw=supply_mw - roster.floors_mw - _unavailable_mw(office, live, now_ns),
+        price_cap_uc=settings.price_cap_uc,
+    )
+    office = replace(
+        office,
+        round=office.round + 1,
+        rounded_ns=now_ns,
+        round_ns=now_ns + timing.round_ns,
+        wanting=False,
+    )
+    allotments: list[Allotment] = []
+    if may_grant:
+        office, allotments = _allot(office, roster, live, clearing, supply_mw, now_ns, timing)
+    return _announced(office, roster, live, clearing, supply_mw, allotments, now_ns, timing)
+
+
+def _allot(
+    office: Office,
+    roster: Roster,
+    live: list[Account],
+    clearing: Clearing,
+    supply_mw: int,
+    now_ns: int,
+    timing: Timing,
+) -> tuple[Office, list[Allotment]]:
+    """Issue grants, those that raise nothing first; what is issued is counted before it is sent."""
+    entry = book.settled(office.book, frozenset(x.node for x in roster.lines), now_ns, timing)
+    budget_mw = supply_mw - roster.floors_mw - sum(f for f, _ in office.joining.values())
+    allotments: list[Allotment] = []
+    wanting = False
+    for account in sorted(live, key=lambda a: _merit(a, clearing, now_ns)):
+        room_mw = budget_mw - entry.counted_mw(now_ns)
+        choice = book.choose(
+            account.report.steps,
+            clearing.served.get(account.node, 0),
+            account.running_mw(now_ns),
+            room_mw,
+            book.limit_mw(entry, account.node, timing),
+        )
+        wanting = wanting or choice.wanting
+        counted = issued(account, office.round, choice.power_mw, timing)
+        entry = replace(entry, accounts={**entry.accounts, account.node: counted})
+        allotments.append(
+            Allotment(account.node, account.boot, account.bid_seq, choice.power_mw, choice.mask)
+        )
+    return replace(office, book=entry, wanting=wanting), allotments
+
+
+def _announced(
+    office: Office,
+    roster: Roster,
+    live: list[Account],
+    clearing: Clearing,
+    supply_mw: int,
+    allotments: list[Allotment],
+    now_ns: int,
+    timing: Timing,
+) -> tuple[Office, list[Price]]:
+    def price(part: tuple[Allotment, ...]) -> Price:
+        return Price(
+            pair=pair_wire(office.pair),
+            round=Round(office.round),
+            price_uc=clearing.price_uc,
+            valid_for_ms=timing.price_valid_ns // MS_NS,
+            capacity_mw=max(0, supply_mw),
+            floors_mw=roster.floors_mw,
+            granted_mw=office.book.counted_mw(now_ns),
+            drawn_mw=sum(account.report.draw_mw for account in live),
+            scarce=clearing.scarce,
+            allotments=part,
+        )
+
+    starts = range(0, max(1, len(allotments)), ALLOTMENTS_MAX)
+    prices = [price(tuple(allotments[at : at + ALLOTMENTS_MAX])) for at in starts]
+    return replace(office, price=prices[0]), prices
+
+
+def _merit(account: Account, clearing: Clearing, now_ns: int) -> tuple[bool, int, NodeId]:
+    """Order of issuing: nodes that ask for no more than they hold, then by their best worth."""
+    mask = clearing.served.get(account.node, 0)
+    wanted = [s for i, s in enumerate(account.report.steps) if mask >> i & 1]
+    raises = sum(step.reserve_mw for step in wanted) > account.running_mw(now_ns)
+    return raises, -max((s.worth_uc for s in wanted if not s.running), default=0), account.node
+
+
+def _live(office: Office, roster: Roster, now_ns: int, timing: Timing) -> list[Account]:
+    """Accounts of rostered nodes whose bid is recent."""
+    return [
+        account
+        for node, account in sorted(office.book.accounts.items())
+        if roster.line(node) and now_ns - account.bid_received_ns <= timing.absent_ns
+    ]
+
+
+def _capacity_mw(office: Office, settings: NodeSettings, now_ns: int) -> int:
+    """The least capacity that anyone live knows of: an operator may have cut it at any node."""
+    timing = settings.timing
+    known = [
+        account.report.capacity_mw
+        for account in office.book.accounts.values()
+        if now_ns - account.bid_received_ns <= timing.absent_ns
+    ]
+    return min((settings.capacity_mw, *known))
+
+
+def _unavailable_mw(office: Office, live: list[Account], now_ns: int) -> int:
+    """Watts that no clearing can dispose of now: the silent, the dead boots, the joiners, mW."""
+    alive = {account.node for account in live}
+    silent_mw = sum(
+        account.counted_mw(now_ns)
+        for node, account in office.book.accounts.items()
+        if node not in alive
+    )
+    dead_mw = sum(a.counted_mw(now_ns) - a.running_mw(now_ns) for a in live)
+    joining_mw = sum(
+        floor for floor, asked in office.joining.values() if now_ns - asked < JOIN_PATIENCE_NS
+    )
+    return silent_mw + dead_mw + joining_mw
+
+
+def _bid(account: Account) -> Bid:
+    report = account.report
+    steps = tuple(Step(s.worth_uc, s.power_mw, s.reserve_mw, s.running) for s in report.steps)
+    return Bid(account.node, steps, report.received_mj)
+
+
+def _offers(live: list[Account]) -> list[Offer]:
+    """Merge what live nodes say of the sources.
+
+    Several nodes may speak for one source, so that it survives the loss of one: the pessimistic
+    word counts, the least power at the highest price.
+    """
+    merged: dict[str, Offer] = {}
+    for account in live:
+        for said in account.report.offers:
+            known = merged.get(said.source)
+            price_uc = max(said.price_uc, known.price_uc) if known else said.price_uc
+            power_mw = min(said.power_mw, known.power_mw) if known else said.power_mw
+            merged[said.source] = Offer(said.source, price_uc, power_mw)
+    return [merged[name] for name in sorted(merged)]

@@ -1,0 +1,255 @@
+"""What a node does about who leads: it follows, calls elections, answers them, wins or gives way."""
+
+from __future__ import annotations
+
+from rackgrid.core import agent as agents
+from rackgrid.core import broker, election, membership
+from rackgrid.core.action import Remember, ReserveTerms
+from rackgrid.core.election import Following, Leading, Listening, Standing
+from rackgrid.core.state import AckDue, State
+from rackgrid.identity import NodeId, Pair, Rank, Term
+from rackgrid.wire.message import (
+    Ack,
+    Answer,
+    Coordinator,
+    Election,
+    Heartbeat,
+    Resign,
+    Stance,
+    Superseded,
+    pair_wire,
+)
+
+TERM_BLOCK = 1000
+"""Terms reserved by one write."""
+TERM_MAX = (1 << 32) - 2 * TERM_BLOCK
+
+
+def is_stale(node: State, pair: Pair, sender: NodeId) -> bool:
+    """Whether `pair` is below what this node acts for; its sender is told the higher one."""
+    node.term_seen = max(node.term_seen, pair.term)
+    if pair >= node.bar:
+        return False
+    node.unicast(sender, Superseded(pair_wire(node.bar)))
+    return True
+
+
+def heartbeat(node: State, sender: NodeId, message: Heartbeat, now_ns: int) -> None:
+    """Follow the broker that sent this heartbeat, and owe it an ack."""
+    pair = message.pair.pair()
+    if pair.node != sender or is_stale(node, pair, sender):
+        return
+    is_new = node.followed != pair
+    if is_new:
+        leave_office(node, now_ns, "a higher pair leads")
+    index = node.rank_index(now_ns)
+    after = election.heartbeat_heard(node.election, pair, message.seq, now_ns, index, node.timing)
+    if after is None:
+        return
+    node.election = after
+    node.roster_heard = message.roster_version
+    if is_new:
+        node.agent = agents.followed(node.agent, pair)
+        node.become(f"follows {pair}", now_ns)
+    # De-synchronised by rank, so that the broker's socket sees a trickle and not a burst; the first
+    # ack of a term goes at once, because authority waits for it.
+    spread = min(node.timing.heartbeat_ns // 2, 2_000_000 * index)
+    node.last_seq = message.seq
+    node.ack_due = AckDue(message.seq, now_ns if node.fence < pair else now_ns + spread)
+
+
+def acknowledge(node: State, now_ns: int) -> None:
+    """Answer the last heartbeat of the followed broker: a promise to act for no lower pair."""
+    node.ack_due = None
+    pair = node.followed
+    if not isinstance(node.election, Following) or node.agent.board is None:
+        return
+    if node.fence < pair:
+        node.fence = pair
+        node.out.append(Remember(pair))
+    votes = node.may_vote(now_ns) and node.roster.line(node.me) is not None
+    ack = Ack(pair_wire(pair), node.last_seq, votes, node.roster.version, node.report(now_ns))
+    node.unicast(pair.node, ack)
+
+
+def coordinator(node: State, sender: NodeId, message: Coordinator, now_ns: int) -> None:
+    """Somebody has won: follow, and let its first heartbeat bring the ack."""
+    pair = message.pair.pair()
+    if pair.node != sender or is_stale(node, pair, sender) or node.followed == pair:
+        return
+    leave_office(node, now_ns, "a higher pair leads")
+    index = node.rank_index(now_ns)
+    node.election = election.heartbeat_heard(
+        node.election, pair, 0, now_ns, index, node.timing
+    ) or (node.election)
+    node.agent = agents.followed(node.agent, pair)
+    node.become(f"follows {pair}", now_ns)
+
+
+def resign(node: State, message: Resign, now_ns: int) -> None:
+    """The followed broker stops on purpose: the highest rank stands at once."""
+    state = node.election
+    if isinstance(state, Following) and state.pair == message.pair.pair():
+        index = node.rank_index(now_ns)
+        node.election = election.resigned(state, now_ns, index, node.timing)
+
+
+def superseded(node: State, message: Superseded, now_ns: int) -> None:
+    """Somebody knows a higher pair than the one that this node acted or stood for."""
+    known = message.known.pair()
+    node.term_seen = max(node.term_seen, known.term)
+    if node.office is not None and known > node.office.pair:
+        leave_office(node, now_ns, f"superseded by {known}")
+    elif isinstance(node.election, Standing) and known >= node.election.pair:
+        give_up(node, now_ns, f"superseded by {known}")
+
+
+def due(node: State, now_ns: int) -> None:
+    """Act on the election's deadline if it has come."""
+    state = node.election
+    match state:
+        case Listening() | Following():
+            if now_ns >= state.stand_ns:
+                _stand_or_wait(node, state, now_ns)
+        case Standing():
+            if _try_win(node, state, now_ns):
+                return
+            if now_ns >= state.give_up_ns:
+                give_up(node, now_ns, "no majority answered")
+            elif now_ns >= state.decide_ns:
+                node.election = election.unanswered(state)
+        case Leading():
+            pass
+
+
+def called(node: State, sender: NodeId, message: Election, now_ns: int) -> None:
+    """Answer another node's candidature."""
+    pair = message.pair.pair()
+    node.term_seen = max(node.term_seen, pair.term)
+    if pair.node != sender or node.agent.board is None:
+        return
+    node.peers = membership.ranked(node.peers, sender, message.priority)
+    theirs = Rank(message.priority, sender)
+    state = node.election
+    heard_ns = state.heard_ns if isinstance(state, Following) else election.NEVER_HEARD
+    stands = node.rank > theirs and node.may_stand(now_ns)
+    answer = election.stance(
+        leads=node.office is not None,
+        heard_ago_ns=now_ns - heard_ns,
+        may_vote=node.may_vote(now_ns),
+        is_bound=pair <= node.fence,
+        outranks=stands,
+        timing=node.timing,
+    )
+    known = pair_wire(node.bar)
+    node.unicast(
+        sender, Answer(message.nonce, answer, node.settings.priority, known, node.report(now_ns))
+    )
+    if answer is Stance.OUTRANKED and not isinstance(state, Standing):
+        stand(node, now_ns, getattr(state, "attempt", 0))
+    elif answer is Stance.SUPPORT:
+        _give_way(node, now_ns)
+
+
+def answered(node: State, sender: NodeId, message: Answer, now_ns: int) -> None:
+    """Count an answer to this node's own candidature."""
+    known = message.known.pair()
+    node.term_seen = max(node.term_seen, known.term)
+    node.peers = membership.ranked(node.peers, sender, message.priority)
+    state = node.election
+    if not isinstance(state, Standing) or message.nonce != state.nonce:
+        return
+    match message.stance:
+        case Stance.SUPPORT:
+            node.election = election.supported(state, sender, message.report)
+            _try_win(node, node.election, now_ns)
+        case Stance.ALIVE:
+            give_up(node, now_ns, "the broker is still heard")
+            patience = node.timing.suspect * node.timing.heartbeat_ns
+            node.election = election.patient(node.election, now_ns + patience)
+        case Stance.OUTRANKED:
+            give_up(node, now_ns, "a higher rank stands")
+            patience = election.OUTRANKED_PATIENCE_NS
+            node.election = election.patient(node.election, now_ns + patience)
+        case Stance.BOUND:
+            if known >= state.pair:
+                give_up(node, now_ns, f"a voter is bound to {known}")
+
+
+def stand(node: State, now_ns: int, attempt: int) -> None:
+    """Begin a candidature under the next term."""
+    term = max(node.term_seen, node.fence.term, node.followed.term) + 1
+    term = max(term, node.settings.terms_from)
+    if term > TERM_MAX:
+        node.note(f"term {term} is out of range: somebody who holds the group key inflates terms")
+        return
+    if term >= node.terms_until:
+        node.terms_until = term + TERM_BLOCK
+        node.out.append(ReserveTerms(node.terms_until))
+    node.term_seen = term
+    pair = Pair(Term(term), node.me, node.boot)
+    higher = frozenset(
+        p.node for p in node.live(now_ns) if p.rank > node.rank and p.node != node.followed.node
+    )
+    nonce = node.jitter.next64()
+    node.election = election.stood(pair, nonce, higher, now_ns, attempt, node.timing)
+    node.multicast(Election(pair_wire(pair), node.settings.priority, nonce))
+    node.become(f"stands for {pair}", now_ns)
+    _try_win(node, node.election, now_ns)
+
+
+def give_up(node: State, now_ns: int, cause: str) -> None:
+    """End a candidature without the office."""
+    assert isinstance(node.election, Standing), "only a candidature is given up"
+    jitter_ns = node.jitter.between(*election.BACK_OFF_NS)
+    node.election = election.backed_off(node.election, now_ns, jitter_ns)
+    node.become(cause, now_ns)
+
+
+def leave_office(node: State, now_ns: int, cause: str) -> None:
+    """Stop leading, if this node leads: no heartbeat, no grant; what it holds runs on."""
+    if node.office is None:
+        return
+    patience = 2 * node.timing.suspect * node.timing.heartbeat_ns
+    node.office = None
+    node.election = Listening(now_ns + patience)
+    node.become(cause, now_ns)
+
+
+def _stand_or_wait(node: State, state: Listening | Following, now_ns: int) -> None:
+    if node.may_stand(now_ns):
+        stand(node, now_ns, state.attempt)
+        return
+    if isinstance(state, Following):
+        # Silent broker, and this node may not lead: it stops following, and listens.
+        node.election = Listening(now_ns + node.timing.heartbeat_ns, state.attempt)
+        node.become("the broker is silent", now_ns)
+    else:
+        node.election = Listening(now_ns + node.timing.heartbeat_ns, state.attempt)
+
+
+def _give_way(node: State, now_ns: int) -> None:
+    """Another was supported: do not stand against it while it may still win."""
+    if isinstance(node.election, Standing):
+        give_up(node, now_ns, "supports a higher rank")
+    patience = election.OUTRANKED_PATIENCE_NS
+    node.election = election.patient(node.election, now_ns + patience)
+
+
+def _try_win(node: State, state: election.State, now_ns: int) -> bool:
+    need = node.majority(now_ns)
+    if not isinstance(state, Standing) or need is None:
+        return False
+    votes = node.votes_of(node.me) + sum(node.votes_of(n) for n in state.supports)
+    if not election.wins(state, votes, need, now_ns):
+        return False
+    node.election = Leading(state.pair)
+    node.office = broker.taken(state.pair, now_ns)
+    node.fence = max(node.fence, state.pair)
+    node.out.append(Remember(state.pair))
+    node.agent = agents.followed(node.agent, state.pair)
+    node.ack_due = None
+    node.join_ns = None
+    node.multicast(Coordinator(pair_wire(state.pair), node.settings.priority))
+    node.become("elected", now_ns)
+    return True

@@ -1,0 +1,152 @@
+"""Grants, seen from both ends: what a node holds (P2), and what the broker must count (P3).
+
+A grant answers one numbered bid of one boot of one node and dies G after the node *sent* that bid,
+on the node's clock: delay, duplication, replay and reboot cannot stretch it. The broker knows only
+when it *received* the bid, which is later, and that clocks may run at rates that differ by ρ; so it
+counts each grant for G·(1+ρ)/(1−ρ) + margin from the receipt. Between the two lies the whole safety
+of the feed: what the broker counts is never less than what a node may hold.
+
+An `Account` is the broker's count for one node. It is the largest of what the node last reported
+and of every grant that the node may yet take, and beside it whatever an earlier boot of the node
+may still hold. Nothing but an expiry or the node's own later report lowers it: not a REMOVE, not
+silence.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from rackgrid.core.settings import MS_NS, Timing
+from rackgrid.identity import BootId, NodeId, Pair
+from rackgrid.wire.message import Report
+
+ISSUED_MAX = 16
+"""Grants remembered one by one; beyond it two are merged into their pessimistic union."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """An allotment in force at this node.
+
+    Attributes:
+        pair, round, bid_seq: whose, and what it answers.
+        power_mw: above the floor, mW.
+        loads: the loads that it serves.
+        deadline_ns: G after the bid was sent; the firmware gets this very number.
+    """
+
+    pair: Pair
+    round: int
+    bid_seq: int
+    power_mw: int
+    loads: frozenset[str]
+    deadline_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Power that a node may draw until an instant, as the broker counts it."""
+
+    power_mw: int
+    until_ns: int
+    round: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The broker's pessimistic count for one node.
+
+    Attributes:
+        boot: the running boot; `old` are the claims of boots before it.
+        bid_seq, bid_received_ns: the newest bid, which the next grant answers.
+        reported: what the node said that it holds.
+        issued: grants of later rounds than the last that it reported taking.
+        report: its newest report.
+    """
+
+    node: NodeId
+    boot: BootId
+    bid_seq: int
+    bid_received_ns: int
+    reported: Claim
+    issued: tuple[Claim, ...]
+    old: tuple[Claim, ...]
+    report: Report
+
+    def running_mw(self, now_ns: int) -> int:
+        """Count what the running boot holds or may yet take, mW."""
+        return _largest((self.reported, *self.issued), now_ns)
+
+    def counted_mw(self, now_ns: int) -> int:
+        """Count everything: the running boot, and the dead ones beside it, mW."""
+        return self.running_mw(now_ns) + _largest(self.old, now_ns)
+
+
+def opened(node: NodeId, boot: BootId, report: Report, now_ns: int, timing: Timing) -> Account:
+    """Open an account with a node's first report."""
+    claim = _reported(report, now_ns, timing)
+    return Account(node, boot, report.bid_seq, now_ns, claim, (), (), report)
+
+
+def reported(
+    account: Account, boot: BootId, report: Report, now_ns: int, timing: Timing
+) -> Account:
+    """Take a later report into account.
+
+    A bid older than the newest of its boot is ignored. A new boot's first report stands beside the
+    old boot's claims: a report of nothing must not erase what the dead boot's outputs may still
+    draw.
+    """
+    if boot != account.boot:
+        old = _alive((account.reported, *account.issued, *account.old), now_ns)
+        return replace(opened(account.node, boot, report, now_ns, timing), old=_bounded(old))
+    if report.bid_seq <= account.bid_seq:
+        return account
+    issued = tuple(c for c in account.issued if c.round > report.round_taken)
+    return replace(
+        account,
+        bid_seq=report.bid_seq,
+        bid_received_ns=now_ns,
+        reported=_reported(report, now_ns, timing),
+        issued=_alive(issued, now_ns),
+        old=_alive(account.old, now_ns),
+        report=report,
+    )
+
+
+def issued(account: Account, round_: int, power_mw: int, timing: Timing) -> Account:
+    """Count a grant that is about to be sent."""
+    until_ns = account.bid_received_ns + timing.stretched(timing.grant_ns) + timing.margin_ns
+    return replace(account, issued=_bounded((*account.issued, Claim(power_mw, until_ns, round_))))
+
+
+def holding_ms(until_ns: int, now_ns: int) -> int:
+    """How long a holding may still be in force, ms, rounded up."""
+    return max(0, -(-(until_ns - now_ns) // MS_NS))
+
+
+def _reported(report: Report, now_ns: int, timing: Timing) -> Claim:
+    if report.holding_mw == 0:
+        return Claim(0, now_ns)
+    rest_ns = timing.stretched(report.holding_ms * MS_NS) + timing.margin_ns
+    return Claim(report.holding_mw, now_ns + rest_ns)
+
+
+def _largest(claims: tuple[Claim, ...], now_ns: int) -> int:
+    return max((c.power_mw for c in claims if c.until_ns > now_ns), default=0)
+
+
+def _alive(claims: tuple[Claim, ...], now_ns: int) -> tuple[Claim, ...]:
+    return tuple(c for c in claims if c.until_ns > now_ns and c.power_mw > 0)
+
+
+def _bounded(claims: tuple[Claim, ...]) -> tuple[Claim, ...]:
+    if len(claims) <= ISSUED_MAX:
+        return claims
+    first, second, *rest = claims
+    union = Claim(
+        max(first.power_mw, second.power_mw),
+        max(first.until_ns, second.until_ns),
+        max(first.round, second.round),
+    )
+    return _bounded((union, *rest))

@@ -1,0 +1,236 @@
+"""What a node does while it is the broker: it keeps its authority, admits, clears, and lets go."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from rackgrid.core import agent as agents
+from rackgrid.core import book, broker, candidate
+from rackgrid.core.authority import NEVER
+from rackgrid.core.broker import Office
+from rackgrid.core.election import Listening
+from rackgrid.core.grant import Account
+from rackgrid.core.roster import NO_ROSTER, Roster
+from rackgrid.core.settings import MS_NS
+from rackgrid.core.state import State
+from rackgrid.identity import BootId, NodeId, Rank
+from rackgrid.wire.message import (
+    Ack,
+    Join,
+    JoinReply,
+    Price,
+    Remove,
+    Resign,
+    RosterLine,
+    pair_wire,
+)
+
+
+def has_authority(node: State, now_ns: int) -> bool:
+    """Whether this broker may issue grants now (P4)."""
+    return node.office is not None and _authority_until_ns(node, node.office, now_ns) > now_ns
+
+
+def lapsed(node: State, now_ns: int) -> None:
+    """Give the office up if its authority has ended, or never came (tested before each event)."""
+    office = node.office
+    if office is None:
+        return
+    until_ns = _authority_until_ns(node, office, now_ns)
+    if office.book.first_majority_ns is None:
+        if until_ns > now_ns:
+            entry = book.majority_reached(office.book, now_ns)
+            node.office = replace(office, book=entry)
+            node.urgent = True
+        elif now_ns >= office.since_ns + 2 * node.timing.authority_ns:
+            candidate.leave_office(node, now_ns, "never had a majority")
+    elif until_ns <= now_ns:
+        candidate.leave_office(node, now_ns, "no majority answers")
+
+
+def begin(node: State) -> None:
+    """Start a term that was just won: with the roster at hand, or a first one of this node."""
+    assert node.office is not None, "only a broker begins a term"
+    if node.roster.version == 0:
+        assert node.agent.board is not None, "a node without its firmware does not stand"
+        line = RosterLine(
+            node.me, node.settings.name, node.settings.priority, node.agent.board.floor_mw, votes=1
+        )
+        node.roster = NO_ROSTER.with_line(line)
+    node.multicast(node.roster.update(node.office.pair))
+
+
+def acked(node: State, sender: NodeId, boot: BootId, message: Ack, now_ns: int) -> None:
+    """Take a member's ack; one of a node that is not on the roster tells it to join."""
+    office = node.office
+    if office is None or message.pair.pair() != office.pair or node.roster.line(sender) is None:
+        return
+    before = office.book.accounts.get(sender)
+    was_absent = sender in office.absent
+    office = broker.acked(office, sender, boot, message, now_ns, node.timing)
+    node.office = office
+    after = office.book.accounts.get(sender)
+    if after is not None:
+        node.urgent |= was_absent or _asks_for_a_round(office, before, after, now_ns)
+    lapsed(node, now_ns)
+
+
+def joined(node: State, sender: NodeId, message: Join, now_ns: int) -> None:
+    """Admit a node, or say why not (P1)."""
+    office = node.office
+    if office is None:
+        return
+    pair = pair_wire(office.pair)
+    if not has_authority(node, now_ns):
+        # A broker that may itself be on its way out must not promise anybody a floor.
+        node.unicast(
+            sender, JoinReply(message.nonce, pair, False, "not yet: no majority has acked")
+        )
+        return
+    reason = broker.refusal(office, node.roster, sender, message, node.settings, now_ns)
+    if reason is not None:
+        if reason.startswith("making room"):
+            node.office = broker.making_room(office, sender, message.floor_mw, now_ns)
+            node.urgent = True
+        else:
+            node.note(f"{message.name} is not admitted: {reason}")
+        node.unicast(sender, JoinReply(message.nonce, pair, False, reason))
+        return
+    version = node.roster.version
+    node.office, node.roster = broker.admitted(office, node.roster, sender, message)
+    node.unicast(sender, JoinReply(message.nonce, pair, True, ""))
+    if node.roster.version != version:
+        node.multicast(node.roster.update(office.pair))
+    else:
+        node.unicast(sender, node.roster.update(office.pair))
+
+
+def left(node: State, sender: NodeId) -> None:
+    """Release the floor of a node that says that it is off."""
+    office = node.office
+    if office is None or node.roster.line(sender) is None:
+        return
+    node.roster = node.roster.without(sender)
+    accounts = {n: a for n, a in office.book.accounts.items() if n != sender}
+    node.office = replace(
+        office,
+        book=replace(office.book, accounts=accounts),
+        absent=office.absent - {sender},
+    )
+    node.multicast(node.roster.update(office.pair))
+    node.urgent = True
+
+
+def due(node: State, now_ns: int) -> None:
+    """Send the heartbeat and clear the market when their times have come."""
+    office = node.office
+    if office is None:
+        return
+    if now_ns >= office.heartbeat_ns:
+        _beat(node, office, now_ns)
+    office = node.office
+    if office is not None and now_ns >= broker.round_due_ns(office, now_ns, urgent=node.urgent):
+        _clear(node, office, now_ns)
+
+
+def next_deadline_ns(node: State, now_ns: int) -> int | None:
+    """When `due` or `lapsed` next has something to do."""
+    office = node.office
+    if office is None:
+        return None
+    times = [office.heartbeat_ns, broker.round_due_ns(office, now_ns, urgent=node.urgent)]
+    until_ns = _authority_until_ns(node, office, now_ns, own_vote=False)
+    if office.book.first_majority_ns is None:
+        times.append(office.since_ns + 2 * node.timing.authority_ns)
+    elif until_ns > now_ns:
+        times.append(until_ns)
+    return min(times)
+
+
+def preempted(node: State, now_ns: int) -> None:
+    """Pass the office to a steady node of higher rank: resign, and it is elected at once."""
+    office = node.office
+    if office is None or not node.timing.preempt:
+        return
+    for peer in node.live(now_ns):
+        line = node.roster.line(peer.node)
+        if line is None or Rank(line.priority, line.node) <= node.rank:
+            continue
+        is_steady = now_ns - peer.steady_ns >= node.timing.preempt_after_ns
+        if is_steady and peer.followed == office.pair and peer.node in office.book.accounts:
+            resign(node, now_ns, f"resigns in favour of {peer.name}")
+            return
+
+
+def resign(node: State, now_ns: int, cause: str) -> None:
+    """Stop granting, say so, and let the rack elect at once."""
+    assert node.office is not None, "only a broker resigns"
+    node.multicast(Resign(pair_wire(node.office.pair)))
+    patience = 2 * node.timing.suspect * node.timing.heartbeat_ns
+    candidate.leave_office(node, now_ns, cause)
+    node.election = Listening(now_ns + patience)
+
+
+def apply(node: State, price: Price, now_ns: int) -> None:
+    """Act on a price of the followed broker: the price for all, the allotment for this node."""
+    pair = price.pair.pair()
+    if pair != node.followed:
+        return
+    node.agent, actions = agents.priced(node.agent, price, now_ns)
+    node.out.extend(actions)
+    if not node.may_vote(now_ns):
+        return  # the quiet time: a grant taken now could stand beside one that is forgotten
+    for allotment in price.allotments:
+        if allotment.node == node.me and allotment.boot == node.boot:
+            node.agent = agents.allotted(
+                node.agent, pair, price.round, allotment, node.timing.grant_ns, now_ns
+            )
+
+
+def _beat(node: State, office: Office, now_ns: int) -> None:
+    timing = node.timing
+    for silent in broker.silent(office, node.roster, node.me, now_ns, timing):
+        account = office.book.accounts.get(silent)
+        heard_ns = account.bid_received_ns if account else office.since_ns
+        silent_ms = (now_ns - heard_ns) // MS_NS
+        node.multicast(Remove(pair_wire(office.pair), silent, silent_ms, "no ack"))
+        office = replace(office, absent=office.absent | {silent})
+        node.urgent = True
+    office, heartbeat = broker.beat(office, node.roster, now_ns, timing)
+    node.office = office
+    node.multicast(heartbeat)
+    if office.seq == 1:
+        begin(node)
+
+
+def _clear(node: State, office: Office, now_ns: int) -> None:
+    node.urgent = False
+    report = node.report(now_ns)
+    office = broker.own_report(office, node.me, node.boot, report, now_ns, node.timing)
+    node.office = office
+    grants = has_authority(node, now_ns) and office.book.first_majority_ns is not None
+    office, prices = broker.cleared(office, node.roster, node.settings, now_ns, may_grant=grants)
+    node.office = office
+    for price in prices:
+        node.multicast(price)
+        apply(node, price, now_ns)
+
+
+def _authority_until_ns(node: State, office: Office, now_ns: int, *, own_vote: bool = True) -> int:
+    """When authority ends; its own vote never lapses while it may vote at all."""
+    mine = now_ns if own_vote else now_ns + node.timing.authority_ns
+    vote_ns = mine if node.may_vote(now_ns) else NEVER
+    roster: Roster = node.roster
+    return broker.authority_until_ns(office, roster, node.me, vote_ns, node.timing)
+
+
+def _asks_for_a_round(office: Office, before: Account | None, after: Account, now_ns: int) -> bool:
+    """Whether a report changes something that should not wait for the next regular clearing."""
+    if before is None:
+        return True
+    old, new = before.report, after.report
+    if (old.capacity_mw, old.offers) != (new.capacity_mw, new.offers):
+        return True
+    if [s.worth_uc for s in old.steps] != [s.worth_uc for s in new.steps]:
+        return True
+    return office.wanting and after.counted_mw(now_ns) < before.counted_mw(now_ns)

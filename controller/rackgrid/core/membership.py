@@ -1,0 +1,100 @@
+"""Who is heard: the nodes whose authentic datagrams arrive, roster or not.
+
+Being heard is evidence of life and of nothing else: it frees no watt and gives no vote.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+
+from rackgrid.identity import NO_PAIR, BootId, NodeId, Pair, Rank
+from rackgrid.wire.message import NODES_MAX, Beacon, LoadStatus, Role
+
+PEERS_MAX = 2 * NODES_MAX
+"""Most nodes remembered; beyond it the longest silent is forgotten."""
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """What is known of another node from its own words.
+
+    Attributes:
+        heard_ns: when its last authentic datagram came.
+        steady_ns: since when it has been heard without a gap: only a steady node may preempt.
+    """
+
+    node: NodeId
+    boot: BootId
+    heard_ns: int
+    steady_ns: int
+    name: str = ""
+    priority: int = 0
+    role: Role = Role.JOINING
+    followed: Pair = NO_PAIR
+    roster_version: int = 0
+    floor_mw: int = 0
+    draw_mw: int = 0
+    api_port: int = 0
+    loads: tuple[LoadStatus, ...] = ()
+
+    @property
+    def rank(self) -> Rank:
+        """Where it stands in the bully's order."""
+        return Rank(self.priority, self.node)
+
+
+Peers = Mapping[NodeId, Peer]
+NO_PEERS: Peers = MappingProxyType({})
+
+
+def heard(peers: Peers, node: NodeId, boot: BootId, now_ns: int, silence_ns: int) -> Peers:
+    """Note that `node` was heard; a new boot or a gap of `silence_ns` restarts its steadiness."""
+    known = peers.get(node)
+    if known is None:
+        fresh = Peer(node, boot, now_ns, now_ns)
+    elif known.boot != boot or now_ns - known.heard_ns > silence_ns:
+        fresh = replace(known, boot=boot, heard_ns=now_ns, steady_ns=now_ns)
+    else:
+        fresh = replace(known, heard_ns=now_ns)
+    return _bounded({**peers, node: fresh})
+
+
+def beaconed(peers: Peers, node: NodeId, beacon: Beacon) -> Peers:
+    """Note what a beacon says of its sender, who has just been `heard`."""
+    fresh = replace(
+        peers[node],
+        name=beacon.name,
+        priority=beacon.priority,
+        role=beacon.role,
+        followed=beacon.followed.pair(),
+        roster_version=beacon.roster_version,
+        floor_mw=beacon.floor_mw,
+        draw_mw=beacon.draw_mw,
+        api_port=beacon.api_port,
+        loads=beacon.loads,
+    )
+    return {**peers, node: fresh}
+
+
+def ranked(peers: Peers, node: NodeId, priority: int) -> Peers:
+    """Note a priority that was said outside a beacon."""
+    return {**peers, node: replace(peers[node], priority=priority)}
+
+
+def forgotten(peers: Peers, node: NodeId) -> Peers:
+    """Drop a node that has left on purpose."""
+    return {n: p for n, p in peers.items() if n != node}
+
+
+def live(peers: Peers, now_ns: int, silence_ns: int) -> tuple[Peer, ...]:
+    """List the peers heard within `silence_ns`, highest rank first."""
+    alive = (p for p in peers.values() if now_ns - p.heard_ns <= silence_ns)
+    return tuple(sorted(alive, key=lambda p: p.rank, reverse=True))
+
+
+def _bounded(peers: dict[NodeId, Peer]) -> Peers:
+    if len(peers) > PEERS_MAX:
+        del peers[min(peers.values(), key=lambda p: (p.heard_ns, p.node)).node]
+    return peers

@@ -1,0 +1,386 @@
+"""The node: events in, actions out, in lawful order. Everything else in this folder is its parts.
+
+`handle` is the whole interface, with `next_deadline_ns` to be woken by. Before each event the
+lapses are tested (an authority, a grant or a price that has ended is gone before anything is
+decided on it); after each event everything that is due is done; then the loads are judged. No
+clock, no chance, no socket: the same events give the same actions, byte for byte.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import assert_never
+
+from rackgrid.core import agent as agents
+from rackgrid.core import board as boards
+from rackgrid.core import candidate, election, incumbent, membership, roster
+from rackgrid.core.action import Action, Left
+from rackgrid.core.event import (
+    CapacityChanged,
+    DatagramReceived,
+    Event,
+    FirmwareLost,
+    FirmwareReported,
+    LeaveRequested,
+    LoopLate,
+    OffersChanged,
+    StopRequested,
+    TimePassed,
+)
+from rackgrid.core.jitter import Jitter
+from rackgrid.core.picture import load_statuses
+from rackgrid.core.settings import MS_NS, SECOND_NS, NodeSettings
+from rackgrid.core.state import State
+from rackgrid.identity import NO_PAIR, BootId, NodeId, Pair
+from rackgrid.wire.message import (
+    PROTOCOL_VERSION,
+    Ack,
+    Answer,
+    Beacon,
+    Coordinator,
+    Election,
+    Heartbeat,
+    Join,
+    JoinReply,
+    Leave,
+    Price,
+    Remove,
+    Resign,
+    RosterUpdate,
+    Superseded,
+    pair_wire,
+)
+from rackgrid_firmware.link import Attached, Refused, Switched, Telemetry
+from rackgrid_firmware.link import Report as FirmwareReport
+
+JOIN_RETRY_NS = (200 * MS_NS, 2 * SECOND_NS)
+"""First and longest wait between two JOINs."""
+LEAVE_PATIENCE_NS = 2 * SECOND_NS
+LEAVE_REPEATS = 3
+
+
+class Node:
+    """One node's mind."""
+
+    def __init__(
+        self,
+        settings: NodeSettings,
+        me: NodeId,
+        boot: BootId,
+        now_ns: int,
+        remembered: Pair | None = None,
+    ) -> None:
+        """Start a boot.
+
+        Args:
+            now_ns: the local monotonic time.
+            remembered: the highest pair acked since the machine came up, if it was kept; without
+                it the node is quiet for T_quiet (P5).
+        """
+        timing = settings.timing
+        jitter = Jitter(settings.seed)
+        quiet_until_ns = now_ns if remembered else now_ns + timing.quiet_ns
+        listen_ns = max(quiet_until_ns, now_ns + timing.suspect * timing.heartbeat_ns)
+        self.state = State(
+            settings=settings,
+            me=me,
+            boot=boot,
+            jitter=jitter,
+            fence=remembered or NO_PAIR,
+            quiet_until_ns=quiet_until_ns,
+            election=election.Listening(listen_ns + jitter.between(0, timing.heartbeat_ns // 2)),
+            beacon_ns=now_ns,
+            terms_until=settings.terms_until,
+        )
+        self.state.agent = replace(self.state.agent, capacity_mw=settings.capacity_mw)
+
+    def handle(self, event: Event) -> list[Action]:
+        """Take an event; return what is to be done, in this order."""
+        node, now_ns = self.state, event.now_ns
+        if node.ended:
+            return []
+        self._lapse(now_ns)
+        match event:
+            case DatagramReceived():
+                self._heard(event)
+            case FirmwareReported():
+                self._firmware(event.report, now_ns)
+            case FirmwareLost():
+                self._firmware_lost(now_ns)
+            case OffersChanged():
+                node.agent = replace(node.agent, offers=event.offers)
+                self._changed(now_ns)
+            case CapacityChanged():
+                node.agent = replace(node.agent, capacity_mw=event.capacity_mw)
+                self._changed(now_ns)
+            case LoopLate():
+                node.late_until_ns = now_ns + node.timing.heartbeat_ns
+                node.election = election.patient(node.election, node.late_until_ns)
+            case LeaveRequested():
+                node.leave_ns = now_ns + LEAVE_PATIENCE_NS
+                node.agent = replace(node.agent, leaving=True)
+            case StopRequested():
+                self._stop(now_ns)
+            case TimePassed():
+                pass
+            case _:
+                assert_never(event)
+        if not node.ended:
+            self._settle(now_ns)
+        done, node.out = node.out, []
+        return done
+
+    def next_deadline_ns(self, now_ns: int) -> int:
+        """When this node wants to be woken if nothing happens before."""
+        node = self.state
+        times = [
+            node.beacon_ns,
+            election.next_deadline_ns(node.election),
+            incumbent.next_deadline_ns(node, now_ns),
+            agents.next_deadline_ns(node.agent),
+            node.ack_due.at_ns if node.ack_due else None,
+            node.join_ns,
+            node.leave_ns,
+        ]
+        return min(t for t in times if t is not None)
+
+    # --- around every event ----------------------------------------------------------------------
+
+    def _lapse(self, now_ns: int) -> None:
+        node = self.state
+        incumbent.lapsed(node, now_ns)
+        node.agent, actions = agents.lapsed(node.agent, now_ns)
+        node.out.extend(actions)
+
+    def _settle(self, now_ns: int) -> None:
+        """Do what is due, judge the loads, and report at once what came down."""
+        node = self.state
+        candidate.due(node, now_ns)
+        incumbent.due(node, now_ns)
+        if node.ack_due is not None and now_ns >= node.ack_due.at_ns:
+            candidate.acknowledge(node, now_ns)
+        if node.join_ns is not None and now_ns >= node.join_ns:
+            self._join(now_ns)
+        if now_ns >= node.beacon_ns:
+            self._beacon(now_ns)
+        node.agent, actions = agents.decided(node.agent, node.settings, now_ns)
+        node.out.extend(actions)
+        if agents.holding_mw(node.agent, now_ns) < node.reported_mw:
+            self._came_down(now_ns)
+        if node.leave_ns is not None:
+            self._leave(now_ns)
+
+    def _came_down(self, now_ns: int) -> None:
+        """Tell the broker at once that watts are free: another may be waiting for them."""
+        node = self.state
+        if node.office is not None:
+            node.urgent = node.urgent or node.office.wanting
+            node.reported_mw = agents.holding_mw(node.agent, now_ns)
+        else:
+            candidate.acknowledge(node, now_ns)
+
+    def _changed(self, now_ns: int) -> None:
+        """This node's offers or capacity changed: the broker should clear at once."""
+        node = self.state
+        if node.office is not None:
+            node.urgent = True
+        elif isinstance(node.election, election.Following):
+            candidate.acknowledge(node, now_ns)
+
+    # --- what arrives ----------------------------------------------------------------------------
+
+    def _heard(self, event: DatagramReceived) -> None:  # noqa: C901 - one arm per message kind
+        node, now_ns, sender = self.state, event.now_ns, event.sender
+        message = event.message
+        node.peers = membership.heard(node.peers, sender, event.boot, now_ns, node.silence_ns)
+        match message:
+            case Beacon():
+                node.peers = membership.beaconed(node.peers, sender, message)
+            case Heartbeat():
+                candidate.heartbeat(node, sender, message, now_ns)
+                self._seek_admission(now_ns)
+            case Ack():
+                if node.followed == message.pair.pair():
+                    incumbent.acked(node, sender, event.boot, message, now_ns)
+                else:
+                    candidate.is_stale(node, message.pair.pair(), sender)
+            case Price():
+                if not candidate.is_stale(node, message.pair.pair(), sender):
+                    incumbent.apply(node, message, now_ns)
+            case Join():
+                incumbent.joined(node, sender, message, now_ns)
+            case JoinReply():
+                self._join_replied(message)
+            case RosterUpdate():
+                self._roster(message, now_ns)
+            case Election():
+                candidate.called(node, sender, message, now_ns)
+            case Answer():
+                candidate.answered(node, sender, message, now_ns)
+            case Coordinator():
+                candidate.coordinator(node, sender, message, now_ns)
+            case Resign():
+                candidate.resign(node, message, now_ns)
+            case Superseded():
+                candidate.superseded(node, message, now_ns)
+            case Leave():
+                node.peers = membership.forgotten(node.peers, sender)
+                incumbent.left(node, sender)
+            case Remove():
+                self._removed(message, now_ns)
+            case _:
+                assert_never(message)
+
+    def _firmware(self, report: FirmwareReport, now_ns: int) -> None:
+        node = self.state
+        match report:
+            case Attached():
+                board = boards.attached(report)
+                node.agent = replace(node.agent, board=board, commanded={})
+                self._check_loads()
+                self._seek_admission(now_ns)
+            case Telemetry() | Switched():
+                if node.agent.board is not None:
+                    node.agent = replace(node.agent, board=boards.told(node.agent.board, report))
+            case Refused():
+                node.note(f"the firmware refuses {report.output or 'the link'}: {report.reason}")
+                commanded = {**node.agent.commanded}
+                commanded.pop(report.output, None)
+                node.agent = replace(node.agent, commanded=commanded)
+            case _:
+                assert_never(report)
+
+    def _firmware_lost(self, now_ns: int) -> None:
+        """Without its firmware a node knows nothing of its watts: it neither leads nor reports."""
+        node = self.state
+        node.agent = replace(node.agent, board=None, commanded={})
+        if node.office is not None:
+            incumbent.resign(node, now_ns, "lost its firmware")
+
+    def _check_loads(self) -> None:
+        board = self.state.agent.board
+        assert board is not None, "checked after attaching"
+        for load in self.state.settings.loads:
+            spec = board.specs.get(load.output)
+            if spec is None:
+                known = ", ".join(sorted(board.specs))
+                self.state.note(
+                    f"load {load.name}: board {board.name} has no output {load.output!r}"
+                    f" (it has {known}); correct `output` in the configuration"
+                )
+            elif spec.required != load.required:
+                self.state.note(
+                    f"load {load.name}: the board profile and the configuration disagree on"
+                    " whether it is required; the board profile holds"
+                )
+
+    # --- admission -------------------------------------------------------------------------------
+
+    def _seek_admission(self, now_ns: int) -> None:
+        """Ask to be admitted (again) while the followed broker's roster is not this node's."""
+        node = self.state
+        if not isinstance(node.election, election.Following) or node.agent.board is None:
+            return
+        line = node.roster.line(node.me)
+        is_current = (
+            line is not None
+            and line.floor_mw == node.agent.board.floor_mw
+            and node.roster.version == node.roster_heard
+        )
+        if is_current:
+            node.join_ns = None
+        elif node.join_ns is None:
+            node.join_ns, node.join_attempt = now_ns, 0
+
+    def _join(self, now_ns: int) -> None:
+        node = self.state
+        board = node.agent.board
+        if not isinstance(node.election, election.Following) or board is None:
+            node.join_ns = None
+            return
+        first, longest = JOIN_RETRY_NS
+        wait = min(first << min(node.join_attempt, 8), longest)
+        node.join_ns = now_ns + wait + node.jitter.between(0, wait // 4)
+        node.join_attempt += 1
+        name, priority = node.settings.name, node.settings.priority
+        join = Join(node.jitter.next64(), name, priority, board.floor_mw, PROTOCOL_VERSION)
+        node.unicast(node.followed.node, join)
+
+    def _join_replied(self, message: JoinReply) -> None:
+        node = self.state
+        if message.pair.pair() == node.followed and not message.admitted:
+            node.note(f"not admitted to the rack: {message.reason}")
+
+    def _roster(self, message: RosterUpdate, now_ns: int) -> None:
+        node = self.state
+        if message.pair.pair() != node.followed or node.office is not None:
+            return
+        node.roster = roster.taken(message)
+        node.roster_heard = max(node.roster_heard, message.version)
+        node.become("the roster changed", now_ns)
+        self._seek_admission(now_ns)
+        if node.roster.line(node.me) is not None and node.last_seq:
+            candidate.acknowledge(node, now_ns)
+
+    def _removed(self, message: Remove, now_ns: int) -> None:
+        """The broker does not hear a node; if it is this one, its acks are lost: say so."""
+        node = self.state
+        if message.node == node.me and message.pair.pair() == node.followed:
+            node.note("the broker does not hear this node's acks: check its unicast path")
+            candidate.acknowledge(node, now_ns)
+
+    # --- the node's own word ---------------------------------------------------------------------
+
+    def _beacon(self, now_ns: int) -> None:
+        node = self.state
+        timing = node.timing
+        spread = timing.beacon_ns // 10
+        node.beacon_ns = now_ns + timing.beacon_ns - spread + node.jitter.between(0, 2 * spread)
+        board = node.agent.board
+        node.multicast(
+            Beacon(
+                name=node.settings.name,
+                priority=node.settings.priority,
+                role=node.role,
+                followed=pair_wire(node.followed),
+                roster_version=node.roster.version,
+                floor_mw=board.floor_mw if board else 0,
+                draw_mw=boards.total_mw(board, now_ns, required_only=False) if board else 0,
+                api_port=node.settings.api_port,
+                loads=load_statuses(node, now_ns),
+            )
+        )
+        incumbent.preempted(node, now_ns)
+
+    def _leave(self, now_ns: int) -> None:
+        """Go when the loads are off; a node whose loads stay on keeps its floor reserved."""
+        node = self.state
+        is_off = (
+            node.agent.board is not None
+            and agents.holding_mw(replace(node.agent, grant=None), now_ns) == 0
+        )
+        assert node.leave_ns is not None, "leaving has a deadline"
+        if not is_off and now_ns < node.leave_ns:
+            return
+        if node.office is not None:
+            if is_off:
+                # Its own departure is the last roster that it announces: nobody else could.
+                node.roster = node.roster.without(node.me)
+                node.multicast(node.roster.update(node.office.pair))
+            incumbent.resign(node, now_ns, "leaves the rack")
+        if is_off:
+            floor_mw = node.agent.board.floor_mw if node.agent.board else 0
+            for _ in range(LEAVE_REPEATS):
+                node.multicast(Leave(floor_mw))
+        else:
+            node.note("left without releasing its floor: its outputs did not open in time")
+        node.out.append(Left())
+        node.ended = True
+
+    def _stop(self, now_ns: int) -> None:
+        """Stop this process: the outputs run on to their deadlines, the office is passed on."""
+        node = self.state
+        if node.office is not None:
+            incumbent.resign(node, now_ns, "stops")
+        node.out.append(Left())
+        node.ended = True

@@ -1,0 +1,170 @@
+"""The rack as this node sees it: its own loads for the beacon, and the whole view for people."""
+
+from __future__ import annotations
+
+from rackgrid.core import board as boards
+from rackgrid.core import incumbent
+from rackgrid.core.agent import Agent
+from rackgrid.core.reason import UC, sentence
+from rackgrid.core.settings import MS_NS, SECOND_NS, LoadSettings
+from rackgrid.core.state import State
+from rackgrid.core.view import (
+    FeedView,
+    LoadView,
+    MemberView,
+    MeterView,
+    NodeView,
+    PriceView,
+    RosterView,
+    View,
+)
+from rackgrid.identity import NodeId
+from rackgrid.wire.message import LoadStatus, Price, Why
+
+
+def load_statuses(node: State, now_ns: int) -> tuple[LoadStatus, ...]:
+    """This node's loads, as a beacon carries them."""
+    return tuple(_status(node.agent, load, now_ns) for load in node.settings.loads)
+
+
+def view(
+    node: State,
+    rack: str,
+    currency: str,
+    price: Price | None,
+    rejected: dict[str, int],
+    now_ns: int,
+) -> View:
+    """Draw the whole picture.
+
+    Args:
+        price: the last price message of the followed broker, for the feed's figures.
+        rejected: datagrams dropped by reason, counted by the transport.
+    """
+    followed = node.followed
+    settings = node.settings
+    return View(
+        rack=rack,
+        node=NodeView(_id(node.me), settings.name, settings.priority),
+        role=node.role.name.lower(),
+        term=followed.term,
+        broker=_name(node, followed.node) if followed.node else "",
+        broker_id=_id(followed.node) if followed.node else "",
+        authority=incumbent.has_authority(node, now_ns),
+        roster=tuple(
+            RosterView(_id(x.node), x.name, x.priority, x.floor_mw / 1000, x.votes)
+            for x in node.roster.lines
+        ),
+        members=_members(node, now_ns),
+        price=_price(node.agent, currency, now_ns),
+        feed=_feed(node, price),
+        loads=_loads(node, now_ns),
+        meters=_meters(node.agent),
+        firmware=node.agent.board is not None,
+        rejected=rejected,
+    )
+
+
+def _status(agent: Agent, load: LoadSettings, now_ns: int) -> LoadStatus:
+    board = agent.board
+    is_on, why = agent.judged.get(load.name, (False, Why.FIRMWARE_LOST))
+    known = board is not None and load.output in board.outputs
+    watts = boards.draw_mw(board, load.output, now_ns) if board and known else 0
+    granted = agent.grant if agent.grant and load.name in agent.grant.loads else None
+    reserve = boards.reserve_mw(board, load.output, now_ns) if board and known and granted else 0
+    return LoadStatus(load.name, load.required, is_on, watts, load.worth_uc or 0, reserve, why)
+
+
+def _members(node: State, now_ns: int) -> tuple[MemberView, ...]:
+    board = node.agent.board
+    mine = MemberView(
+        id=_id(node.me),
+        name=node.settings.name,
+        role=node.role.name.lower(),
+        priority=node.settings.priority,
+        draw_w=boards.total_mw(board, now_ns, required_only=False) / 1000 if board else 0.0,
+        floor_w=board.floor_mw / 1000 if board else 0.0,
+        heard_ms=0,
+        api_port=node.settings.api_port,
+    )
+    others = [
+        MemberView(
+            id=_id(p.node),
+            name=p.name or _id(p.node),
+            role=p.role.name.lower(),
+            priority=p.priority,
+            draw_w=p.draw_mw / 1000,
+            floor_w=p.floor_mw / 1000,
+            heard_ms=(now_ns - p.heard_ns) // MS_NS,
+            api_port=p.api_port,
+        )
+        for p in node.live(now_ns)
+    ]
+    return tuple(sorted([mine, *others], key=lambda m: m.name))
+
+
+def _price(agent: Agent, currency: str, now_ns: int) -> PriceView:
+    price = agent.price
+    if price is None or price.until_ns <= now_ns:
+        return PriceView(None, currency, 0, 0, 0.0, scarce=False)
+    left_s = (price.until_ns - now_ns) / SECOND_NS
+    return PriceView(
+        price.price_uc / UC, currency, price.pair.term, price.round, left_s, scarce=price.scarce
+    )
+
+
+def _feed(node: State, price: Price | None) -> FeedView:
+    if price is None or price.pair.pair() != node.followed:
+        floors_w = node.roster.floors_mw / 1000
+        return FeedView(node.settings.capacity_mw / 1000, 0.0, 0.0, floors_w)
+    return FeedView(
+        price.capacity_mw / 1000,
+        price.drawn_mw / 1000,
+        price.granted_mw / 1000,
+        price.floors_mw / 1000,
+    )
+
+
+def _loads(node: State, now_ns: int) -> tuple[LoadView, ...]:
+    price = node.agent.price
+    price_uc = price.price_uc if price and price.until_ns > now_ns else None
+    views = [_load(status, node.settings.name, price_uc) for status in load_statuses(node, now_ns)]
+    for peer in node.live(now_ns):
+        name = peer.name or _id(peer.node)
+        views.extend(_load(status, name, price_uc) for status in peer.loads)
+    return tuple(sorted(views, key=lambda v: (v.node, v.name)))
+
+
+def _load(status: LoadStatus, node_name: str, price_uc: int | None) -> LoadView:
+    worth_uc = None if status.required else status.worth_uc
+    return LoadView(
+        name=status.name,
+        node=node_name,
+        kind="required" if status.required else "flexible",
+        on=status.on,
+        watts=status.watts_mw / 1000,
+        worth=None if worth_uc is None else worth_uc / UC,
+        grant_w=status.grant_mw / 1000,
+        reason=sentence(status.why, price_uc, worth_uc, status.grant_mw),
+        fault="latched" if status.why is Why.FAULT else None,
+    )
+
+
+def _meters(agent: Agent) -> tuple[MeterView, ...]:
+    readings = agent.board.readings.values() if agent.board else ()
+    return tuple(
+        MeterView(r.meter, r.volts, r.amps, r.watts, r.energy_mj / 1000, r.quality.value)
+        for r in sorted(readings, key=lambda r: r.meter)
+    )
+
+
+def _name(node: State, who: NodeId) -> str:
+    if who == node.me:
+        return node.settings.name
+    peer = node.peers.get(who)
+    line = node.roster.line(who)
+    return (peer.name if peer else "") or (line.name if line else "") or _id(who)
+
+
+def _id(node: NodeId) -> str:
+    return f"{node:016x}"
