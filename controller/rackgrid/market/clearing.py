@@ -38,10 +38,11 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import accumulate
+from itertools import islice
+from operator import attrgetter
 
 from rackgrid.identity import NodeId
-from rackgrid.market.curve import Bid, Step
+from rackgrid.market.curve import BID_STEPS_MAX, Bid, Step
 from rackgrid.market.knapsack import Settled, best_set
 from rackgrid.market.offer import Offer
 from rackgrid.market.supply import Supply, supply_above
@@ -50,10 +51,17 @@ PRICE_CAP_UC = 10_000_000
 """Default price cap: 10 units of currency per kWh."""
 
 CORE_STEPS_MAX = 256
-"""Most steps that the improvement may move; of a bigger rack, those nearest the margin."""
-
+"""Up to so many steps, the search for a better set may move every one."""
 WORK_MAX = 12_000
-"""States that one search may make: about 20 ms on a desktop core, and never more."""
+"""States that it may make then: 15 ms on a desktop core; mostly 2 ms do."""
+
+WINDOW_STEPS = 64
+"""Of more steps, it moves only so many around the margin."""
+WINDOW_WORK_MAX = 1_000
+"""States that it may make then."""
+
+_reserve_mw = attrgetter("reserve_mw")
+_BITS = tuple(1 << number for number in range(BID_STEPS_MAX))
 
 SHED_SHARE = 8
 """Shedding running steps must gain more than this fraction (one eighth) of their worth."""
@@ -98,18 +106,19 @@ class _Market:
     """The book in merit order.
 
     Attributes:
-        bids: by energy received, then bidder.
-        starts: number of each bid's first step, and the number of all steps at the end.
-        places: for each step in merit order, its number in the order of `bids`.
+        owners, bits: whose each step is, and which bit of its mask, as the steps stand in the bids.
+        places: for each step in merit order, where it stands in these two.
         steps: in merit order.
         falling: minus the worth of each, for bisection.
+        reserve_min_mw: the least that any step reserves, mW.
     """
 
-    bids: Sequence[Bid]
-    starts: Sequence[int]
+    owners: Sequence[NodeId]
+    bits: Sequence[int]
     places: Sequence[int]
     steps: Sequence[Step]
     falling: Sequence[int]
+    reserve_min_mw: int
     supply: Supply
     room_mw: int
     price_cap_uc: int
@@ -124,6 +133,9 @@ class _Served:
     reserve_mw: int
     welfare: int
     exact: bool
+
+
+_NOTHING = _Served((), 0, 0, 0, exact=True)
 
 
 def clear(
@@ -152,8 +164,8 @@ def clear(
         room = max(0, min(room, room_mw))
     market = _market(bids, supply, room, price_cap_uc)
     overcommitted = floors_mw > capacity_mw
-    served = _improve(market, _by_merit(market))
-    return _result(market, served, overcommitted=overcommitted)
+    served = _improve(market, _filled(market, _NOTHING, 0))
+    return _result(market, bids, served, overcommitted=overcommitted)
 
 
 def _market(bids: Sequence[Bid], supply: Supply, room_mw: int, cap_uc: int) -> _Market:
@@ -165,45 +177,42 @@ def _market(bids: Sequence[Bid], supply: Supply, room_mw: int, cap_uc: int) -> _
     ordered = sorted(bids, key=lambda bid: (bid.received_mj, bid.bidder))
     assert len({bid.bidder for bid in bids}) == len(bids), "a bidder has one bid"
     flat = [step for bid in ordered for step in bid.steps]
-    if flat and max(step.worth_uc for step in flat) > cap_uc:
-        flat = [replace(step, worth_uc=cap_uc) if step.worth_uc > cap_uc else step for step in flat]
     keys = [-2 * step.worth_uc - step.running for step in flat]
+    if keys and min(keys) < -2 * cap_uc:
+        flat = [replace(step, worth_uc=min(step.worth_uc, cap_uc)) for step in flat]
+        keys = [-2 * step.worth_uc - step.running for step in flat]
     places = sorted(range(len(flat)), key=keys.__getitem__)
     steps = [flat[place] for place in places]
     return _Market(
-        bids=ordered,
-        starts=list(accumulate((len(bid.steps) for bid in ordered), initial=0)),
+        owners=[bid.bidder for bid in ordered for _ in bid.steps],
+        bits=[bit for bid in ordered for bit in _BITS[: len(bid.steps)]],
         places=places,
         steps=steps,
         falling=[-step.worth_uc for step in steps],
+        reserve_min_mw=min(map(_reserve_mw, steps), default=0),
         supply=supply,
         room_mw=room_mw,
         price_cap_uc=cap_uc,
     )
 
 
-def _by_merit(market: _Market) -> _Served:
-    """Serve in merit order, and skip what does not fit."""
-    return _filled(market, ())
+def _filled(market: _Market, served: _Served, start: int) -> _Served:
+    """Add to a lawful set, in merit order from `start` on, whatever still fits beside it.
 
-
-def _filled(market: _Market, numbers: Iterable[int]) -> _Served:
-    """Add to a lawful set, in merit order, whatever still fits beside it."""
+    From nothing, this is merit order with skipping.
+    """
     steps, reach_mw = market.steps, market.supply.reach_mw
-    kept = set(numbers)
-    power = sum(steps[number].power_mw for number in kept)
-    room = market.room_mw - sum(steps[number].reserve_mw for number in kept)
-    value = sum(steps[number].worth_uc * steps[number].power_mw for number in kept)
+    kept = set(served.numbers)
+    power, room = served.power_mw, market.room_mw - served.reserve_mw
+    value = served.welfare + market.supply.cost(power)
     # No step may take the marginal offer above what the least worth of the kept ones is.
-    bound = reach_mw(steps[max(kept)].worth_uc) if kept else market.supply.total_mw
-    least = min((step.reserve_mw for step in steps), default=0)
-    reach = bound
-    for number, step in enumerate(steps):
+    bound = reach = reach_mw(steps[served.numbers[-1]].worth_uc) if kept else market.supply.total_mw
+    for number, step in enumerate(islice(steps, start, None), start):
         if step.reserve_mw > room or power + step.power_mw > reach or number in kept:
             continue
-        # Worth falls from step to step, so the reach falls too: it need not be exact to skip.
+        # Worth falls from step to step and the reach with it: an old reach may be used to skip.
         reach = min(bound, reach_mw(step.worth_uc))
-        if reach <= 0 or room < least:
+        if reach <= 0 or room < market.reserve_min_mw:
             break
         if power + step.power_mw <= reach:
             kept.add(number)
@@ -218,15 +227,17 @@ def _improve(market: _Market, merit: _Served) -> _Served:
     """Look for a better set than merit order's, within the work budget and the shedding rule."""
     if _is_best(market, merit):
         return merit
-    cap = market.price_cap_uc
-    fixed = {n for n in merit.numbers if market.steps[n].worth_uc >= cap}
-    free = _searched(market, merit, fixed)
-    shed = {n for n in merit.numbers if market.steps[n].running}.difference(free.numbers)
+    core = _core(market, merit)
+    steps, numbers = market.steps, merit.numbers
+    served = numbers[bisect_left(numbers, core.start) : bisect_left(numbers, core.stop)]
+    must = {n for n in served if steps[n].worth_uc >= market.price_cap_uc}
+    free = _searched(market, merit, core, must)
+    running = {n for n in served if steps[n].running}
+    shed = running.difference(free.numbers)
     if not shed:
         return free
-    running = {n for n in merit.numbers if market.steps[n].running}
-    steady = _searched(market, merit, fixed | running)
-    stake = sum(abs(market.steps[n].worth_uc) * market.steps[n].power_mw for n in shed)
+    steady = _searched(market, merit, core, must | running)
+    stake = sum(abs(steps[n].worth_uc) * steps[n].power_mw for n in shed)
     return free if (free.welfare - steady.welfare) * SHED_SHARE > stake else steady
 
 
@@ -242,33 +253,6 @@ def _is_best(market: _Market, served: _Served) -> bool:
     return len(served.numbers) == worthy
 
 
-def _searched(market: _Market, merit: _Served, fixed: set[int]) -> _Served:
-    """Search the core for a better set in which the fixed steps stay; `merit` if there is none."""
-    core = _core(market, merit)
-    settled_numbers = [n for n in merit.numbers if n in fixed or n not in core]
-    candidates = [n for n in core if n not in fixed]
-    steps = market.steps
-    settled = Settled(
-        power_mw=sum(steps[n].power_mw for n in settled_numbers),
-        reserve_mw=sum(steps[n].reserve_mw for n in settled_numbers),
-        value=sum(steps[n].worth_uc * steps[n].power_mw for n in settled_numbers),
-        worth_min_uc=steps[settled_numbers[-1]].worth_uc if settled_numbers else None,
-    )
-    choice = best_set(
-        [steps[n] for n in candidates],
-        settled,
-        market.supply,
-        market.room_mw,
-        merit.welfare,
-        WORK_MAX,
-    )
-    exact = choice.exact and len(core) == len(steps)
-    if choice.chosen is None:
-        return replace(merit, exact=exact)
-    better = {candidates[number] for number in choice.chosen}.union(settled_numbers)
-    return replace(_filled(market, better), exact=exact)
-
-
 def _core(market: _Market, merit: _Served) -> range:
     """Choose the steps that the search may move: all, or those around the first refused one."""
     count = len(market.steps)
@@ -276,31 +260,63 @@ def _core(market: _Market, merit: _Served) -> range:
         return range(count)
     numbers = merit.numbers
     refused = bisect_left(range(len(numbers)), 1, key=lambda index: numbers[index] - index)
-    start = max(0, min(refused - CORE_STEPS_MAX // 2, count - CORE_STEPS_MAX))
-    return range(start, start + CORE_STEPS_MAX)
+    start = max(0, min(refused - WINDOW_STEPS // 2, count - WINDOW_STEPS))
+    return range(start, start + WINDOW_STEPS)
 
 
-def _result(market: _Market, served: _Served, *, overcommitted: bool) -> Clearing:
+def _searched(market: _Market, merit: _Served, core: range, fixed: set[int]) -> _Served:
+    """Search the core for a better set in which the fixed steps stay; `merit` if there is none."""
+    steps, supply = market.steps, market.supply
+    numbers = [n for n in merit.numbers if n not in core or n in fixed]
+    candidates = [n for n in core if n not in fixed]
+    loose = [steps[n] for n in set(merit.numbers).intersection(candidates)]
+    value = merit.welfare + supply.cost(merit.power_mw)
+    settled = Settled(
+        power_mw=merit.power_mw - sum(step.power_mw for step in loose),
+        reserve_mw=merit.reserve_mw - sum(step.reserve_mw for step in loose),
+        value=value - sum(step.worth_uc * step.power_mw for step in loose),
+        worth_min_uc=steps[numbers[-1]].worth_uc if numbers else None,
+    )
+    offered = [steps[n] for n in candidates]
+    work = WORK_MAX if len(core) == len(steps) else WINDOW_WORK_MAX
+    choice = best_set(offered, settled, supply, market.room_mw, merit.welfare, work)
+    exact = choice.exact and len(core) == len(steps)
+    if choice.chosen is None:
+        return replace(merit, exact=exact)
+    chosen = [candidates[number] for number in choice.chosen]
+    better = _Served(
+        numbers=sorted(numbers + chosen),
+        power_mw=settled.power_mw + sum(steps[n].power_mw for n in chosen),
+        reserve_mw=settled.reserve_mw + sum(steps[n].reserve_mw for n in chosen),
+        welfare=choice.welfare,
+        exact=exact,
+    )
+    return replace(_filled(market, better, core.start), exact=exact)
+
+
+def _result(
+    market: _Market, bids: Sequence[Bid], served: _Served, *, overcommitted: bool
+) -> Clearing:
     """Name the price, and say of each step what became of it."""
-    supply, steps = market.supply, market.steps
+    supply, steps, falling = market.supply, market.steps, market.falling
     tier = None if overcommitted else supply.tier(served.power_mw)
     marginal_uc = market.price_cap_uc if tier is None else supply.prices_uc[tier]
     chosen = set(served.numbers)
     # The first refused step that is not worth more than the least served one makes the price.
-    least_served = bisect_left(market.falling, market.falling[max(chosen)]) if chosen else 0
-    outbid = next((n for n in range(least_served, len(steps)) if n not in chosen), None)
+    least = bisect_left(falling, falling[served.numbers[-1]]) if chosen else 0
+    outbid = next((n for n in range(least, len(steps)) if n not in chosen), None)
     price_uc = marginal_uc if outbid is None else max(marginal_uc, steps[outbid].worth_uc)
     price_uc = min(price_uc, market.price_cap_uc)
-    unfit = [n for n in range(bisect_right(market.falling, -price_uc)) if n not in chosen]
-    worthy = bisect_right(market.falling, -marginal_uc)
-    allotted = dict.fromkeys((bid.bidder for bid in market.bids), 0)
+    nothing = dict.fromkeys((bid.bidder for bid in bids), 0)
+    allotted = nothing.copy()
     for number in served.numbers:
-        allotted[_owner(market, number)[0]] += steps[number].reserve_mw
+        allotted[market.owners[market.places[number]]] += steps[number].reserve_mw
+    unfit = [n for n in range(bisect_right(falling, -price_uc)) if n not in chosen]
     return Clearing(
         price_uc=price_uc,
-        scarce=tier is None or worthy > len(chosen),
+        scarce=tier is None or bisect_right(falling, -marginal_uc) > len(chosen),
         overcommitted=overcommitted,
-        served=dict.fromkeys(allotted, 0) | _masks(market, served.numbers),
+        served=nothing | _masks(market, served.numbers),
         unfit=_masks(market, unfit),
         allotted_mw=allotted,
         served_mw=served.power_mw,
@@ -311,16 +327,12 @@ def _result(market: _Market, served: _Served, *, overcommitted: bool) -> Clearin
     )
 
 
-def _owner(market: _Market, number: int) -> tuple[NodeId, int]:
-    """Find whose step it is, and its bit."""
-    place = market.places[number]
-    bid = bisect_right(market.starts, place) - 1
-    return market.bids[bid].bidder, 1 << (place - market.starts[bid])
-
-
 def _masks(market: _Market, numbers: Iterable[int]) -> dict[NodeId, int]:
+    """Gather steps into one mask per bidder."""
+    owners, bits, places = market.owners, market.bits, market.places
     masks: dict[NodeId, int] = {}
     for number in numbers:
-        bidder, bit = _owner(market, number)
-        masks[bidder] = masks.get(bidder, 0) | bit
+        place = places[number]
+        owner = owners[place]
+        masks[owner] = masks.get(owner, 0) | bits[place]
     return masks
