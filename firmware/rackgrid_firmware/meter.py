@@ -1,0 +1,339 @@
+"""A sampling thread per bus: the newest reading of each meter, energy, and the health of each chip.
+
+Why a thread: a transfer sleeps in the kernel for half a millisecond when all is well and for a
+second when the bus hangs; the loop that keeps the deadlines must not sleep with it. Whoever asks
+for `latest` never waits for the bus, and sees by the clock alone that a channel has gone silent.
+
+Chips are read at their conversion period, on one grid per bus, so that chips of one profile share a
+wake-up. A chip that fails is left alone for 0.1 s, then twice as long each time up to 5 s; the
+others go on. When two accesses in a row found the bus itself hanging (each costs its second), only
+one chip probes it until it answers.
+
+Energy is counted in whole nanojoules and shown in mJ, so that no rounding is lost. It never falls:
+what flows backwards, or is noise about zero, is first set off against what follows, but a debt of
+more than a joule is forgiven, else a meter whose zero is a little low would swallow a load's first
+minutes. Time that nobody measured is not counted: a gap counts as far as a reading is believed.
+"""
+
+from __future__ import annotations
+
+import errno
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, Protocol
+
+from rackgrid_firmware.device import Quality, Reading
+from rackgrid_firmware.errors import DeviceError
+from rackgrid_firmware.i2c import Bus
+from rackgrid_firmware.ina219 import Ina219
+from rackgrid_firmware.profile import MeterProfile
+from rackgrid_firmware.registers import Sample
+
+BACK_OFF_NS: Final = 100_000_000
+BACK_OFF_MAX_NS: Final = 5_000_000_000
+STALE_PERIODS: Final = 4
+STALE_MIN_NS: Final = 300_000_000
+"""A reading is stale after four periods, not before 0.3 s: a busy machine is no broken chip."""
+FAILURES_MAX: Final = 2
+"""So many failed samples in a row make a reading stale at once."""
+_DEBT_MAX_NJ: Final = 1_000_000_000
+_NJ_PER_MJ: Final = 1_000_000
+
+
+class Chip(Protocol):
+    """A chip that a driver drives."""
+
+    @property
+    def name(self) -> str:
+        """The meter's name in the board profile."""
+        ...
+
+    @property
+    def period_ns(self) -> int:
+        """How long a conversion takes, ns."""
+        ...
+
+    @property
+    def resets(self) -> int:
+        """How often the chip was found reset."""
+        ...
+
+    def sample(self) -> Sample | None:
+        """Read the newest conversion; None if there is none yet.
+
+        Raises:
+            DeviceError: the chip did not answer, or not believably.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How a meter fares.
+
+    Attributes:
+        failing: since its last sample it has not answered, or not believably.
+        problem: the last error, as a sentence; "" if there was none.
+        failures: failed samples since the start.
+        resets: how often its chip was found reset.
+    """
+
+    meter: str
+    failing: bool
+    problem: str
+    failures: int
+    resets: int
+
+
+class EnergyCounter:
+    """Integrates power over time; exact, and never falls.
+
+    Args:
+        gap_max_ns: the longest time that one reading may stand for, ns.
+    """
+
+    def __init__(self, gap_max_ns: int) -> None:
+        self._gap_max_ns = gap_max_ns
+        self._last_ns: int | None = None
+        self._owed_nj = 0
+        self.energy_mj = 0
+
+    def add(self, t_ns: int, watts: float) -> int:
+        """Count what flowed since the last call, at the power of this reading.
+
+        An averaging chip's reading is the mean of the time that ends with it, so the newest power
+        stands for the time just past.
+
+        Args:
+            t_ns: of the reading, ns.
+            watts: its power; may be negative.
+
+        Returns:
+            The energy so far, mJ.
+        """
+        if self._last_ns is not None:
+            span_ns = min(max(t_ns - self._last_ns, 0), self._gap_max_ns)
+            owed_nj = self._owed_nj + round(watts * span_ns)  # W · ns is nJ
+            whole_mj = max(owed_nj, 0) // _NJ_PER_MJ
+            self.energy_mj += whole_mj
+            self._owed_nj = max(owed_nj - whole_mj * _NJ_PER_MJ, -_DEBT_MAX_NJ)
+        self._last_ns = t_ns
+        return self.energy_mj
+
+
+class Channel:
+    """One meter: a chip, its energy, its newest reading. Used by one thread, read by any.
+
+    Args:
+        chip: that it reads.
+        clock: CLOCK_MONOTONIC in ns.
+    """
+
+    def __init__(self, chip: Chip, clock: Callable[[], int]) -> None:
+        self.chip = chip
+        self.due_ns = 0
+        self.failures_in_a_row = 0
+        self._clock = clock
+        self._stale_ns = max(STALE_PERIODS * chip.period_ns, STALE_MIN_NS)
+        self._energy = EnergyCounter(self._stale_ns)
+        self._failures = 0
+        self._problem = ""
+        self._newest = Reading(chip.name, clock(), 0.0, 0.0, 0, Quality.STALE)
+
+    @property
+    def name(self) -> str:
+        """The meter's name in the board profile."""
+        return self.chip.name
+
+    def read(self) -> Reading:
+        """Take the newest sample, or give the last one, with its age, if there is none yet.
+
+        Raises:
+            DeviceError: the chip did not answer, or not believably.
+        """
+        return self.take() or self.latest(self._clock())
+
+    def take(self) -> Reading | None:
+        """Take the newest sample; None if the chip has not converted yet.
+
+        Raises:
+            DeviceError: the chip did not answer, or not believably.
+        """
+        try:
+            sample = self.chip.sample()
+        except DeviceError as error:
+            self.failures_in_a_row += 1
+            self._failures += 1
+            self._problem = str(error)
+            raise
+        if sample is None:
+            return None
+        t_ns = self._clock()
+        energy_mj = self._energy.add(t_ns, sample.volts * sample.amps)
+        self._newest = Reading(
+            self.chip.name, t_ns, sample.volts, sample.amps, energy_mj, sample.quality
+        )
+        self.failures_in_a_row = 0
+        return self._newest
+
+    def latest(self, now_ns: int) -> Reading:
+        """Give the newest reading, marked stale if it is old or the chip is failing."""
+        newest = self._newest  # one assignment replaces it whole, so no lock is needed
+        silent = now_ns - newest.t_ns > self._stale_ns
+        if silent or self.failures_in_a_row >= FAILURES_MAX:
+            return replace(newest, quality=Quality.STALE)
+        return newest
+
+    def health(self) -> Health:
+        """Say how the meter fares."""
+        failing = self.failures_in_a_row > 0
+        return Health(self.name, failing, self._problem, self._failures, self.chip.resets)
+
+
+class Sampler:
+    """The meters of one bus, and the thread that reads them.
+
+    Args:
+        chips: on that bus.
+        clock: CLOCK_MONOTONIC in ns.
+        on_reading: told each new reading, in the sampling thread; must be quick.
+        on_health: told when a meter begins to fail and when it works again, in the sampling thread.
+    """
+
+    def __init__(
+        self,
+        chips: Sequence[Chip],
+        clock: Callable[[], int] = time.monotonic_ns,
+        on_reading: Callable[[Reading], None] | None = None,
+        on_health: Callable[[Health], None] | None = None,
+    ) -> None:
+        assert chips, "a bus without meters needs no sampler"
+        self._clock = clock
+        self._channels = tuple(Channel(chip, clock) for chip in chips)
+        self._on_reading = on_reading
+        self._on_health = on_health
+        self._origin_ns = clock()
+        self._hangs_in_a_row = 0
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def latest(self) -> tuple[Reading, ...]:
+        """Give the newest reading of each meter; never waits for the bus."""
+        now_ns = self._clock()
+        return tuple(channel.latest(now_ns) for channel in self._channels)
+
+    def health(self) -> tuple[Health, ...]:
+        """Say how each meter fares."""
+        return tuple(channel.health() for channel in self._channels)
+
+    def start(self) -> None:
+        """Start the thread."""
+        assert self._thread is None, "started twice"
+        names = ",".join(channel.name for channel in self._channels)
+        self._thread = threading.Thread(target=self._run, name=f"meter {names}", daemon=True)
+        self._thread.start()
+
+    def stop(self, timeout_s: float = 2.0) -> bool:
+        """End the thread.
+
+        Args:
+            timeout_s: how long to wait; a hung bus holds its thread for a second per transfer.
+
+        Returns:
+            Whether it has ended; if not, it ends with the process.
+        """
+        self._stopping.set()
+        if self._thread is not None:
+            self._thread.join(timeout_s)
+            return not self._thread.is_alive()
+        return True
+
+    def poll(self) -> int:
+        """Read every chip that is due.
+
+        Returns:
+            When the next one will be, ns.
+        """
+        for channel in self._channels:
+            if channel.due_ns <= self._clock() and not self._stopping.is_set():
+                self._visit(channel)
+        return min(channel.due_ns for channel in self._channels)
+
+    def _visit(self, channel: Channel) -> None:
+        was_failing = channel.failures_in_a_row > 0
+        try:
+            reading = channel.take()
+        except DeviceError as error:
+            self._put_off(channel, hung=getattr(error, "errno", None) == errno.ETIMEDOUT)
+        else:
+            self._hangs_in_a_row = 0
+            self._schedule(channel, reading)
+            if reading is not None and self._on_reading is not None:
+                self._on_reading(reading)
+        if (channel.failures_in_a_row > 0) != was_failing and self._on_health is not None:
+            self._on_health(channel.health())
+
+    def _schedule(self, channel: Channel, reading: Reading | None) -> None:
+        now_ns, period_ns = self._clock(), channel.chip.period_ns
+        if reading is None:
+            channel.due_ns = now_ns + period_ns // 8
+        else:
+            channel.due_ns = now_ns + period_ns - (now_ns - self._origin_ns) % period_ns
+
+    def _put_off(self, channel: Channel, *, hung: bool) -> None:
+        doublings = min(channel.failures_in_a_row - 1, 10)
+        retry_ns = self._clock() + min(BACK_OFF_NS << doublings, BACK_OFF_MAX_NS)
+        channel.due_ns = retry_ns
+        self._hangs_in_a_row = self._hangs_in_a_row + 1 if hung else 0
+        if self._hangs_in_a_row >= FAILURES_MAX:
+            for other in self._channels:
+                other.due_ns = max(other.due_ns, retry_ns)
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                due_ns = self.poll()
+            except Exception as error:  # noqa: BLE001  # the thread's outermost loop
+                due_ns = self._clock() + BACK_OFF_MAX_NS
+                self._report_bug(error)
+            self._stopping.wait(max(due_ns - self._clock(), 0) / 1e9)
+
+    def _report_bug(self, error: Exception) -> None:
+        """Tell of an error that is no device's; until the next try the readings go stale."""
+        if self._on_health is None:
+            raise error  # ends the thread, which Python reports
+        for channel in self._channels:
+            health = replace(channel.health(), failing=True, problem=f"a bug: {error!r}")
+            self._on_health(health)
+
+
+def open_chip(
+    profile: MeterProfile, bus: Bus, clock: Callable[[], int] = time.monotonic_ns
+) -> Chip:
+    """Make the driver that a profile asks for; nothing is read yet.
+
+    Args:
+        profile: of the meter.
+        bus: that its chip is on.
+        clock: CLOCK_MONOTONIC in ns.
+
+    Raises:
+        ProfileError: the expected current does not fit the shunt.
+        DeviceUnavailable: its driver is an extra that is not installed.
+    """
+    if profile.driver == "pi-ina219":
+        # Here, because the extra and its package are heavy and usually not there.
+        from rackgrid_firmware.pi_ina219 import PiIna219
+
+        return PiIna219(bus, profile, clock)
+    return Ina219(bus, profile, clock)
+
+
+def by_bus(profiles: Iterable[MeterProfile]) -> dict[int, tuple[MeterProfile, ...]]:
+    """Sort meters by their bus: one `Bus` and one `Sampler` for each."""
+    sorted_by_bus: dict[int, tuple[MeterProfile, ...]] = {}
+    for profile in profiles:
+        sorted_by_bus[profile.bus] = (*sorted_by_bus.get(profile.bus, ()), profile)
+    return sorted_by_bus
