@@ -52,6 +52,10 @@ class TomlFile:
         """Everything that is wrong, in the order of the lines."""
         return tuple(sorted(self._findings, key=lambda finding: finding.line)[:FINDINGS_MAX])
 
+    def has(self, table: str) -> bool:
+        """Whether the file has this table."""
+        return table in self._data
+
     def peek(self, table: str, key: str) -> str:
         """Return a text before anything is checked, for use in messages; "" if there is none."""
         section = self._data.get(table)

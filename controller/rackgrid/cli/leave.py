@@ -1,0 +1,35 @@
+"""`rackgrid leave`: take this node out of the rack on purpose.
+
+The node brings its flexible loads down, makes its outputs safe, and tells the others, so that its
+floor is free for them; a node that merely vanishes keeps its floor, since it may be drawing.
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from rackgrid.cli import say
+from rackgrid.cli.api import UnreachableError, add_target, address, ask
+from rackgrid.cli.exit import Exit
+
+if TYPE_CHECKING:
+    from rackgrid.cli.verb import Verbs
+
+
+def add(verbs: Verbs) -> None:
+    """Describe the verb."""
+    parser = verbs.add_parser("leave", help="take this node out of the rack")
+    add_target(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Ask the daemon to leave."""
+    try:
+        ask(f"{address(args)}/api/leave", method="POST")
+    except UnreachableError as error:
+        say(f"rackgrid: {error}")
+        return Exit.UNREACHABLE
+    say("the node is leaving the rack: its flexible loads go off, then its floor is released")
+    return Exit.OK

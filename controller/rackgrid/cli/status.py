@@ -1,0 +1,136 @@
+"""`rackgrid status`: the rack as one node sees it.
+
+Ends with 69 if the daemon does not answer and with 75 if the rack has no broker yet, so that a
+script can wait for a rack to form.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from typing import TYPE_CHECKING
+
+from rackgrid.cli import say
+from rackgrid.cli.api import Record, UnreachableError, add_target, address, ask
+from rackgrid.cli.exit import Exit
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from rackgrid.cli.verb import Verbs
+
+_WIDTH_PIPED = 140
+"""Where there is no terminal to ask, columns."""
+
+
+def add(verbs: Verbs) -> None:
+    """Describe the verb."""
+    parser = verbs.add_parser("status", help="show the rack as this node sees it")
+    add_target(parser)
+    parser.add_argument("--json", action="store_true", help="write JSON")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Show the rack."""
+    try:
+        state = ask(f"{address(args)}/api/state")
+    except UnreachableError as error:
+        say(f"rackgrid: {error}")
+        return Exit.UNREACHABLE
+    if args.json:
+        print(json.dumps(state.fields, indent=2, ensure_ascii=False))
+    else:
+        show(state)
+    if state.text("broker") or state.text("broker_id"):
+        return Exit.OK
+    say("no broker yet: floors only, and the price is unknown")
+    return Exit.NO_BROKER
+
+
+def show(state: Record) -> None:
+    """Print the rack for a person; rich leaves the colours out where NO_COLOR says so."""
+    from rich.console import Console
+
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDTH_PIPED)
+    for line in summary(state):
+        console.print(line, markup=False)
+    for table in (_nodes(state), _loads(state)):
+        console.print(table)
+
+
+def summary(state: Record) -> list[str]:
+    """Say in four lines where the rack stands."""
+    node, price, feed = state.record("node"), state.record("price"), state.record("feed")
+    broker = state.text("broker") or state.text("broker_id") or "none"
+    value = price.number("value")
+    currency = price.text("currency")
+    cost = "unknown" if value is None else f"{value:.3f} {currency}/kWh"
+    scarce = ", scarce" if price.flag("scarce") else ""
+    return [
+        f"rack {state.text('rack')}, seen from {node.text('name')} ({state.text('role')})",
+        f"broker {broker}, term {_count(state.number('term'))}",
+        f"price {cost}{scarce}, round {_count(price.number('round'))}",
+        f"feed {_watts(feed.number('drawn_w'))} drawn, {_watts(feed.number('granted_w'))} granted "
+        f"and {_watts(feed.number('floors_w'))} of floors, of {_watts(feed.number('capacity_w'))}",
+    ]
+
+
+def _nodes(state: Record) -> Table:
+    table = _table("node", "role", "priority", "draw", "floor", "heard")
+    for member in state.records("members"):
+        heard_ms = member.number("heard_ms")
+        _row(
+            table,
+            member.text("name") or member.text("id"),
+            member.text("role"),
+            _count(member.number("priority")),
+            _watts(member.number("draw_w")),
+            _watts(member.number("floor_w")),
+            "?" if heard_ms is None else f"{heard_ms / 1000:.1f} s ago",
+        )
+    return table
+
+
+def _loads(state: Record) -> Table:
+    table = _table("load", "node", "state", "draw", "worth", "why")
+    for load in state.records("loads"):
+        worth = load.number("worth")
+        fault = load.text("fault")
+        _row(
+            table,
+            load.text("name"),
+            load.text("node"),
+            "on" if load.flag("on") else "off",
+            _watts(load.number("watts")),
+            "" if worth is None else f"{worth:.3f}",
+            f"{load.text('reason')}{f' (fault: {fault})' if fault else ''}",
+        )
+    return table
+
+
+def _table(*columns: str) -> Table:
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        right = column in {"priority", "draw", "floor", "worth", "heard"}
+        table.add_column(column, justify="right" if right else "left")
+    return table
+
+
+def _row(table: Table, *cells: str) -> None:
+    """Add a row of plain texts: what a node is called is not markup."""
+    from rich.text import Text
+
+    table.add_row(*(Text(cell) for cell in cells))
+
+
+def _watts(power_w: float | None) -> str:
+    return "?" if power_w is None else f"{power_w:.1f} W"
+
+
+def _count(number: float | None) -> str:
+    return "?" if number is None else f"{number:g}"
