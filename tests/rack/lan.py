@@ -203,26 +203,34 @@ class Lan:
             host.end()
         self._remove()
 
+    def wire(self, host: Host, index: int = 2) -> None:
+        """Give a host its interface: a cable to the bridge, up, with the host's address."""
+        far_end = f"name eth0 index {index} netns {host.namespace}"
+        _batch(
+            self.bridge,
+            [
+                f"link add {host.port} type veth peer {far_end}",
+                f"link set {host.port} master br0 addrgenmode none up",
+            ],
+        )
+        _batch(
+            host.namespace,
+            [
+                "link set eth0 addrgenmode none up",
+                f"addr add {host.address}/24 brd + dev eth0",
+            ],
+        )
+
     def _build(self) -> None:
         _ip("netns", "add", self.bridge)
+        _batch(
+            self.bridge,
+            ["link add br0 type bridge mcast_snooping 0 stp_state 0", "link set br0 up"],
+        )
         for host in self.hosts:
             _ip("netns", "add", host.namespace)
-        wires = ["link add br0 type bridge mcast_snooping 0 stp_state 0", "link set br0 up"]
-        for host in self.hosts:
-            wires += [
-                f"link add {host.port} type veth peer name eth0 netns {host.namespace}",
-                f"link set {host.port} master br0 addrgenmode none up",
-            ]
-        _batch(self.bridge, wires)
-        for host in self.hosts:
-            _batch(
-                host.namespace,
-                [
-                    "link set lo up",
-                    "link set eth0 addrgenmode none up",
-                    f"addr add {host.address}/24 brd + dev eth0",
-                ],
-            )
+            host.ip("link", "set", "lo", "up")
+            self.wire(host)
 
     def _remove(self) -> None:
         for name in (*(host.namespace for host in self.hosts), self.bridge):
