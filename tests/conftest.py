@@ -15,6 +15,7 @@ import subprocess
 from collections.abc import Callable, Generator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 REQUIRE_ALL = os.environ.get("RACKGRID_REQUIRE_ALL", "") not in ("", "0")
 SBIN = ("/usr/local/sbin", "/usr/sbin", "/sbin")
@@ -23,6 +24,17 @@ SBIN = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 os.environ["PATH"] = os.pathsep.join(
     dict.fromkeys([*os.environ.get("PATH", os.defpath).split(os.pathsep), *SBIN])
 )
+
+# Durations are never asserted, so a busy machine must not fail a property test. CI looks at the
+# same examples each time; elsewhere each run looks at new ones.
+settings.register_profile(
+    "rackgrid",
+    deadline=None,
+    max_examples=50,
+    derandomize=REQUIRE_ALL,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("rackgrid")
 
 
 def missing_root() -> str | None:
