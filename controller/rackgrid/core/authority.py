@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
-from rackgrid.core.roster import Roster, majority
+from rackgrid.core.roster import Roster
 from rackgrid.identity import NodeId
 
 SENT_MAX = 64
@@ -50,18 +50,23 @@ def acked(authority: Authority, node: NodeId, seq: int) -> Authority:
 
 
 def until_ns(
-    authority: Authority, roster: Roster, me: NodeId, own_vote_ns: int, authority_ns: int
+    authority: Authority,
+    roster: Roster,
+    need: int,
+    me: NodeId,
+    own_vote_ns: int,
+    authority_ns: int,
 ) -> int:
     """When authority ends: T after the sending that a majority of votes has answered since.
 
     Args:
+        need: votes that make a majority.
         own_vote_ns: now, if this broker may vote itself; `NEVER` during its quiet time.
         authority_ns: T.
 
     Returns:
         The end, ns; `NEVER` if no majority has ever answered.
     """
-    need = majority(roster.votes)
     got = 0
     for sent_ns, votes in sorted(_votes(authority, roster, me, own_vote_ns), reverse=True):
         got += votes

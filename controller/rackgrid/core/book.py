@@ -91,12 +91,20 @@ def opens_ns(book: Book, timing: Timing) -> int | None:
     return authority_ends + timing.stretched(timing.grant_ns) + timing.margin_ns
 
 
-def settled(book: Book, nodes: frozenset[NodeId], now_ns: int, timing: Timing) -> Book:
-    """Open the book when the waits are over, or when every rostered node has acked this term."""
+def settled(
+    book: Book, nodes: frozenset[NodeId], now_ns: int, timing: Timing, *, is_formed: bool
+) -> Book:
+    """Open the book when the waits are over, or when every rostered node has acked this term.
+
+    Args:
+        is_formed: the roster has once had all the nodes that the operator expects; before that,
+            it says nothing about who else there is.
+    """
     opens = opens_ns(book, timing)
     if book.opened or opens is None:
         return book
-    return replace(book, opened=now_ns >= opens or nodes <= book.accounts.keys())
+    all_acked = is_formed and nodes <= book.accounts.keys()
+    return replace(book, opened=now_ns >= opens or all_acked)
 
 
 def limit_mw(book: Book, node: NodeId, timing: Timing) -> int | None:

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from rackgrid.core import authority, book
 from rackgrid.core.authority import NEVER, Authority
 from rackgrid.core.book import Book
-from rackgrid.core.grant import Account, issued
+from rackgrid.core.grant import Account, issued, opened
 from rackgrid.core.roster import Roster
 from rackgrid.core.settings import MS_NS, NodeSettings, Timing
 from rackgrid.identity import BootId, NodeId, Pair, Round
@@ -51,6 +51,9 @@ class Office:
         joining: floor and last JOIN of nodes for which room is being made.
         absent: rostered nodes that were announced as silent.
         wanting: a raise waits for watts to come free.
+        supports: the reports that came with the votes: the first price is cleared from them, so
+            that it is never an old one published again. They are no acks: nothing is granted on
+            them.
     """
 
     pair: Pair
@@ -65,12 +68,12 @@ class Office:
     joining: Mapping[NodeId, tuple[int, int]] = field(default_factory=lambda: MappingProxyType({}))
     absent: frozenset[NodeId] = frozenset()
     wanting: bool = False
-    price: Price | None = None
+    supports: Mapping[NodeId, Report] = field(default_factory=lambda: MappingProxyType({}))
 
 
-def taken(pair: Pair, now_ns: int) -> Office:
+def taken(pair: Pair, supports: Mapping[NodeId, Report], now_ns: int) -> Office:
     """Take office: a heartbeat and a first price are due at once."""
-    return Office(pair, now_ns, 0, 0, now_ns, now_ns)
+    return Office(pair, now_ns, 0, 0, now_ns, now_ns, supports=supports)
 
 
 def beat(office: Office, roster: Roster, now_ns: int, timing: Timing) -> tuple[Office, Heartbeat]:
@@ -107,10 +110,10 @@ def own_report(
 
 
 def authority_until_ns(
-    office: Office, roster: Roster, me: NodeId, own_vote_ns: int, timing: Timing
+    office: Office, roster: Roster, need: int, me: NodeId, own_vote_ns: int, timing: Timing
 ) -> int:
     """When this office's authority ends, or `NEVER` if it never had any."""
-    return authority.until_ns(office.authority, roster, me, own_vote_ns, timing.authority_ns)
+    return authority.until_ns(office.authority, roster, need, me, own_vote_ns, timing.authority_ns)
 
 
 def refusal(
@@ -136,10 +139,22 @@ def refusal(
 
 
 def admitted(office: Office, roster: Roster, node: NodeId, join: Join) -> tuple[Office, Roster]:
-    """Admit a node; the same line again changes nothing."""
-    line = RosterLine(node, join.name, join.priority, join.floor_mw, votes=1)
+    """Admit a node, at first without a vote; the same line again changes nothing.
+
+    A vote that is given before its node has acked would take authority away while it waits.
+    """
+    known = roster.line(node)
+    votes = known.votes if known else 0
+    line = RosterLine(node, join.name, join.priority, join.floor_mw, votes)
     office = replace(office, joining={n: j for n, j in office.joining.items() if n != node})
     return office, roster if roster.line(node) == line else roster.with_line(line)
+
+
+def enfranchised(roster: Roster, node: NodeId) -> Roster:
+    """Give a member that has acked its vote."""
+    line = roster.line(node)
+    assert line is not None, "only a member votes"
+    return roster if line.votes else roster.with_line(replace(line, votes=1))
 
 
 def making_room(office: Office, node: NodeId, floor_mw: int, now_ns: int) -> Office:
@@ -160,21 +175,30 @@ def silent(office: Office, roster: Roster, me: NodeId, now_ns: int, timing: Timi
     return found
 
 
-def round_due_ns(office: Office, now_ns: int, *, urgent: bool) -> int:
+def round_due_ns(office: Office, *, urgent: bool) -> int:
     """When the next clearing is due: by the clock, or as soon as the gap allows if urgent."""
     return min(office.round_ns, office.rounded_ns + ROUND_GAP_NS) if urgent else office.round_ns
 
 
 def cleared(
-    office: Office, roster: Roster, settings: NodeSettings, now_ns: int, *, may_grant: bool
+    office: Office,
+    roster: Roster,
+    settings: NodeSettings,
+    now_ns: int,
+    *,
+    may_grant: bool,
+    is_formed: bool,
 ) -> tuple[Office, list[Price]]:
     """Clear the market and issue what the promises allow.
 
     Args:
+        is_formed: whether the roster has ever been complete.
         may_grant: whether the broker has authority now; without it a price goes out and no grant.
     """
     timing = settings.timing
     live = _live(office, roster, now_ns, timing)
+    if not may_grant:
+        live = _with_supports(live, office, roster, now_ns, timing)
     capacity_mw = _capacity_mw(office, settings, now_ns) - settings.reserve_mw
     offers = _offers(live)
     supply_mw = min(capacity_mw, sum(offer.power_mw for offer in offers))
@@ -195,6 +219,9 @@ def cleared(
     )
     allotments: list[Allotment] = []
     if may_grant:
+        nodes = frozenset(line.node for line in roster.lines)
+        entry = book.settled(office.book, nodes, now_ns, timing, is_formed=is_formed)
+        office = replace(office, book=entry)
         office, allotments = _allot(office, roster, live, clearing, supply_mw, now_ns, timing)
     return _announced(office, roster, live, clearing, supply_mw, allotments, now_ns, timing)
 
@@ -209,7 +236,7 @@ def _allot(
     timing: Timing,
 ) -> tuple[Office, list[Allotment]]:
     """Issue grants, those that raise nothing first; what is issued is counted before it is sent."""
-    entry = book.settled(office.book, frozenset(x.node for x in roster.lines), now_ns, timing)
+    entry = office.book
     budget_mw = supply_mw - roster.floors_mw - sum(f for f, _ in office.joining.values())
     allotments: list[Allotment] = []
     wanting = False
@@ -257,7 +284,7 @@ def _announced(
 
     starts = range(0, max(1, len(allotments)), ALLOTMENTS_MAX)
     prices = [price(tuple(allotments[at : at + ALLOTMENTS_MAX])) for at in starts]
-    return replace(office, price=prices[0]), prices
+    return office, prices
 
 
 def _merit(account: Account, clearing: Clearing, now_ns: int) -> tuple[bool, int, NodeId]:
@@ -274,6 +301,18 @@ def _live(office: Office, roster: Roster, now_ns: int, timing: Timing) -> list[A
         account
         for node, account in sorted(office.book.accounts.items())
         if roster.line(node) and now_ns - account.bid_received_ns <= timing.absent_ns
+    ]
+
+
+def _with_supports(
+    live: list[Account], office: Office, roster: Roster, now_ns: int, timing: Timing
+) -> list[Account]:
+    """Add what voters said with their support, for a price before the first acks."""
+    known = {account.node for account in live}
+    return live + [
+        opened(node, BootId(0), report, now_ns, timing)
+        for node, report in sorted(office.supports.items())
+        if node not in known and roster.line(node)
     ]
 
 

@@ -1,4 +1,4 @@
-"""What a node does about who leads: it follows, calls elections, answers them, wins or gives way."""
+"""What a node does about who leads: it follows, calls elections, answers, wins or gives way."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def acknowledge(node: State, now_ns: int) -> None:
     if node.fence < pair:
         node.fence = pair
         node.out.append(Remember(pair))
-    votes = node.may_vote(now_ns) and node.roster.line(node.me) is not None
+    votes = node.may_vote(now_ns)
     ack = Ack(pair_wire(pair), node.last_seq, votes, node.roster.version, node.report(now_ns))
     node.unicast(pair.node, ack)
 
@@ -244,7 +244,7 @@ def _try_win(node: State, state: election.State, now_ns: int) -> bool:
     if not election.wins(state, votes, need, now_ns):
         return False
     node.election = Leading(state.pair)
-    node.office = broker.taken(state.pair, now_ns)
+    node.office = broker.taken(state.pair, state.supports, now_ns)
     node.fence = max(node.fence, state.pair)
     node.out.append(Remember(state.pair))
     node.agent = agents.followed(node.agent, state.pair)

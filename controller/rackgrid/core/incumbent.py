@@ -56,7 +56,7 @@ def begin(node: State) -> None:
         line = RosterLine(
             node.me, node.settings.name, node.settings.priority, node.agent.board.floor_mw, votes=1
         )
-        node.roster = NO_ROSTER.with_line(line)
+        node.adopt(NO_ROSTER.with_line(line))
     node.multicast(node.roster.update(node.office.pair))
 
 
@@ -72,6 +72,7 @@ def acked(node: State, sender: NodeId, boot: BootId, message: Ack, now_ns: int) 
     after = office.book.accounts.get(sender)
     if after is not None:
         node.urgent |= was_absent or _asks_for_a_round(office, before, after, now_ns)
+    _enfranchise(node, sender, message)
     lapsed(node, now_ns)
 
 
@@ -81,7 +82,8 @@ def joined(node: State, sender: NodeId, message: Join, now_ns: int) -> None:
     if office is None:
         return
     pair = pair_wire(office.pair)
-    if not has_authority(node, now_ns):
+    has_granted = office.book.first_majority_ns is not None
+    if has_granted and not has_authority(node, now_ns):
         # A broker that may itself be on its way out must not promise anybody a floor.
         node.unicast(
             sender, JoinReply(message.nonce, pair, False, "not yet: no majority has acked")
@@ -97,7 +99,8 @@ def joined(node: State, sender: NodeId, message: Join, now_ns: int) -> None:
         node.unicast(sender, JoinReply(message.nonce, pair, False, reason))
         return
     version = node.roster.version
-    node.office, node.roster = broker.admitted(office, node.roster, sender, message)
+    node.office, roster = broker.admitted(office, node.roster, sender, message)
+    node.adopt(roster)
     node.unicast(sender, JoinReply(message.nonce, pair, True, ""))
     if node.roster.version != version:
         node.multicast(node.roster.update(office.pair))
@@ -110,7 +113,7 @@ def left(node: State, sender: NodeId) -> None:
     office = node.office
     if office is None or node.roster.line(sender) is None:
         return
-    node.roster = node.roster.without(sender)
+    node.adopt(node.roster.without(sender))
     accounts = {n: a for n, a in office.book.accounts.items() if n != sender}
     node.office = replace(
         office,
@@ -129,7 +132,7 @@ def due(node: State, now_ns: int) -> None:
     if now_ns >= office.heartbeat_ns:
         _beat(node, office, now_ns)
     office = node.office
-    if office is not None and now_ns >= broker.round_due_ns(office, now_ns, urgent=node.urgent):
+    if office is not None and now_ns >= broker.round_due_ns(office, urgent=node.urgent):
         _clear(node, office, now_ns)
 
 
@@ -138,7 +141,7 @@ def next_deadline_ns(node: State, now_ns: int) -> int | None:
     office = node.office
     if office is None:
         return None
-    times = [office.heartbeat_ns, broker.round_due_ns(office, now_ns, urgent=node.urgent)]
+    times = [office.heartbeat_ns, broker.round_due_ns(office, urgent=node.urgent)]
     until_ns = _authority_until_ns(node, office, now_ns, own_vote=False)
     if office.book.first_majority_ns is None:
         times.append(office.since_ns + 2 * node.timing.authority_ns)
@@ -209,7 +212,9 @@ def _clear(node: State, office: Office, now_ns: int) -> None:
     office = broker.own_report(office, node.me, node.boot, report, now_ns, node.timing)
     node.office = office
     grants = has_authority(node, now_ns) and office.book.first_majority_ns is not None
-    office, prices = broker.cleared(office, node.roster, node.settings, now_ns, may_grant=grants)
+    office, prices = broker.cleared(
+        office, node.roster, node.settings, now_ns, may_grant=grants, is_formed=node.is_formed
+    )
     node.office = office
     for price in prices:
         node.multicast(price)
@@ -221,7 +226,18 @@ def _authority_until_ns(node: State, office: Office, now_ns: int, *, own_vote: b
     mine = now_ns if own_vote else now_ns + node.timing.authority_ns
     vote_ns = mine if node.may_vote(now_ns) else NEVER
     roster: Roster = node.roster
-    return broker.authority_until_ns(office, roster, node.me, vote_ns, node.timing)
+    need = node.votes_needed
+    return broker.authority_until_ns(office, roster, need, node.me, vote_ns, node.timing)
+
+
+def _enfranchise(node: State, sender: NodeId, ack: Ack) -> None:
+    """Give a member its vote once it has acked, knowing the roster of the day."""
+    line = node.roster.line(sender)
+    if node.office is None or line is None or line.votes or not ack.votes:
+        return
+    if ack.roster_version == node.roster.version:
+        node.adopt(broker.enfranchised(node.roster, sender))
+        node.multicast(node.roster.update(node.office.pair))
 
 
 def _asks_for_a_round(office: Office, before: Account | None, after: Account, now_ns: int) -> bool:

@@ -315,7 +315,7 @@ class Node:
         node = self.state
         if message.pair.pair() != node.followed or node.office is not None:
             return
-        node.roster = roster.taken(message)
+        node.adopt(roster.taken(message))
         node.roster_heard = max(node.roster_heard, message.version)
         node.become("the roster changed", now_ns)
         self._seek_admission(now_ns)
@@ -365,7 +365,7 @@ class Node:
         if node.office is not None:
             if is_off:
                 # Its own departure is the last roster that it announces: nobody else could.
-                node.roster = node.roster.without(node.me)
+                node.adopt(node.roster.without(node.me))
                 node.multicast(node.roster.update(node.office.pair))
             incumbent.resign(node, now_ns, "leaves the rack")
         if is_off:

@@ -58,6 +58,15 @@ def majority(votes: int) -> int:
     return votes // 2 + 1
 
 
+def needed(roster: Roster, expect: int, *, is_formed: bool) -> int:
+    """How many votes lead this roster.
+
+    Until the expected number of nodes has once been admitted, a majority of *them* is needed: half
+    a rack that forms by itself would be a second rack on the same feed.
+    """
+    return majority(roster.votes if is_formed else max(roster.votes, expect))
+
+
 def taken(update: RosterUpdate) -> Roster:
     """Read a roster from its announcement."""
     return replace(NO_ROSTER, version=update.version, lines=update.lines)

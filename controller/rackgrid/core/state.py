@@ -15,7 +15,7 @@ from rackgrid.core.agent import Agent
 from rackgrid.core.broker import Office
 from rackgrid.core.jitter import Jitter
 from rackgrid.core.membership import NO_PEERS, Peer, Peers
-from rackgrid.core.roster import NO_ROSTER, Roster, majority
+from rackgrid.core.roster import NO_ROSTER, Roster, majority, needed
 from rackgrid.core.settings import MS_NS, NodeSettings, Timing
 from rackgrid.identity import NO_PAIR, BootId, NodeId, Pair, Rank
 from rackgrid.wire.message import Message, Report, Role
@@ -41,6 +41,7 @@ class State:
             acts for no lower one (P5).
         quiet_until_ns: until then it neither votes nor takes a grant.
         late_until_ns: its own loop ran late; it accuses nobody before this.
+        is_formed: the roster has once had as many votes as the operator expects.
         terms_until: one past the reserved block of terms.
         term_seen: the highest term in any message.
     """
@@ -56,8 +57,9 @@ class State:
     terms_until: int
     term_seen: int = 0
     late_until_ns: int = 0
-    peers: Peers = NO_PEERS
+    peers: Peers = field(default_factory=lambda: NO_PEERS)
     roster: Roster = NO_ROSTER
+    is_formed: bool = False
     office: Office | None = None
     agent: Agent = field(default_factory=Agent)
     ack_due: AckDue | None = None
@@ -129,9 +131,19 @@ class State:
         must be as many as the operator expects.
         """
         if self.roster.version:
-            return majority(self.roster.votes)
+            return self.votes_needed
         heard = 1 + len(self.live(now_ns))
         return majority(heard) if heard >= self.settings.expect else None
+
+    @property
+    def votes_needed(self) -> int:
+        """Votes that lead the roster that this node knows."""
+        return needed(self.roster, self.settings.expect, is_formed=self.is_formed)
+
+    def adopt(self, roster: Roster) -> None:
+        """Take a roster, and note whether the rack has ever been complete."""
+        self.roster = roster
+        self.is_formed = self.is_formed or roster.votes >= self.settings.expect
 
     def votes_of(self, node: NodeId) -> int:
         """A node's votes in an election."""

@@ -1,0 +1,149 @@
+"""A simulated firmware: the real guard, over loads whose draw is known to the milliwatt.
+
+It stands between a `Node` and the plant's truth as the real process does: commands take a moment to
+arrive, reports take a moment to come back, and deadlines are kept whatever the controller does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rackgrid_firmware import guard
+from rackgrid_firmware.device import Quality, Reading, Verdict
+from rackgrid_firmware.link import (
+    VERSION,
+    Attached,
+    Command,
+    Hold,
+    MakeSafe,
+    OutputSpec,
+    OutputState,
+    Refused,
+    Release,
+    Report,
+    Switched,
+    Telemetry,
+)
+
+VOLTS = 12.0
+
+
+@dataclass(frozen=True, slots=True)
+class SimLoad:
+    """A load behind a simulated output.
+
+    Attributes:
+        draw_mw: what it really draws once running, mW (at most its nameplate).
+    """
+
+    spec: OutputSpec
+    draw_mw: int
+
+
+class SimFirmware:
+    """One node's firmware; time comes with every call."""
+
+    def __init__(self, base_mw: int, loads: tuple[SimLoad, ...], stagger_ns: int) -> None:
+        self.base_mw = base_mw
+        self.loads = loads
+        self.rules = guard.Rules(
+            tuple(
+                guard.Rule(x.spec.name, x.spec.required, x.spec.min_on_ns, x.spec.min_off_ns)
+                for x in loads
+            ),
+            hold_max_ns=6_000_000_000,
+            stagger_ns=stagger_ns,
+        )
+        self.verdicts = dict.fromkeys((x.spec.name for x in loads), Verdict.UNKNOWN)
+        self.state, _ = guard.begin(
+            self.rules, 0, {x.spec.name: (False, -(1 << 60)) for x in loads}
+        )
+
+    def attach(self) -> Attached:
+        """Answer a controller that introduces itself."""
+        return Attached(
+            version=VERSION,
+            board="simulated",
+            base_mw=self.base_mw,
+            hold_max_ns=self.rules.hold_max_ns,
+            shed_ns=0,
+            specs=tuple(x.spec for x in self.loads),
+            outputs=self._states(),
+        )
+
+    def command(self, command: Command, now_ns: int) -> list[Report]:
+        """Carry out a command."""
+        match command:
+            case Hold():
+                return self._step(guard.HoldAsked(now_ns, command), now_ns)
+            case Release():
+                return self._step(guard.ReleaseAsked(now_ns, command), now_ns)
+            case MakeSafe():
+                return self._step(guard.SafeAsked(now_ns), now_ns)
+            case _:
+                return [self.attach()]
+
+    def passed(self, now_ns: int) -> list[Report]:
+        """Let time pass: deadlines are kept here."""
+        return self._step(guard.TimePassed(now_ns), now_ns)
+
+    def next_deadline_ns(self) -> int | None:
+        """When `passed` next has something to do."""
+        return guard.next_deadline_ns(self.rules, self.state)
+
+    def telemetry(self, now_ns: int) -> Telemetry:
+        """Read every meter."""
+        readings = tuple(
+            Reading(
+                x.spec.meter,
+                now_ns,
+                VOLTS,
+                self.draw_mw(x, now_ns) / 1000 / VOLTS,
+                0,
+                Quality.FRESH,
+            )
+            for x in self.loads
+            if x.spec.meter
+        )
+        return Telemetry(now_ns, readings, self._states())
+
+    def draw_mw(self, load: SimLoad, now_ns: int) -> int:
+        """What a load truly draws now, mW."""
+        state = self.state.outputs[self.loads.index(load)]
+        if not state.on:
+            return 0
+        starting = now_ns < state.since_ns + load.spec.inrush_ns
+        return load.spec.inrush_mw if starting else load.draw_mw
+
+    def total_mw(self, now_ns: int) -> int:
+        """What the whole node truly draws now, mW."""
+        return self.base_mw + sum(self.draw_mw(load, now_ns) for load in self.loads)
+
+    def flexible_worst_mw(self) -> int:
+        """The most that the switched-on flexible loads may draw, mW."""
+        return sum(
+            load.spec.nominal_mw
+            for load, state in zip(self.loads, self.state.outputs, strict=True)
+            if state.on and not load.spec.required
+        )
+
+    def is_required_off(self) -> bool:
+        """Whether a required load is without power."""
+        pairs = zip(self.loads, self.state.outputs, strict=True)
+        return any(load.spec.required and not state.on for load, state in pairs)
+
+    def _states(self) -> tuple[OutputState, ...]:
+        return guard.output_states(self.rules, self.state, self.verdicts)
+
+    def _step(self, event: guard.Event, now_ns: int) -> list[Report]:
+        self.state, actions = guard.step(self.rules, self.state, event)
+        reports: list[Report] = []
+        for action in actions:
+            match action:
+                case guard.Drive():
+                    state = next(s for s in self._states() if s.name == action.output)
+                    reports.append(Switched(now_ns, state))
+                case guard.Refuse():
+                    refused: Refused = action.refused
+                    reports.append(refused)
+        return reports

@@ -1,0 +1,42 @@
+"""A hostile network: datagrams are lost, late, doubled, overtaken, or cut off between two nodes."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+
+from rackgrid.identity import NodeId
+
+
+@dataclass(slots=True)
+class Network:
+    """How datagrams travel.
+
+    Attributes:
+        loss: fraction of deliveries that never arrive.
+        duplicates: fraction of deliveries that arrive twice.
+        delay_ns: least delay; jitter_ns: mean of the exponential part on top.
+        cut: ordered pairs (from, to) between which nothing passes.
+    """
+
+    loss: float = 0.0
+    duplicates: float = 0.0
+    delay_ns: int = 300_000
+    jitter_ns: int = 200_000
+    cut: set[tuple[NodeId, NodeId]] = field(default_factory=set[tuple[NodeId, NodeId]])
+
+    def arrivals(self, chance: random.Random, sender: NodeId, to: NodeId) -> list[int]:
+        """After how long a datagram arrives, ns: no entry if it is lost, two if it is doubled."""
+        if (sender, to) in self.cut or chance.random() < self.loss:
+            return []
+        copies = 2 if chance.random() < self.duplicates else 1
+        return [self.delay_ns + int(chance.expovariate(1) * self.jitter_ns) for _ in range(copies)]
+
+    def isolate(self, nodes: set[NodeId], rest: set[NodeId]) -> None:
+        """Cut two sets from each other, both ways."""
+        self.cut |= {(a, b) for a in nodes for b in rest}
+        self.cut |= {(b, a) for a in nodes for b in rest}
+
+    def heal(self) -> None:
+        """Let everything pass again."""
+        self.cut.clear()
