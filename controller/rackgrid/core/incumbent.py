@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from rackgrid.core import agent as agents
 from rackgrid.core import book, broker, candidate
+from rackgrid.core.action import PriceSent
 from rackgrid.core.authority import NEVER
 from rackgrid.core.broker import Office
 from rackgrid.core.election import Listening
@@ -179,6 +180,7 @@ def apply(node: State, price: Price, now_ns: int) -> None:
     pair = price.pair.pair()
     if pair != node.followed:
         return
+    node.last_price = price
     node.agent, actions = agents.priced(node.agent, price, now_ns)
     node.out.extend(actions)
     if not node.may_vote(now_ns):
@@ -219,6 +221,9 @@ def _clear(node: State, office: Office, now_ns: int) -> None:
     for price in prices:
         node.multicast(price)
         apply(node, price, now_ns)
+    first = prices[0]
+    valid_ns = first.valid_for_ms * MS_NS
+    node.out.append(PriceSent(office.pair, first.round, first.price_uc, valid_ns))
 
 
 def _authority_until_ns(node: State, office: Office, now_ns: int, *, own_vote: bool = True) -> int:

@@ -19,7 +19,7 @@ from rackgrid.core.view import (
     View,
 )
 from rackgrid.identity import NodeId
-from rackgrid.wire.message import LoadStatus, Price, Why
+from rackgrid.wire.message import LoadStatus, Why
 
 
 def load_statuses(node: State, now_ns: int) -> tuple[LoadStatus, ...]:
@@ -31,14 +31,12 @@ def view(
     node: State,
     rack: str,
     currency: str,
-    price: Price | None,
     rejected: dict[str, int],
     now_ns: int,
 ) -> View:
     """Draw the whole picture.
 
     Args:
-        price: the last price message of the followed broker, for the feed's figures.
         rejected: datagrams dropped by reason, counted by the transport.
     """
     followed = node.followed
@@ -57,7 +55,7 @@ def view(
         ),
         members=_members(node, now_ns),
         price=_price(node.agent, currency, now_ns),
-        feed=_feed(node, price),
+        feed=_feed(node),
         loads=_loads(node, now_ns),
         meters=_meters(node.agent),
         firmware=node.agent.board is not None,
@@ -113,7 +111,8 @@ def _price(agent: Agent, currency: str, now_ns: int) -> PriceView:
     )
 
 
-def _feed(node: State, price: Price | None) -> FeedView:
+def _feed(node: State) -> FeedView:
+    price = node.last_price
     if price is None or price.pair.pair() != node.followed:
         floors_w = node.roster.floors_mw / 1000
         return FeedView(node.settings.capacity_mw / 1000, 0.0, 0.0, floors_w)

@@ -18,7 +18,7 @@ from rackgrid.core.membership import NO_PEERS, Peer, Peers
 from rackgrid.core.roster import NO_ROSTER, Roster, majority, needed
 from rackgrid.core.settings import MS_NS, NodeSettings, Timing
 from rackgrid.identity import NO_PAIR, BootId, NodeId, Pair, Rank
-from rackgrid.wire.message import Message, Report, Role
+from rackgrid.wire.message import Message, Price, Report, Role
 
 NOTES_MAX = 64
 """Different notes remembered, so that each is said once."""
@@ -71,6 +71,7 @@ class State:
     reported_mw: int = 0
     leave_ns: int | None = None
     ended: bool = False
+    last_price: Price | None = None
     role: Role = Role.JOINING
     role_pair: Pair = NO_PAIR
     notes: dict[str, None] = field(default_factory=dict[str, None])
