@@ -57,7 +57,7 @@ WORK_MAX = 12_000
 
 WINDOW_STEPS = 64
 """Of more steps, it moves only so many around the margin."""
-WINDOW_WORK_MAX = 1_000
+WINDOW_WORK_MAX = 600
 """States that it may make then."""
 
 _reserve_mw = attrgetter("reserve_mw")
@@ -231,14 +231,15 @@ def _improve(market: _Market, merit: _Served) -> _Served:
     steps, numbers = market.steps, merit.numbers
     served = numbers[bisect_left(numbers, core.start) : bisect_left(numbers, core.stop)]
     must = {n for n in served if steps[n].worth_uc >= market.price_cap_uc}
-    free = _searched(market, merit, core, must)
+    best = _searched(market, merit, core, must)
     running = {n for n in served if steps[n].running}
-    shed = running.difference(free.numbers)
-    if not shed:
-        return free
-    steady = _searched(market, merit, core, must | running)
-    stake = sum(abs(steps[n].worth_uc) * steps[n].power_mw for n in shed)
-    return free if (free.welfare - steady.welfare) * SHED_SHARE > stake else steady
+    shed = running.difference(best.numbers)
+    if shed:
+        steady = _searched(market, merit, core, must | running)
+        stake = sum(abs(steps[n].worth_uc) * steps[n].power_mw for n in shed)
+        if (best.welfare - steady.welfare) * SHED_SHARE <= stake:
+            best = steady
+    return replace(_filled(market, best, core.start), exact=best.exact)
 
 
 def _is_best(market: _Market, served: _Served) -> bool:
@@ -284,14 +285,13 @@ def _searched(market: _Market, merit: _Served, core: range, fixed: set[int]) -> 
     if choice.chosen is None:
         return replace(merit, exact=exact)
     chosen = [candidates[number] for number in choice.chosen]
-    better = _Served(
+    return _Served(
         numbers=sorted(numbers + chosen),
         power_mw=settled.power_mw + sum(steps[n].power_mw for n in chosen),
         reserve_mw=settled.reserve_mw + sum(steps[n].reserve_mw for n in chosen),
         welfare=choice.welfare,
         exact=exact,
     )
-    return replace(_filled(market, better, core.start), exact=exact)
 
 
 def _result(
