@@ -233,7 +233,7 @@ def read_profile(path: Path) -> tuple[Profile | None, tuple[Finding, ...]]:
 
 def _check_meters(file: TomlFile, meters: list[Section]) -> None:
     file.unique(meters, "name")
-    file.unique(meters, "bus", "address")
+    file.unique(meters, "bus", "address", shape="#x")
     for meter in meters:
         if not meter.sound("amps_max", "shunt_ohms"):
             continue

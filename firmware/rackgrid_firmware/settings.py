@@ -100,8 +100,14 @@ class TomlFile:
             self._report_unknown(refused or {})
         return {table.name: list(self._sections(table)) for table in known}
 
-    def unique(self, sections: Sequence[Section], *keys: str) -> None:
-        """Report each section that has the same values under `keys` as an earlier one."""
+    def unique(self, sections: Sequence[Section], *keys: str, shape: str = "") -> None:
+        """Report each section that has the same values under `keys` as an earlier one.
+
+        Args:
+            sections: to compare.
+            keys: that make one; the last is blamed.
+            shape: format of a number in the message, such as "#x".
+        """
         first: dict[tuple[Value, ...], Section] = {}
         for section in sections:
             values = tuple(section.values[key] for key in keys)
@@ -110,8 +116,9 @@ class TomlFile:
             earlier = first.setdefault(values, section)
             if earlier is not section:
                 line = self.line((*earlier.place, keys[-1]))
+                got = format(values[-1], shape) if shape else shown(values[-1])
                 text = f"used already in line {line}, by {earlier.label}; each needs its own"
-                self.blame(section, keys[-1], complaint(text, shown(values[-1])))
+                self.blame(section, keys[-1], complaint(text, got))
 
     def refer(self, section: Section, key: str, names: Collection[str], what: str) -> bool:
         """Report a name that nothing has; say whether it refers to something."""
