@@ -1,0 +1,471 @@
+from __future__ import annotations
+
+import errno
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from fractions import Fraction
+from importlib.util import find_spec
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rackgrid_firmware.device import Meter, Quality, Reading
+from rackgrid_firmware.errors import DeviceFault, DeviceUnavailable
+from rackgrid_firmware.i2c import Bus
+from rackgrid_firmware.ina219 import Ina219
+from rackgrid_firmware.meter import (
+    BACK_OFF_MAX_NS,
+    BACK_OFF_NS,
+    STALE_MIN_NS,
+    Channel,
+    EnergyCounter,
+    Health,
+    Sampler,
+    by_bus,
+    open_chip,
+)
+from rackgrid_firmware.mock.bus import ChipPort, MockSMBus
+from rackgrid_firmware.mock.chip import Ina219Chip
+from rackgrid_firmware.mock.fault import Fault, FaultBook
+from rackgrid_firmware.profile import MeterMock, MeterProfile
+from rackgrid_firmware.registers import Sample
+
+MS = 1_000_000
+PERIOD = 50 * MS
+SECOND = 1000 * MS
+
+
+@dataclass
+class Clock:
+    now_ns: int = 10 * SECOND
+
+    def __call__(self) -> int:
+        return self.now_ns
+
+
+@dataclass
+class ScriptedChip:
+    """A chip that says what the test wants, and takes the time that the test wants."""
+
+    clock: Clock
+    name: str = "m"
+    period_ns: int = PERIOD
+    resets: int = 0
+    sample_now: Sample | None = field(default_factory=lambda: Sample(12.0, 0.5, Quality.FRESH))
+    error: Exception | None = None
+    takes_ns: int = 0
+    visits: list[int] = field(default_factory=list)
+
+    def sample(self) -> Sample | None:
+        self.visits.append(self.clock.now_ns)
+        self.clock.now_ns += self.takes_ns
+        if self.error is not None:
+            raise self.error
+        return self.sample_now
+
+
+def hung() -> DeviceUnavailable:
+    error = DeviceUnavailable("the bus hangs")
+    error.errno = errno.ETIMEDOUT
+    return error
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def run(sampler: Sampler, clock: Clock, until_ns: int) -> None:
+    """Do what the thread does, on the test's clock."""
+    while clock.now_ns < until_ns:
+        clock.now_ns = max(sampler.poll(), clock.now_ns)
+
+
+# --- energy -------------------------------------------------------------------------------------
+
+
+def test_energy_of_a_constant_load_is_power_times_time() -> None:
+    counter = EnergyCounter(SECOND)
+    for tick in range(101):
+        counter.add(tick * 100 * MS, 6.0)
+    assert counter.energy_mj == 60_000
+
+
+def test_energy_of_the_first_reading_is_nothing() -> None:
+    assert EnergyCounter(SECOND).add(5 * SECOND, 100.0) == 0
+
+
+def test_energy_smaller_than_a_unit_is_carried_and_not_lost() -> None:
+    """3 µW over 1000 s are 3 mJ, though each second brings 0.003 mJ."""
+    counter = EnergyCounter(SECOND)
+    for second in range(1001):
+        counter.add(second * SECOND, 3e-6)
+    assert counter.energy_mj == 3
+
+
+def test_energy_over_a_gap_counts_as_far_as_a_reading_is_believed() -> None:
+    counter = EnergyCounter(SECOND)
+    counter.add(0, 5.0)
+    assert counter.add(3600 * SECOND, 5.0) == 5000
+
+
+def test_energy_of_noise_about_zero_does_not_creep() -> None:
+    counter = EnergyCounter(SECOND)
+    for tick in range(20_000):
+        counter.add(tick * 70 * MS, 0.012 if tick % 2 else -0.012)
+    assert counter.energy_mj <= 1
+
+
+def test_energy_owed_backwards_is_forgiven_beyond_a_joule() -> None:
+    counter = EnergyCounter(SECOND)
+    for second in range(3600):
+        counter.add(second * SECOND, -0.024)
+    counter.add(3600 * SECOND, 2.0)
+    assert counter.energy_mj == 1000
+
+
+@settings(max_examples=100)
+@given(
+    st.lists(st.tuples(st.integers(-5, 300), st.floats(-50, 500)), min_size=1, max_size=60),
+)
+def test_energy_never_falls_and_is_exact_for_positive_power(
+    steps: list[tuple[int, float]],
+) -> None:
+    """Fails if rounding is lost: the counter stays within one unit of exact arithmetic."""
+    signed, positive = EnergyCounter(SECOND), EnergyCounter(SECOND)
+    t_ns, last_mj, exact_nj = 0, 0, Fraction(0)
+    signed.add(0, 0.0)
+    positive.add(0, 0.0)
+    for span_ms, watts in steps:
+        t_ns += span_ms * MS
+        assert signed.add(t_ns, watts) >= last_mj
+        last_mj = signed.energy_mj
+        positive.add(t_ns, abs(watts))
+        exact_nj += Fraction(abs(watts)) * max(span_ms, 0) * MS
+    assert abs(positive.energy_mj - exact_nj / MS) < 1 + len(steps) * Fraction(1, MS)
+
+
+# --- a channel ----------------------------------------------------------------------------------
+
+
+def test_channel_is_a_meter(clock: Clock) -> None:
+    chip = ScriptedChip(clock)
+    meter: Meter = Channel(chip, clock)
+    assert meter.read() == Reading("m", clock.now_ns, 12.0, 0.5, 0, Quality.FRESH)
+    chip.sample_now = None
+    assert meter.read().volts == 12.0
+    chip.error = DeviceFault("nonsense")
+    with pytest.raises(DeviceFault):
+        meter.read()
+
+
+def test_channel_before_its_first_sample_is_stale(clock: Clock) -> None:
+    assert Channel(ScriptedChip(clock), clock).latest(clock.now_ns).quality is Quality.STALE
+
+
+def test_channel_in_silence_is_stale_after_its_time_and_keeps_its_last_moment(
+    clock: Clock,
+) -> None:
+    """Fails if an old value is passed on as a new one."""
+    channel = Channel(ScriptedChip(clock), clock)
+    taken_ns = channel.read().t_ns
+    assert channel.latest(taken_ns + STALE_MIN_NS).quality is Quality.FRESH
+    late = channel.latest(taken_ns + STALE_MIN_NS + 1)
+    assert (late.quality, late.t_ns) == (Quality.STALE, taken_ns)
+
+
+def test_channel_of_a_slow_chip_is_given_four_periods(clock: Clock) -> None:
+    channel = Channel(ScriptedChip(clock, period_ns=SECOND), clock)
+    taken_ns = channel.read().t_ns
+    assert channel.latest(taken_ns + 4 * SECOND).quality is Quality.FRESH
+    assert channel.latest(taken_ns + 4 * SECOND + 1).quality is Quality.STALE
+
+
+def test_channel_that_failed_twice_is_stale_at_once_and_fresh_again_with_its_next_sample(
+    clock: Clock,
+) -> None:
+    chip = ScriptedChip(clock)
+    channel = Channel(chip, clock)
+    channel.read()
+    chip.error = DeviceUnavailable("gone")
+    qualities: list[Quality] = []
+    for _ in range(2):
+        with pytest.raises(DeviceUnavailable):
+            channel.read()
+        qualities.append(channel.latest(clock.now_ns).quality)
+    chip.error = None
+    channel.read()
+    qualities.append(channel.latest(clock.now_ns).quality)
+    assert qualities == [Quality.FRESH, Quality.STALE, Quality.FRESH]
+
+
+def test_channel_at_its_end_stop_says_so(clock: Clock) -> None:
+    chip = ScriptedChip(clock, sample_now=Sample(12.0, 3.2, Quality.SATURATED))
+    channel = Channel(chip, clock)
+    channel.read()
+    assert channel.latest(clock.now_ns).quality is Quality.SATURATED
+
+
+# --- the schedule -------------------------------------------------------------------------------
+
+
+def test_sampler_reads_each_chip_at_its_period_without_drift(clock: Clock) -> None:
+    """Each read takes 0.9 ms, and after ten seconds there were still 200 and 20 of them."""
+    chips = [
+        ScriptedChip(clock, "quick", takes_ns=900_000),
+        ScriptedChip(clock, "slow", period_ns=10 * PERIOD, takes_ns=900_000),
+    ]
+    sampler = Sampler(chips, clock)
+    run(sampler, clock, clock.now_ns + 10 * SECOND)
+    assert len(chips[0].visits) == pytest.approx(200, abs=1)
+    assert len(chips[1].visits) == pytest.approx(20, abs=1)
+
+
+def test_sampler_wakes_once_for_chips_of_one_period(clock: Clock) -> None:
+    chips = [ScriptedChip(clock, name, takes_ns=900_000) for name in "abc"]
+    sampler = Sampler(chips, clock)
+    wakes = 0
+    start_ns = clock.now_ns
+    while clock.now_ns < start_ns + SECOND:
+        wakes += 1
+        clock.now_ns = max(sampler.poll(), clock.now_ns)
+    assert wakes <= 1 + SECOND // PERIOD
+    assert [len(chip.visits) for chip in chips] == [wakes] * 3
+
+
+def test_sampler_that_was_held_up_skips_what_it_missed(clock: Clock) -> None:
+    chip = ScriptedChip(clock)
+    sampler = Sampler([chip], clock)
+    sampler.poll()
+    clock.now_ns += 10 * SECOND
+    assert sampler.poll() > clock.now_ns
+    assert len(chip.visits) == 2
+
+
+def test_sampler_asks_again_soon_while_a_chip_makes_its_first_conversion(clock: Clock) -> None:
+    chip = ScriptedChip(clock, sample_now=None)
+    sampler = Sampler([chip], clock)
+    assert sampler.poll() == clock.now_ns + PERIOD // 8
+    assert sampler.latest()[0].quality is Quality.STALE
+    assert sampler.health() == (Health("m", False, "", 0, 0),)
+
+
+def test_sampler_leaves_a_failing_chip_alone_for_longer_each_time(clock: Clock) -> None:
+    chip = ScriptedChip(clock, error=DeviceUnavailable("gone"))
+    sampler = Sampler([chip], clock)
+    run(sampler, clock, clock.now_ns + 30 * SECOND)
+    pauses = [later - sooner for sooner, later in zip(chip.visits, chip.visits[1:], strict=False)]
+    assert pauses[:6] == [BACK_OFF_NS << doubling for doubling in range(6)]
+    assert set(pauses[6:]) == {BACK_OFF_MAX_NS}
+
+
+def test_sampler_with_a_dead_chip_does_not_starve_the_others(clock: Clock) -> None:
+    dead = ScriptedChip(clock, "dead", error=DeviceUnavailable("gone"))
+    alive = ScriptedChip(clock, "alive")
+    sampler = Sampler([dead, alive], clock)
+    run(sampler, clock, clock.now_ns + 10 * SECOND)
+    assert len(alive.visits) == pytest.approx(200, abs=2)
+    assert [reading.quality for reading in sampler.latest()] == [Quality.STALE, Quality.FRESH]
+
+
+def test_sampler_with_one_chip_that_hangs_the_bus_still_reads_the_others(clock: Clock) -> None:
+    hanging = ScriptedChip(clock, "hanging", error=hung(), takes_ns=SECOND)
+    alive = ScriptedChip(clock, "alive")
+    run(Sampler([hanging, alive], clock), clock, clock.now_ns + 60 * SECOND)
+    assert len(alive.visits) > 60 * 20 * 4 / 6 * 0.9
+
+
+def test_sampler_on_a_hung_bus_probes_with_one_chip_until_it_answers(clock: Clock) -> None:
+    """Eight chips that each wait a second would need eight to find that the bus works again."""
+    chips = [ScriptedChip(clock, f"m{n}", error=hung(), takes_ns=SECOND) for n in range(8)]
+    sampler = Sampler(chips, clock)
+    start_ns = clock.now_ns
+    run(sampler, clock, start_ns + 60 * SECOND)
+    assert sum(len(chip.visits) for chip in chips) < 20
+    for chip in chips:
+        chip.error, chip.takes_ns = None, 0
+    run(sampler, clock, clock.now_ns + BACK_OFF_MAX_NS + SECOND)
+    assert {reading.quality for reading in sampler.latest()} == {Quality.FRESH}
+
+
+def test_sampler_tells_when_a_meter_fails_and_works_again_and_not_more(clock: Clock) -> None:
+    told: list[Health] = []
+    chip = ScriptedChip(clock)
+    sampler = Sampler([chip], clock, on_health=told.append)
+    run(sampler, clock, clock.now_ns + SECOND)
+    chip.error = DeviceUnavailable("gone")
+    run(sampler, clock, clock.now_ns + SECOND)
+    chip.error = None
+    run(sampler, clock, clock.now_ns + 2 * SECOND)
+    assert [health.failing for health in told] == [True, False]
+    assert told[0] == Health("m", True, "gone", 1, 0)
+
+
+def test_sampler_hands_on_each_new_reading(clock: Clock) -> None:
+    readings: list[Reading] = []
+    sampler = Sampler([ScriptedChip(clock)], clock, on_reading=readings.append)
+    run(sampler, clock, clock.now_ns + SECOND)
+    assert len(readings) == pytest.approx(20, abs=1)
+    assert readings[-1] == sampler.latest()[0]
+    assert readings[-1].energy_mj == pytest.approx(6000, rel=0.06)
+
+
+def test_sampler_without_chips_is_our_bug(clock: Clock) -> None:
+    with pytest.raises(AssertionError, match="no sampler"):
+        Sampler([], clock)
+
+
+# --- the thread ---------------------------------------------------------------------------------
+
+
+def profile(name: str, address: int, driver: str = "ina219") -> MeterProfile:
+    return MeterProfile(name, driver, 1, address, 0.1, 0.0, "fast", 1.0, 0.0, MeterMock())
+
+
+def wait_for(holds: Callable[[], bool], what: str) -> None:
+    """Wait on a condition, with a deadline."""
+    deadline = time.monotonic() + 20
+    changed = threading.Event()
+    while not holds():
+        assert time.monotonic() < deadline, f"never: {what}"
+        changed.wait(0.002)
+
+
+@dataclass
+class LiveBus:
+    """Real time, a register-true chip at each address, faults on demand."""
+
+    faults: FaultBook = field(default_factory=FaultBook)
+
+    def __post_init__(self) -> None:
+        now_ns = time.monotonic_ns()
+        self.chips = {address: Ina219Chip(now_ns, noise=0.0) for address in (0x40, 0x41)}
+        for chip in self.chips.values():
+            chip.feel(now_ns, 0.05, 12.0)
+        self.bus = Bus(1, lambda number: MockSMBus(ChipPort(self.chips), self.faults, hang_s=0.001))
+
+    def sampler(
+        self,
+        on_reading: Callable[[Reading], None] | None = None,
+        on_health: Callable[[Health], None] | None = None,
+    ) -> Sampler:
+        chips = [open_chip(profile(f"m{at:x}", at), self.bus) for at in self.chips]
+        return Sampler(chips, on_reading=on_reading, on_health=on_health)
+
+
+def test_thread_reads_real_chips_until_it_is_stopped() -> None:
+    sampler = LiveBus().sampler()
+    sampler.start()
+    try:
+        wait_for(lambda: all(r.energy_mj > 0 for r in sampler.latest()), "energy on both meters")
+    finally:
+        assert sampler.stop(20)
+    for reading in sampler.latest():
+        assert (reading.volts, reading.amps) == (pytest.approx(12.0), pytest.approx(0.5))
+    still = sampler.latest()
+    assert [r.t_ns for r in sampler.latest()] == [r.t_ns for r in still]
+
+
+def test_thread_outlives_a_chip_that_goes_and_comes_back() -> None:
+    live = LiveBus()
+    told: list[Health] = []
+    sampler = live.sampler(on_health=told.append)
+    sampler.start()
+    try:
+        wait_for(lambda: sampler.latest()[0].quality is Quality.FRESH, "a first reading")
+        live.faults.add(Fault.NACK, address=0x40, count=-1)
+        wait_for(lambda: sampler.latest()[0].quality is Quality.STALE, "stale")
+        assert sampler.latest()[1].quality is Quality.FRESH
+        live.faults.clear()
+        wait_for(lambda: sampler.latest()[0].quality is Quality.FRESH, "fresh again")
+    finally:
+        assert sampler.stop(20)
+    assert [(health.meter, health.failing) for health in told] == [("m40", True), ("m40", False)]
+
+
+def test_thread_that_meets_a_bug_tells_it_and_its_readings_go_stale() -> None:
+    live = LiveBus()
+    told: list[Health] = []
+
+    def stumble(reading: Reading) -> None:
+        raise ZeroDivisionError("a bug of ours")
+
+    sampler = live.sampler(on_health=told.append, on_reading=stumble)
+    sampler.start()
+    try:
+        wait_for(lambda: len(told) == 2, "the bug on both meters")
+        wait_for(lambda: sampler.latest()[1].quality is Quality.STALE, "stale")
+    finally:
+        assert sampler.stop(20)
+    assert {(health.failing, health.problem) for health in told} == {
+        (True, "a bug: ZeroDivisionError('a bug of ours')")
+    }
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_thread_that_meets_a_bug_and_has_nobody_to_tell_ends_and_its_readings_go_stale() -> None:
+    live = LiveBus()
+
+    def stumble(reading: Reading) -> None:
+        raise ZeroDivisionError("a bug of ours")
+
+    sampler = live.sampler(on_reading=stumble)
+    sampler.start()
+    wait_for(lambda: sampler.latest()[1].quality is Quality.STALE, "stale")
+    assert sampler.stop(20)
+
+
+def test_thread_that_hangs_in_a_transfer_is_reported_as_not_ended(clock: Clock) -> None:
+    entered, leave = threading.Event(), threading.Event()
+
+    class Hanging(ScriptedChip):
+        def sample(self) -> Sample | None:
+            entered.set()
+            assert leave.wait(20)
+            return super().sample()
+
+    sampler = Sampler([Hanging(clock)], clock)
+    sampler.start()
+    assert entered.wait(20)
+    assert sampler.latest()[0].quality is Quality.STALE, "latest() waits for nobody"
+    assert not sampler.stop(0.01)
+    leave.set()
+    assert sampler.stop(20)
+
+
+def test_sampler_that_was_never_started_stops() -> None:
+    assert LiveBus().sampler().stop()
+
+
+def test_sampler_started_twice_is_our_bug() -> None:
+    sampler = LiveBus().sampler()
+    sampler.start()
+    try:
+        with pytest.raises(AssertionError, match="started twice"):
+            sampler.start()
+    finally:
+        assert sampler.stop(20)
+
+
+# --- profiles -----------------------------------------------------------------------------------
+
+
+def test_open_chip_takes_the_driver_that_the_profile_names() -> None:
+    bus = LiveBus().bus
+    assert type(open_chip(profile("a", 0x40), bus)) is Ina219
+
+
+@pytest.mark.oracle
+@pytest.mark.skipif(find_spec("ina219") is None, reason="no pi-ina219 extra")
+def test_open_chip_takes_pi_ina219_when_the_profile_names_it() -> None:
+    chip = open_chip(profile("a", 0x40, "pi-ina219"), LiveBus().bus)
+    assert type(chip).__name__ == "PiIna219"
+
+
+def test_by_bus_keeps_the_order_of_the_profile() -> None:
+    one, two, three = profile("a", 0x40), profile("b", 0x41), profile("c", 0x42)
+    other = MeterProfile("d", "ina219", 3, 0x40, 0.1, 0.0, "fast", 1.0, 0.0, MeterMock())
+    assert by_bus([one, other, two, three]) == {1: (one, two, three), 3: (other,)}
