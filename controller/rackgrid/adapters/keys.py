@@ -1,0 +1,209 @@
+"""A node's identity, and the rack's group key: the two secrets on its disk.
+
+The *identity* is an Ed25519 key pair, made at the first start. Its public half names the node: the
+node id is 64 bits of its hash, so nobody hands out numbers, and a node can later sign what it says.
+Making one needs `cryptography`, which takes a Pi a second to import; so both halves are stored, and
+every later start reads a line of text.
+
+The *group key* is 32 random bytes, the same file on every node. Whoever can read it can elect
+itself broker, so a file that others can read is refused. A systemd credential shows the group as a
+reader where an access-control list lets the service user in (systemd.exec(5)): in that folder only
+the rest of the world is looked at.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import logging
+import os
+import secrets
+import stat
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import Final
+
+from rackgrid.adapters.store import FILE_BYTES_MAX, read_whole, sync_folder
+from rackgrid.errors import ConfigError, StoreError
+from rackgrid.identity import NodeId
+from rackgrid.wire.seal import KEY_BYTES
+
+log = logging.getLogger(__name__)
+
+IDENTITY_FILE: Final = "identity"
+_HEAD: Final = "rackgrid-identity 1"
+_SEED_BYTES: Final = 32
+_DISTINCT_MIN: Final = 8
+"""32 random bytes hold fewer different values once in 10^40: such a key was typed, not drawn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who this node is."""
+
+    node_id: NodeId
+    public_key: bytes
+
+
+def node_id_of(public_key: bytes) -> NodeId:
+    """Return the id that a public key gives: the first 64 bits of its BLAKE2b-512 hash."""
+    return NodeId(int.from_bytes(blake2b(public_key).digest()[:8], "big"))
+
+
+def load_identity(state_dir: Path) -> Identity:
+    """Read who this node is; at the first start, make it so.
+
+    Raises:
+        StoreError: if the identity cannot be read, trusted or kept.
+    """
+    path = state_dir / IDENTITY_FILE
+    try:
+        if not path.exists():
+            _make_identity(path)
+        _, public = _read_identity(path)
+    except OSError as fault:
+        if isinstance(fault, StoreError):
+            raise
+        raise StoreError(
+            f"cannot keep this node's identity in {path}: {fault.strerror}: give {state_dir} to "
+            "the user that runs rackgrid, and make the disk writable"
+        ) from fault
+    return Identity(node_id_of(public), public)
+
+
+def _make_identity(path: Path) -> None:
+    # Imported here: only a node's first start pays for it.
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    while True:
+        private = Ed25519PrivateKey.generate()
+        public = private.public_key().public_bytes_raw()
+        if node_id_of(public) != 0:  # 0 is nobody
+            break
+    seed = private.private_bytes(
+        serialization.Encoding.Raw,
+        serialization.PrivateFormat.Raw,
+        serialization.NoEncryption(),
+    )
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        _write_new(path, _identity_text(seed, public))
+    except FileExistsError:
+        log.info("another process made %s first", path)
+    else:
+        log.info("made this node's identity: %016x", node_id_of(public))
+
+
+def _identity_text(seed: bytes, public: bytes) -> str:
+    body = f"{_HEAD}\nprivate {seed.hex()}\npublic {public.hex()}\n"
+    return f"{body}check {blake2b(body.encode(), digest_size=8).hexdigest()}\n"
+
+
+def _read_identity(path: Path) -> tuple[bytes, bytes]:
+    """Return the private and the public half."""
+    if _others_may_read(path):
+        raise StoreError(
+            f"{path} holds this node's private key and others can read it: chmod 600 {path}"
+        )
+    text = read_whole(path).decode("ascii", "replace")
+    words = text.split()
+    try:
+        seed, public = bytes.fromhex(words[3]), bytes.fromhex(words[5])
+    except (IndexError, ValueError):
+        seed, public = b"", b""
+    if len(seed) != _SEED_BYTES or text != _identity_text(seed, public):
+        raise StoreError(
+            f"{path} is damaged: restore it from a backup; or delete it together with "
+            f"{path.parent}/terms.*, and the node starts as a new one (the rack keeps the old "
+            "one's floor reserved until `rackgrid forget`)"
+        )
+    return seed, public
+
+
+def load_group_key(path: Path) -> bytes:
+    """Read the rack's key.
+
+    Args:
+        path: a file that holds 32 bytes in hex or base64, readable by its owner alone.
+
+    Raises:
+        ConfigError: if it is missing, unreadable, readable by others, or no key; says what to do.
+    """
+    try:
+        exposed = _others_may_read(path)
+        data = read_whole(path)
+    except FileNotFoundError as fault:
+        raise ConfigError(
+            f"there is no group key at {path}: copy it from another node of the rack, or make the "
+            f"rack's first one with `rackgrid key new {path}`"
+        ) from fault
+    except OSError as fault:
+        raise ConfigError(
+            f"cannot read the group key {path}: {fault.strerror}: give the file to the user that "
+            f"runs rackgrid (chown), with mode 0600"
+        ) from fault
+    if exposed:
+        raise ConfigError(f"others can read the group key: chmod 600 {path}")
+    key = _parse_key(data)
+    if key is None:
+        raise ConfigError(
+            f"{path} holds no group key: it is {KEY_BYTES} bytes in hex (64 digits) or base64 "
+            f"(44 characters), as `rackgrid key new` writes them"
+        )
+    if len(set(key)) < _DISTINCT_MIN:
+        raise ConfigError(
+            f"{path} holds a placeholder, not a random key: make one with `rackgrid key new`"
+        )
+    return key
+
+
+def _parse_key(data: bytes) -> bytes | None:
+    text = data.strip() if len(data) < FILE_BYTES_MAX else b""
+    for decode in (binascii.unhexlify, _unbase64):
+        try:
+            key = decode(text)
+        except ValueError:
+            continue
+        if len(key) == KEY_BYTES:
+            return key
+    return None
+
+
+def _unbase64(text: bytes) -> bytes:
+    return base64.b64decode(text, validate=True)
+
+
+def new_group_key(path: Path) -> None:
+    """Make a random group key, in hex, readable by its owner alone.
+
+    Raises:
+        FileExistsError: if there is a file already; it is left alone.
+        OSError: if it cannot be written.
+    """
+    _write_new(path, secrets.token_bytes(KEY_BYTES).hex() + "\n")
+
+
+def _write_new(path: Path, text: str) -> None:
+    """Write a file that must not exist yet: whole or not at all, and durably."""
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(8)}.new")
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(descriptor)
+        # A link, not a rename: it fails if another process was first.
+        os.link(beside, path)
+    finally:
+        beside.unlink()
+    sync_folder(path.parent)
+
+
+def _others_may_read(path: Path) -> bool:
+    mode = path.stat().st_mode
+    credentials = os.environ.get("CREDENTIALS_DIRECTORY")
+    if credentials and path.resolve().is_relative_to(Path(credentials).resolve()):
+        return bool(mode & stat.S_IRWXO)
+    return bool(mode & (stat.S_IRWXG | stat.S_IRWXO))
