@@ -1,0 +1,81 @@
+"""The group port: the endpoint, or none yet.
+
+A node whose interface is missing or not up yet must not end over it: it stays up, says so once, and
+tries again, because its loads, its firmware and its page do not need the network.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+
+from rackgrid.adapters.endpoint import Endpoint, Received
+from rackgrid.adapters.multicast import Place, Transport
+from rackgrid.errors import TransportError
+from rackgrid.identity import BootId, NodeId
+from rackgrid.wire.message import Message
+from rackgrid.wire.seal import Keyring
+
+log = logging.getLogger(__name__)
+
+
+class Group:
+    """Opens the endpoint when it can, and repairs it when it broke."""
+
+    def __init__(self, place: Place, keyring: Keyring, node: NodeId, boot: BootId) -> None:
+        """Prepare; `mend` opens."""
+        self._make: Callable[[], Endpoint] = lambda: Endpoint(
+            Transport.open(place), keyring, node, boot
+        )
+        self._place = place
+        self._endpoint: Endpoint | None = None
+        self._said = ""
+
+    @property
+    def rejected(self) -> dict[str, int]:
+        """Datagrams that were dropped, by reason."""
+        if self._endpoint is None:
+            return {}
+        return {r.name.lower(): n for r, n in sorted(self._endpoint.rejected.items())}
+
+    @property
+    def trouble(self) -> str:
+        """What is wrong with the network, or ""."""
+        return self._said if self._endpoint is None else self._endpoint.transport.trouble
+
+    def filenos(self) -> tuple[int, ...]:
+        """Descriptors to watch for reading; none while there is no endpoint."""
+        return self._endpoint.filenos() if self._endpoint else ()
+
+    def mend(self) -> bool:
+        """Open or repair the endpoint; True if `filenos` changed."""
+        if self._endpoint is not None:
+            return self._endpoint.rejoin()
+        try:
+            self._endpoint = self._make()
+        except TransportError as fault:
+            if str(fault) != self._said:
+                self._said = str(fault)
+                log.error("%s", fault)
+            return False
+        self._said = ""
+        log.info("listening on %s", self._place)
+        return True
+
+    def multicast(self, message: Message) -> bool:
+        """Send to the group."""
+        return self._endpoint is not None and self._endpoint.multicast(message)
+
+    def unicast(self, node: NodeId, message: Message) -> bool:
+        """Send to one node."""
+        return self._endpoint is not None and self._endpoint.unicast(node, message)
+
+    def receive(self) -> Sequence[Received]:
+        """Take what has arrived."""
+        return self._endpoint.receive() if self._endpoint else ()
+
+    def close(self) -> None:
+        """Leave the group."""
+        if self._endpoint is not None:
+            self._endpoint.close()
+            self._endpoint = None

@@ -1,0 +1,69 @@
+"""What this node decided, as JSON lines for programs: roles, prices and switches, each with its
+time.
+
+The plant of a mock rack writes what the loads truly drew; this is the controller's side of it, in a
+file of its own beside it. Times are CLOCK_MONOTONIC, which all processes of a machine share.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from rackgrid.core.action import (
+    Action,
+    LoadDecided,
+    PriceApplied,
+    PriceLost,
+    PriceSent,
+    RoleChanged,
+)
+from rackgrid.core.reason import UC
+
+
+class Trace:
+    """Appends lines to `<trace>.<node>`, each flushed at once."""
+
+    def __init__(self, path: Path, node: str, clock: Callable[[], int]) -> None:
+        """Open the file for appending; a node that restarts goes on in its file.
+
+        Raises:
+            OSError: if it cannot be written.
+        """
+        self._file = path.with_name(f"{path.name}.{node}").open("a", buffering=1, encoding="utf-8")
+        self._node = node
+        self._clock = clock
+
+    def publish(self, action: Action) -> None:
+        """Write the line that an action makes, if it makes one."""
+        match action:
+            case RoleChanged():
+                self._write(
+                    "role",
+                    role=action.role.name.lower(),
+                    term=action.pair.term,
+                    broker=f"{action.pair.node:016x}",
+                    cause=action.cause,
+                )
+            case PriceApplied():
+                value = action.price_uc / UC
+                self._write("price", term=action.pair.term, round=action.round, value=value)
+            case PriceSent():
+                value = action.price_uc / UC
+                self._write("price_sent", term=action.pair.term, round=action.round, value=value)
+            case PriceLost():
+                self._write("price", term=0, round=0, value=None)
+            case LoadDecided() if action.decision.on != action.decision.was_on:
+                decision = action.decision
+                self._write("switch", load=decision.load, on=decision.on, why=decision.why.name)
+            case _:
+                pass
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def _write(self, event: str, **fields: object) -> None:
+        line = {"t_ns": self._clock(), "node": self._node, "event": event, **fields}
+        self._file.write(json.dumps(line) + "\n")

@@ -1,0 +1,302 @@
+"""The daemon: the composition root. It makes every part, joins them, and runs one loop.
+
+One asyncio loop in one thread decides; MQTT has a thread of its own behind a bounded queue, and the
+page shares the loop. SIGTERM detaches: the controller resigns and ends, and the outputs run on to
+their deadlines in the firmware. It exits 0 then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rackgrid.adapters import journal
+from rackgrid.adapters.clock import SuspendWatch, monotonic_ns
+from rackgrid.adapters.firmware import FirmwareLink
+from rackgrid.adapters.group import Group
+from rackgrid.adapters.keys import Identity, load_group_key, load_identity
+from rackgrid.adapters.multicast import Place
+from rackgrid.adapters.store import Store
+from rackgrid.adapters.systemd import Notifier, secret_file
+from rackgrid.adapters.tariff import Sources
+from rackgrid.adapters.trace import Trace
+from rackgrid.config import Config
+from rackgrid.config_units import node_settings
+from rackgrid.core.action import Action
+from rackgrid.core.event import FirmwareLost, LeaveRequested, OffersChanged, StopRequested
+from rackgrid.core.node import Node
+from rackgrid.core.picture import view
+from rackgrid.core.settings import SECOND_NS
+from rackgrid.core.view import View
+from rackgrid.driver import Driver
+from rackgrid.errors import TransportError
+from rackgrid.identity import BootId
+from rackgrid.wire.message import Role
+from rackgrid.wire.seal import Keyring
+from rackgrid_firmware.link import MakeSafe
+
+if TYPE_CHECKING:
+    from rackgrid.adapters.bridge import Bridge
+
+log = logging.getLogger("rackgrid")
+
+TERM_BLOCK = 1000
+CHORE_S = 0.25
+"""Between two rounds of chores: tariff files, the link, systemd, MQTT."""
+MEND_EVERY = 4
+"""Chores between two looks at the network's health."""
+TELL_EVERY = 4
+"""Chores between two publications of the node's state."""
+KEY_ID = 1
+
+
+@dataclass(slots=True)
+class Parts:
+    """What the daemon is made of."""
+
+    config: Config
+    identity: Identity
+    boot: BootId
+    store: Store
+    group: Group
+    link: FirmwareLink
+    sources: Sources
+    notifier: Notifier
+
+
+def assemble(config: Config) -> Parts:
+    """Make every part that needs no running loop.
+
+    Raises:
+        ConfigError: a key or identity file cannot be used.
+        StoreError: the folders cannot be used, or another daemon uses them.
+    """
+    store = Store(config.node.state_dir, config.node.runtime_dir)
+    identity = load_identity(config.node.state_dir)
+    key = load_group_key(secret_file(config.rack.key_file))
+    boot = BootId(secrets.randbits(64))
+    place = Place(config.rack.interface, config.rack.group, config.rack.port, config.rack.ttl)
+    return Parts(
+        config=config,
+        identity=identity,
+        boot=boot,
+        store=store,
+        group=Group(place, Keyring(KEY_ID, {KEY_ID: key}), identity.node_id, boot),
+        link=FirmwareLink(config.node.runtime_dir / "firmware.sock", monotonic_ns()),
+        sources=Sources(config.sources, config.feed.capacity_w),
+        notifier=Notifier.from_environment(),
+    )
+
+
+class Daemon:
+    """A running node."""
+
+    def __init__(self, parts: Parts, api_port: int) -> None:
+        """Start a boot of the node; nothing is sent before `run`."""
+        self._parts = parts
+        config = parts.config
+        terms = parts.store.reserve_block(TERM_BLOCK)
+        settings = node_settings(
+            config,
+            api_port=api_port,
+            terms_from=terms.start,
+            terms_until=terms.stop,
+            seed=secrets.randbits(64),
+        )
+        remembered = parts.store.recall()
+        self.node = Node(settings, parts.identity.node_id, parts.boot, monotonic_ns(), remembered)
+        self._driver = Driver(
+            self.node, parts.group, parts.link, parts.store, self._publish, monotonic_ns
+        )
+        self._trace = (
+            Trace(config.mock.trace, config.node.name, monotonic_ns) if config.mock.trace else None
+        )
+        self._bridge = _bridge(config, self.view)
+        self._suspend = SuspendWatch()
+        self._loop = asyncio.get_running_loop()
+        self._ended = asyncio.Event()
+        self._watched: tuple[int, ...] = ()
+        self._timer: asyncio.TimerHandle | None = None
+        self._chores = 0
+        self._leaving = False
+        self._exit = 0
+        self._readings: object = None
+
+    # --- for the doors ---------------------------------------------------------------------------
+
+    def view(self) -> View:
+        """Draw the rack as this node sees it."""
+        config = self._parts.config
+        now_ns = monotonic_ns()
+        rejected = self._parts.group.rejected
+        return view(self.node.state, config.rack.name, config.feed.currency, rejected, now_ns)
+
+    def health(self) -> tuple[bool, str]:
+        """Say whether the node does its work, in a line."""
+        if not self._parts.link.connected:
+            return False, "the firmware is not attached"
+        if self._parts.group.trouble:
+            return False, self._parts.group.trouble
+        role = self.node.state.role
+        if role in (Role.BROKER, Role.MEMBER):
+            return True, role.name.lower()
+        return False, f"{role.name.lower()}: no broker is followed"
+
+    def leave(self) -> None:
+        """Take the node out of the rack, then end."""
+        self._leaving = True
+        self._driver.handle(LeaveRequested(monotonic_ns()))
+        self._tick()
+
+    def stop(self) -> None:
+        """Detach: end, and let the outputs run on to their deadlines."""
+        self._driver.handle(StopRequested(monotonic_ns()))
+        self._tick()
+
+    # --- the loop --------------------------------------------------------------------------------
+
+    async def run(self) -> int:
+        """Run until the node has left; return the exit code."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self._loop.add_signal_handler(number, self.stop)
+        if self._bridge is not None:
+            self._bridge.start()
+        self._chore()
+        self._tick()
+        self._parts.notifier.ready(f"node {self._parts.config.node.name}")
+        await self._ended.wait()
+        self._parts.notifier.stopping("left" if self._leaving else "detached")
+        self._close()
+        return self._exit
+
+    def _tick(self) -> None:
+        """Take what has arrived, let time pass, and arm the timer for the next deadline."""
+        due_ns = self._driver.pump()
+        self._look_at_readings()
+        if self._parts.link.lost:
+            self._parts.link.lost = False
+            self._driver.handle(FirmwareLost(monotonic_ns()))
+            self._watch()
+        if self._driver.ended:
+            self._ended.set()
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_at(due_ns / SECOND_NS, self._tick)
+
+    def _look_at_readings(self) -> None:
+        """Let metered sources follow their meters at once."""
+        board = self.node.state.agent.board
+        if board is None or board.readings is self._readings:
+            return
+        self._readings = board.readings
+        offers = self._parts.sources.metered(board.readings.values())
+        if offers is not None:
+            self._driver.handle(OffersChanged(monotonic_ns(), offers))
+
+    def _chore(self) -> None:
+        """Do what is not worth a timer of its own."""
+        if self._ended.is_set():
+            return
+        self._loop.call_later(CHORE_S, self._chore)
+        if self._suspend.slept_ns() > 0:
+            self._woken()
+            return
+        offers = self._parts.sources.poll(monotonic_ns())
+        if offers is not None:
+            self._driver.handle(OffersChanged(monotonic_ns(), offers))
+        changed = not self._parts.link.connected and self._parts.link.connect()
+        if self._chores % MEND_EVERY == 0:
+            changed |= self._parts.group.mend()
+        if changed:
+            self._watch()
+        if self._bridge is not None and self._chores % TELL_EVERY == 0:
+            self._bridge.tell()
+        if self._bridge is None or self._bridge.alive():
+            self._parts.notifier.watchdog()
+        self._chores += 1
+        self._tick()
+
+    def _watch(self) -> None:
+        """Watch the descriptors that there are now."""
+        for number in self._watched:
+            self._loop.remove_reader(number)
+        link = (self._parts.link.fileno(),) if self._parts.link.connected else ()
+        self._watched = (*self._parts.group.filenos(), *link)
+        for number in self._watched:
+            self._loop.add_reader(number, self._tick)
+
+    def _woken(self) -> None:
+        """End after a suspend: monotonic deadlines stood still while the world went on."""
+        log.error("the machine was suspended: outputs are made safe, and the node starts anew")
+        self._parts.link.send(MakeSafe(0))
+        self._exit = 1
+        self._ended.set()
+
+    def _publish(self, action: Action) -> None:
+        journal.publish(action)
+        if self._trace is not None:
+            self._trace.publish(action)
+        if self._bridge is not None:
+            self._bridge.publish(action)
+
+    def _close(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        for number in self._watched:
+            self._loop.remove_reader(number)
+        if self._leaving:
+            self._parts.link.send(MakeSafe(0))
+        self._parts.link.close()
+        self._parts.group.close()
+        if self._bridge is not None:
+            self._bridge.close()
+        if self._trace is not None:
+            self._trace.close()
+        self._parts.store.close()
+
+
+async def serve(parts: Parts) -> int:
+    """Run a node with its API until it ends; return the exit code."""
+    from rackgrid.adapters.web.server import serve as serve_web
+
+    daemon: Daemon | None = None
+
+    def running() -> Daemon:
+        assert daemon is not None, "the API is asked only while the loop runs, after the start"
+        return daemon
+
+    web = None
+    if parts.config.web.enabled:
+        try:
+            web = await serve_web(
+                parts.config.web,
+                lambda: running().view(),
+                lambda: running().health(),
+                lambda: running().leave(),
+            )
+        except TransportError as fault:
+            log.error("%s", fault)
+    daemon = Daemon(parts, web.port if web else 0)
+    if web is not None:
+        log.info("API at %s/api/state", web.url)
+    code = await daemon.run()
+    if web is not None:
+        await web.close()
+    return code
+
+
+def _bridge(config: Config, source: Callable[[], View]) -> Bridge | None:
+    """Make the bridge, if an MQTT server is configured: paho is not loaded without one."""
+    if config.mqtt is None:
+        return None
+    from rackgrid.adapters.bridge import Bridge
+    from rackgrid.adapters.mqtt import MqttBridge
+
+    mqtt = MqttBridge(config.mqtt, config.rack.name, config.node.name)
+    return Bridge(mqtt, config.feed.currency, source)
