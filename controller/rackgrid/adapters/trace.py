@@ -1,5 +1,4 @@
-"""What this node decided, as JSON lines for programs: roles, prices and switches, each with its
-time.
+"""What this node decided, as JSON lines for programs: roles, prices and switches.
 
 The plant of a mock rack writes what the loads truly drew; this is the controller's side of it, in a
 file of its own beside it. Times are CLOCK_MONOTONIC, which all processes of a machine share.
