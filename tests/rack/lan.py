@@ -24,8 +24,9 @@ import os
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO
@@ -143,19 +144,26 @@ class Host:
 
     def end(self) -> None:
         """Kill whatever still runs on this host, also what its programs started themselves."""
-        listed = subprocess.run(
-            ["ip", "netns", "pids", self.namespace], capture_output=True, text=True
-        )
-        for pid in {int(word) for word in listed.stdout.split()} - {os.getpid()}:
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                continue
         for process in self._started:
+            process.kill()  # by pid: it may not have entered the namespace yet
             process.wait(_END_S)
             for stream in (process.stdin, process.stdout, process.stderr):
                 if stream is not None:
                     stream.close()
+        deadline = time.monotonic() + _END_S
+        while pids := self._pids():
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"{self.namespace}: {pids} cannot be killed")
+            for pid in pids:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+
+    def _pids(self) -> list[int]:
+        """Who is on this host. A zombie is nowhere any more; this process only visits."""
+        listed = subprocess.run(
+            ["ip", "netns", "pids", self.namespace], capture_output=True, text=True
+        )
+        return [pid for pid in map(int, listed.stdout.split()) if pid != os.getpid()]
 
 
 def _setns(libc: ctypes.CDLL, descriptor: int) -> None:
