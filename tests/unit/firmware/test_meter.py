@@ -1,9 +1,6 @@
 from __future__ import annotations
 
 import errno
-import threading
-import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
 from importlib.util import find_spec
@@ -27,9 +24,6 @@ from rackgrid_firmware.meter import (
     by_bus,
     open_chip,
 )
-from rackgrid_firmware.mock.bus import ChipPort, MockSMBus
-from rackgrid_firmware.mock.chip import Ina219Chip
-from rackgrid_firmware.mock.fault import Fault, FaultBook
 from rackgrid_firmware.profile import MeterMock, MeterProfile
 from rackgrid_firmware.registers import Sample
 
@@ -318,150 +312,21 @@ def test_sampler_without_chips_is_our_bug(clock: Clock) -> None:
         Sampler([], clock)
 
 
-# --- the thread ---------------------------------------------------------------------------------
+# --- profiles -----------------------------------------------------------------------------------
 
 
 def profile(name: str, address: int, driver: str = "ina219") -> MeterProfile:
     return MeterProfile(name, driver, 1, address, 0.1, 0.0, "fast", 1.0, 0.0, MeterMock())
 
 
-def wait_for(holds: Callable[[], bool], what: str) -> None:
-    """Wait on a condition, with a deadline."""
-    deadline = time.monotonic() + 20
-    changed = threading.Event()
-    while not holds():
-        assert time.monotonic() < deadline, f"never: {what}"
-        changed.wait(0.002)
-
-
-@dataclass
-class LiveBus:
-    """Real time, a register-true chip at each address, faults on demand."""
-
-    faults: FaultBook = field(default_factory=FaultBook)
-
-    def __post_init__(self) -> None:
-        now_ns = time.monotonic_ns()
-        self.chips = {address: Ina219Chip(now_ns, noise=0.0) for address in (0x40, 0x41)}
-        for chip in self.chips.values():
-            chip.feel(now_ns, 0.05, 12.0)
-        self.bus = Bus(1, lambda number: MockSMBus(ChipPort(self.chips), self.faults, hang_s=0.001))
-
-    def sampler(
-        self,
-        on_reading: Callable[[Reading], None] | None = None,
-        on_health: Callable[[Health], None] | None = None,
-    ) -> Sampler:
-        chips = [open_chip(profile(f"m{at:x}", at), self.bus) for at in self.chips]
-        return Sampler(chips, on_reading=on_reading, on_health=on_health)
-
-
-def test_thread_reads_real_chips_until_it_is_stopped() -> None:
-    sampler = LiveBus().sampler()
-    sampler.start()
-    try:
-        wait_for(lambda: all(r.energy_mj > 0 for r in sampler.latest()), "energy on both meters")
-    finally:
-        assert sampler.stop(20)
-    for reading in sampler.latest():
-        assert (reading.volts, reading.amps) == (pytest.approx(12.0), pytest.approx(0.5))
-    still = sampler.latest()
-    assert [r.t_ns for r in sampler.latest()] == [r.t_ns for r in still]
-
-
-def test_thread_outlives_a_chip_that_goes_and_comes_back() -> None:
-    live = LiveBus()
-    told: list[Health] = []
-    sampler = live.sampler(on_health=told.append)
-    sampler.start()
-    try:
-        wait_for(lambda: sampler.latest()[0].quality is Quality.FRESH, "a first reading")
-        live.faults.add(Fault.NACK, address=0x40, count=-1)
-        wait_for(lambda: sampler.latest()[0].quality is Quality.STALE, "stale")
-        assert sampler.latest()[1].quality is Quality.FRESH
-        live.faults.clear()
-        wait_for(lambda: sampler.latest()[0].quality is Quality.FRESH, "fresh again")
-    finally:
-        assert sampler.stop(20)
-    assert [(health.meter, health.failing) for health in told] == [("m40", True), ("m40", False)]
-
-
-def test_thread_that_meets_a_bug_tells_it_and_its_readings_go_stale() -> None:
-    live = LiveBus()
-    told: list[Health] = []
-
-    def stumble(reading: Reading) -> None:
-        raise ZeroDivisionError("a bug of ours")
-
-    sampler = live.sampler(on_health=told.append, on_reading=stumble)
-    sampler.start()
-    try:
-        wait_for(lambda: len(told) == 2, "the bug on both meters")
-        wait_for(lambda: sampler.latest()[1].quality is Quality.STALE, "stale")
-    finally:
-        assert sampler.stop(20)
-    assert {(health.failing, health.problem) for health in told} == {
-        (True, "a bug: ZeroDivisionError('a bug of ours')")
-    }
-
-
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_thread_that_meets_a_bug_and_has_nobody_to_tell_ends_and_its_readings_go_stale() -> None:
-    live = LiveBus()
-
-    def stumble(reading: Reading) -> None:
-        raise ZeroDivisionError("a bug of ours")
-
-    sampler = live.sampler(on_reading=stumble)
-    sampler.start()
-    wait_for(lambda: sampler.latest()[1].quality is Quality.STALE, "stale")
-    assert sampler.stop(20)
-
-
-def test_thread_that_hangs_in_a_transfer_is_reported_as_not_ended(clock: Clock) -> None:
-    entered, leave = threading.Event(), threading.Event()
-
-    class Hanging(ScriptedChip):
-        def sample(self) -> Sample | None:
-            entered.set()
-            assert leave.wait(20)
-            return super().sample()
-
-    sampler = Sampler([Hanging(clock)], clock)
-    sampler.start()
-    assert entered.wait(20)
-    assert sampler.latest()[0].quality is Quality.STALE, "latest() waits for nobody"
-    assert not sampler.stop(0.01)
-    leave.set()
-    assert sampler.stop(20)
-
-
-def test_sampler_that_was_never_started_stops() -> None:
-    assert LiveBus().sampler().stop()
-
-
-def test_sampler_started_twice_is_our_bug() -> None:
-    sampler = LiveBus().sampler()
-    sampler.start()
-    try:
-        with pytest.raises(AssertionError, match="started twice"):
-            sampler.start()
-    finally:
-        assert sampler.stop(20)
-
-
-# --- profiles -----------------------------------------------------------------------------------
-
-
 def test_open_chip_takes_the_driver_that_the_profile_names() -> None:
-    bus = LiveBus().bus
-    assert type(open_chip(profile("a", 0x40), bus)) is Ina219
+    assert type(open_chip(profile("a", 0x40), Bus(1))) is Ina219
 
 
 @pytest.mark.oracle
 @pytest.mark.skipif(find_spec("ina219") is None, reason="no pi-ina219 extra")
 def test_open_chip_takes_pi_ina219_when_the_profile_names_it() -> None:
-    chip = open_chip(profile("a", 0x40, "pi-ina219"), LiveBus().bus)
+    chip = open_chip(profile("a", 0x40, "pi-ina219"), Bus(1))
     assert type(chip).__name__ == "PiIna219"
 
 
