@@ -56,7 +56,7 @@ def timing(rack: RackConfig) -> Timing:
         preempt=rack.preempt,
         preempt_after_ns=nanoseconds(rack.preempt_after_s),
         absent_ns=max(SECOND_NS, 10 * heartbeat_ns, (rack.suspect + 1) * heartbeat_ns),
-        price_valid_ns=nanoseconds(max(4 * rack.round_s, 2 * failover_s)),
+        price_valid_ns=max(4 * nanoseconds(rack.round_s), 2 * nanoseconds(failover_s)),
     )
 
 

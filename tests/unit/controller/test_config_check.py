@@ -1,0 +1,209 @@
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from rackgrid.config_check import AUTHORITY_HEARTBEATS, ELECTION_S, RHO, grant_s_min
+from rackgrid.config_file import read_config
+
+PROFILE = """\
+[board]
+name = "b"
+driver = "{driver}"
+base_w = 4
+hold_max_s = {hold_max_s}
+[[meter]]
+name = "panel"
+address = 0x40
+[[output]]
+name = "server"
+gpio = 17
+required = true
+nominal_w = 8
+[[output]]
+name = "fan"
+gpio = 22
+nominal_w = 6
+"""
+RACK = '[rack]\nname = "demo"\ninterface = "lo"\n'
+REST = '[feed]\ncapacity_w = {feed}\n[node]\nname = "pi-1"\nboard = "board.toml"\n'
+FAN = '[[load]]\nname = "fan"\nworth = 0.4\n'
+
+
+def check(
+    folder: Path,
+    rack: str = "",
+    loads: str = FAN,
+    *,
+    driver: str = "mock",
+    hold_max_s: float = 6,
+    feed: str = "30",
+) -> tuple[list[str], list[str]]:
+    """The findings and the notes, without the path."""
+    (folder / "board.toml").write_text(PROFILE.format(driver=driver, hold_max_s=hold_max_s))
+    path = folder / "r.toml"
+    path.write_text(RACK + rack + REST.format(feed=feed) + loads)
+    outcome = read_config(path)
+    assert (outcome.config is None) == bool(outcome.findings)
+    findings, notes = (
+        [str(each).removeprefix(str(path)) for each in group]
+        for group in (outcome.findings, outcome.notes)
+    )
+    return findings, notes
+
+
+def test_defaults_leave_room_for_a_failover() -> None:
+    assert grant_s_min(0.1, 0.5, 3, 0.5) == pytest.approx(0.1 + 0.5 + 0.5 + 0.5101 + 0.1, abs=1e-4)
+    assert grant_s_min(0.1, 0.5, 3, 0.5) < 2.5
+
+
+def test_grant_that_a_failover_would_drop_is_refused_with_the_sum(tmp_path: Path) -> None:
+    findings, _ = check(tmp_path, "grant_s = 1.2\n")
+    assert findings == [
+        ":4: [rack] grant_s: too short: a failover would drop grants (got 1.2); allowed: 1.71 s or "
+        "more = heartbeat_s 0.1 + round_s 0.5 + failover 0.5 (suspect 3 * heartbeat_s + 0.2) "
+        "+ authority_s * 1.01/0.99 0.5101 + heartbeat_s 0.1"
+    ]
+
+
+def test_grant_by_default_too_short_blames_the_key_that_made_it_so(tmp_path: Path) -> None:
+    findings, _ = check(tmp_path, "round_s = 4\n")
+    assert findings[0].startswith(":4: [rack] round_s: too short: a failover would drop grants")
+
+
+@given(
+    heartbeat_s=st.floats(0.01, 0.5),
+    round_s=st.floats(0.05, 3),
+    suspect=st.integers(2, 8),
+    spare=st.floats(-0.2, 0.2),
+)
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_grant_is_refused_exactly_below_the_bound(
+    tmp_path: Path, heartbeat_s: float, round_s: float, suspect: int, spare: float
+) -> None:
+    authority_s = AUTHORITY_HEARTBEATS * heartbeat_s
+    bound_s = (
+        2 * heartbeat_s
+        + round_s
+        + suspect * heartbeat_s
+        + ELECTION_S
+        + authority_s * (1 + RHO) / (1 - RHO)
+    )
+    grant_s = bound_s + spare
+    rack = (
+        f"heartbeat_s = {heartbeat_s!r}\nround_s = {round_s!r}\nsuspect = {suspect}\n"
+        f"authority_s = {authority_s!r}\ngrant_s = {grant_s!r}\n"
+    )
+    findings, _ = check(tmp_path, rack, hold_max_s=60)
+    if abs(spare) > 1e-6:
+        assert bool(findings) == (spare < 0), findings
+
+
+def test_authority_of_less_than_three_heartbeats_is_refused(tmp_path: Path) -> None:
+    findings, _ = check(tmp_path, "heartbeat_s = 0.2\n")
+    assert findings == [
+        ":1: [rack] authority_s: too short: two lost acks would end the broker's office "
+        "(got 0.5); allowed: 3 * heartbeat_s, 0.6 s, or more"
+    ]
+    assert check(tmp_path, "heartbeat_s = 0.2\nauthority_s = 0.6\n")[0] == []
+
+
+def test_grant_longer_than_the_firmware_holds_is_refused(tmp_path: Path) -> None:
+    findings, _ = check(tmp_path, "grant_s = 4\n", hold_max_s=3)
+    assert findings == [
+        ":4: [rack] grant_s: longer than the firmware holds an output (got 4); "
+        "allowed: at most hold_max_s of board.toml, 3 s"
+    ]
+
+
+def test_reserve_that_leaves_nothing_is_refused(tmp_path: Path) -> None:
+    findings, _ = check(tmp_path, feed="30\nreserve_w = 30")
+    assert findings == [
+        ":6: [feed] reserve_w: the reserve leaves nothing of the feed (got 30); "
+        "allowed: less than capacity_w, 30 W"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("loads", "findings"),
+    [
+        ('[[load]]\nname = "fan"\n', [
+            ':9: [[load]] "fan" worth: missing: a flexible load bids; '
+            "give the highest price per kWh at which it is wanted"
+        ]),
+        ('[[load]]\nname = "fan"\nworht = 1\n', [
+            ":11: [[load]] \"fan\" worht: unknown key; did you mean 'worth'?"
+        ]),
+        ('[[load]]\nname = "fan"\nworth = 11\n', [
+            ':11: [[load]] "fan" worth: above the highest bid that the rack allows (got 11); '
+            "allowed: at most price_cap, 10"
+        ]),
+        ('[[load]]\nname = "server"\nkind = "required"\nworth = 1\n', [
+            ':12: [[load]] "server" worth: a required load always gets its power and does not '
+            "bid; take this line out"
+        ]),
+        ('[[load]]\nname = "server"\nworth = 1\n', [
+            ':9: [[load]] "server" kind: the output "server" of board.toml is required = true; '
+            'so is this load (got "flexible"); allowed: "required"'
+        ]),
+        ('[[load]]\nname = "fan"\nkind = "required"\n', [
+            ':11: [[load]] "fan" kind: the output "fan" of board.toml is not required: the '
+            'firmware would not keep it on by itself (got "required"); '
+            'allowed: "flexible", or required = true in the board profile'
+        ]),
+        ('[[load]]\nname = "fen"\nworth = 1\n', [
+            ':10: [[load]] "fen" name: no such output in board.toml (got "fen"); '
+            "allowed: \"fan\", \"server\"; did you mean 'fan'?"
+        ]),
+        ('[[load]]\nname = "x"\noutput = "fna"\nworth = 1\n', [
+            ':11: [[load]] "x" output: no such output in board.toml (got "fna"); '
+            "allowed: \"fan\", \"server\"; did you mean 'fan'?"
+        ]),
+        (FAN + FAN, [
+            ':13: [[load]] "fan" name: used already in line 10, by [[load]] "fan"; '
+            'each needs its own (got "fan")'
+        ]),
+        (FAN + '[[load]]\nname = "fan-2"\noutput = "fan"\nworth = 1\n', [
+            ':14: [[load]] "fan-2" output: [[load]] "fan" has this output already (got "fan")'
+        ]),
+        (FAN + '[[source]]\nname = "sun"\nprice = 0\nmeter = "pannel"\n', [
+            ':15: [[source]] "sun" meter: no such meter in board.toml (got "pannel"); '
+            "allowed: \"panel\"; did you mean 'panel'?"
+        ]),
+        (FAN + '[[source]]\nname = "sun"\nprice = 10.5\n', [
+            ':14: [[source]] "sun" price: above the highest bid that the rack allows (got 10.5); '
+            "allowed: at most price_cap, 10"
+        ]),
+    ],
+)  # fmt: skip
+def test_load_or_source_that_cannot_be_is_refused(
+    tmp_path: Path, loads: str, findings: list[str]
+) -> None:
+    assert check(tmp_path, loads=loads)[0] == findings
+
+
+def test_good_config_has_neither_findings_nor_notes(tmp_path: Path) -> None:
+    assert check(tmp_path) == ([], [])
+
+
+def test_flexible_output_that_no_load_uses_is_noted(tmp_path: Path) -> None:
+    assert check(tmp_path, loads="") == (
+        [],
+        [':6: [node]: no [[load]] uses the output "fan", so it is never switched on'],
+    )
+
+
+def test_floor_that_the_feed_cannot_carry_is_noted(tmp_path: Path) -> None:
+    _, notes = check(tmp_path, feed="11")
+    assert notes == [
+        ":5: [feed] capacity_w: this node alone needs 12 W (electronics and required outputs), "
+        "and the feed has 11 W beside its reserve: the rack will not admit it"
+    ]
+
+
+def test_mock_table_beside_a_real_board_is_noted(tmp_path: Path) -> None:
+    _, notes = check(tmp_path, loads=f"{FAN}[mock]\nseed = 3\n", driver="pi")
+    assert notes == [":12: [mock]: has no effect: the board b is a real one"]
