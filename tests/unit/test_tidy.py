@@ -56,7 +56,7 @@ SLEEPS: dict[str, str] = {
 
 NO_UNIT_TEST: dict[str, str] = {
     "rackgrid/__main__.py": "two lines that tests/unit/controller/cli runs as a process",
-    "rackgrid/cli/demo.py": "starts real processes: tests/rack runs it",
+    "rackgrid/cli/demo/__init__.py": "starts real processes: tests/rack runs it",
     "rackgrid/cli/run.py": "starts real processes: tests/rack runs it",
 }
 
@@ -102,7 +102,7 @@ def room(path: Path) -> str:
 
 
 def home_of(source: Path) -> Path:
-    """Say where the unit test of a source belongs."""
+    """Say where the unit test of a source belongs; a package's own is named after the package."""
     package = package_of(source)
     inside = source.relative_to(package)
     stem = inside.stem if inside.name != "__init__.py" else inside.parent.name or package.name
