@@ -101,6 +101,18 @@ def test_store_both_copies_damaged_refuses_every_start_and_touches_nothing(
     assert all(copy.read_bytes() == b"torn" for copy in copies(tmp_path))
 
 
+def test_store_copy_that_cannot_be_read_is_taken_for_damaged(
+    reopen: Open, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    reopen().reserve_terms(900)
+    first, _ = copies(tmp_path)
+    first.unlink()
+    first.mkdir()
+    assert reopen().terms_until == 900
+    assert "cannot read" in caplog.text
+    assert "is damaged" in caplog.text
+
+
 def test_store_one_copy_damaged_and_the_other_gone_refuses(reopen: Open, tmp_path: Path) -> None:
     reopen().reserve_terms(900)
     first, second = copies(tmp_path)
