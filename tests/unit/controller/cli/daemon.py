@@ -1,0 +1,85 @@
+"""A daemon's API to ask: a real server on loopback that answers what a test tells it to."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+
+from rackgrid.adapters.view_json import rack_state
+from rackgrid.core.view import (
+    FeedView,
+    LoadView,
+    MemberView,
+    NodeView,
+    PriceView,
+    RosterView,
+    View,
+)
+
+VIEW = View(
+    rack="demo",
+    node=NodeView("00000000000000aa", "pi-1", 100),
+    role="member",
+    term=7,
+    broker="pi-2",
+    broker_id="00000000000000bb",
+    authority=False,
+    roster=(RosterView("00000000000000aa", "pi-1", 100, 12.0, 1),),
+    members=(
+        MemberView("00000000000000aa", "pi-1", "member", 100, 11.5, 12.0, 0, 8470),
+        MemberView("00000000000000bb", "pi-2", "broker", 120, 9.0, 12.0, 130, 8470),
+    ),
+    price=PriceView(0.42, "EUR", 7, 31, 1.5, True),
+    feed=FeedView(60.0, 20.5, 6.0, 24.0),
+    loads=(
+        LoadView("server", "pi-1", "required", True, 6.5, None, 0.0, "required: always on", None),
+        LoadView("fan", "pi-1", "flexible", False, 0.0, 0.4, 0.0, "price 0.420 above worth", None),
+        LoadView("pump", "pi-2", "flexible", True, 5.0, 2.0, 6.0, "worth it", "welded"),
+    ),
+    meters=(),
+    firmware=True,
+    rejected={},
+)
+
+
+@dataclass
+class Daemon:
+    """What answers, and what it was asked."""
+
+    api: str = ""
+    status: int = 200
+    body: bytes = field(default_factory=lambda: json.dumps(rack_state(VIEW)).encode())
+    asked: list[str] = field(default_factory=list)
+
+
+@contextmanager
+def answering(daemon: Daemon) -> Generator[Daemon]:
+    """Serve until the block ends."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def answer(self) -> None:
+            daemon.asked.append(f"{self.command} {self.path}")
+            self.send_response(daemon.status)
+            self.send_header("content-length", str(len(daemon.body)))
+            self.end_headers()
+            self.wfile.write(daemon.body)
+
+        do_GET = answer  # noqa: N815 (theirs)
+        do_POST = answer  # noqa: N815 (theirs)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (theirs)
+            """Say nothing: a test's output is its verdict."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        daemon.api = f"http://127.0.0.1:{server.server_port}"
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield daemon
+        finally:
+            server.shutdown()
+            thread.join()

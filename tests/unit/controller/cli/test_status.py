@@ -1,0 +1,104 @@
+import json
+from dataclasses import replace
+
+import pytest
+from tests.unit.controller.cli.daemon import VIEW, Daemon, answering
+
+from rackgrid.adapters.view_json import rack_state
+from rackgrid.cli import main
+from rackgrid.cli.api import Record
+from rackgrid.cli.exit import Exit
+from rackgrid.cli.status import summary
+from rackgrid.core.view import View
+
+EMPTY = replace(
+    VIEW,
+    broker="",
+    broker_id="",
+    role="joining",
+    term=0,
+    members=(),
+    loads=(),
+    price=replace(VIEW.price, value=None, scarce=False),
+)
+
+
+def of(view: View) -> Daemon:
+    return Daemon(body=json.dumps(rack_state(view)).encode())
+
+
+def test_status_shows_rack_price_feed_nodes_and_loads_with_reasons(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with answering(of(VIEW)) as daemon:
+        assert main(["status", "--api", daemon.api]) == Exit.OK
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert daemon.asked == ["GET /api/state"]
+    for words in (
+        "rack demo, seen from pi-1 (member)",
+        "broker pi-2, term 7",
+        "price 0.420 EUR/kWh, scarce, round 31",
+        "feed 20.5 W drawn, 6.0 W granted and 24.0 W of floors, of 60.0 W",
+        "price 0.420 above worth",
+        "worth it (fault: welded)",
+        "0.1 s ago",
+    ):
+        assert words in out
+    rows = {line.split()[0]: line for line in out.splitlines() if line.strip()}
+    assert rows["fan"].split()[1:3] == ["pi-1", "off"]
+    assert rows["server"].split()[1:3] == ["pi-1", "on"]
+    assert "\x1b" not in out
+
+
+def test_status_as_json_is_the_answer_itself(capsys: pytest.CaptureFixture[str]) -> None:
+    with answering(of(VIEW)) as daemon:
+        assert main(["status", "--json", "--api", daemon.api]) == Exit.OK
+    assert json.loads(capsys.readouterr().out) == rack_state(VIEW)
+
+
+def test_status_without_a_broker_shows_what_there_is_and_ends_with_75(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with answering(of(EMPTY)) as daemon:
+        assert main(["status", "--api", daemon.api]) == Exit.NO_BROKER
+    out, err = capsys.readouterr()
+    assert "broker none" in out
+    assert "price unknown" in out
+    assert err.startswith("no broker yet")
+
+
+def test_status_of_a_daemon_that_is_not_there_ends_with_69(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with answering(Daemon()) as daemon:
+        pass
+    assert main(["status", "--api", daemon.api]) == Exit.UNREACHABLE
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "is the daemon running?" in err
+
+
+def test_status_of_a_stranger_fails_with_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with answering(Daemon(body=b"hello")) as daemon:
+        assert main(["status", "--api", daemon.api]) == Exit.FAILED
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_status_of_names_that_are_markup_or_escapes_shows_them_as_they_are(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    load = replace(VIEW.loads[0], name="[red]x[/]", reason="\x1b]0;title\x07")
+    with answering(of(replace(VIEW, loads=(load,), rack="[b]r"))) as daemon:
+        main(["status", "--api", daemon.api])
+    out = capsys.readouterr().out
+    assert "[red]x[/]" in out
+    assert "rack [b]r" in out
+    assert "\x1b" not in out
+
+
+def test_summary_of_an_answer_without_anything_is_question_marks() -> None:
+    lines = summary(Record({}))
+    assert lines[1] == "broker none, term ?"
+    assert lines[2] == "price unknown, round ?"
+    assert "?" in lines[3]
