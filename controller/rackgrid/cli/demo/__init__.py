@@ -1,0 +1,54 @@
+"""`rackgrid demo`: a whole rack on this machine, as real processes, and what happens to it.
+
+Each node is a controller and a firmware of its own, over one plant that stands for the copper;
+they meet by real multicast on the loopback interface. A script brings weather, tariffs and
+failures. In a terminal the rack is shown live; with `--json` a program can drive it; otherwise
+events are printed as lines.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rackgrid.cli.verb import Verbs
+
+NODES_MAX = 12
+
+
+def _nodes(text: str) -> int:
+    count = int(text)
+    if not 1 <= count <= NODES_MAX:
+        raise argparse.ArgumentTypeError(f"{count} nodes; allowed: 1 to {NODES_MAX}")
+    return count
+
+
+def add(verbs: Verbs) -> None:
+    """Describe the verb."""
+    parser = verbs.add_parser("demo", help="run a rack of mock nodes on this machine")
+    parser.add_argument("--nodes", type=_nodes, default=5, help=f"how many, 1 to {NODES_MAX}")
+    parser.add_argument("--seconds", type=float, default=0.0, help="end after so long; 0: never")
+    parser.add_argument("--script", type=Path, help="what happens when (TOML); see the default one")
+    parser.add_argument("--seed", type=int, default=1, help="of the mock world's noise")
+    parser.add_argument("--json", action="store_true", help="nodes first, then an event per line")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the rack until Ctrl-C, SIGTERM, or the end of its time."""
+    from rackgrid.cli.demo.rack import DemoRack
+    from rackgrid.cli.demo.script import default_script, load_script
+    from rackgrid.cli.demo.stage import Stage
+
+    events = load_script(args.script) if args.script else default_script(args.nodes)
+    with DemoRack(args.nodes, args.seed) as rack:
+        return Stage(rack, events, args.seconds, _audience(args)).run()
+
+
+def _audience(args: argparse.Namespace) -> str:
+    if args.json:
+        return "json"
+    return "screen" if sys.stdout.isatty() else "lines"
