@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rackgrid_firmware.key import complaint, shown
-from rackgrid_firmware.profile import Profile
+from rackgrid_firmware.profile import OutputProfile, Profile
 from rackgrid_firmware.section import Finding, Section
 from rackgrid_firmware.settings import TomlFile
 
@@ -18,6 +18,9 @@ ELECTION_S = 0.2
 """Longest from the suspicion to a new broker's first price, s: skew by rank, answers, one retry."""
 AUTHORITY_HEARTBEATS = 3
 """Authority outlives this many heartbeats, so that two lost acks do not end an office."""
+
+PULLED_UP_MAX = 8
+"""From power-on a Pi pulls GPIO 0 to 8 up and 9 to 27 down, until a program says otherwise."""
 
 _TIMERS = ("heartbeat_s", "round_s", "suspect", "authority_s", "grant_s")
 
@@ -176,6 +179,14 @@ def _check_output(file: TomlFile, load: Section, node: Section, profile: Profile
         file.blame(load, "kind", complaint(text, shown(load.text("kind")), allowed))
 
 
+def closes_at_boot(output: OutputProfile) -> bool:
+    """Whether the pull that a pin has after power-on energises the load.
+
+    Source: BCM2835 ARM peripherals, table 6-31: pulls at reset.
+    """
+    return output.active_high == (output.gpio <= PULLED_UP_MAX)
+
+
 def _notes(
     file: TomlFile, sections: dict[str, list[Section]], profile: Profile
 ) -> Iterator[Finding]:
@@ -185,6 +196,15 @@ def _notes(
         if not output.required and output.name not in used:
             text = f'no [[load]] uses the output "{output.name}", so it is never switched on'
             yield file.finding(node.place, node.label, text)
+        if profile.driver == "pi" and not output.required and closes_at_boot(output):
+            pull = "up" if output.gpio <= PULLED_UP_MAX else "down"
+            level = "high" if output.active_high else "low"
+            text = (
+                f'the output "{output.name}" switches on at a {level} pin, and GPIO {output.gpio} '
+                f"is pulled {pull} until the firmware starts: its relay closes at every boot; take "
+                f"another pin (active_high: 9 and above), or a relay board of the other kind"
+            )
+            yield file.finding((*node.place, "board"), f"{node.label} board", text)
     floor_w = profile.base_w + sum(out.nominal_w for out in profile.outputs if out.required)
     free_w = feed.number("capacity_w") - feed.number("reserve_w")
     if feed.sound("capacity_w", "reserve_w") and floor_w > free_w:

@@ -213,11 +213,21 @@ def shown(value: object, key: Key | None = None) -> str:
             return "a huge number"
         return f"0x{value:02x}" if key and key.hexadecimal else str(value)
     if isinstance(value, str):
-        text = json.dumps(value, ensure_ascii=False)
+        text = quoted(value)
         return text if len(text) <= _SHOWN_MAX else f'{text[:_SHOWN_MAX]}..."'
     if isinstance(value, dict):
         return "a table"
     return "an array" if isinstance(value, list) else str(value)
+
+
+def quoted(text: str) -> str:
+    """Write a text as TOML has it, on one line and without what could steer a terminal."""
+    written = json.dumps(text, ensure_ascii=False)
+    return "".join(each if each.isprintable() else _escaped(ord(each)) for each in written)
+
+
+def _escaped(point: int) -> str:
+    return f"\\u{point:04x}" if point <= 0xFFFF else f"\\U{point:08x}"
 
 
 def meant(word: str, words: Iterable[str]) -> str:

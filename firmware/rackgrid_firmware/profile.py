@@ -4,8 +4,8 @@ The profile alone defines copper: pins, meters, dwell, safe states, which output
 the longest hold. It belongs to root; the firmware does not trust the controller, and the
 controller's own configuration refers to outputs and meters by name only.
 
-Sources: INA219 datasheet (SBOS448), 7.5 (addresses) and 8.6.2 (the shunt converter ends at 320 mV);
-BCM2835 peripherals, 6.2 (pulls at reset: up on GPIO 0 to 8, down on 9 to 27).
+Sources: INA219 datasheet (SBOS448), "Serial Bus Address" (0x40 to 0x4F) and "Shunt Voltage
+Register" (the converter ends at 320 mV); BCM2835 ARM peripherals, 6.2 (what each GPIO also is).
 """
 
 from __future__ import annotations

@@ -178,14 +178,16 @@ class TomlFile:
             value = self._data[name]
             if is_table(value) or is_array(value):
                 guess = meant(name, names)
-                label = f"[{name}]" if is_table(value) else f"[[{name}]]"
+                label = f"[{_bare(name)}]" if is_table(value) else f"[[{_bare(name)}]]"
                 allowed = ", ".join(table.title for table in known)
                 text = refused.get(name) or complaint("unknown table", "", allowed, guess)
                 self.report((name,), label, text)
             else:
                 home = _home(name, known)
                 guess = f"'{name}' under {home}" if home else ""
-                self.report((name,), name, complaint("a key outside of any table", "", "", guess))
+                self.report(
+                    (name,), _bare(name), complaint("a key outside of any table", "", "", guess)
+                )
         for table in known:
             if table.required and table.name not in self._data:
                 needs = f"missing; it needs {table.needs}" if table.needs else "missing"

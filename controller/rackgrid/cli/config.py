@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from rackgrid.cli import say
 from rackgrid.cli.exit import Exit
-from rackgrid_firmware.key import Key, Need, Table, shown
+from rackgrid_firmware.key import Key, Need, Table, quoted, shown
 
 if TYPE_CHECKING:
     from rackgrid.cli.verb import Verbs
@@ -121,7 +121,7 @@ def _lines(table: Table, part: object) -> Iterator[str]:
 def shown_whole(value: object) -> str:
     """Write a value as TOML."""
     if isinstance(value, str | Path):
-        return json.dumps(str(value), ensure_ascii=False)
+        return quoted(str(value))
     return repr(value) if isinstance(value, float) else shown(value)
 
 

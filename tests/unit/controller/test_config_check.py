@@ -204,6 +204,24 @@ def test_floor_that_the_feed_cannot_carry_is_noted(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("gpio", "active_high", "closes"),
+    [(4, True, True), (8, True, True), (9, True, False), (9, False, True), (8, False, False)],
+)
+def test_relay_that_closes_while_the_pi_boots_is_noted(
+    tmp_path: Path, gpio: int, active_high: bool, closes: bool
+) -> None:
+    path = tmp_path / "r.toml"
+    path.write_text(RACK + REST.format(feed=30) + FAN)
+    board = PROFILE.format(driver="pi", hold_max_s=6).replace("gpio = 22", f"gpio = {gpio}")
+    (tmp_path / "board.toml").write_text(f"{board}active_high = {str(active_high).lower()}\n")
+    outcome = read_config(path)
+    assert outcome.findings == ()
+    assert [("closes at every boot" in note.problem, note.line) for note in outcome.notes] == (
+        [(True, 8)] if closes else []
+    )
+
+
 def test_mock_table_beside_a_real_board_is_noted(tmp_path: Path) -> None:
     _, notes = check(tmp_path, loads=f"{FAN}[mock]\nseed = 3\n", driver="pi")
     assert notes == [":12: [mock]: has no effect: the board b is a real one"]

@@ -110,13 +110,13 @@ def test_stand_in_with_default_is_the_default() -> None:
     assert SECONDS.stand_in == 0.5
 
 
-@given(st.text())
+@given(st.text(st.characters(exclude_categories=["Cs"])))
 @settings(max_examples=100)
 def test_shown_text_is_toml_or_shortened(text: str) -> None:
     written = shown(text)
     assert len(written) <= 64
-    assert "\n" not in written
-    if len(written) < 60 and "\x7f" not in text:  # JSON leaves DEL as it is, TOML does not
+    assert written.isprintable()
+    if len(written) < 60:
         assert tomllib.loads(f"key = {written}")["key"] == text
 
 

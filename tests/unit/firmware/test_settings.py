@@ -110,6 +110,14 @@ def test_key_outside_of_any_table_is_sent_home(tmp_path: Path) -> None:
     assert said(file) == [":1: port: a key outside of any table; did you mean 'port' under [rack]?"]
 
 
+def test_names_that_could_steer_a_terminal_are_written_harmlessly(tmp_path: Path) -> None:
+    file, _ = read(tmp_path, '"\\u001b[2J" = 1\n[rack]\nname = "a"\n["x\\ny"]\n')
+    assert said(file) == [
+        ':1: "\\u001b[2J": a key outside of any table',
+        ':4: ["x\\ny"]: unknown table; allowed: [rack], [[load]]',
+    ]
+
+
 def test_missing_table_names_what_it_needs(tmp_path: Path) -> None:
     file, sections = read(tmp_path, '[[load]]\nname = "a"\n')
     assert said(file) == [":1: [rack]: missing; it needs name"]
