@@ -1,12 +1,10 @@
 """The words that controller and firmware exchange, and their bytes.
 
-One Unix socket, SOCK_SEQPACKET: a message is a packet, so there is no framing to get wrong. A
-packet is one JSON object; its key `k` names the kind. JSON, because the link is local, slow (tens
-of packets a second) and the first thing that one looks at with strace when a load does not switch.
+One Unix socket, SOCK_SEQPACKET: a packet is a message, one JSON object whose key `k` names the kind.
+JSON, because the link is local, slow, and the first thing to look at when a load does not switch.
 
-Deadlines are absolute CLOCK_MONOTONIC nanoseconds: both ends read the same clock, so a packet that
-was delayed in the socket is not a longer hold. A hold renews itself only by a further hold; there
-is no "on" without an end.
+Deadlines are absolute CLOCK_MONOTONIC ns: both ends read the same clock, so a packet that was
+delayed in the socket is no longer hold. There is no "on" without an end.
 
 Pure: no socket here. The firmware does not trust the controller, and the controller does not crash
 for the firmware: `decode` returns `Malformed` for whatever is not a message.
@@ -141,11 +139,16 @@ class Attached:
 
 @dataclass(frozen=True, slots=True)
 class Telemetry:
-    """The newest readings and output states; coalesced, and dropped oldest first when unread."""
+    """The newest readings and output states; coalesced, and dropped oldest first when unread.
+
+    `handled`, here and in `Switched`, is the highest `seq` that this link has decided on: what an
+    output does about a command shows only from there on.
+    """
 
     t_ns: int
     readings: tuple[Reading, ...]
     outputs: tuple[OutputState, ...]
+    handled: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +157,7 @@ class Switched:
 
     t_ns: int
     state: OutputState
+    handled: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,9 +205,6 @@ _KINDS: dict[type, str] = {
 def encode(message: Command | Report) -> bytes:
     """Turn a message into a packet.
 
-    Args:
-        message: any message of this vocabulary; its numbers are finite.
-
     Returns:
         The packet, at most `PACKET_MAX` bytes.
     """
@@ -215,9 +216,6 @@ def encode(message: Command | Report) -> bytes:
 
 def decode(packet: bytes) -> Command | Report | Malformed:
     """Read a packet; total: whatever the bytes are, it returns and never raises.
-
-    Args:
-        packet: as received, of any length.
 
     Returns:
         The message, or `Malformed` with a reason that quotes at most a few characters of it.
@@ -390,9 +388,12 @@ _READERS: dict[str, Callable[[_Fields], Command | Report]] = {
     "make_safe": lambda f: MakeSafe(f.whole("seq")),
     "attached": _attached,
     "telemetry": lambda f: Telemetry(
-        f.whole("t_ns"), f.items("readings", _reading), f.items("outputs", _state)
+        f.whole("t_ns"),
+        f.items("readings", _reading),
+        f.items("outputs", _state),
+        f.whole("handled"),
     ),
-    "switched": lambda f: Switched(f.whole("t_ns"), f.item("state", _state)),
+    "switched": lambda f: Switched(f.whole("t_ns"), f.item("state", _state), f.whole("handled")),
     "refused": lambda f: Refused(
         f.whole("seq"), f.text("output"), f.text("reason"), f.whole("retry_ns")
     ),

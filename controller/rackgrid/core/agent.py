@@ -53,6 +53,22 @@ class PriceInForce:
 
 
 @dataclass(frozen=True, slots=True)
+class Commanded:
+    """What an output was last told.
+
+    Attributes:
+        seq: of that command.
+        deadline_ns: of the hold; 0 for a release.
+        latest_ns: the latest deadline among this command and those before it that the firmware may
+            still have been carrying out when it was sent.
+    """
+
+    seq: int
+    deadline_ns: int
+    latest_ns: int
+
+
+@dataclass(frozen=True, slots=True)
 class Agent:
     """All that the agent knows.
 
@@ -60,7 +76,7 @@ class Agent:
         board: the firmware's last word; None while it is not attached.
         taken: (pair, round) of the last grant taken.
         refused: loads that the last clearing wanted to serve and could not fit.
-        commanded: output → the deadline last sent to the firmware (0: released).
+        commanded: output → what the firmware was last told.
         judged: load → (is on, why), as last published.
     """
 
@@ -75,7 +91,7 @@ class Agent:
     offers: tuple[Offer, ...] = ()
     capacity_mw: int = 0
     command_seq: int = 0
-    commanded: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    commanded: Mapping[str, Commanded] = field(default_factory=lambda: MappingProxyType({}))
     judged: Mapping[str, tuple[bool, Why]] = field(default_factory=lambda: MappingProxyType({}))
     leaving: bool = False
 
@@ -224,7 +240,8 @@ def _commanded(
     """Tell the firmware, if it was last told otherwise."""
     state = _state(agent, load)
     assert state is not None, "only a known output is commanded"
-    last = agent.commanded.get(load.output, state.deadline_ns)
+    before = agent.commanded.get(load.output)
+    last = before.deadline_ns if before else state.deadline_ns
     if wanted and why is Why.PRICE_UNKNOWN:
         return agent
     deadline_ns = agent.grant.deadline_ns if wanted and agent.grant else 0
@@ -237,8 +254,15 @@ def _commanded(
         # A price may wait for min-on, which costs wear; a missing grant may not, it is safety.
         urgent = why is not Why.PRICE_ABOVE_WORTH
         actions.append(Instruct(Release(seq, load.output, urgent)))
-    commanded = {**agent.commanded, load.output: deadline_ns}
+    latest_ns = max(deadline_ns, before.latest_ns if before and _in_flight(agent, before) else 0)
+    told = Commanded(seq, deadline_ns, latest_ns)
+    commanded = {**agent.commanded, load.output: told}
     return replace(agent, command_seq=seq, commanded=commanded)
+
+
+def _in_flight(agent: Agent, told: Commanded) -> bool:
+    """Whether the firmware has not yet said that it has decided on this command."""
+    return agent.board is not None and told.seq > agent.board.handled
 
 
 def _published(agent: Agent, load: LoadSettings, why: Why, actions: list[Action]) -> Agent:
@@ -308,14 +332,23 @@ def _flexible(agent: Agent) -> list[OutputState]:
 
 
 def _switched_mw(agent: Agent, now_ns: int) -> int:
+    return sum(_reserve_mw(agent, state.name, now_ns) for state in _flexible(agent))
+
+
+def _reserve_mw(agent: Agent, output: str, now_ns: int) -> int:
+    """The most that an output may draw now, also by a command that is still on its way, mW."""
     board = agent.board
-    if board is None:
-        return 0
-    return sum(boards.reserve_mw(board, state.name, now_ns) for state in _flexible(agent))
+    assert board is not None, "only a known output reserves"
+    known_mw = boards.reserve_mw(board, output, now_ns)
+    told = agent.commanded.get(output)
+    if known_mw == 0 and told is not None and _in_flight(agent, told) and told.latest_ns > now_ns:
+        return board.specs[output].inrush_mw
+    return known_mw
 
 
 def _held_until_ns(agent: Agent, now_ns: int) -> int:
     ends = [state.deadline_ns for state in _flexible(agent) if state.on or state.deadline_ns]
+    ends += [told.latest_ns for told in agent.commanded.values() if _in_flight(agent, told)]
     if _is_live(agent.grant, now_ns) and agent.grant:
         ends.append(agent.grant.deadline_ns)
     return max(ends, default=now_ns)

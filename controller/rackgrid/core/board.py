@@ -22,13 +22,18 @@ READING_AGE_NS = 1_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """What the firmware said: its outputs, how they stand, and the newest readings by meter."""
+    """What the firmware said: its outputs, how they stand, and the newest readings by meter.
+
+    Attributes:
+        handled: the highest command that it has decided on.
+    """
 
     name: str
     base_mw: int
     specs: Mapping[str, OutputSpec]
     outputs: Mapping[str, OutputState]
     readings: Mapping[str, Reading]
+    handled: int = 0
 
     @property
     def floor_mw(self) -> int:
@@ -51,9 +56,11 @@ def attached(message: Attached) -> Board:
 def told(board: Board, message: Telemetry | Switched) -> Board:
     """Take newer readings and output states."""
     if isinstance(message, Switched):
-        return replace(board, outputs={**board.outputs, message.state.name: message.state})
+        outputs = {**board.outputs, message.state.name: message.state}
+        return replace(board, outputs=outputs, handled=max(board.handled, message.handled))
     return replace(
         board,
+        handled=max(board.handled, message.handled),
         outputs={state.name: state for state in message.outputs},
         readings={reading.meter: reading for reading in message.readings},
     )

@@ -12,6 +12,7 @@ from rackgrid_firmware import guard
 from rackgrid_firmware.device import Quality, Reading, Verdict
 from rackgrid_firmware.link import (
     VERSION,
+    Attach,
     Attached,
     Command,
     Hold,
@@ -54,6 +55,7 @@ class SimFirmware:
             hold_max_ns=6_000_000_000,
             stagger_ns=stagger_ns,
         )
+        self.handled = 0
         self.verdicts = dict.fromkeys((x.spec.name for x in loads), Verdict.UNKNOWN)
         self.state, _ = guard.begin(
             self.rules, 0, {x.spec.name: (False, -(1 << 60)) for x in loads}
@@ -61,6 +63,7 @@ class SimFirmware:
 
     def attach(self) -> Attached:
         """Answer a controller that introduces itself."""
+        self.handled = 0
         return Attached(
             version=VERSION,
             board="simulated",
@@ -73,6 +76,8 @@ class SimFirmware:
 
     def command(self, command: Command, now_ns: int) -> list[Report]:
         """Carry out a command."""
+        if not isinstance(command, Attach):
+            self.handled = max(self.handled, command.seq)
         match command:
             case Hold():
                 return self._step(guard.HoldAsked(now_ns, command), now_ns)
@@ -105,7 +110,7 @@ class SimFirmware:
             for x in self.loads
             if x.spec.meter
         )
-        return Telemetry(now_ns, readings, self._states())
+        return Telemetry(now_ns, readings, self._states(), self.handled)
 
     def draw_mw(self, load: SimLoad, now_ns: int) -> int:
         """What a load truly draws now, mW."""
@@ -142,7 +147,7 @@ class SimFirmware:
             match action:
                 case guard.Drive():
                     state = next(s for s in self._states() if s.name == action.output)
-                    reports.append(Switched(now_ns, state))
+                    reports.append(Switched(now_ns, state, self.handled))
                 case guard.Refuse():
                     refused: Refused = action.refused
                     reports.append(refused)
