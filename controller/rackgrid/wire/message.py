@@ -1,9 +1,9 @@
 """Everything that one node says to another, one frozen value per kind.
 
-Messages carry state, not changes, and are idempotent: a lost one is repaired by the next. Fields are
-integers (mW, ms, micro-currency per kWh) or short names; each field's annotation is its encoding, and
-`codec` derives the bytes from the annotations, so this file *is* the wire format. The sender's
-identity, boot and the freshness counters are in the sealed envelope (`seal`), not here.
+Messages carry state, not changes, and are idempotent: a lost one is repaired by the next. Fields
+are integers (mW, ms, micro-currency per kWh) or short names; each field's annotation is its
+encoding, and `codec` derives the bytes from the annotations, so this file *is* the wire format. The
+sender's identity, boot and the freshness counters are in the sealed envelope (`seal`), not here.
 
 No clock value crosses the wire: a bid is named by its sequence number, and its sender knows when it
 sent it.
@@ -23,8 +23,8 @@ U8, U16, U32, U64, I64 = "u8", "u16", "u32", "u64", "i64"
 PROTOCOL_VERSION = 1
 DATAGRAM_MAX = 1400
 """Longest datagram, bytes: below every Ethernet MTU, so that none is ever fragmented."""
-NODES_MAX = 40
-"""Most entries in a roster message."""
+NODES_MAX = 27
+"""Most entries in a roster message: so many fit one datagram with the longest names."""
 ALLOTMENTS_MAX = 40
 """Most allotments in one price message; more nodes take several, each valid by itself."""
 OFFERS_MAX = 8
@@ -378,7 +378,7 @@ class RejectReason(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """A datagram that was not taken: a peer's or a stranger's fault, a value, never an exception."""
+    """A datagram that was not taken: a peer's or a stranger's fault; a value, never raised."""
 
     reason: RejectReason
     detail: str

@@ -16,6 +16,7 @@ from rackgrid.wire.message import (
     ALLOTMENTS_MAX,
     DATAGRAM_MAX,
     NAME_MAX,
+    NODES_MAX,
     Ack,
     Allotment,
     Answer,
@@ -327,6 +328,6 @@ def test_message_at_all_its_limits_fits_one_datagram(kind: type[Message]) -> Non
     assert len(encode(message)) <= PAYLOAD_MAX < DATAGRAM_MAX
 
 
-def test_roster_of_forty_nodes_fits_one_datagram_with_names_of_seventeen_bytes() -> None:
-    line = RosterLine(NodeId(1), "x" * 17, 1, 1, 1)
-    assert len(encode(RosterUpdate(PAIR, 1, (line,) * 40))) <= PAYLOAD_MAX
+def test_roster_of_the_most_nodes_with_the_longest_names_fits_one_datagram() -> None:
+    line = RosterLine(NodeId(1), "x" * NAME_MAX, 1, 1, 1)
+    assert len(encode(RosterUpdate(PAIR, 1, (line,) * NODES_MAX))) <= PAYLOAD_MAX
