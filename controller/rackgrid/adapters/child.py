@@ -7,7 +7,6 @@ same.
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -19,6 +18,8 @@ from rackgrid.errors import RackgridError
 
 START_S = 10.0
 """A child must have made its socket within this, s."""
+LOOK_S = 0.005
+"""Between two looks for a socket, s."""
 STOP_S = 3.0
 """A child must have ended within this after SIGTERM, s, or it is killed."""
 
@@ -100,10 +101,11 @@ def wait_for_socket(path: Path, child: Child) -> None:
     """
     deadline = time.monotonic() + START_S
     while not path.is_socket():
-        if not child.running:
-            code = child.process.returncode
+        try:
+            code = child.process.wait(LOOK_S)
+        except subprocess.TimeoutExpired:
+            if time.monotonic() > deadline:
+                fault = f"{child.name} did not make {path} within {START_S:.0f} s"
+                raise RackgridError(fault) from None
+        else:
             raise RackgridError(f"{child.name} ended with {code} before it made {path}")
-        if time.monotonic() > deadline:
-            raise RackgridError(f"{child.name} did not make {path} within {START_S:.0f} s")
-        os.sched_yield()
-        time.sleep(0.005)
