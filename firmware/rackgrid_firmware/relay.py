@@ -38,6 +38,21 @@ from rackgrid_firmware.errors import (
 _INSTALL = "install it with `apt install python3-lgpio`, or `pip install rackgrid[pi]`"
 
 
+class _Output(OutputDevice):  # type: ignore[misc]  # gpiozero is untyped
+    """Lets go at once when it cannot be made.
+
+    gpiozero's own leaves that to the garbage collector, and it takes the lock of the reservations:
+    collected while the next output reserves its pin, it waits for that lock for ever.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        try:
+            super().__init__(*args, **kwargs)
+        except BaseException:
+            self.close()
+            raise
+
+
 class Relay:
     """One switched output.
 
@@ -60,7 +75,7 @@ class Relay:
         self._gpio = gpio
         self._safe_on = safe_on
         try:
-            self._device: Any = OutputDevice(
+            self._device: Any = _Output(
                 gpio, active_high=active_high, initial_value=safe_on, pin_factory=factory
             )
         except Exception as fault:

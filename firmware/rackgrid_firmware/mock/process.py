@@ -29,6 +29,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TextIO
 
+from rackgrid_firmware.listener import listen_at
 from rackgrid_firmware.mock.client import PACKET_MAX
 from rackgrid_firmware.mock.desk import Clerk, Desk
 from rackgrid_firmware.mock.plant import Draw, Plant
@@ -71,7 +72,7 @@ class PlantProcess:
         self._selector = selectors.DefaultSelector()
         self._clients: set[_Client] = set()
         self._stop_reader, self._stop_writer = socket.socketpair()
-        self._listener = _listen(path)
+        self._listener = listen_at(path)
         self._selector.register(self._listener, selectors.EVENT_READ, None)
         self._selector.register(self._stop_reader, selectors.EVENT_READ, None)
 
@@ -153,15 +154,6 @@ class PlantProcess:
             for draw in draws:
                 self._trace.write(trace_line(draw))
                 self._trace.flush()
-
-
-def _listen(path: str) -> socket.socket:
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(path)
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC)
-    listener.bind(path)
-    listener.listen(CLIENTS_MAX)
-    return listener
 
 
 def end_with_parent(parent: int) -> None:

@@ -1,0 +1,179 @@
+"""A board: every device that a profile names, opened and closed as one.
+
+What cannot be opened does not stop the rest: a node that lost a meter still has to keep its
+deadlines, and its load counts at nameplate; an output whose pin is taken stays off and is reported.
+The order matters: outputs are claimed before the first meter is read, so that the pins are safe
+even if a bus hangs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from rackgrid_firmware.device import Output, Quality, Reading
+from rackgrid_firmware.errors import DeviceError
+from rackgrid_firmware.i2c import Bus, WordBus, open_smbus
+from rackgrid_firmware.meter import Chip, Health, Sampler, by_bus, open_chip
+from rackgrid_firmware.profile import OutputProfile, Profile
+from rackgrid_firmware.relay import Relay, pi_factory
+
+STOP_S = 0.2
+"""A sampling thread that is stuck in a hung bus longer than this ends with the process."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """A device that could not be opened, and why."""
+
+    device: str
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """How a board's devices are reached: really, or in the plant.
+
+    Attributes:
+        pins: makes gpiozero's pin factory.
+        bus: makes the object that talks on I2C bus N.
+        close: lets go of what the two of them share.
+    """
+
+    pins: Callable[[], Any]
+    bus: Callable[[int], WordBus]
+    close: Callable[[], None]
+
+
+def real_ways() -> Ways:
+    """Reach the devices of the Pi that we run on."""
+    return Ways(pi_factory, open_smbus, lambda: None)
+
+
+def mock_ways(profile: Profile, node: str, plant: str) -> Ways:
+    """Reach the devices of a mock board, in the plant's process.
+
+    Args:
+        profile: of the board; plugs the node into the plant.
+        node: its name there.
+        plant: path of the plant's socket.
+
+    Raises:
+        DeviceUnavailable: there is no plant.
+        ValueError: the plant does not take the node.
+    """
+    # Here, because a real board needs none of it.
+    from rackgrid_firmware.mock.bus import MockSMBus
+    from rackgrid_firmware.mock.client import RemotePins, RemotePort
+    from rackgrid_firmware.mock.pins import PlantFactory
+    from rackgrid_firmware.mock.wiring import wiring
+
+    pins = RemotePins(plant, wiring(node, profile))
+    return Ways(
+        lambda: PlantFactory(pins),
+        lambda number: MockSMBus(RemotePort(plant, node, number)),
+        pins.close,
+    )
+
+
+class Board:
+    """The devices of one node.
+
+    Args:
+        profile: of the board.
+        ways: how its devices are reached.
+        on_health: told when a meter begins to fail and when it works again, in another thread.
+    """
+
+    def __init__(
+        self, profile: Profile, ways: Ways, on_health: Callable[[Health], None] | None = None
+    ) -> None:
+        self.profile = profile
+        self.relays: dict[str, Output] = {}
+        """The outputs whose pins we have, by name, each claimed at its safe level."""
+        self._ways = ways
+        self._troubles: list[Trouble] = []
+        self._buses: list[Bus] = []
+        self._samplers: list[Sampler] = []
+        try:
+            self._open_outputs()
+            self._open_meters(on_health)
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def troubles(self) -> tuple[Trouble, ...]:
+        """What could not be opened."""
+        return tuple(self._troubles)
+
+    @property
+    def readings(self) -> tuple[Reading, ...]:
+        """The newest reading of every meter, in the profile's order; never waits for a bus."""
+        found = {reading.meter: reading for each in self._samplers for reading in each.latest()}
+        return tuple(
+            found.get(meter.name) or Reading(meter.name, 0, 0.0, 0.0, 0, Quality.STALE)
+            for meter in self.profile.meters
+        )
+
+    def start(self) -> None:
+        """Start to sample."""
+        for sampler in self._samplers:
+            sampler.start()
+
+    def close(self) -> None:
+        """Bring every output to its safe level, then let go of everything.
+
+        Raises:
+            DeviceError: an output did not follow; all others were closed.
+        """
+        faults: list[DeviceError] = []
+        for relay in self.relays.values():
+            try:
+                relay.close()
+            except DeviceError as fault:
+                faults.append(fault)
+        stopped = [sampler.stop(STOP_S) for sampler in self._samplers]
+        if all(stopped):
+            for bus in self._buses:
+                bus.close()
+        self._ways.close()
+        if faults:
+            raise faults[0]
+
+    def _open_outputs(self) -> None:
+        if not self.profile.outputs:
+            return
+        try:
+            factory = self._ways.pins()
+        except DeviceError as fault:
+            self._troubles += [Trouble(each.name, str(fault)) for each in self.profile.outputs]
+            return
+        for output in self.profile.outputs:
+            self._claim(output, factory)
+
+    def _claim(self, output: OutputProfile, factory: Any) -> None:
+        try:
+            self.relays[output.name] = Relay(
+                output.name,
+                output.gpio,
+                active_high=output.active_high,
+                safe_on=output.required,
+                factory=factory,
+            )
+        except DeviceError as fault:
+            self._troubles.append(Trouble(output.name, str(fault)))
+
+    def _open_meters(self, on_health: Callable[[Health], None] | None) -> None:
+        for number, meters in by_bus(self.profile.meters).items():
+            bus = Bus(number, self._ways.bus)
+            self._buses.append(bus)
+            chips: list[Chip] = []
+            for meter in meters:
+                try:
+                    chips.append(open_chip(meter, bus))
+                except DeviceError as fault:
+                    self._troubles.append(Trouble(meter.name, str(fault)))
+            if chips:
+                self._samplers.append(Sampler(chips, on_health=on_health))

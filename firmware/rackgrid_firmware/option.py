@@ -1,0 +1,124 @@
+"""The firmware's command line, and what it asks of the file system before a pin is touched.
+
+Paths are made absolute at once: lgpio changes the working directory when it is imported, to a
+directory that it may write to (`LG_WD`; without one it fails).
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import pwd
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rackgrid_firmware.listener import listen_at, lock
+
+TELEMETRY_S = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The command line, checked.
+
+    Attributes:
+        profile: the board profile.
+        socket: where controllers connect.
+        node: name of this node in the plant; the host's by default.
+        plant: the plant's socket; None on a real board.
+        runtime: directory on tmpfs for what outlives the process; None for none.
+        uids: who may be a controller.
+        controller_gid: group that the socket is given to; None leaves it to us alone.
+        telemetry_ns: between two telemetries, ns.
+    """
+
+    profile: Path
+    socket: str
+    node: str
+    plant: str | None
+    runtime: Path | None
+    uids: frozenset[int]
+    controller_gid: int | None
+    telemetry_ns: int
+
+
+def parse(argv: Sequence[str] | None = None) -> Options:
+    """Read the command line; ends the process with exit 2 if it is wrong."""
+    parser = _parser()
+    given = parser.parse_args(argv)
+    if not 0.01 <= given.telemetry_s <= 10:
+        parser.error("--telemetry-s takes 0.01 to 10 seconds")
+    uids, gid = {0, os.getuid()}, None
+    if given.controller_user is not None:
+        try:
+            user = pwd.getpwnam(given.controller_user)
+        except KeyError:
+            parser.error(f"--controller-user: there is no user {given.controller_user!r} here")
+        uids.add(user.pw_uid)
+        gid = user.pw_gid
+    return Options(
+        profile=Path(given.profile).absolute(),
+        socket=os.path.abspath(given.socket),
+        node=given.node or socket.gethostname(),
+        plant=None if given.plant is None else os.path.abspath(given.plant),
+        runtime=None if given.runtime is None else Path(given.runtime).absolute(),
+        uids=frozenset(uids),
+        controller_gid=gid,
+        telemetry_ns=round(given.telemetry_s * 1e9),
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="rackgrid-firmware", description="Owns a node's meters and outputs."
+    )
+    add = parser.add_argument
+    add("--profile", required=True, metavar="P.toml", help="the board profile")
+    add("--socket", required=True, metavar="PATH", help="where the controller connects")
+    add("--node", metavar="NAME", help="name in the plant; default: the host's name")
+    add("--plant", metavar="SOCKET", help='the mock world (a profile with driver = "mock")')
+    add("--runtime", metavar="DIR", help="tmpfs directory for what outlives this process")
+    add("--controller-user", metavar="USER", help="who may connect, besides root and ourselves")
+    add("--telemetry-s", type=float, default=TELEMETRY_S, metavar="S", help="interval; default 0.1")
+    return parser
+
+
+def claim(options: Options, stack: contextlib.ExitStack) -> None:
+    """Make sure that no other firmware runs here, and that our directories are there.
+
+    Raises:
+        OSError: another firmware has the socket, or a directory cannot be made.
+    """
+    if options.runtime is not None:
+        options.runtime.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.environ.setdefault("LG_WD", str(options.runtime))
+    held = lock(options.socket)
+    if held is None:
+        raise OSError(f"another firmware serves {options.socket}: stop that one first")
+    stack.callback(os.close, held)
+
+
+def open_door(options: Options, stack: contextlib.ExitStack) -> socket.socket:
+    """Listen, and let the controller's group through; who it is, its credentials say.
+
+    Raises:
+        OSError: the socket cannot be made there.
+    """
+    listener = listen_at(options.socket)
+    stack.callback(_remove, options.socket)
+    if options.controller_gid is not None:
+        try:
+            os.chown(options.socket, -1, options.controller_gid)
+            os.chmod(options.socket, 0o660)
+        except PermissionError:
+            # We are not in that group. Anyone may knock then; only the right user is let in.
+            os.chmod(options.socket, 0o666)  # noqa: S103
+    return listener
+
+
+def _remove(path: str) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)

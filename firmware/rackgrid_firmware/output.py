@@ -1,0 +1,200 @@
+"""The switched outputs of a board: what the guard decides, the relays do.
+
+The guard is pure; here its decisions reach the pins, in their order, and what was done is reported
+with the time at which the pin had followed. Dwell is remembered in a file on tmpfs, so that a
+firmware that restarts keeps a compressor's min-off; after a kernel boot nobody knows how long a
+load has been without power, and the guard takes the worst.
+
+An output whose pin could not be claimed is none of the guard's business: it is off, it is listed,
+and whoever wants it on is told why not.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import cast
+
+from rackgrid_firmware.device import Output, Verdict
+from rackgrid_firmware.errors import DeviceError
+from rackgrid_firmware.guard import (
+    Action,
+    Drive,
+    Event,
+    HoldAsked,
+    Refuse,
+    ReleaseAsked,
+    Rule,
+    Rules,
+    begin,
+    next_deadline_ns,
+    output_states,
+    step,
+)
+from rackgrid_firmware.link import OutputState, Refused, Switched
+from rackgrid_firmware.profile import Profile
+
+UNAVAILABLE = "unavailable"
+"""Cause of an output whose pin could not be claimed, and reason of what is refused for it."""
+
+
+def rules_of(profile: Profile, claimed: Mapping[str, Output]) -> Rules:
+    """Put the copper facts of a profile into the guard's words, for the outputs that we have."""
+    return Rules(
+        outputs=tuple(
+            Rule(output.name, output.required, _ns(output.min_on_s), _ns(output.min_off_s))
+            for output in profile.outputs
+            if output.name in claimed
+        ),
+        hold_max_ns=_ns(profile.hold_max_s),
+        stagger_ns=_ns(profile.stagger_s),
+    )
+
+
+class DwellFile:
+    """Remembers since when each output is as it is, across restarts of the process.
+
+    Args:
+        path: on tmpfs.
+        boot_id: of the running kernel: what another boot wrote says nothing.
+    """
+
+    def __init__(self, path: Path, boot_id: str) -> None:
+        self._path = path
+        self._boot_id = boot_id
+
+    def read(self) -> dict[str, tuple[bool, int]] | None:
+        """Give (on, since in ns) for each output; None if this boot has left nothing to read."""
+        try:
+            record: object = json.loads(self._path.read_bytes())
+            found = cast("dict[str, object]", record)
+            if found["boot_id"] != self._boot_id:
+                return None
+            outputs = cast("dict[str, list[int]]", found["outputs"])
+            return {str(name): (bool(on), int(since)) for name, (on, since) in outputs.items()}
+        except (OSError, ValueError, TypeError, KeyError, AttributeError):
+            # Whatever it is, it is no memory of ours: as after a kernel boot.
+            return None
+
+    def write(self, states: tuple[OutputState, ...]) -> None:
+        """Remember; a file that cannot be written is removed, so that it does not lie.
+
+        Raises:
+            OSError: it can be neither written nor removed.
+        """
+        outputs = {state.name: (state.on, state.since_ns) for state in states}
+        new = self._path.with_suffix(".new")
+        try:
+            new.write_text(json.dumps({"boot_id": self._boot_id, "outputs": outputs}))
+            os.replace(new, self._path)
+        except OSError:
+            with contextlib.suppress(FileNotFoundError):
+                new.unlink()
+            self._path.unlink(missing_ok=True)
+
+
+def kernel_boot_id() -> str:
+    """Read what the kernel calls this boot."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+
+class Outputs:
+    """The outputs of a board and the guard over them.
+
+    Args:
+        profile: of the board.
+        relays: the outputs whose pins we have, by name, each at its safe level.
+        dwell: the memory across restarts; None for none.
+        clock: CLOCK_MONOTONIC in ns.
+    """
+
+    def __init__(
+        self,
+        profile: Profile,
+        relays: Mapping[str, Output],
+        dwell: DwellFile | None = None,
+        clock: Callable[[], int] = time.monotonic_ns,
+    ) -> None:
+        self._names = tuple(output.name for output in profile.outputs)
+        self._relays = relays
+        self._dwell = dwell
+        self._clock = clock
+        self._rules = rules_of(profile, relays)
+        self._begun_ns = clock()
+        dwelt = dwell.read() if dwell is not None else None
+        self._state, actions = begin(self._rules, self._begun_ns, dwelt)
+        self._perform(actions)
+
+    @property
+    def next_deadline_ns(self) -> int | None:
+        """When `handle` wants to hear `TimePassed` at the latest, ns; None if never."""
+        return next_deadline_ns(self._rules, self._state)
+
+    @property
+    def states(self) -> tuple[OutputState, ...]:
+        """How every output of the profile stands, in its order."""
+        known = {state.name: state for state in output_states(self._rules, self._state, {})}
+        return tuple(known.get(name) or self._unavailable(name) for name in self._names)
+
+    def handle(self, event: Event) -> tuple[Switched | Refused, ...]:
+        """Let the guard decide, and do it.
+
+        Args:
+            event: what happened.
+
+        Returns:
+            What the controller must hear, in order; a `Switched` after its pin has followed.
+
+        Raises:
+            DeviceError: a pin did not follow. All other actions were done; what the guard holds for
+                true is not, so the process must end, which makes every output safe by other means.
+        """
+        refused = self._refused(event)
+        if refused is not None:
+            return (refused,)
+        self._state, actions = step(self._rules, self._state, event)
+        return self._perform(actions)
+
+    def _perform(self, actions: tuple[Action, ...]) -> tuple[Switched | Refused, ...]:
+        reports: list[Switched | Refused] = []
+        faults: list[DeviceError] = []
+        for action in actions:
+            match action:
+                case Drive(output=name, on=on):
+                    try:
+                        self._relays[name].energise(on)
+                    except DeviceError as fault:
+                        faults.append(fault)  # those that follow may be the ones that go off
+                    else:
+                        reports.append(Switched(self._clock(), self._state_of(name)))
+                case Refuse(refused=refused):
+                    reports.append(refused)
+        if faults:
+            raise faults[0]
+        if self._dwell is not None and any(isinstance(action, Drive) for action in actions):
+            self._dwell.write(output_states(self._rules, self._state, {}))
+        return tuple(reports)
+
+    def _refused(self, event: Event) -> Refused | None:
+        match event:
+            case HoldAsked(hold=asked) | ReleaseAsked(release=asked):
+                if asked.output in self._names and asked.output not in self._relays:
+                    return Refused(asked.seq, asked.output, UNAVAILABLE, 0)
+            case _:
+                pass
+        return None
+
+    def _state_of(self, name: str) -> OutputState:
+        states = output_states(self._rules, self._state, {})
+        return next(state for state in states if state.name == name)
+
+    def _unavailable(self, name: str) -> OutputState:
+        return OutputState(name, False, self._begun_ns, 0, 0, UNAVAILABLE, Verdict.UNKNOWN)
+
+
+def _ns(seconds: float) -> int:
+    return round(seconds * 1e9)

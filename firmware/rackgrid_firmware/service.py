@@ -1,0 +1,394 @@
+"""The firmware process: owns the copper, keeps every deadline, and trusts nobody.
+
+    rackgrid-firmware --profile P.toml --socket PATH [--runtime DIR] [--controller-user USER]
+        [--node NAME --plant SOCKET] [--telemetry-s 0.1]
+
+One loop over the listening socket, the connections, the next deadline of the guard, telemetry and
+the watchdog. It sleeps until the first of them is due and never waits for anything else: the bus
+has threads of its own, sends do not block, and a controller that is killed, stopped or hangs takes
+nothing with it but its own holds, which end at their deadlines.
+
+One controller at a time. A connection counts from its `Attach`; until then it waits in the lobby.
+Who comes while another is attached is told "busy", unless that one has hung up; a controller that
+started earlier than the newest one seen is told "superseded".
+
+It ends by SIGTERM or SIGINT with every output safe and exit 0; by a fault of a pin, or a bug, with
+every output safe as far as possible and exit 1, for whoever supervises it to drive the pins by
+other means (`rackgrid_firmware.safe`); a profile that cannot be used is exit 78 (EX_CONFIG).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import selectors
+import signal
+import socket
+import time
+import traceback
+from collections.abc import Callable, Sequence
+
+from rackgrid_firmware.board import Board, Ways, mock_ways, real_ways
+from rackgrid_firmware.errors import DeviceError, ProfileError
+from rackgrid_firmware.guard import HoldAsked, ReleaseAsked, SafeAsked, TimePassed
+from rackgrid_firmware.link import (
+    VERSION,
+    Attach,
+    Attached,
+    Command,
+    Hold,
+    MakeSafe,
+    Malformed,
+    OutputSpec,
+    Refused,
+    Release,
+    Switched,
+    Telemetry,
+)
+from rackgrid_firmware.meter import Health
+from rackgrid_firmware.notify import ERROR, INFO, WARNING, Notifier, log
+from rackgrid_firmware.option import Options, claim, open_door, parse
+from rackgrid_firmware.output import DwellFile, Outputs, kernel_boot_id
+from rackgrid_firmware.peer import Peer
+from rackgrid_firmware.profile import OutputProfile, Profile, load_profile
+
+SHED_NS = 50_000_000
+"""From a deadline to the open contact, at most: the loop's wake-up (a few ms on a busy Pi), and the
+relay's release time (10 ms: SRD-05VDC data sheet), with a margin."""
+EX_CONFIG = 78
+LOBBY_MAX = 8
+PACKETS_MAX = 32
+"""So many packets of one connection are taken before the deadlines are looked at again."""
+
+
+def attached(profile: Profile, outputs: Outputs) -> Attached:
+    """Tell a controller what this board is and what it holds."""
+    return Attached(
+        version=VERSION,
+        board=profile.name,
+        base_mw=math.ceil(profile.base_w * 1e3),
+        hold_max_ns=round(profile.hold_max_s * 1e9),
+        shed_ns=SHED_NS,
+        specs=tuple(map(_spec, profile.outputs)),
+        outputs=outputs.states,
+    )
+
+
+def _spec(output: OutputProfile) -> OutputSpec:
+    return OutputSpec(
+        name=output.name,
+        required=output.required,
+        nominal_mw=math.ceil(output.nominal_w * 1e3),
+        inrush_mw=math.ceil(max(output.inrush_w, output.nominal_w) * 1e3),
+        inrush_ns=round(output.inrush_s * 1e9),
+        min_on_ns=round(output.min_on_s * 1e9),
+        min_off_ns=round(output.min_off_s * 1e9),
+        meter=output.meter,
+    )
+
+
+class Service:
+    """The loop.
+
+    Args:
+        board: opened, its outputs safe.
+        outputs: of that board, with the guard over them.
+        listener: where controllers connect.
+        notifier: the way to systemd.
+        uids: who may be a controller.
+        telemetry_ns: between two telemetries, ns.
+        clock: CLOCK_MONOTONIC in ns.
+    """
+
+    def __init__(
+        self,
+        board: Board,
+        outputs: Outputs,
+        listener: socket.socket,
+        *,
+        notifier: Notifier,
+        uids: frozenset[int],
+        telemetry_ns: int,
+        clock: Callable[[], int] = time.monotonic_ns,
+    ) -> None:
+        self._board = board
+        self._outputs = outputs
+        self._listener = listener
+        self._notifier = notifier
+        self._uids = uids
+        self._telemetry_ns = telemetry_ns
+        self._clock = clock
+        self._peer: Peer | None = None
+        self._lobby: list[Peer] = []
+        self._generation = 0
+        self._malformed = 0
+        self._stopping = False
+        self._telemetry_at_ns = 0
+        self._ping_at_ns = 0
+        self._selector = selectors.DefaultSelector()
+        self._listener.setblocking(False)
+        self._selector.register(self._listener, selectors.EVENT_READ, None)
+        self._waker, self._wake_end = socket.socketpair()
+        for end in (self._waker, self._wake_end):
+            end.setblocking(False)
+        self._selector.register(self._waker, selectors.EVENT_READ, None)
+
+    # --- life -----------------------------------------------------------------------------------
+
+    def stop_on(self, *numbers: signal.Signals) -> None:
+        """End `run` when one of these signals comes."""
+        signal.set_wakeup_fd(self._wake_end.fileno(), warn_on_full_buffer=False)
+        for number in numbers:
+            signal.signal(number, lambda number, _frame: self.stop(signal.Signals(number).name))
+
+    def stop(self, why: str) -> None:
+        """End `run` as soon as the loop comes round."""
+        log(INFO, "stopping", why=why)
+        self._stopping = True
+        with contextlib.suppress(BlockingIOError):
+            self._wake_end.send(b"x")
+
+    def run(self) -> None:
+        """Serve until `stop`, then bring every output to its safe state.
+
+        Raises:
+            DeviceError: a pin did not follow.
+        """
+        self._notifier.ready(self._status())
+        while not self._stopping:
+            for key, mask in self._selector.select(self._patience_s()):
+                if key.fileobj is self._listener:
+                    self._accept()
+                elif key.fileobj is self._waker:
+                    self._waker.recv(64)
+                else:
+                    self._serve(key.data, mask)
+            self._keep_time()
+        self._notifier.stopping()
+        self._report(self._outputs.handle(SafeAsked(self._clock())))
+
+    def close(self) -> None:
+        """Hang up on everybody."""
+        signal.set_wakeup_fd(-1)
+        for peer in [*self._lobby, *([self._peer] if self._peer else [])]:
+            peer.close()
+        self._selector.close()
+        for each in (self._listener, self._waker, self._wake_end):
+            each.close()
+
+    # --- time -----------------------------------------------------------------------------------
+
+    def _patience_s(self) -> float | None:
+        """Say how long the loop may sleep."""
+        moments = [self._outputs.next_deadline_ns]
+        if self._peer is not None:
+            moments.append(self._telemetry_at_ns)
+        if self._notifier.watchdog_ns is not None:
+            moments.append(self._ping_at_ns)
+        first_ns = min((at for at in moments if at is not None), default=None)
+        return None if first_ns is None else max(0.0, (first_ns - self._clock()) / 1e9)
+
+    def _keep_time(self) -> None:
+        """Do what is due: deadlines first, and the watchdog only after them."""
+        deadline_ns = self._outputs.next_deadline_ns
+        if deadline_ns is not None and deadline_ns <= self._clock():
+            self._report(self._outputs.handle(TimePassed(self._clock())))
+        now_ns = self._clock()
+        if self._peer is not None and self._telemetry_at_ns <= now_ns:
+            self._telemetry_at_ns = max(self._telemetry_at_ns + self._telemetry_ns, now_ns)
+            self._peer.offer(Telemetry(now_ns, self._board.readings, self._outputs.states))
+            self._tend(self._peer)
+        if self._notifier.watchdog_ns is not None and self._ping_at_ns <= now_ns:
+            self._ping_at_ns = now_ns + self._notifier.watchdog_ns // 4
+            self._notifier.ping()
+
+    # --- connections ----------------------------------------------------------------------------
+
+    def _accept(self) -> None:
+        try:
+            connection, _ = self._listener.accept()
+        except OSError as fault:  # it hung up again, or there are too many open files
+            log(WARNING, "accept-failed", why=fault)
+            return
+        peer = Peer(connection)
+        self._lobby.append(peer)
+        self._selector.register(peer, selectors.EVENT_READ, peer)
+        if len(self._lobby) > LOBBY_MAX:
+            self._drop(self._lobby[0], "the lobby is full")
+
+    def _serve(self, peer: Peer, mask: int) -> None:
+        if mask & selectors.EVENT_WRITE:
+            peer.flush()
+        for _ in range(PACKETS_MAX):
+            if peer is not self._peer and peer not in self._lobby:
+                return
+            message = peer.receive()
+            if message is None:
+                break
+            self._take(peer, message)
+        self._tend(peer)
+
+    def _tend(self, peer: Peer) -> None:
+        """Drop a peer that is gone; else listen for when it reads again, if something waits."""
+        if peer is not self._peer and peer not in self._lobby:
+            return
+        if peer.is_gone:
+            self._drop(peer, "it has hung up")
+            return
+        events = selectors.EVENT_READ | selectors.EVENT_WRITE * peer.has_queued
+        if self._selector.get_key(peer).events != events:
+            self._selector.modify(peer, events, peer)
+
+    def _drop(self, peer: Peer, why: str) -> None:
+        self._selector.unregister(peer)
+        peer.close()
+        if peer is self._peer:
+            self._peer = None
+            log(INFO, "detached", pid=peer.pid, why=why)
+            self._notifier.status(self._status())
+        else:
+            self._lobby.remove(peer)
+
+    # --- commands -------------------------------------------------------------------------------
+
+    def _take(self, peer: Peer, message: Command | Malformed) -> None:
+        match message:
+            case Malformed(reason=reason):
+                self._count_malformed(peer, reason)
+                peer.send(Refused(0, "", f"malformed: {reason}"[:120], 0))
+            case Attach():
+                self._attach(peer, message)
+            case Hold() | Release() | MakeSafe() if peer is not self._peer:
+                peer.send(Refused(message.seq, "", "not attached", 0))
+            case Hold():
+                self._report(self._outputs.handle(HoldAsked(self._clock(), message)))
+            case Release():
+                self._report(self._outputs.handle(ReleaseAsked(self._clock(), message)))
+            case MakeSafe():
+                self._report(self._outputs.handle(SafeAsked(self._clock())))
+
+    def _attach(self, peer: Peer, hello: Attach) -> None:
+        reason = self._objection(peer, hello)
+        if reason:
+            log(WARNING, "refused", pid=peer.pid, uid=peer.uid, reason=reason)
+            peer.send(Refused(0, "", reason, 0))
+            if peer is not self._peer:
+                self._drop(peer, reason)
+            return
+        if peer is not self._peer:
+            if self._peer is not None:
+                self._drop(self._peer, "it has hung up")
+            self._lobby.remove(peer)
+            self._peer = peer
+        self._generation = hello.generation
+        self._telemetry_at_ns = self._clock()
+        peer.send(attached(self._board.profile, self._outputs))
+        log(INFO, "attached", pid=peer.pid, uid=peer.uid)
+        self._notifier.status(self._status())
+
+    def _objection(self, peer: Peer, hello: Attach) -> str:
+        if peer.uid not in self._uids:
+            return "forbidden"
+        if hello.version != VERSION:
+            return "version"
+        if hello.generation < self._generation:
+            return "superseded"
+        taken = self._peer is not None and self._peer is not peer
+        return "busy" if taken and not self._is_free() else ""
+
+    def _is_free(self) -> bool:
+        return self._peer is None or self._peer.is_gone or self._peer.has_hung_up()
+
+    def _report(self, reports: tuple[Switched | Refused, ...]) -> None:
+        for report in reports:
+            if isinstance(report, Switched):
+                state = report.state
+                log(INFO, "switched", output=state.name, on=int(state.on), cause=state.cause)
+            if self._peer is not None:
+                self._peer.send(report)
+        if self._peer is not None:
+            self._tend(self._peer)
+
+    def _count_malformed(self, peer: Peer, reason: str) -> None:
+        """Count what is no message; log the 1st, 2nd, 4th, 8th ... so that no log is flooded."""
+        self._malformed += 1
+        if self._malformed.bit_count() == 1:
+            log(WARNING, "malformed", pid=peer.pid, count=self._malformed, why=reason)
+
+    def _status(self) -> str:
+        outputs = self._outputs.states
+        on = sum(state.on for state in outputs)
+        link = f"controller {self._peer.pid}" if self._peer is not None else "no controller"
+        return f"{link}, {on} of {len(outputs)} outputs on, {len(self._board.troubles)} troubles"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the firmware; the entry point `rackgrid-firmware`."""
+    options = parse(argv)
+    try:
+        profile = load_profile(options.profile)
+    except ProfileError as fault:
+        for finding in fault.args:
+            log(ERROR, "profile", problem=finding)
+        return EX_CONFIG
+    try:
+        with contextlib.ExitStack() as stack:
+            _open(options, profile, stack).run()
+    except (DeviceError, OSError, ValueError) as fault:
+        log(ERROR, "failed", why=fault)
+        return 1
+    except Exception as fault:  # noqa: BLE001  # the outermost frame; the outputs were closed below
+        log(ERROR, "bug", why=repr(fault), where=_where(fault))
+        return 1
+    return 0
+
+
+def _open(options: Options, profile: Profile, stack: contextlib.ExitStack) -> Service:
+    """Open everything, the outputs first; the stack closes it, the outputs last."""
+    claim(options, stack)
+    notifier = Notifier()
+    stack.callback(notifier.close)
+    board = Board(profile, _ways(options, profile), on_health=_log_health)
+    stack.callback(board.close)
+    for trouble in board.troubles:
+        log(ERROR, "trouble", device=trouble.device, why=trouble.problem)
+    dwell = None
+    if options.runtime is not None:
+        dwell = DwellFile(options.runtime / "dwell.json", kernel_boot_id())
+    service = Service(
+        board,
+        Outputs(profile, board.relays, dwell),
+        open_door(options, stack),
+        notifier=notifier,
+        uids=options.uids,
+        telemetry_ns=options.telemetry_ns,
+    )
+    stack.callback(service.close)
+    service.stop_on(signal.SIGTERM, signal.SIGINT)
+    board.start()
+    log(INFO, "ready", board=profile.name, node=options.node, socket=options.socket)
+    return service
+
+
+def _ways(options: Options, profile: Profile) -> Ways:
+    if profile.driver == "mock" and options.plant is None:
+        raise ValueError(f"{options.profile}: a mock board needs a plant: add --plant SOCKET")
+    if profile.driver != "mock" and options.plant is not None:
+        raise ValueError(f"{options.profile}: a real board has no plant: leave out --plant")
+    return real_ways() if options.plant is None else mock_ways(profile, options.node, options.plant)
+
+
+def _log_health(health: Health) -> None:
+    if health.failing:
+        log(WARNING, "meter-failing", meter=health.meter, why=health.problem)
+    else:
+        log(INFO, "meter-works", meter=health.meter, failures=health.failures)
+
+
+def _where(fault: Exception) -> str:
+    frames = traceback.extract_tb(fault.__traceback__)
+    return " < ".join(f"{frame.name}:{frame.lineno}" for frame in reversed(frames))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
