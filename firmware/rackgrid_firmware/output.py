@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -35,9 +36,19 @@ from rackgrid_firmware.guard import (
     output_states,
     step,
 )
-from rackgrid_firmware.link import OutputState, Refused, Switched
-from rackgrid_firmware.profile import Profile
+from rackgrid_firmware.link import (
+    VERSION,
+    Attached,
+    OutputSpec,
+    OutputState,
+    Refused,
+    Switched,
+)
+from rackgrid_firmware.profile import OutputProfile, Profile
 
+SHED_NS = 50_000_000
+"""From a deadline to the open contact, at most: the loop's wake-up (a few ms on a busy Pi), and the
+relay's release time (10 ms: SRD-05VDC data sheet), with a margin."""
 UNAVAILABLE = "unavailable"
 """Cause of an output whose pin could not be claimed, and reason of what is refused for it."""
 
@@ -194,6 +205,32 @@ class Outputs:
 
     def _unavailable(self, name: str) -> OutputState:
         return OutputState(name, False, self._begun_ns, 0, 0, UNAVAILABLE, Verdict.UNKNOWN)
+
+
+def attached(profile: Profile, outputs: Outputs) -> Attached:
+    """Tell a controller what this board is and what it holds."""
+    return Attached(
+        version=VERSION,
+        board=profile.name,
+        base_mw=math.ceil(profile.base_w * 1e3),
+        hold_max_ns=_ns(profile.hold_max_s),
+        shed_ns=SHED_NS,
+        specs=tuple(map(_spec, profile.outputs)),
+        outputs=outputs.states,
+    )
+
+
+def _spec(output: OutputProfile) -> OutputSpec:
+    return OutputSpec(
+        name=output.name,
+        required=output.required,
+        nominal_mw=math.ceil(output.nominal_w * 1e3),
+        inrush_mw=math.ceil(max(output.inrush_w, output.nominal_w) * 1e3),
+        inrush_ns=_ns(output.inrush_s),
+        min_on_ns=_ns(output.min_on_s),
+        min_off_ns=_ns(output.min_off_s),
+        meter=output.meter,
+    )
 
 
 def _ns(seconds: float) -> int:

@@ -20,26 +20,24 @@ other means (`rackgrid_firmware.safe`); a profile that cannot be used is exit 78
 from __future__ import annotations
 
 import contextlib
-import math
 import selectors
 import signal
 import socket
 import time
 import traceback
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from rackgrid_firmware.board import Board, Ways, mock_ways, real_ways
 from rackgrid_firmware.errors import DeviceError, ProfileError
-from rackgrid_firmware.guard import HoldAsked, ReleaseAsked, SafeAsked, TimePassed
+from rackgrid_firmware.guard import Event, HoldAsked, ReleaseAsked, SafeAsked, TimePassed
 from rackgrid_firmware.link import (
     VERSION,
     Attach,
-    Attached,
     Command,
     Hold,
     MakeSafe,
     Malformed,
-    OutputSpec,
     Refused,
     Release,
     Switched,
@@ -48,43 +46,14 @@ from rackgrid_firmware.link import (
 from rackgrid_firmware.meter import Health
 from rackgrid_firmware.notify import ERROR, INFO, WARNING, Notifier, log
 from rackgrid_firmware.option import Options, claim, open_door, parse
-from rackgrid_firmware.output import DwellFile, Outputs, kernel_boot_id
+from rackgrid_firmware.output import DwellFile, Outputs, attached, kernel_boot_id
 from rackgrid_firmware.peer import Peer
-from rackgrid_firmware.profile import OutputProfile, Profile, load_profile
+from rackgrid_firmware.profile import Profile, load_profile
 
-SHED_NS = 50_000_000
-"""From a deadline to the open contact, at most: the loop's wake-up (a few ms on a busy Pi), and the
-relay's release time (10 ms: SRD-05VDC data sheet), with a margin."""
 EX_CONFIG = 78
 LOBBY_MAX = 8
 PACKETS_MAX = 32
 """So many packets of one connection are taken before the deadlines are looked at again."""
-
-
-def attached(profile: Profile, outputs: Outputs) -> Attached:
-    """Tell a controller what this board is and what it holds."""
-    return Attached(
-        version=VERSION,
-        board=profile.name,
-        base_mw=math.ceil(profile.base_w * 1e3),
-        hold_max_ns=round(profile.hold_max_s * 1e9),
-        shed_ns=SHED_NS,
-        specs=tuple(map(_spec, profile.outputs)),
-        outputs=outputs.states,
-    )
-
-
-def _spec(output: OutputProfile) -> OutputSpec:
-    return OutputSpec(
-        name=output.name,
-        required=output.required,
-        nominal_mw=math.ceil(output.nominal_w * 1e3),
-        inrush_mw=math.ceil(max(output.inrush_w, output.nominal_w) * 1e3),
-        inrush_ns=round(output.inrush_s * 1e9),
-        min_on_ns=round(output.min_on_s * 1e9),
-        min_off_ns=round(output.min_off_s * 1e9),
-        meter=output.meter,
-    )
 
 
 class Service:
@@ -121,6 +90,7 @@ class Service:
         self._peer: Peer | None = None
         self._lobby: list[Peer] = []
         self._generation = 0
+        self._handled = 0
         self._malformed = 0
         self._stopping = False
         self._telemetry_at_ns = 0
@@ -196,7 +166,8 @@ class Service:
         now_ns = self._clock()
         if self._peer is not None and self._telemetry_at_ns <= now_ns:
             self._telemetry_at_ns = max(self._telemetry_at_ns + self._telemetry_ns, now_ns)
-            self._peer.offer(Telemetry(now_ns, self._board.readings, self._outputs.states))
+            readings, states = self._board.readings, self._outputs.states
+            self._peer.offer(Telemetry(now_ns, readings, states, self._handled))
             self._tend(self._peer)
         if self._notifier.watchdog_ns is not None and self._ping_at_ns <= now_ns:
             self._ping_at_ns = now_ns + self._notifier.watchdog_ns // 4
@@ -260,12 +231,18 @@ class Service:
                 self._attach(peer, message)
             case Hold() | Release() | MakeSafe() if peer is not self._peer:
                 peer.send(Refused(message.seq, "", "not attached", 0))
+            case Hold() | Release() | MakeSafe():
+                self._handled = max(self._handled, message.seq)
+                self._report(self._outputs.handle(self._asked(message)))
+
+    def _asked(self, command: Hold | Release | MakeSafe) -> Event:
+        match command:
             case Hold():
-                self._report(self._outputs.handle(HoldAsked(self._clock(), message)))
+                return HoldAsked(self._clock(), command)
             case Release():
-                self._report(self._outputs.handle(ReleaseAsked(self._clock(), message)))
+                return ReleaseAsked(self._clock(), command)
             case MakeSafe():
-                self._report(self._outputs.handle(SafeAsked(self._clock())))
+                return SafeAsked(self._clock())
 
     def _attach(self, peer: Peer, hello: Attach) -> None:
         reason = self._objection(peer, hello)
@@ -281,6 +258,7 @@ class Service:
             self._lobby.remove(peer)
             self._peer = peer
         self._generation = hello.generation
+        self._handled = 0
         self._telemetry_at_ns = self._clock()
         peer.send(attached(self._board.profile, self._outputs))
         log(INFO, "attached", pid=peer.pid, uid=peer.uid)
@@ -305,9 +283,15 @@ class Service:
                 state = report.state
                 log(INFO, "switched", output=state.name, on=int(state.on), cause=state.cause)
             if self._peer is not None:
-                self._peer.send(report)
+                self._peer.send(self._dated(report))
         if self._peer is not None:
             self._tend(self._peer)
+
+    def _dated(self, report: Switched | Refused) -> Switched | Refused:
+        """Say which commands had been decided on by then."""
+        if isinstance(report, Switched):
+            return replace(report, handled=self._handled)
+        return report
 
     def _count_malformed(self, peer: Peer, reason: str) -> None:
         """Count what is no message; log the 1st, 2nd, 4th, 8th ... so that no log is flooded."""
