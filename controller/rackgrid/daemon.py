@@ -28,13 +28,19 @@ from rackgrid.adapters.trace import Trace
 from rackgrid.config import Config
 from rackgrid.config_units import node_settings
 from rackgrid.core.action import Action
-from rackgrid.core.event import FirmwareLost, LeaveRequested, OffersChanged, StopRequested
+from rackgrid.core.event import (
+    Event,
+    FirmwareLost,
+    LeaveRequested,
+    OffersChanged,
+    StopRequested,
+)
 from rackgrid.core.node import Node
 from rackgrid.core.picture import view
 from rackgrid.core.settings import SECOND_NS
 from rackgrid.core.view import View
-from rackgrid.driver import Driver
-from rackgrid.errors import TransportError
+from rackgrid.driver import Driver, guarded
+from rackgrid.errors import RackgridError, TransportError
 from rackgrid.identity import BootId
 from rackgrid.wire.message import Role
 from rackgrid.wire.seal import Keyring
@@ -97,7 +103,12 @@ class Daemon:
     """A running node."""
 
     def __init__(self, parts: Parts, api_port: int) -> None:
-        """Start a boot of the node; nothing is sent before `run`."""
+        """Start a boot of the node; nothing is sent before `run`.
+
+        Raises:
+            ConfigError: a file that the configuration names cannot be used.
+            StoreError: no terms can be reserved.
+        """
         self._parts = parts
         config = parts.config
         terms = parts.store.reserve_block(TERM_BLOCK)
@@ -117,6 +128,8 @@ class Daemon:
             Trace(config.mock.trace, config.node.name, monotonic_ns) if config.mock.trace else None
         )
         self._bridge = _bridge(config, self.view)
+        self._tick_guarded = guarded(self._tick, self._failed)
+        self._chore_guarded = guarded(self._chore, self._failed)
         self._suspend = SuspendWatch()
         self._loop = asyncio.get_running_loop()
         self._ended = asyncio.Event()
@@ -150,13 +163,15 @@ class Daemon:
     def leave(self) -> None:
         """Take the node out of the rack, then end."""
         self._leaving = True
-        self._driver.handle(LeaveRequested(monotonic_ns()))
-        self._tick()
+        self._tell(LeaveRequested(monotonic_ns()))
 
     def stop(self) -> None:
         """Detach: end, and let the outputs run on to their deadlines."""
-        self._driver.handle(StopRequested(monotonic_ns()))
-        self._tick()
+        self._tell(StopRequested(monotonic_ns()))
+
+    def _tell(self, event: Event) -> None:
+        guarded(lambda: self._driver.handle(event), self._failed)()
+        self._tick_guarded()
 
     # --- the loop --------------------------------------------------------------------------------
 
@@ -166,8 +181,7 @@ class Daemon:
             self._loop.add_signal_handler(number, self.stop)
         if self._bridge is not None:
             self._bridge.start()
-        self._chore()
-        self._tick()
+        self._chore_guarded()
         self._parts.notifier.ready(f"node {self._parts.config.node.name}")
         await self._ended.wait()
         self._parts.notifier.stopping("left" if self._leaving else "detached")
@@ -176,7 +190,9 @@ class Daemon:
 
     def _tick(self) -> None:
         """Take what has arrived, let time pass, and arm the timer for the next deadline."""
-        due_ns = self._driver.pump()
+        if self._ended.is_set():
+            return
+        self._driver.pump()
         self._look_at_readings()
         if self._parts.link.lost:
             self._parts.link.lost = False
@@ -187,7 +203,17 @@ class Daemon:
             return
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = self._loop.call_at(due_ns / SECOND_NS, self._tick)
+        self._timer = self._loop.call_at(self._driver.rest() / SECOND_NS, self._tick_guarded)
+
+    def _failed(self, fault: Exception) -> None:
+        """End: a promise cannot be kept, or this is a bug, and a new start is the cure of both."""
+        if isinstance(fault, RackgridError):
+            log.error("%s", fault)
+        else:
+            log.critical("a bug of rackgrid ends this node: outputs made safe", exc_info=fault)
+            self._parts.link.send(MakeSafe(0))
+        self._exit = 1
+        self._ended.set()
 
     def _look_at_readings(self) -> None:
         """Let metered sources follow their meters at once."""
@@ -203,14 +229,16 @@ class Daemon:
         """Do what is not worth a timer of its own."""
         if self._ended.is_set():
             return
-        self._loop.call_later(CHORE_S, self._chore)
+        self._loop.call_later(CHORE_S, self._chore_guarded)
         if self._suspend.slept_ns() > 0:
             self._woken()
             return
         offers = self._parts.sources.poll(monotonic_ns())
         if offers is not None:
             self._driver.handle(OffersChanged(monotonic_ns(), offers))
-        changed = not self._parts.link.connected and self._parts.link.connect()
+        # A link that was lost just now is told to the core before there is a new one.
+        link = self._parts.link
+        changed = not link.connected and not link.lost and link.connect()
         if self._chores % MEND_EVERY == 0:
             changed |= self._parts.group.mend()
         if changed:
@@ -229,7 +257,7 @@ class Daemon:
         link = (self._parts.link.fileno(),) if self._parts.link.connected else ()
         self._watched = (*self._parts.group.filenos(), *link)
         for number in self._watched:
-            self._loop.add_reader(number, self._tick)
+            self._loop.add_reader(number, self._tick_guarded)
 
     def _woken(self) -> None:
         """End after a suspend: monotonic deadlines stood still while the world went on."""

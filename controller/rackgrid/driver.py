@@ -7,6 +7,9 @@ relies on it leaves.
 
 Sockets are drained before time is let pass: a heartbeat that waits in the kernel's buffer is no
 silence. A loop that ran late says so to the core, which then accuses nobody.
+
+What cannot be helped ends the driver: a promise that cannot be kept, and a bug of ours. `guarded`
+is the outermost frame of the loop where either is caught.
 """
 
 from __future__ import annotations
@@ -26,6 +29,22 @@ LATE_NS = 50_000_000
 """A loop that wakes later than this after its deadline is late."""
 DRAIN_MAX = 8
 """Most batches read before time is let pass again: a flood must not stop the clock."""
+
+
+def guarded(step: Callable[[], None], failed: Callable[[Exception], None]) -> Callable[[], None]:
+    """Make a callback for the loop that hands on whatever it raises.
+
+    An event loop logs what a callback raises and goes on: a node would stay up that no longer
+    arms its timer. `failed` ends it instead.
+    """
+
+    def run() -> None:
+        try:
+            step()
+        except Exception as fault:  # noqa: BLE001 - the loop's outermost frame: `failed` ends it
+            failed(fault)
+
+    return run
 
 
 class Arrival(Protocol):
@@ -92,7 +111,11 @@ class StorePort(Protocol):
         ...
 
     def remember(self, pair: Pair) -> None:
-        """Keep in memory that survives the process."""
+        """Keep in memory that survives the process.
+
+        Raises:
+            StoreError: the promise cannot be kept.
+        """
         ...
 
 
@@ -127,19 +150,21 @@ class Driver:
         """Let one event happen."""
         self._perform(self.node.handle(event))
 
-    def pump(self) -> int:
-        """Take everything that has arrived, let time pass, and say when to come back.
+    def pump(self) -> None:
+        """Take everything that has arrived, and let time pass.
 
-        Returns:
-            The time of the next deadline, ns.
+        Raises:
+            StoreError: a promise cannot be kept; the driver has ended.
         """
         now_ns = self._clock()
         if now_ns - self._due_ns > LATE_NS:
             self.handle(LoopLate(now_ns, now_ns - self._due_ns))
         self._drain()
-        now_ns = self._clock()
-        self.handle(TimePassed(now_ns))
-        self._due_ns = self.node.next_deadline_ns(now_ns)
+        self.handle(TimePassed(self._clock()))
+
+    def rest(self) -> int:
+        """Say when to pump again, ns; asked after the last event, since each may change it."""
+        self._due_ns = self.node.next_deadline_ns(self._clock())
         return self._due_ns
 
     def _drain(self) -> None:
@@ -162,20 +187,22 @@ class Driver:
                     self._group.unicast(action.to, action.message)
                 case Instruct():
                     self._firmware.send(action.command)
-                case ReserveTerms():
-                    self._reserve(action.until)
-                case Remember():
-                    self._store.remember(action.pair)
+                case ReserveTerms() | Remember():
+                    self._keep(action)
                 case Left():
                     self.ended = True
                     self._publish(action)
                 case _:
                     self._publish(action)
 
-    def _reserve(self, until: int) -> None:
+    def _keep(self, promise: ReserveTerms | Remember) -> None:
         try:
-            self._store.reserve_terms(until)
+            match promise:
+                case ReserveTerms():
+                    self._store.reserve_terms(promise.until)
+                case Remember():
+                    self._store.remember(promise.pair)
         except StoreError:
-            # A term that is not durably reserved may be used twice: better no broker than that.
+            # A term that may be used twice, a pair that may be forgotten: better no node than that.
             self.ended = True
             raise

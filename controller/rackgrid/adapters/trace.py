@@ -7,6 +7,7 @@ file of its own beside it. Times are CLOCK_MONOTONIC, which all processes of a m
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,6 +20,9 @@ from rackgrid.core.action import (
     RoleChanged,
 )
 from rackgrid.core.reason import UC
+from rackgrid.errors import ConfigError
+
+log = logging.getLogger(__name__)
 
 
 class Trace:
@@ -28,9 +32,17 @@ class Trace:
         """Open the file for appending; a node that restarts goes on in its file.
 
         Raises:
-            OSError: if it cannot be written.
+            ConfigError: if it cannot be written.
         """
-        self._file = path.with_name(f"{path.name}.{node}").open("a", buffering=1, encoding="utf-8")
+        own = path.with_name(f"{path.name}.{node}")
+        try:
+            self._file = own.open("a", buffering=1, encoding="utf-8")
+        except OSError as fault:
+            raise ConfigError(
+                f"[mock] trace: cannot write {own}: {fault.strerror}; name a file in a folder that"
+                " is there and that this user may write"
+            ) from fault
+        self._is_lossy = False
         self._node = node
         self._clock = clock
 
@@ -65,4 +77,10 @@ class Trace:
 
     def _write(self, event: str, **fields: object) -> None:
         line = {"t_ns": self._clock(), "node": self._node, "event": event, **fields}
-        self._file.write(json.dumps(line) + "\n")
+        try:
+            self._file.write(json.dumps(line) + "\n")
+        except OSError as fault:
+            # A full disk takes the record of what the node does, and not the node.
+            if not self._is_lossy:
+                log.error("trace %s: %s; lines are missing from here on", self._file.name, fault)
+            self._is_lossy = True

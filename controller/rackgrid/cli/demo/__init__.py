@@ -9,9 +9,12 @@ events are printed as lines.
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from rackgrid.cli.exit import Exit
 
 if TYPE_CHECKING:
     from rackgrid.cli.verb import Verbs
@@ -44,8 +47,13 @@ def run(args: argparse.Namespace) -> int:
     from rackgrid.cli.demo.stage import Stage
 
     events = load_script(args.script) if args.script else default_script(args.nodes)
-    with DemoRack(args.nodes, args.seed) as rack:
-        return Stage(rack, events, args.seconds, _audience(args)).run()
+    # Until the stage takes the signals over, either unwinds the rack that is being made.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with DemoRack(args.nodes, args.seed) as rack:
+            return Stage(rack, events, args.seconds, _audience(args)).run()
+    except KeyboardInterrupt:
+        return Exit.OK
 
 
 def _audience(args: argparse.Namespace) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -17,12 +18,14 @@ from rackgrid.adapters import child
 from rackgrid.adapters.child import Child
 from rackgrid.adapters.keys import new_group_key
 from rackgrid.cli.demo.script import GRID_PRICE, PANEL_W
+from rackgrid.errors import RackgridError
 from rackgrid_firmware.mock.client import PlantControl
 
 GROUP = "224.0.0.224"
 CAPACITY_W_PER_NODE = 17.0
 GRID_W_PER_NODE = 9.0
 PANEL_NODE = "pi-1"
+_PORTS = range(20000, 32000)
 
 _PROFILE = """\
 [board]
@@ -169,15 +172,22 @@ class DemoRack:
     """Makes the rack on entering, and leaves no process and no file on leaving."""
 
     def __init__(self, count: int, seed: int) -> None:
+        """Choose where everything will be.
+
+        Args:
+            count: of nodes.
+            seed: of the mock world's noise.
+        """
         self.folder = Path(tempfile.mkdtemp(prefix="rackgrid-demo-"))
         self.trace = self.folder / "trace"
+        self._port, *api_ports = _free_ports(1 + count)
         self.nodes = [
-            DemoNode(f"pi-{i}", self.folder / f"pi-{i}", _free_port()) for i in range(1, count + 1)
+            DemoNode(f"pi-{i}", self.folder / f"pi-{i}", port)
+            for i, port in enumerate(api_ports, 1)
         ]
         self._seed = seed
         self._undo = ExitStack()
         self._control: PlantControl | None = None
-        self._port = _free_port(socket.SOCK_DGRAM)
 
     def __enter__(self) -> DemoRack:
         with ExitStack() as undo:
@@ -300,8 +310,22 @@ class DemoRack:
         )
 
 
-def _free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
+def _free_ports(count: int) -> list[int]:
+    """Find ports that nobody has, below those that the kernel gives to outgoing connections.
+
+    A node that is killed leaves its port free for a while, and must find it so when it comes back.
+    """
+    ports: list[int] = []
+    with ExitStack() as probes:
+        for port in random.sample(_PORTS, len(_PORTS)):
+            for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+                probe = probes.enter_context(socket.socket(socket.AF_INET, kind))
+                try:
+                    probe.bind(("127.0.0.1", port))
+                except OSError:
+                    break
+            else:
+                ports.append(port)
+            if len(ports) == count:
+                return ports
+    raise RackgridError(f"no {count} free ports on 127.0.0.1 from {_PORTS[0]} to {_PORTS[-1]}")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import select
 import signal
+import socket
 import time
 import urllib.error
 import urllib.request
@@ -40,21 +42,27 @@ class Stage:
         self._tails = [Tail(rack.trace.with_name(f"trace.{n.name}")) for n in rack.nodes]
         self._killed: DemoNode | None = None
         self._stopping = False
+        # Not an Event: its lock is taken in `wait`, and a signal's handler would wait for it there.
+        self._waker, self._wake_end = socket.socketpair()
         self._said: list[str] = []
 
     def run(self) -> int:
         """Perform until the end; a signal ends it cleanly."""
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._stop)
-        if self._audience == "screen":
-            self._run_on_screen()
-        else:
-            self._announce()
-            self._play(self._look)
+        with self._waker, self._wake_end:
+            if self._audience == "screen":
+                self._run_on_screen()
+            else:
+                self._announce()
+                self._play(self._look)
+            self._stopping = True  # whatever signal comes now, the rack is being ended already
         return Exit.OK
 
     def _stop(self, _number: int, _frame: FrameType | None) -> None:
-        self._stopping = True
+        if not self._stopping:
+            self._stopping = True
+            self._wake_end.send(b"x")
 
     def _announce(self) -> None:
         nodes = [
@@ -90,7 +98,7 @@ class Stage:
                 self._do(self._deeds.pop(0), elapsed)
             self._follow(elapsed)
             look()
-            time.sleep(LOOK_S)
+            select.select([self._waker], [], [], LOOK_S)
 
     def _look(self) -> None:
         """Lines and programs are told as things happen."""
@@ -99,27 +107,38 @@ class Stage:
 
     def _do(self, deed: Deed, elapsed: float) -> None:
         node = self._target(deed)
-        match deed.do:
-            case "sun":
-                self._rack.set_sun(deed.watts)
-            case "tariff":
-                self._rack.set_tariff(deed.price)
-            case "load":
-                self._rack.set_load(deed.node, deed.output, deed.watts)
-            case "kill" if node is not None:
-                self._rack.kill(node)
-                self._killed = node
-            case "start" if node is not None:
-                self._rack.revive(node)
-            case _:
-                self._tell(elapsed, f"{deed.do}: there is no node {deed.node!r} to do it to", {})
-                return
+        try:
+            self._carry_out(deed, node)
+        except ValueError as fault:
+            self._tell(elapsed, f"{deed.do}: {fault}", {})
+            return
         name = f" ({node.name})" if node else ""
         pid = node.controller.pid if node and node.controller else None
         details: Line = {"do": deed.do, "node": node.name if node else deed.node}
         if deed.do == "start":
             details["controller_pid"] = pid
         self._tell(elapsed, f"{deed.say}{name}", details)
+
+    def _carry_out(self, deed: Deed, node: DemoNode | None) -> None:
+        """Do it.
+
+        Raises:
+            ValueError: the rack has nothing to do it to; says what.
+        """
+        match deed.do:
+            case "sun":
+                self._rack.set_sun(deed.watts)
+            case "tariff":
+                self._rack.set_tariff(deed.price)
+            case "load" if node is not None:
+                self._rack.set_load(node.name, deed.output, deed.watts)
+            case "kill" if node is not None:
+                self._rack.kill(node)
+                self._killed = node
+            case "start" if node is not None:
+                self._rack.revive(node)
+            case _:
+                raise ValueError(f"there is no node {deed.node!r} to do it to")
 
     def _target(self, deed: Deed) -> DemoNode | None:
         if deed.do == "start" and not deed.node:
