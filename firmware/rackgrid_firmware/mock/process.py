@@ -65,6 +65,7 @@ class PlantProcess:
     def __init__(
         self, plant: Plant, path: str, *, trace: TextIO | None = None, strict_gpiod: bool = False
     ) -> None:
+        self._listener = listen_at(path)
         self._plant = plant
         self._desk = Desk(plant)
         self._trace = trace
@@ -72,7 +73,6 @@ class PlantProcess:
         self._selector = selectors.DefaultSelector()
         self._clients: set[_Client] = set()
         self._stop_reader, self._stop_writer = socket.socketpair()
-        self._listener = listen_at(path)
         self._selector.register(self._listener, selectors.EVENT_READ, None)
         self._selector.register(self._stop_reader, selectors.EVENT_READ, None)
 

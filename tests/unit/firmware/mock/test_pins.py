@@ -1,0 +1,58 @@
+"""Fails if a mock pin drives the plant to a level that the relay did not ask for, or remembers."""
+
+from __future__ import annotations
+
+import pytest
+
+from rackgrid_firmware.errors import DeviceUnavailable
+from rackgrid_firmware.mock.pins import PlantFactory
+from rackgrid_firmware.relay import Relay
+
+
+class Port:
+    def __init__(self) -> None:
+        self.driven: list[tuple[int, bool]] = []
+
+    def drive(self, gpio: int, level: bool) -> None:
+        self.driven.append((gpio, level))
+
+
+@pytest.mark.parametrize("active_high", [True, False])
+@pytest.mark.parametrize("safe_on", [True, False])
+def test_pin_whole_life_drives_what_the_relay_says(active_high: bool, safe_on: bool) -> None:
+    port = Port()
+    safe = safe_on == active_high
+    relay = Relay("fan", 17, active_high=active_high, safe_on=safe_on, factory=PlantFactory(port))
+    relay.energise(not safe_on)
+    relay.energise(not safe_on)
+    relay.close()
+    assert port.driven == [(17, safe), (17, not safe), (17, safe)]
+
+
+def test_pin_switched_often_keeps_no_history() -> None:
+    port = Port()
+    factory = PlantFactory(port)
+    relay = Relay("fan", 17, active_high=True, safe_on=False, factory=factory)
+    for count in range(100):
+        relay.energise(count % 2 == 0)
+    assert len(port.driven) == 101
+    assert len(factory.pin(17).states) <= 1
+    relay.close()
+
+
+def test_pin_of_the_i2c_bus_is_claimed_without_its_pull_up_showing() -> None:
+    port = Port()
+    relay = Relay("fan", 2, active_high=True, safe_on=False, factory=PlantFactory(port))
+    assert port.driven == [(2, False)]
+    relay.close()
+
+
+def test_pin_that_is_no_gpio_is_unavailable() -> None:
+    with pytest.raises(DeviceUnavailable, match="99"):
+        Relay("fan", 99, active_high=True, safe_on=False, factory=PlantFactory(Port()))
+
+
+def test_pin_asked_to_become_an_input_refuses() -> None:
+    factory = PlantFactory(Port())
+    with pytest.raises(RuntimeError, match="input"):
+        factory.pin(17).function = "input"
