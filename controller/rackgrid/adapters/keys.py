@@ -2,8 +2,8 @@
 
 The *identity* is an Ed25519 key pair, made at the first start. Its public half names the node: the
 node id is 64 bits of its hash, so nobody hands out numbers, and a node can later sign what it says.
-Making one needs `cryptography`, which takes a Pi a second to import; so both halves are stored, and
-every later start reads a line of text.
+Making one needs `cryptography`, which takes a Pi a second to import and 10 MB to keep; so it is
+made once, in a process of its own, both halves are stored, and every start reads a line of text.
 
 The *group key* is 32 random bytes, the same file on every node. Whoever can read it can elect
 itself broker, so a file that others can read is refused. A systemd credential shows the group as a
@@ -19,6 +19,8 @@ import logging
 import os
 import secrets
 import stat
+import subprocess
+import sys
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -60,7 +62,7 @@ def load_identity(state_dir: Path) -> Identity:
     path = state_dir / IDENTITY_FILE
     try:
         if not path.exists():
-            _make_identity(path)
+            _make_elsewhere(state_dir)
         _, public = _read_identity(path)
     except OSError as fault:
         if isinstance(fault, StoreError):
@@ -70,6 +72,16 @@ def load_identity(state_dir: Path) -> Identity:
             "the user that runs rackgrid, and make the disk writable"
         ) from fault
     return Identity(node_id_of(public), public)
+
+
+def _make_elsewhere(state_dir: Path) -> None:
+    """Make the identity in a process that ends, so that the daemon never holds the library."""
+    state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    argv = [sys.executable, "-m", __name__, str(state_dir)]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)  # noqa: S603 - ourselves
+    if done.returncode != 0:
+        lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
+        raise StoreError(f"cannot make this node's identity in {state_dir}: {lines[-1]}")
 
 
 def _make_identity(path: Path) -> None:
@@ -87,7 +99,6 @@ def _make_identity(path: Path) -> None:
         serialization.PrivateFormat.Raw,
         serialization.NoEncryption(),
     )
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
         _write_new(path, _identity_text(seed, public))
     except FileExistsError:
@@ -207,3 +218,7 @@ def _others_may_read(path: Path) -> bool:
     if credentials and path.resolve().is_relative_to(Path(credentials).resolve()):
         return bool(mode & stat.S_IRWXO)
     return bool(mode & (stat.S_IRWXG | stat.S_IRWXO))
+
+
+if __name__ == "__main__":
+    _make_identity(Path(sys.argv[1]) / IDENTITY_FILE)

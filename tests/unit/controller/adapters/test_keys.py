@@ -61,6 +61,7 @@ def test_identity_key_whose_id_would_be_zero_is_drawn_again(
         return NodeId(0 if public == asked[0] else 5)
 
     monkeypatch.setattr(keys, "node_id_of", first_is_zero)
+    keys._make_identity(tmp_path / "identity")
     identity = load_identity(tmp_path)
     assert identity.node_id == 5
     assert identity.public_key != asked[0]
