@@ -1,0 +1,379 @@
+"""A rack of real daemons: each node in a network namespace of its own, on one bridge.
+
+One plant stands for the copper of all (a Unix socket is not bound to a network namespace), each
+node has a firmware and a controller. Whoever leaves the rig has had the whole trace checked: the
+feed was never oversubscribed, and no required load was ever off.
+
+    with Rig(3) as rig:
+        rig.start()
+        rig.wait_for_broker()
+        rig.node(3).kill()
+"""
+
+from __future__ import annotations
+
+import json
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from tests.rack.lan import Host, Lan
+from tests.rack.truth import Draw, Edge, breaches, draws, edges, lines
+
+from rackgrid.adapters import child
+from rackgrid.adapters.keys import new_group_key
+from rackgrid_firmware.mock.client import PlantControl
+
+State = dict[str, Any]
+
+DEADLINE_S = 15.0
+API_PORT = 8470
+FLOOR_W = 6.5
+"""Of each node: 2.5 W of electronics and a server of 4 W."""
+AMPLE_W_PER_NODE = 30.0
+"""Enough for every load, and for a restarted node to be counted twice for a while."""
+FLEXIBLE = ("lamp", "pump")
+
+BOARD = """\
+[board]
+name = "rig"
+driver = "{driver}"
+base_w = 2.5
+stagger_s = 0.05
+
+[[meter]]
+name = "server"
+address = 0x40
+shunt_ohms = 0.1
+
+[[meter]]
+name = "lamp"
+address = 0x41
+shunt_ohms = 0.1
+
+[[output]]
+name = "server"
+gpio = 17
+required = true
+nominal_w = 4.0
+meter = "server"
+mock = {{ draw_w = 3.6, noise = 0.05 }}
+
+[[output]]
+name = "lamp"
+gpio = 22
+nominal_w = 6.0
+inrush_w = 9.0
+inrush_s = 0.05
+meter = "lamp"
+mock = {{ draw_w = 5.7, noise = 0.02 }}
+
+[[output]]
+name = "pump"
+gpio = 27
+active_high = false
+nominal_w = 8.0
+inrush_w = 12.0
+inrush_s = 0.05
+mock = {{ draw_w = 7.5 }}
+"""
+
+CONFIG = """\
+[rack]
+name = "rig"
+interface = "{interface}"
+key_file = "{key_file}"
+{rack}
+
+[feed]
+capacity_w = {capacity_w}
+
+[node]
+name = "{name}"
+priority = {priority}
+board = "board.toml"
+state_dir = "state"
+runtime_dir = "run"
+
+[[source]]
+name = "grid"
+price = 0.25
+
+[[load]]
+name = "server"
+kind = "required"
+
+[[load]]
+name = "lamp"
+kind = "flexible"
+worth = 0.50
+
+[[load]]
+name = "pump"
+kind = "flexible"
+worth = 0.40
+
+[web]
+port = {api_port}
+
+[mock]
+plant = "{plant}"
+trace = "{trace}"
+"""
+
+
+def wait_until(what: str, condition: Callable[[], object], deadline_s: float = DEADLINE_S) -> None:
+    """Look until the condition holds.
+
+    Raises:
+        AssertionError: it does not in time.
+    """
+    end = time.monotonic() + deadline_s
+    while not condition():
+        assert time.monotonic() < end, f"not within {deadline_s:g} s: {what}"
+        select.select([], [], [], 0.02)
+
+
+class RigNode:
+    """One node: its host, its files and its two processes."""
+
+    def __init__(self, folder: Path, host: Host, trace: Path) -> None:
+        self.name = f"pi-{host.number}"
+        self.host = host
+        self.folder = folder
+        self.config = folder / "rackgrid.toml"
+        self.log = folder / "controller.log"
+        self.trace = trace.with_name(f"{trace.name}.{self.name}")
+        self.firmware: subprocess.Popen[str] | None = None
+        self.controller: subprocess.Popen[str] | None = None
+
+    @property
+    def running(self) -> bool:
+        """Whether the controller runs."""
+        return self.controller is not None and self.controller.poll() is None
+
+    def start_firmware(self, plant: Path) -> None:
+        """Start the firmware, and wait until it serves."""
+        words = ["--profile", str(self.folder / "board.toml"), "--node", self.name]
+        words += ["--socket", str(self.folder / "run/firmware.sock"), "--plant", str(plant)]
+        words += ["--runtime", str(self.folder / "run")]
+        self.firmware = self._run("firmware", ["-m", "rackgrid_firmware.service", *words])
+
+    def start(self) -> None:
+        """Start the controller."""
+        words = ["-m", "rackgrid", "run", "--attach", "--config", str(self.config)]
+        self.controller = self._run("controller", words)
+
+    def kill(self) -> None:
+        """Kill the controller: no goodbye. The firmware goes on by itself."""
+        assert self.controller is not None
+        self.controller.send_signal(signal.SIGKILL)
+        self.controller.wait(DEADLINE_S)
+
+    def state(self) -> State:
+        """Ask its API, on its own host; empty while nobody answers."""
+        try:
+            return self.ask("/api/state")
+        except OSError:
+            return {}
+
+    def ask(self, path: str) -> State:
+        """Get an answer of its API, whatever its status."""
+        url = f"http://127.0.0.1:{API_PORT}{path}"
+        with self.host.entered():
+            try:
+                with urllib.request.urlopen(url, timeout=5) as answer:
+                    return json.load(answer)
+            except urllib.error.HTTPError as refusal:
+                with refusal:
+                    return {"status": refusal.code, **json.load(refusal)}
+
+    def rackgrid(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run a `rackgrid` command on this host, to its end."""
+        process = self.host.run(
+            [sys.executable, "-m", "rackgrid", *words],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=self.folder,
+        )
+        out, err = process.communicate(timeout=DEADLINE_S)
+        return subprocess.CompletedProcess(words, process.returncode, out, err)
+
+    def said(self, event: str, since_ns: int = 0) -> list[dict[str, Any]]:
+        """The lines of that event which the controller has traced since."""
+        return [
+            x for x in lines(self.trace) if x["event"] == event and int(str(x["t_ns"])) >= since_ns
+        ]
+
+    def _run(self, name: str, words: Sequence[str]) -> subprocess.Popen[str]:
+        with (self.folder / f"{name}.log").open("a") as log:
+            return self.host.run(
+                [sys.executable, *words],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=self.folder,
+            )
+
+
+class Rig:
+    """The rack; a context manager that ends every process and checks the whole trace."""
+
+    def __init__(
+        self,
+        count: int,
+        *,
+        capacity_w: float | None = None,
+        priorities: Mapping[int, int] | None = None,
+        rack: Mapping[str, object] | None = None,
+        driver: str = "mock",
+    ) -> None:
+        """Choose.
+
+        Args:
+            count: of nodes; node n has the name `pi-n`.
+            capacity_w: of the feed; None for plenty.
+            priorities: by node number; else a node's number is its priority.
+            rack: further keys of the table `[rack]`.
+        """
+        self.count = count
+        self.capacity_w = AMPLE_W_PER_NODE * count if capacity_w is None else capacity_w
+        self._priorities = priorities or {}
+        self._rack = {"expect": count, "preempt_after_s": 60.0, **(rack or {})}
+        self._driver = driver
+        self._undo = ExitStack()
+
+    def __enter__(self) -> Rig:
+        with ExitStack() as undo:
+            self.folder = Path(tempfile.mkdtemp(prefix="rg-"))
+            undo.callback(shutil.rmtree, self.folder)
+            self.trace = self.folder / "trace"
+            self.plant = self.folder / "plant.sock"
+            self.key_file = self.folder / "rack.key"
+            new_group_key(self.key_file)
+            world = child.start_plant(
+                self.plant, seed=1, trace=self.trace, log=self.folder / "plant.log"
+            )
+            undo.callback(world.stop)
+            child.wait_for_socket(self.plant, world)
+            self.control = PlantControl(self.plant)
+            undo.callback(self.control.close)
+            self.lan = undo.enter_context(Lan(self.count))
+            self.nodes = tuple(self._make(host) for host in self.lan.hosts)
+            self._undo = undo.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        try:
+            if error is None:
+                self.check()
+            else:
+                self._show_logs()
+        finally:
+            self._undo.close()
+
+    # --- making it run ---------------------------------------------------------------------------
+
+    def start(self, *numbers: int) -> None:
+        """Start these nodes, or all."""
+        chosen = [self.node(n) for n in numbers] or list(self.nodes)
+        for node in chosen:
+            node.start_firmware(self.plant)
+        for node in chosen:
+            wait_until(f"{node.name}'s firmware", (node.folder / "run/firmware.sock").is_socket)
+            node.start()
+
+    def node(self, number: int) -> RigNode:
+        """The node of that number, counted from 1."""
+        return self.nodes[number - 1]
+
+    def _make(self, host: Host) -> RigNode:
+        folder = self.folder / f"pi-{host.number}"
+        (folder / "run").mkdir(parents=True)
+        node = RigNode(folder, host, self.trace)
+        (folder / "board.toml").write_text(BOARD.format(driver=self._driver))
+        node.config.write_text(
+            CONFIG.format(
+                interface="eth0",
+                key_file=self.key_file,
+                rack="\n".join(f"{key} = {json.dumps(value)}" for key, value in self._rack.items()),
+                capacity_w=self.capacity_w,
+                name=node.name,
+                priority=self._priorities.get(host.number, host.number),
+                api_port=API_PORT,
+                plant=self.plant,
+                trace=self.trace,
+            )
+        )
+        return node
+
+    # --- looking ---------------------------------------------------------------------------------
+
+    def wait_for_broker(
+        self, broker: RigNode | None = None, among: Sequence[RigNode] | None = None
+    ) -> State:
+        """Wait until these nodes follow one broker at a known price, and return its view."""
+        nodes = list(among or self.nodes)
+
+        def agreed() -> bool:
+            states = [node.state() for node in nodes]
+            if not all(states) or any(s["price"]["value"] is None for s in states):
+                return False
+            pairs = {(s["term"], s["broker_id"]) for s in states}
+            names = {s["broker"] for s in states}
+            roles = [s["role"] for s in states]
+            return (
+                len(pairs) == 1
+                and roles.count("broker") == 1
+                and roles.count("member") == len(nodes) - 1
+                and (broker is None or names == {broker.name})
+            )
+
+        wait_until(f"one broker among {[n.name for n in nodes]}", agreed)
+        return nodes[0].state()
+
+    def wait_for_loads(self, nodes: Sequence[RigNode] | None = None, on: bool = True) -> None:
+        """Wait until every flexible load of these nodes truly draws, or none does."""
+        names = [node.name for node in nodes or self.nodes]
+
+        def followed() -> bool:
+            truth = self.control.draws()["nodes"]
+            return all((truth[n]["loads"][load] > 0) is on for n in names for load in FLEXIBLE)
+
+        wait_until(f"every flexible load {'on' if on else 'off'} at {names}", followed)
+
+    def draws(self) -> list[Draw]:
+        """The truth so far."""
+        return draws(self.trace)
+
+    def edges(self, since_ns: int, nodes: Sequence[RigNode]) -> list[Edge]:
+        """What was switched since then at these nodes."""
+        names = {node.name for node in nodes}
+        return [e for e in edges(self.draws()) if e.t_ns >= since_ns and e.node in names]
+
+    def check(self) -> None:
+        """Hold the whole trace to the laws: the capacity, and what is required."""
+        trace = self.draws()
+        found = breaches(trace, self.capacity_w, ["server"])
+        assert not found, "\n".join(found)
+
+    def _show_logs(self) -> None:
+        """Put what the processes said into the report of the failed test."""
+        for path in sorted(self.folder.glob("**/*.log")):
+            print(f"--- {path.relative_to(self.folder)}\n{path.read_text()[-4000:]}")
