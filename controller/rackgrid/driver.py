@@ -160,7 +160,10 @@ class Driver:
         if now_ns - self._due_ns > LATE_NS:
             self.handle(LoopLate(now_ns, now_ns - self._due_ns))
         self._drain()
-        self.handle(TimePassed(self._clock()))
+        now_ns = self._clock()
+        # Every event also does what is due by then: time alone is an event only when it is due.
+        if self.node.next_deadline_ns(now_ns) <= now_ns:
+            self.handle(TimePassed(now_ns))
 
     def rest(self) -> int:
         """Say when to pump again, ns; asked after the last event, since each may change it."""
