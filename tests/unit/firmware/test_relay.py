@@ -246,7 +246,14 @@ def test_factory_chip_does_not_open_says_why(
     advice: str,
 ) -> None:
     lgpio.open_fault = "can not open gpiochip"
-    monkeypatch.setattr("rackgrid_firmware.relay.glob.glob", lambda _: chips)
-    monkeypatch.setattr("rackgrid_firmware.relay.os.access", lambda *_: usable)
+
+    def found(_: str) -> list[str]:
+        return chips
+
+    def may(*_: object) -> bool:
+        return usable
+
+    monkeypatch.setattr("rackgrid_firmware.relay.glob.glob", found)
+    monkeypatch.setattr("rackgrid_firmware.relay.os.access", may)
     with pytest.raises(kind, match=advice):
         pi_factory()

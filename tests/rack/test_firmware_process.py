@@ -1,0 +1,285 @@
+"""A firmware as a real process: what holds when everything above it fails.
+
+Fails if a load stays on past its deadline for whatever its controller does, or if a pin changes
+that nobody switched. Needs no root.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.rack.bench import PATIENCE_S, PROFILE, Link, S, World, take, until
+
+from rackgrid_firmware.device import Quality
+from rackgrid_firmware.link import Attached, Hold, Switched, Telemetry
+
+
+@pytest.fixture
+def build(tmp_path: Path) -> Iterator[Callable[..., World]]:
+    with contextlib.ExitStack() as stack:
+
+        def make(*options: str, **settings: Any) -> World:
+            world = World(tmp_path, *options, **settings)
+            stack.callback(world.close)
+            return world
+
+        yield make
+
+
+@pytest.fixture
+def link_to() -> Iterator[Callable[..., Link]]:
+    with contextlib.ExitStack() as stack:
+
+        def connect(world: World, **options: Any) -> Link:
+            link = Link(world.socket, **options)
+            stack.callback(link.socket.close)
+            return link
+
+        yield connect
+
+
+CONTROLLER = """
+import socket, sys, time
+from rackgrid_firmware.link import VERSION, Attach, Hold, encode
+link = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+link.connect(sys.argv[1])
+link.send(encode(Attach(VERSION, 1)))
+deadline_ns = time.monotonic_ns() + int(sys.argv[2])
+link.send(encode(Hold(1, "fan", deadline_ns)))
+print(deadline_ns, flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("fate", ["killed", "stopped", "hung"])
+def test_dead_man_controller_is_gone_the_load_ends_at_its_deadline(
+    build: Callable[..., World], fate: str
+) -> None:
+    world = build()
+    firmware = world.start_firmware()
+    with subprocess.Popen(
+        [sys.executable, "-c", CONTROLLER, str(world.socket), str(S)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as controller:
+        world.children.append(controller)
+        assert controller.stdout is not None
+        deadline_ns = int(controller.stdout.readline())
+        until(lambda: world.loads()["fan"] == 10.0)
+        if fate != "hung":
+            controller.send_signal(signal.SIGKILL if fate == "killed" else signal.SIGSTOP)
+        (end_ns,) = until(world.fan_ends_ns)
+        controller.send_signal(signal.SIGCONT)
+        controller.kill()
+    assert end_ns >= deadline_ns, "it ran for its whole hold"
+    assert world.loads() == {"fan": 0.0, "switch": 4.0}
+    assert world.says("output=fan on=0 cause=deadline")
+    assert firmware.poll() is None
+
+
+def test_dead_man_controller_that_renews_keeps_the_load_on(
+    build: Callable[..., World], link_to: Callable[..., Link]
+) -> None:
+    world = build()
+    world.start_firmware()
+    link = link_to(world)
+    end_ns = time.monotonic_ns() + 2 * S
+    seq = deadline_ns = 0
+    while time.monotonic_ns() < end_ns:
+        seq += 1
+        deadline_ns = time.monotonic_ns() + S
+        link.send(Hold(seq, "fan", deadline_ns))
+        take(link, Telemetry)
+    (off_ns,) = until(world.fan_ends_ns)
+    assert off_ns >= deadline_ns
+
+
+def test_sigterm_makes_safe_and_exits_0(
+    build: Callable[..., World], link_to: Callable[..., Link]
+) -> None:
+    world = build()
+    firmware = world.start_firmware()
+    link = link_to(world)
+    link.send(Hold(1, "fan", time.monotonic_ns() + 4 * S))
+    assert take(link, Switched).state.on
+    firmware.send_signal(signal.SIGTERM)
+    assert take(link, Switched).state.cause == "safe"
+    assert firmware.wait(PATIENCE_S) == 0
+    assert world.control.levels("n1") == {17: False, 18: False}, "driven, each at its safe level"
+    assert world.loads() == {"fan": 0.0, "switch": 4.0}
+    assert not world.socket.exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "fan_w"), [((), 10.0), (("--strict-gpiod",), 0.0)], ids=["keeps", "strict"]
+)
+def test_killed_firmware_leaves_its_pins_to_the_kernel(
+    build: Callable[..., World],
+    link_to: Callable[..., Link],
+    options: tuple[str, ...],
+    fan_w: float,
+) -> None:
+    world = build(*options)
+    firmware = world.start_firmware()
+    link = link_to(world)
+    link.send(Hold(1, "fan", time.monotonic_ns() + S))
+    deadline_ns = take(link, Switched).state.deadline_ns
+    firmware.kill()
+    firmware.wait(PATIENCE_S)
+    until(lambda: time.monotonic_ns() > deadline_ns)
+    until(lambda: world.loads()["fan"] == fan_w)
+
+
+def test_restarted_firmware_starts_safe_and_keeps_min_off(
+    build: Callable[..., World], link_to: Callable[..., Link]
+) -> None:
+    world = build(min_off_s=1.5)
+    firmware = world.start_firmware()
+    link = link_to(world)
+    link.send(Hold(1, "fan", time.monotonic_ns() + 5 * S))
+    on = take(link, Switched).state
+    firmware.kill()
+    firmware.wait(PATIENCE_S)
+    assert world.loads()["fan"] == 10.0
+    world.start_firmware()
+    until(lambda: world.loads()["fan"] == 0.0)
+    (off_ns,) = world.fan_ends_ns()
+    again = link_to(world, generation=2)
+    first = take(again, Attached).outputs[0]
+    assert (first.on, first.cause) == (False, "boot")
+    again.send(Hold(1, "fan", time.monotonic_ns() + 4 * S))
+    on_again = take(again, Switched).state
+    assert on_again.on
+    assert on_again.since_ns - off_ns >= 1.5 * S, "min-off counts from the restart, not before"
+    assert on_again.since_ns > on.since_ns
+
+
+def test_safe_helper_after_a_kill_opens_every_flexible_output(
+    build: Callable[..., World], link_to: Callable[..., Link]
+) -> None:
+    world = build()
+    firmware = world.start_firmware()
+    link = link_to(world)
+    link.send(Hold(1, "fan", time.monotonic_ns() + 5 * S))
+    assert take(link, Switched).state.on
+    firmware.kill()
+    firmware.wait(PATIENCE_S)
+    helper = subprocess.run(
+        [
+            *(sys.executable, "-m", "rackgrid_firmware.safe", str(world.profile)),
+            *("--plant", str(world.plant_socket), "--node", "n1"),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+    assert (helper.returncode, helper.stdout) == (0, "safe: 2 outputs of board bench\n")
+    assert world.loads() == {"fan": 0.0, "switch": 4.0}
+
+
+def test_second_firmware_on_the_same_socket_is_refused_and_touches_no_pin(
+    build: Callable[..., World], link_to: Callable[..., Link]
+) -> None:
+    world = build()
+    world.start_firmware()
+    link = link_to(world)
+    link.send(Hold(1, "fan", time.monotonic_ns() + 4 * S))
+    assert take(link, Switched).state.on
+    second = world.start(
+        "rackgrid_firmware.service",
+        *("--profile", str(world.profile), "--socket", str(world.socket), "--node", "n1"),
+        *("--plant", str(world.plant_socket)),
+    )
+    assert second.wait(PATIENCE_S) == 1
+    assert world.says("another firmware serves")
+    assert world.loads()["fan"] == 10.0
+
+
+def test_bus_that_hangs_keeps_no_deadline_waiting(
+    build: Callable[..., World], link_to: Callable[..., Link]
+) -> None:
+    world = build()
+    world.start_firmware()
+    link = link_to(world)
+    world.control.fault("n1", 1, "timeout", count=-1)
+    take(link, Telemetry, lambda t: t.readings[0].quality is Quality.STALE)
+    deadline_ns = time.monotonic_ns() + S // 2
+    link.send(Hold(1, "fan", deadline_ns))
+    assert take(link, Switched).state.on
+    assert take(link, Switched).state.cause == "deadline"
+    (end_ns,) = until(world.fan_ends_ns)
+    assert end_ns >= deadline_ns
+
+
+def test_plant_gone_the_firmware_says_so_and_exits_1(
+    build: Callable[..., World], link_to: Callable[..., Link]
+) -> None:
+    world = build()
+    firmware = world.start_firmware()
+    link = link_to(world)
+    take(link, Attached)
+    world.plant.kill()
+    world.plant.wait(PATIENCE_S)
+    link.send(Hold(1, "fan", time.monotonic_ns() + S))
+    assert firmware.wait(PATIENCE_S) == 1
+    assert world.says("no answer from the plant")
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "says"),
+    [
+        ("[board]\nname = 3\n", 78, "name"),
+        (PROFILE.format(min_off_s=0).replace('"mock"', '"pi"', 1), 1, "has no plant"),
+    ],
+)
+def test_profile_that_cannot_be_used_ends_it_with_a_reason(
+    build: Callable[..., World], text: str, code: int, says: str
+) -> None:
+    world = build()
+    world.profile.write_text(text)
+    child = world.start(
+        "rackgrid_firmware.service",
+        *("--profile", str(world.profile), "--socket", str(world.socket)),
+        *("--plant", str(world.plant_socket)),
+    )
+    assert child.wait(PATIENCE_S) == code
+    assert world.says(says)
+
+
+def test_systemd_hears_ready_and_the_watchdog_as_long_as_the_loop_turns(
+    build: Callable[..., World], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = tmp_path / "notify"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(address))
+        systemd.settimeout(PATIENCE_S)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(address))
+        monkeypatch.setenv("WATCHDOG_USEC", "400000")
+        world = build()
+        firmware = world.start_firmware()
+        assert systemd.recv(4096).startswith(b"READY=1\nSTATUS=no controller, 1 of 2 outputs on")
+        for _ in range(5):
+            assert systemd.recv(4096) == b"WATCHDOG=1"
+        os.kill(firmware.pid, signal.SIGSTOP)
+        systemd.settimeout(1.0)
+        with contextlib.suppress(TimeoutError):  # a datagram sent before it stopped may wait
+            assert systemd.recv(4096) == b"WATCHDOG=1"
+        with pytest.raises(TimeoutError):
+            systemd.recv(4096)
+        os.kill(firmware.pid, signal.SIGCONT)
+        firmware.send_signal(signal.SIGTERM)
+        heard = b""
+        while b"STOPPING=1" not in heard:
+            heard = systemd.recv(4096)
+        assert firmware.wait(PATIENCE_S) == 0
