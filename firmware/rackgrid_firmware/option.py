@@ -17,7 +17,7 @@ from pathlib import Path
 
 from rackgrid_firmware.listener import listen_at, lock
 
-TELEMETRY_S = 0.1
+TELEMETRY_S = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--plant", metavar="SOCKET", help='the mock world (a profile with driver = "mock")')
     add("--runtime", metavar="DIR", help="tmpfs directory for what outlives this process")
     add("--controller-user", metavar="USER", help="who may connect, besides root and ourselves")
-    add("--telemetry-s", type=float, default=TELEMETRY_S, metavar="S", help="interval; default 0.1")
+    add("--telemetry-s", type=float, default=TELEMETRY_S, metavar="S", help="interval; default 0.2")
     return parser
 
 

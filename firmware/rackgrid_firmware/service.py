@@ -1,7 +1,7 @@
 """The firmware process: owns the copper, keeps every deadline, and trusts nobody.
 
     rackgrid-firmware --profile P.toml --socket PATH [--runtime DIR] [--controller-user USER]
-        [--node NAME --plant SOCKET] [--telemetry-s 0.1]
+        [--node NAME --plant SOCKET] [--telemetry-s 0.2]
 
 One loop over the listening socket, the connections, the next deadline of the guard, telemetry and
 the watchdog. It sleeps until the first of them is due and never waits for anything else: the bus
