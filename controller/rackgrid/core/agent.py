@@ -15,9 +15,11 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from rackgrid.core import board as boards
+from rackgrid.core import holding
 from rackgrid.core.action import Action, Instruct, LoadDecided, PriceApplied, PriceLost
 from rackgrid.core.board import Board
 from rackgrid.core.grant import Grant, holding_ms
+from rackgrid.core.holding import Commands
 from rackgrid.core.reason import Decision
 from rackgrid.core.settings import MS_NS, LoadSettings, NodeSettings
 from rackgrid.identity import NO_PAIR, Pair, Round
@@ -29,7 +31,7 @@ from rackgrid_firmware.device import Verdict
 from rackgrid_firmware.link import Hold, OutputState, Release
 
 BIDS_MAX = 64
-"""Bids whose sending is remembered; a grant for an older one has expired anyway."""
+"""Bids whose sending is remembered; a grant for an older one is not taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,22 +52,6 @@ class PriceInForce:
     price_uc: int
     until_ns: int
     scarce: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Commanded:
-    """What an output was last told.
-
-    Attributes:
-        seq: of that command.
-        deadline_ns: of the hold; 0 for a release.
-        latest_ns: the latest deadline among this command and those before it that the firmware may
-            still have been carrying out when it was sent.
-    """
-
-    seq: int
-    deadline_ns: int
-    latest_ns: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +77,7 @@ class Agent:
     offers: tuple[Offer, ...] = ()
     capacity_mw: int = 0
     command_seq: int = 0
-    commanded: Mapping[str, Commanded] = field(default_factory=lambda: MappingProxyType({}))
+    commanded: Commands = field(default_factory=lambda: MappingProxyType({}))
     judged: Mapping[str, tuple[bool, Why]] = field(default_factory=lambda: MappingProxyType({}))
     leaving: bool = False
 
@@ -106,8 +92,10 @@ def worth_now(agent: Agent, load: LoadSettings, settings: NodeSettings, now_ns: 
 
 def holding_mw(agent: Agent, now_ns: int) -> int:
     """What is in force or still switched on above the floor, mW; lower only after the outputs."""
-    granted = agent.grant.power_mw if _is_live(agent.grant, now_ns) and agent.grant else 0
-    return max(granted, _switched_mw(agent, now_ns))
+    grant = _live_grant(agent, now_ns)
+    granted_mw = grant.power_mw if grant else 0
+    board = agent.board
+    return max(granted_mw, holding.switched_mw(board, agent.commanded, now_ns) if board else 0)
 
 
 def bid(agent: Agent, settings: NodeSettings, now_ns: int) -> tuple[Agent, Report]:
@@ -122,7 +110,7 @@ def bid(agent: Agent, settings: NodeSettings, now_ns: int) -> tuple[Agent, Repor
         steps=tuple(StepReport(s.worth_uc, s.power_mw, s.reserve_mw, s.running) for _, s in steps),
         received_mj=boards.flexible_mj(board),
         holding_mw=holding_mw(agent, now_ns),
-        holding_ms=holding_ms(_held_until_ns(agent, now_ns), now_ns),
+        holding_ms=holding_ms(_held_until_ns(agent, board, now_ns), now_ns),
         round_taken=Round(agent.taken[1]),
         draw_mw=boards.total_mw(board, now_ns, required_only=False),
         required_mw=boards.total_mw(board, now_ns, required_only=True),
@@ -132,9 +120,31 @@ def bid(agent: Agent, settings: NodeSettings, now_ns: int) -> tuple[Agent, Repor
     return replace(agent, bid_seq=seq, bids=(*agent.bids, sent)[-BIDS_MAX:]), report
 
 
+def attached(agent: Agent, board: Board, settings: NodeSettings, now_ns: int) -> Agent:
+    """Take over the board, and adopt what the firmware holds for a controller before this one.
+
+    What is on goes on until its own deadline, unless a grant to this boot decides otherwise first:
+    a restarted controller blinks nothing. The broker counts these watts until then, because the
+    dead boot's grants run to their expiry beside the new one's (P3).
+    """
+    agent = replace(agent, board=board, commanded=MappingProxyType({}))
+    names = {load.output: load.name for load in settings.loads}
+    held = [state for name in board.flexible if (state := board.outputs.get(name)) and state.on]
+    if agent.taken_bid or not held:
+        return agent
+    power_mw = sum(boards.reserve_mw(board, state.name, now_ns) for state in held)
+    loads = frozenset(names[state.name] for state in held if state.name in names)
+    deadline_ns = min(state.deadline_ns for state in held)
+    return replace(agent, grant=Grant(NO_PAIR, 0, 0, power_mw, loads, deadline_ns))
+
+
 def followed(agent: Agent, pair: Pair) -> Agent:
-    """Follow another broker: its rounds count anew; a live grant runs on to its own end."""
-    return agent if agent.taken[0] >= pair else replace(agent, taken=(pair, 0))
+    """Follow another broker: its rounds count anew; a live grant runs on to its own end.
+
+    The caller's fence keeps out brokers below one that was acked, and a grant is taken only from
+    one that was: so no round that was taken is ever forgotten here.
+    """
+    return agent if agent.taken[0] == pair else replace(agent, taken=(pair, 0))
 
 
 def priced(agent: Agent, price: Price, now_ns: int) -> tuple[Agent, list[Action]]:
@@ -180,7 +190,7 @@ def allotted(
 def lapsed(agent: Agent, now_ns: int) -> tuple[Agent, list[Action]]:
     """Drop a grant or a price whose time is over."""
     actions: list[Action] = []
-    if agent.grant is not None and not _is_live(agent.grant, now_ns):
+    if agent.grant is not None and _live_grant(agent, now_ns) is None:
         agent = replace(agent, grant=None)
     if agent.price is not None and agent.price.until_ns <= now_ns:
         agent = replace(agent, price=None, refused=frozenset())
@@ -200,7 +210,7 @@ def decided(agent: Agent, settings: NodeSettings, now_ns: int) -> tuple[Agent, l
     actions: list[Action] = []
     for load in settings.loads:
         wanted, why = _judge(agent, load, settings, now_ns)
-        if not load.required and agent.board is not None:
+        if why not in (Why.REQUIRED, Why.FIRMWARE_LOST):
             agent = _commanded(agent, load, wanted, why, actions)
         agent = _published(agent, load, why, actions)
     return agent, actions
@@ -213,15 +223,17 @@ def _judge(
     state = _state(agent, load)
     if state is None:
         return False, Why.FIRMWARE_LOST
-    if load.worth_uc is None:
+    if _is_required(agent, load):
         return True, Why.REQUIRED
     if agent.leaving:
         return False, Why.LEAVING
     if state.verdict is Verdict.WELDED:
         return False, Why.FAULT
-    granted = _is_live(agent.grant, now_ns) and agent.grant and load.name in agent.grant.loads
+    if load.worth_uc is None:
+        return False, Why.NO_GRANT
+    granted = _covers(agent, load, state, now_ns)
     if agent.price is None:
-        return bool(granted) and state.on, Why.PRICE_UNKNOWN
+        return granted and state.on, Why.PRICE_UNKNOWN
     if agent.price.price_uc > worth_now(agent, load, settings, now_ns):
         return False, Why.PRICE_ABOVE_WORTH
     if not granted:
@@ -234,18 +246,30 @@ def _judge(
     return True, Why.MIN_OFF if now_ns < state.may_switch_ns else Why.STARTING
 
 
+def _covers(agent: Agent, load: LoadSettings, state: OutputState, now_ns: int) -> bool:
+    """Whether a live grant keeps this load on, or has the watts to start it."""
+    grant = _live_grant(agent, now_ns)
+    if grant is None or agent.board is None or load.name not in grant.loads:
+        return False
+    if state.on:
+        return True
+    return holding.has_room(agent.board, agent.commanded, load.output, grant.power_mw, now_ns)
+
+
 def _commanded(
     agent: Agent, load: LoadSettings, wanted: bool, why: Why, actions: list[Action]
 ) -> Agent:
     """Tell the firmware, if it was last told otherwise."""
     state = _state(agent, load)
     assert state is not None, "only a known output is commanded"
-    before = agent.commanded.get(load.output)
-    last = before.deadline_ns if before else state.deadline_ns
     if wanted and why is Why.PRICE_UNKNOWN:
         return agent
+    before = agent.commanded.get(load.output)
     deadline_ns = agent.grant.deadline_ns if wanted and agent.grant else 0
-    if deadline_ns == last:
+    # A start that a predecessor asked for may still wait in the firmware, unseen: what this link
+    # has not told yet is released once, even if it is off.
+    last_ns = before.deadline_ns if before else state.deadline_ns or -1
+    if deadline_ns == last_ns:
         return agent
     seq = agent.command_seq + 1
     if deadline_ns:
@@ -254,15 +278,10 @@ def _commanded(
         # A price may wait for min-on, which costs wear; a missing grant may not, it is safety.
         urgent = why is not Why.PRICE_ABOVE_WORTH
         actions.append(Instruct(Release(seq, load.output, urgent)))
-    latest_ns = max(deadline_ns, before.latest_ns if before and _in_flight(agent, before) else 0)
-    told = Commanded(seq, deadline_ns, latest_ns)
+    assert agent.board is not None, "only a known output is commanded"
+    told = holding.command_after(agent.board, before, seq, deadline_ns)
     commanded = {**agent.commanded, load.output: told}
     return replace(agent, command_seq=seq, commanded=commanded)
-
-
-def _in_flight(agent: Agent, told: Commanded) -> bool:
-    """Whether the firmware has not yet said that it has decided on this command."""
-    return agent.board is not None and told.seq > agent.board.handled
 
 
 def _published(agent: Agent, load: LoadSettings, why: Why, actions: list[Action]) -> Agent:
@@ -296,7 +315,7 @@ def _steps(agent: Agent, settings: NodeSettings, now_ns: int) -> list[tuple[str,
     steps: list[tuple[str, Step]] = []
     for load in settings.loads:
         state = _state(agent, load)
-        if load.worth_uc is None or state is None or agent.leaving:
+        if load.worth_uc is None or state is None or agent.leaving or _is_required(agent, load):
             continue
         if not state.on and now_ns < state.may_switch_ns:
             continue  # inside its min-off it may not start, so it does not bid
@@ -320,35 +339,18 @@ def _state(agent: Agent, load: LoadSettings) -> OutputState | None:
     return agent.board.outputs.get(load.output) if agent.board else None
 
 
-def _is_live(grant: Grant | None, now_ns: int) -> bool:
-    return grant is not None and grant.deadline_ns > now_ns
+def _is_required(agent: Agent, load: LoadSettings) -> bool:
+    """The board profile decides what is required; the configuration only while it is not known."""
+    spec = agent.board.specs.get(load.output) if agent.board else None
+    return spec.required if spec else load.required
 
 
-def _flexible(agent: Agent) -> list[OutputState]:
-    board = agent.board
-    if board is None:
-        return []
-    return [state for state in board.outputs.values() if not board.specs[state.name].required]
+def _live_grant(agent: Agent, now_ns: int) -> Grant | None:
+    grant = agent.grant
+    return grant if grant is not None and grant.deadline_ns > now_ns else None
 
 
-def _switched_mw(agent: Agent, now_ns: int) -> int:
-    return sum(_reserve_mw(agent, state.name, now_ns) for state in _flexible(agent))
-
-
-def _reserve_mw(agent: Agent, output: str, now_ns: int) -> int:
-    """The most that an output may draw now, also by a command that is still on its way, mW."""
-    board = agent.board
-    assert board is not None, "only a known output reserves"
-    known_mw = boards.reserve_mw(board, output, now_ns)
-    told = agent.commanded.get(output)
-    if known_mw == 0 and told is not None and _in_flight(agent, told) and told.latest_ns > now_ns:
-        return board.specs[output].inrush_mw
-    return known_mw
-
-
-def _held_until_ns(agent: Agent, now_ns: int) -> int:
-    ends = [state.deadline_ns for state in _flexible(agent) if state.on or state.deadline_ns]
-    ends += [told.latest_ns for told in agent.commanded.values() if _in_flight(agent, told)]
-    if _is_live(agent.grant, now_ns) and agent.grant:
-        ends.append(agent.grant.deadline_ns)
-    return max(ends, default=now_ns)
+def _held_until_ns(agent: Agent, board: Board, now_ns: int) -> int:
+    ends_ns = holding.until_ns(board, agent.commanded, now_ns)
+    grant = _live_grant(agent, now_ns)
+    return max(ends_ns, grant.deadline_ns) if grant else ends_ns

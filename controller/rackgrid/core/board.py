@@ -7,11 +7,12 @@ firmware says that it has opened.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from rackgrid.market.load import floor_mw
-from rackgrid_firmware.device import Quality, Reading
+from rackgrid_firmware.device import Quality, Reading, Verdict
 from rackgrid_firmware.link import Attached, OutputSpec, OutputState, Switched, Telemetry
 
 SETTLE_NS = 200_000_000
@@ -25,82 +26,91 @@ class Board:
     """What the firmware said: its outputs, how they stand, and the newest readings by meter.
 
     Attributes:
+        floor_mw: the worst case of the electronics and all required loads, mW.
+        flexible: names of the outputs that only a grant may keep on.
+        own_meter: output → the meter that sees it and no other output.
         handled: the highest command that it has decided on.
     """
 
     name: str
     base_mw: int
     specs: Mapping[str, OutputSpec]
+    floor_mw: int
+    flexible: tuple[str, ...]
+    own_meter: Mapping[str, str]
     outputs: Mapping[str, OutputState]
     readings: Mapping[str, Reading]
     handled: int = 0
 
-    @property
-    def floor_mw(self) -> int:
-        """The worst case of the electronics and all required loads, mW."""
-        required = [(s.nominal_mw, s.inrush_mw) for s in self.specs.values() if s.required]
-        return floor_mw(self.base_mw, required)
-
 
 def attached(message: Attached) -> Board:
     """Take over what the firmware holds at this moment."""
+    specs = {spec.name: spec for spec in message.specs}
+    required = [(s.nominal_mw, s.inrush_mw) for s in specs.values() if s.required]
+    seen = Counter(spec.meter for spec in specs.values())
     return Board(
         name=message.board,
         base_mw=message.base_mw,
-        specs={spec.name: spec for spec in message.specs},
-        outputs={state.name: state for state in message.outputs},
+        specs=specs,
+        floor_mw=floor_mw(message.base_mw, required),
+        flexible=tuple(spec.name for spec in specs.values() if not spec.required),
+        own_meter={s.name: s.meter for s in specs.values() if s.meter and seen[s.meter] == 1},
+        outputs=_known(specs, message.outputs),
         readings={},
     )
 
 
 def told(board: Board, message: Telemetry | Switched) -> Board:
     """Take newer readings and output states."""
+    handled = max(board.handled, message.handled)
     if isinstance(message, Switched):
-        outputs = {**board.outputs, message.state.name: message.state}
-        return replace(board, outputs=outputs, handled=max(board.handled, message.handled))
+        outputs = {**board.outputs, **_known(board.specs, (message.state,))}
+        return replace(board, outputs=outputs, handled=handled)
     return replace(
         board,
-        handled=max(board.handled, message.handled),
-        outputs={state.name: state for state in message.outputs},
+        handled=handled,
+        outputs={**board.outputs, **_known(board.specs, message.outputs)},
         readings={reading.meter: reading for reading in message.readings},
     )
 
 
 def metered_mw(board: Board, output: str, now_ns: int) -> int | None:
     """Read an output's own meter, mW; None if it has none, or none that may be believed."""
-    spec = board.specs[output]
-    reading = board.readings.get(spec.meter)
+    meter = board.own_meter.get(output)
+    reading = board.readings.get(meter) if meter else None
     if reading is None or reading.quality is not Quality.FRESH:
         return None
     if now_ns - reading.t_ns > READING_AGE_NS:
-        return None
-    if sum(1 for other in board.specs.values() if other.meter == spec.meter) > 1:
         return None
     return max(0, round(reading.watts * 1000))
 
 
 def is_settled(board: Board, output: str, now_ns: int) -> bool:
     """Whether an output's inrush, and its meter's view of it, is over."""
-    state, spec = board.outputs[output], board.specs[output]
-    return state.on and now_ns >= state.since_ns + spec.inrush_ns + SETTLE_NS
+    state, spec = board.outputs.get(output), board.specs[output]
+    if state is None or not state.on:
+        return False
+    return now_ns >= state.since_ns + spec.inrush_ns + SETTLE_NS
 
 
 def reserve_mw(board: Board, output: str, now_ns: int) -> int:
     """The most that an output may draw now, mW: nothing when open, inrush while it starts."""
-    state, spec = board.outputs[output], board.specs[output]
-    if not state.on and state.deadline_ns == 0:
-        return 0
+    state, spec = board.outputs.get(output), board.specs[output]
+    if state is not None and not state.on and state.deadline_ns == 0:
+        # A welded contact draws whatever the pin says.
+        return spec.nominal_mw if state.verdict is Verdict.WELDED else 0
     if not is_settled(board, output, now_ns):
         return spec.inrush_mw
     return max(spec.nominal_mw, metered_mw(board, output, now_ns) or 0)
 
 
 def draw_mw(board: Board, output: str, now_ns: int) -> int:
-    """What an output draws, mW: metered, or its nameplate while it is on and not metered."""
+    """What an output draws, mW: metered, or its nameplate while it may be on and is not metered."""
     metered = metered_mw(board, output, now_ns)
     if metered is not None:
         return metered
-    return board.specs[output].nominal_mw if board.outputs[output].on else 0
+    state = board.outputs.get(output)
+    return board.specs[output].nominal_mw if state is None or state.on else 0
 
 
 def total_mw(board: Board, now_ns: int, *, required_only: bool) -> int:
@@ -111,5 +121,12 @@ def total_mw(board: Board, now_ns: int, *, required_only: bool) -> int:
 
 def flexible_mj(board: Board) -> int:
     """Energy that flexible loads received since the firmware started, mJ."""
-    meters = {s.meter for s in board.specs.values() if not s.required and s.meter}
+    meters = {board.specs[name].meter for name in board.flexible}
     return sum(r.energy_mj for name, r in board.readings.items() if name in meters)
+
+
+def _known(
+    specs: Mapping[str, OutputSpec], states: Iterable[OutputState]
+) -> dict[str, OutputState]:
+    """States of the outputs that the board has; of anything else nothing can be said."""
+    return {state.name: state for state in states if state.name in specs}

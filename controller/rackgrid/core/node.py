@@ -236,17 +236,15 @@ class Node:
         match report:
             case Attached():
                 board = boards.attached(report)
-                node.agent = replace(node.agent, board=board, commanded={})
+                node.agent = agents.attached(node.agent, board, node.settings, now_ns)
                 self._check_loads()
                 self._seek_admission(now_ns)
             case Telemetry() | Switched():
                 if node.agent.board is not None:
                     node.agent = replace(node.agent, board=boards.told(node.agent.board, report))
             case Refused():
+                # Not asked again at once: the next renewal has a new deadline, and asks anew.
                 node.note(f"the firmware refuses {report.output or 'the link'}: {report.reason}")
-                commanded = {**node.agent.commanded}
-                commanded.pop(report.output, None)
-                node.agent = replace(node.agent, commanded=commanded)
             case _:
                 assert_never(report)
 

@@ -1,0 +1,81 @@
+"""What a node holds above its floor: what its outputs may draw, now and by a command under way.
+
+The broker gives a node's watts to another as soon as the node reports that it holds less. So a
+holding comes down only after the outputs have followed: a command that the firmware has not decided
+on yet counts like the state that it may bring about, and an output counts as drawing until the
+firmware says that it has opened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from rackgrid.core import board as boards
+from rackgrid.core.board import Board
+
+
+@dataclass(frozen=True, slots=True)
+class Commanded:
+    """What an output was last told.
+
+    Attributes:
+        seq: of that command.
+        deadline_ns: of the hold; 0 for a release.
+        latest_ns: the latest deadline that may show until the firmware has decided on this command:
+            its own, that of the command before it (whose start may still wait for its turn), and
+            that of any still under way by then.
+    """
+
+    seq: int
+    deadline_ns: int
+    latest_ns: int
+
+
+Commands = Mapping[str, Commanded]
+
+
+def command_after(board: Board, before: Commanded | None, seq: int, deadline_ns: int) -> Commanded:
+    """Note the command that is about to follow `before`."""
+    latest_ns = deadline_ns
+    if before is not None:
+        under_way_ns = before.latest_ns if is_under_way(board, before) else 0
+        latest_ns = max(deadline_ns, before.deadline_ns, under_way_ns)
+    return Commanded(seq, deadline_ns, latest_ns)
+
+
+def is_under_way(board: Board, told: Commanded) -> bool:
+    """Whether the firmware has not yet said that it has decided on this command."""
+    return told.seq > board.handled
+
+
+def reserve_mw(board: Board, commands: Commands, output: str, now_ns: int) -> int:
+    """The most that an output may draw now, also by a command under way, mW."""
+    known_mw = boards.reserve_mw(board, output, now_ns)
+    told = commands.get(output)
+    if known_mw == 0 and told and is_under_way(board, told) and told.latest_ns > now_ns:
+        return board.specs[output].inrush_mw
+    return known_mw
+
+
+def switched_mw(board: Board, commands: Commands, now_ns: int) -> int:
+    """The most that all flexible outputs may draw now, mW."""
+    return sum(reserve_mw(board, commands, output, now_ns) for output in board.flexible)
+
+
+def until_ns(board: Board, commands: Commands, now_ns: int) -> int:
+    """When the last flexible output will have opened by itself; now, if none is held."""
+    ends = [told.latest_ns for told in commands.values() if is_under_way(board, told)]
+    ends += [board.outputs[name].deadline_ns for name in board.flexible if name in board.outputs]
+    return max([now_ns, *ends])
+
+
+def has_room(board: Board, commands: Commands, output: str, power_mw: int, now_ns: int) -> bool:
+    """Whether `output` may start under a grant of `power_mw` beside what is still switched on.
+
+    A grant speaks of watts, and it may have been given for a running load, without its inrush, or
+    for one load while another that it replaces is still on its way off.
+    """
+    others = (name for name in board.flexible if name != output)
+    others_mw = sum(reserve_mw(board, commands, name, now_ns) for name in others)
+    return others_mw + board.specs[output].inrush_mw <= power_mw
