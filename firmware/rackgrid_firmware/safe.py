@@ -14,6 +14,7 @@ Exit 0 if every output is safe, else 1; one line says which are not, and why.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import socket
 import sys
@@ -90,8 +91,8 @@ def real_drive() -> Drive:
     return drive
 
 
-def mock_drive(profile: Profile, node: str, plant: str) -> Drive:
-    """Drive the pins of a mock board.
+def mock_drive(profile: Profile, node: str, plant: str, stack: contextlib.ExitStack) -> Drive:
+    """Drive the pins of a mock board, until the stack unwinds.
 
     Raises:
         DeviceUnavailable: there is no plant.
@@ -99,7 +100,9 @@ def mock_drive(profile: Profile, node: str, plant: str) -> Drive:
     from rackgrid_firmware.mock.client import RemotePins
     from rackgrid_firmware.mock.wiring import wiring
 
-    return RemotePins(plant, wiring(node, profile)).drive
+    pins = RemotePins(plant, wiring(node, profile))
+    stack.callback(pins.close)
+    return pins.drive
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -114,20 +117,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     given = parser.parse_args(argv)
     try:
         profile = load_profile(given.profile)
-        problems = make_safe(profile, _drive(profile, given))
+        with contextlib.ExitStack() as stack:
+            problems = make_safe(profile, _drive(profile, given, stack))
     except (DeviceError, ValueError) as fault:
-        sys.stderr.write(f"NOT SAFE: {'; '.join(map(str, fault.args))}\n")
-        return 1
+        return _complain([str(text) for text in fault.args])
     if problems:
-        sys.stderr.write(f"NOT SAFE: {'; '.join(problems)}\n")
-        return 1
+        return _complain(problems)
     sys.stdout.write(f"safe: {len(profile.outputs)} outputs of board {profile.name}\n")
     return 0
 
 
-def _drive(profile: Profile, given: argparse.Namespace) -> Drive:
+def _complain(problems: list[str]) -> int:
+    line = " ".join("; ".join(problems).split())
+    sys.stderr.write(f"NOT SAFE: {line}\n")
+    return 1
+
+
+def _drive(profile: Profile, given: argparse.Namespace, stack: contextlib.ExitStack) -> Drive:
     if given.plant is not None:
-        return mock_drive(profile, given.node, given.plant)
+        return mock_drive(profile, given.node, given.plant, stack)
     if profile.driver == "mock":
         raise ValueError(f"{given.profile}: a mock board is made safe with --plant SOCKET")
     return real_drive()

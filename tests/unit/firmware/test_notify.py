@@ -1,0 +1,106 @@
+"""Fails if systemd hears something else than sd_notify(3) says, or a line of the log is no line."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from rackgrid_firmware.notify import ERROR, INFO, Notifier, log
+
+
+@pytest.fixture
+def systemd(tmp_path: Path) -> Iterator[socket.socket]:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as receiver:
+        receiver.bind(str(tmp_path / "notify"))
+        receiver.settimeout(5)
+        yield receiver
+
+
+def test_notifier_says_what_systemd_understands(systemd: socket.socket) -> None:
+    notifier = Notifier({"NOTIFY_SOCKET": systemd.getsockname(), "WATCHDOG_USEC": "2000000"})
+    assert notifier.watchdog_ns == 2_000_000_000
+    notifier.ready("2 outputs")
+    notifier.status("3 outputs")
+    notifier.ping()
+    notifier.stopping()
+    heard = [systemd.recv(4096) for _ in range(4)]
+    assert heard == [
+        b"READY=1\nSTATUS=2 outputs",
+        b"STATUS=3 outputs",
+        b"WATCHDOG=1",
+        b"STOPPING=1",
+    ]
+    notifier.close()
+    notifier.ping()
+    systemd.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        systemd.recv(4096)
+
+
+def test_notifier_abstract_address_is_reached() -> None:
+    name = f"rackgrid-test-{os.getpid()}"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as receiver:
+        receiver.bind(f"\0{name}")
+        receiver.settimeout(5)
+        notifier = Notifier({"NOTIFY_SOCKET": f"@{name}"})
+        notifier.ping()
+        assert receiver.recv(4096) == b"WATCHDOG=1"
+        notifier.close()
+
+
+def test_notifier_nobody_listens_is_no_error(tmp_path: Path) -> None:
+    notifier = Notifier({"NOTIFY_SOCKET": str(tmp_path / "gone")})
+    notifier.ready("up")
+    notifier.close()
+    Notifier({}).ready("up")
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {},
+        {"WATCHDOG_USEC": "0"},
+        {"WATCHDOG_USEC": "soon"},
+        {"WATCHDOG_USEC": "2000000", "WATCHDOG_PID": "1"},
+    ],
+)
+def test_notifier_without_a_watchdog_for_us_has_none(
+    systemd: socket.socket, environ: dict[str, str]
+) -> None:
+    notifier = Notifier({"NOTIFY_SOCKET": systemd.getsockname()} | environ)
+    assert notifier.watchdog_ns is None
+    notifier.close()
+
+
+def test_log_writes_one_line_whatever_the_values(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("JOURNAL_STREAM", raising=False)
+    log(INFO, "switched", output="fan", on=1, why="two\nlines", empty="")
+    assert (
+        capsys.readouterr().err == 'firmware: switched output=fan on=1 why="two lines" empty=""\n'
+    )
+
+
+def test_log_in_the_journal_carries_its_priority(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("JOURNAL_STREAM", "8:1")
+    log(ERROR, "failed")
+    assert capsys.readouterr().err == "<3>failed\n"
+
+
+def test_log_nobody_reads_any_more_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    broken = os.fdopen(writer, "w")
+    monkeypatch.setattr(sys, "stderr", broken)
+    log(INFO, "switched")
+    monkeypatch.undo()
+    with pytest.raises(BrokenPipeError):
+        broken.close()

@@ -1,0 +1,234 @@
+"""Fails if a pin does not follow the guard, a report precedes its pin, or dwell is forgotten."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from rackgrid_firmware.device import Output, Verdict
+from rackgrid_firmware.errors import DeviceUnavailable
+from rackgrid_firmware.guard import Event, HoldAsked, ReleaseAsked, SafeAsked, TimePassed
+from rackgrid_firmware.link import Hold, OutputState, Refused, Release, Switched
+from rackgrid_firmware.output import SHED_NS, DwellFile, Outputs, attached, kernel_boot_id, rules_of
+from rackgrid_firmware.profile import OutputMock, OutputProfile, Profile
+
+S = 1_000_000_000
+
+
+def output(
+    name: str, gpio: int, *, required: bool = False, min_off_s: float = 0.0
+) -> OutputProfile:
+    return OutputProfile(
+        name, gpio, True, required, 11.9999, 10.0, 0.5, 1.0, min_off_s, "", OutputMock(10.0, 0.0)
+    )
+
+
+NAMES = ("fan", "pump", "switch")
+PROFILE = Profile(
+    "bench",
+    "mock",
+    3.0001,
+    5.0,
+    0.0,
+    (),
+    (output("fan", 17), output("pump", 18, min_off_s=3.0), output("switch", 19, required=True)),
+)
+
+
+class Pin:
+    """An output that remembers how it was driven, and when asked fails."""
+
+    def __init__(self, name: str, order: list[tuple[str, bool]]) -> None:
+        self.name = name
+        self.fails = False
+        self._order = order
+
+    def energise(self, on: bool) -> None:
+        if self.fails:
+            raise DeviceUnavailable(f"{self.name} is gone")
+        self._order.append((self.name, on))
+
+    def close(self) -> None:
+        self.energise(False)
+
+
+class Rack:
+    """Three outputs, a clock, and what their pins were told."""
+
+    def __init__(self, dwell: DwellFile | None = None, *, claimed: tuple[str, ...] = NAMES) -> None:
+        self.now_ns = 10 * S
+        self.order: list[tuple[str, bool]] = []
+        self.pins = {name: Pin(name, self.order) for name in claimed}
+        relays: dict[str, Output] = dict(self.pins)
+        self.outputs = Outputs(PROFILE, relays, dwell, clock=lambda: self.now_ns)
+
+    def handle(self, event: Event) -> tuple[Switched | Refused, ...]:
+        return self.outputs.handle(event)
+
+    def hold(self, name: str, for_s: float = 2.0) -> tuple[Switched | Refused, ...]:
+        deadline_ns = self.now_ns + round(for_s * S)
+        return self.handle(HoldAsked(self.now_ns, Hold(1, name, deadline_ns)))
+
+    def state(self, name: str) -> OutputState:
+        return next(state for state in self.outputs.states if state.name == name)
+
+
+@pytest.fixture
+def dwell(tmp_path: Path) -> DwellFile:
+    return DwellFile(tmp_path / "dwell.json", "boot-a")
+
+
+def test_outputs_start_at_their_safe_states() -> None:
+    rack = Rack()
+    assert rack.order == [("fan", False), ("pump", False), ("switch", True)]
+    assert [state.on for state in rack.outputs.states] == [False, False, True]
+    assert rack.outputs.next_deadline_ns is None
+
+
+def test_outputs_hold_drives_the_pin_and_reports_it_after() -> None:
+    rack = Rack()
+    (report,) = rack.hold("fan")
+    assert rack.order[-1] == ("fan", True)
+    assert isinstance(report, Switched)
+    assert (report.t_ns, report.state.on, report.state.cause) == (rack.now_ns, True, "held")
+    assert rack.outputs.next_deadline_ns == rack.now_ns + 2 * S
+
+
+def test_outputs_deadline_opens_the_output_by_itself() -> None:
+    rack = Rack()
+    rack.hold("fan")
+    rack.now_ns += 2 * S
+    (report,) = rack.handle(TimePassed(rack.now_ns))
+    assert isinstance(report, Switched)
+    assert (report.state.on, report.state.cause) == (False, "deadline")
+    assert rack.order[-1] == ("fan", False)
+
+
+def test_outputs_safe_opens_the_flexible_ones_only() -> None:
+    rack = Rack()
+    rack.hold("fan")
+    rack.handle(SafeAsked(rack.now_ns))
+    assert [state.on for state in rack.outputs.states] == [False, False, True]
+
+
+def test_outputs_refusal_of_the_guard_is_passed_on() -> None:
+    (report,) = Rack().hold("oven")
+    assert report == Refused(1, "oven", "unknown output", 0)
+
+
+def test_outputs_unclaimed_one_is_off_listed_and_refused() -> None:
+    rack = Rack(claimed=("fan", "switch"))
+    assert [state.name for state in rack.outputs.states] == list(NAMES)
+    assert (rack.state("pump").on, rack.state("pump").cause) == (False, "unavailable")
+    assert rack.state("pump").verdict is Verdict.UNKNOWN
+    assert rack.hold("pump") == (Refused(1, "pump", "unavailable", 0),)
+    release = ReleaseAsked(rack.now_ns, Release(2, "pump", urgent=True))
+    assert rack.handle(release) == (Refused(2, "pump", "unavailable", 0),)
+    assert rack.hold("oven") == (Refused(1, "oven", "unknown output", 0),)
+
+
+def test_outputs_pin_that_fails_raises_after_all_others_followed() -> None:
+    rack = Rack()
+    rack.now_ns += 5 * S
+    rack.hold("fan")
+    rack.hold("pump")
+    rack.pins["fan"].fails = True
+    with pytest.raises(DeviceUnavailable, match="fan is gone"):
+        rack.handle(SafeAsked(rack.now_ns))
+    assert rack.order[-1] == ("pump", False)
+
+
+def test_dwell_first_start_is_inside_min_off(dwell: DwellFile) -> None:
+    rack = Rack(dwell)
+    assert rack.state("pump").may_switch_ns == rack.now_ns + 3 * S
+    assert rack.hold("pump", 1.0) == ()
+
+
+def test_dwell_restarted_process_remembers_how_long_it_has_been_off(dwell: DwellFile) -> None:
+    first = Rack(dwell)
+    since_ns = first.state("pump").since_ns
+    second = Rack(dwell)
+    assert second.state("pump").since_ns == since_ns
+
+
+def test_dwell_output_that_was_on_when_the_process_died_starts_its_min_off(
+    dwell: DwellFile,
+) -> None:
+    first = Rack(dwell)
+    first.now_ns += 4 * S
+    first.hold("pump")
+    assert dwell.read() == {
+        "fan": (False, 10 * S),
+        "pump": (True, 14 * S),
+        "switch": (True, 10 * S),
+    }
+    second = Rack(dwell)
+    assert second.state("pump").since_ns == second.now_ns
+
+
+def test_dwell_of_another_boot_says_nothing(dwell: DwellFile, tmp_path: Path) -> None:
+    Rack(dwell)
+    assert DwellFile(tmp_path / "dwell.json", "boot-b").read() is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "null",
+        '{"boot_id": "boot-a"}',
+        '{"boot_id": "boot-a", "outputs": 5}',
+        '{"boot_id": "boot-a", "outputs": {"fan": [true]}}',
+        '{"boot_id": "boot-a", "outputs": {"fan": [true, "x"]}}',
+    ],
+)
+def test_dwell_file_that_is_not_ours_says_nothing(
+    dwell: DwellFile, tmp_path: Path, text: str
+) -> None:
+    (tmp_path / "dwell.json").write_text(text)
+    assert dwell.read() is None
+
+
+def test_dwell_that_cannot_be_written_is_removed_and_does_not_lie(
+    dwell: DwellFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rack = Rack(dwell)
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("rackgrid_firmware.output.os.replace", full)
+    rack.hold("fan")
+    assert list(tmp_path.iterdir()) == []
+    assert rack.state("fan").on
+
+
+def test_dwell_is_written_whole(dwell: DwellFile, tmp_path: Path) -> None:
+    Rack(dwell)
+    assert [path.name for path in tmp_path.iterdir()] == ["dwell.json"]
+    assert json.loads((tmp_path / "dwell.json").read_text())["boot_id"] == "boot-a"
+
+
+def test_kernel_boot_id_is_the_same_twice() -> None:
+    assert kernel_boot_id() == kernel_boot_id() != ""
+
+
+def test_rules_are_the_profiles_for_the_claimed_outputs() -> None:
+    rules = rules_of(replace(PROFILE, stagger_s=0.2), {"pump": Pin("pump", [])})
+    assert [rule.name for rule in rules.outputs] == ["pump"]
+    assert (rules.outputs[0].min_on_ns, rules.outputs[0].min_off_ns) == (S, 3 * S)
+    assert (rules.hold_max_ns, rules.stagger_ns) == (5 * S, S // 5)
+
+
+def test_attached_tells_the_copper_rounded_to_the_safe_side() -> None:
+    told = attached(PROFILE, Rack().outputs)
+    assert (told.board, told.base_mw, told.hold_max_ns) == ("bench", 3001, 5 * S)
+    fan = told.specs[0]
+    assert (fan.nominal_mw, fan.inrush_mw, fan.inrush_ns) == (12000, 12000, S // 2)
+    assert (fan.min_on_ns, fan.required, told.specs[2].required) == (S, False, True)
+    assert told.shed_ns == SHED_NS > 0
+    assert told.outputs[2].on

@@ -1,0 +1,192 @@
+"""Fails if an output is left on, passes a wrong level, or a failure is not said."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from rackgrid_firmware import safe
+from rackgrid_firmware.errors import DeviceUnavailable
+from rackgrid_firmware.mock.client import PlantControl, RemotePins
+from rackgrid_firmware.mock.plant import Plant
+from rackgrid_firmware.mock.process import PlantProcess
+from rackgrid_firmware.mock.wiring import wiring
+from rackgrid_firmware.profile import OutputMock, OutputProfile, load_profile
+
+PROFILE = """
+[board]
+name = "bench"
+driver = "{driver}"
+base_w = 3.0
+[[output]]
+name = "fan"
+gpio = 17
+nominal_w = 12.0
+[[output]]
+name = "pump"
+gpio = 22
+active_high = false
+nominal_w = 12.0
+[[output]]
+name = "switch"
+gpio = 27
+required = true
+nominal_w = 4.0
+"""
+SAFE = {17: False, 22: True, 27: True}
+
+
+class LgpioError(Exception):
+    def __init__(self, value: str) -> None:
+        super().__init__(value)
+        self.value = value
+
+
+class RecordingLgpio(ModuleType):
+    error = LgpioError
+
+    def __init__(self) -> None:
+        super().__init__("lgpio")
+        self.calls: list[tuple[object, ...]] = []
+        self.busy: set[int] = set()
+        self.opens = True
+
+    def gpiochip_open(self, chip: int) -> int:
+        self.calls.append(("open", chip))
+        if not self.opens:
+            raise LgpioError("can not open gpiochip")
+        return 7
+
+    def gpio_claim_output(self, handle: int, gpio: int, level: int) -> None:
+        assert handle == 7
+        if gpio in self.busy:
+            raise LgpioError("GPIO busy")
+        self.calls.append((gpio, level))
+
+
+@pytest.fixture
+def lgpio(monkeypatch: pytest.MonkeyPatch) -> RecordingLgpio:
+    recorder = RecordingLgpio()
+    monkeypatch.setitem(sys.modules, "lgpio", recorder)
+    return recorder
+
+
+@pytest.fixture
+def profile(tmp_path: Path) -> Path:
+    path = tmp_path / "board.toml"
+    path.write_text(PROFILE.format(driver="pi"))
+    return path
+
+
+@pytest.mark.parametrize("active_high", [True, False])
+@pytest.mark.parametrize("required", [True, False])
+def test_safe_level_energises_required_outputs_only(active_high: bool, required: bool) -> None:
+    output = OutputProfile(
+        "x", 17, active_high, required, 1.0, 1.0, 0.0, 0.0, 0.0, "", OutputMock(1.0, 0.0)
+    )
+    assert (safe.safe_level(output) == active_high) == required
+
+
+def test_main_requests_each_pin_once_with_its_safe_level(
+    lgpio: RecordingLgpio, profile: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert safe.main([str(profile)]) == 0
+    assert lgpio.calls == [("open", 0), *((gpio, int(level)) for gpio, level in SAFE.items())]
+    assert capsys.readouterr() == ("safe: 3 outputs of board bench\n", "")
+
+
+def test_main_busy_pin_is_named_and_the_others_are_safe(
+    lgpio: RecordingLgpio, profile: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lgpio.busy.add(17)
+    assert safe.main([str(profile)]) == 1
+    assert lgpio.calls[1:] == [(22, 1), (27, 1)]
+    assert capsys.readouterr().err == "NOT SAFE: output fan (GPIO 17): GPIO busy\n"
+
+
+def test_main_gpiochip_that_does_not_open_is_said(
+    lgpio: RecordingLgpio, profile: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lgpio.opens = False
+    assert safe.main([str(profile)]) == 1
+    assert "/dev/gpiochip0 cannot be opened" in capsys.readouterr().err
+
+
+def test_main_without_lgpio_says_what_to_install(
+    profile: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "lgpio", None)
+    assert safe.main([str(profile)]) == 1
+    assert "apt install python3-lgpio" in capsys.readouterr().err
+
+
+def test_main_wrong_profile_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "board.toml").write_text("[board]\n")
+    assert safe.main([str(tmp_path / "board.toml")]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("NOT SAFE: ")
+    assert said.count("\n") == 1
+
+
+def test_main_mock_board_without_a_plant_is_said(
+    profile: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    profile.write_text(PROFILE.format(driver="mock"))
+    assert safe.main([str(profile)]) == 1
+    assert "--plant SOCKET" in capsys.readouterr().err
+
+
+def test_main_mock_board_is_made_safe_in_the_plant(profile: Path, tmp_path: Path) -> None:
+    profile.write_text(PROFILE.format(driver="mock"))
+    path = str(tmp_path / "plant")
+    process = PlantProcess(Plant(), path)
+    thread = threading.Thread(target=process.run)
+    thread.start()
+    pins = RemotePins(path, wiring("n1", load_profile(profile)))
+    pins.drive(17, True)
+    control = PlantControl(path)
+    assert safe.main([str(profile), "--plant", path, "--node", "n1"]) == 0
+    assert control.levels("n1") == SAFE
+    pins.close()
+    control.close()
+    process.stop()
+    thread.join(5)
+    process.close()
+
+
+@pytest.mark.parametrize(
+    ("revision", "has_fourth", "chip"),
+    [(0xA03111, True, 0), (0xC04170, True, 4), (0xC04170, False, 0), (None, True, 0)],
+)
+def test_gpiochip_is_the_headers(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    revision: int | None,
+    has_fourth: bool,
+    chip: int,
+) -> None:
+    def exists(_: str) -> bool:
+        return has_fourth
+
+    file = tmp_path / "revision"
+    if revision is not None:
+        file.write_bytes(revision.to_bytes(4, "big"))
+    monkeypatch.setattr(safe, "_REVISION", file)
+    monkeypatch.setattr("rackgrid_firmware.safe.os.path.exists", exists)
+    assert safe.gpiochip() == chip
+
+
+def test_make_safe_goes_on_after_a_failure(profile: Path) -> None:
+    driven: dict[int, bool] = {}
+
+    def drive(gpio: int, level: bool) -> None:
+        if gpio == 22:
+            raise DeviceUnavailable("gone")
+        driven[gpio] = level
+
+    assert safe.make_safe(load_profile(profile), drive) == ["output pump (GPIO 22): gone"]
+    assert driven == {17: False, 27: True}
