@@ -75,7 +75,16 @@ def reported(
         book = replace(book, inherited={**book.inherited, node: first})
     else:
         account = grant.reported(known, boot, report, now_ns, timing)
+        if account.boot != known.boot:
+            book = _inherited_by(book, node, report.holding_mw)
     return replace(book, accounts={**book.accounts, node: account})
+
+
+def _inherited_by(book: Book, node: NodeId, holding_mw: int) -> Book:
+    """Let a new boot inherit no more than it has adopted: the dead one's watts still count."""
+    first = book.inherited[node]
+    kept = replace(first, power_mw=min(first.power_mw, holding_mw))
+    return replace(book, inherited={**book.inherited, node: kept})
 
 
 def majority_reached(book: Book, now_ns: int) -> Book:

@@ -22,22 +22,20 @@ from rackgrid.market.curve import Bid, Step
 from rackgrid.market.offer import Offer
 from rackgrid.wire.message import (
     ALLOTMENTS_MAX,
-    NODES_MAX,
-    PROTOCOL_VERSION,
     Ack,
     Allotment,
     Heartbeat,
-    Join,
     Price,
     Report,
-    RosterLine,
     pair_wire,
 )
 
 ROUND_GAP_NS = 20 * MS_NS
 """At least this long between two rounds that events, not the clock, ask for."""
-JOIN_PATIENCE_NS = 2_000_000_000
-"""Room is made for a joiner's floor this long after its last JOIN."""
+JOIN_PATIENCE_NS = 5_000_000_000
+"""Room is made for a joiner's floor this long after its last JOIN; they are 2.5 s apart at most."""
+WATTS_MAX_MW = (1 << 32) - 1
+"""Largest power on the wire, mW: what peers claim is added up before it is known to be sane."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,52 +114,6 @@ def authority_until_ns(
     return authority.until_ns(office.authority, roster, need, me, own_vote_ns, timing.authority_ns)
 
 
-def refusal(
-    office: Office, roster: Roster, node: NodeId, join: Join, settings: NodeSettings, now_ns: int
-) -> str | None:
-    """Say why a node cannot be admitted (now), or None if it can (P1)."""
-    if join.protocol != PROTOCOL_VERSION:
-        return f"speaks protocol {join.protocol}, this rack speaks {PROTOCOL_VERSION}: upgrade it"
-    if len(roster.lines) >= NODES_MAX and roster.line(node) is None:
-        return f"the roster is full ({NODES_MAX} nodes)"
-    line = roster.line(node)
-    capacity_mw = _capacity_mw(office, settings, now_ns) - settings.reserve_mw
-    floors_mw = roster.floors_mw - (line.floor_mw if line else 0) + join.floor_mw
-    if floors_mw > capacity_mw:
-        return (
-            f"its floor of {join.floor_mw / 1000:.1f} W does not fit: floors would be"
-            f" {floors_mw / 1000:.1f} W of {capacity_mw / 1000:.1f} W;"
-            " lower its required loads or raise the feed's capacity"
-        )
-    if floors_mw + office.book.counted_mw(now_ns) > capacity_mw:
-        return "making room: grants must come down first"
-    return None
-
-
-def admitted(office: Office, roster: Roster, node: NodeId, join: Join) -> tuple[Office, Roster]:
-    """Admit a node, at first without a vote; the same line again changes nothing.
-
-    A vote that is given before its node has acked would take authority away while it waits.
-    """
-    known = roster.line(node)
-    votes = known.votes if known else 0
-    line = RosterLine(node, join.name, join.priority, join.floor_mw, votes)
-    office = replace(office, joining={n: j for n, j in office.joining.items() if n != node})
-    return office, roster if roster.line(node) == line else roster.with_line(line)
-
-
-def enfranchised(roster: Roster, node: NodeId) -> Roster:
-    """Give a member that has acked its vote."""
-    line = roster.line(node)
-    assert line is not None, "only a member votes"
-    return roster if line.votes else roster.with_line(replace(line, votes=1))
-
-
-def making_room(office: Office, node: NodeId, floor_mw: int, now_ns: int) -> Office:
-    """Keep watts from being granted again until the joiner fits."""
-    return replace(office, joining={**office.joining, node: (floor_mw, now_ns)})
-
-
 def silent(office: Office, roster: Roster, me: NodeId, now_ns: int, timing: Timing) -> list[NodeId]:
     """List the rostered nodes that have just fallen silent."""
     found: list[NodeId] = []
@@ -196,18 +148,21 @@ def cleared(
         may_grant: whether the broker has authority now; without it a price goes out and no grant.
     """
     timing = settings.timing
+    office = replace(
+        office,
+        joining={n: j for n, j in office.joining.items() if now_ns - j[1] < JOIN_PATIENCE_NS},
+    )
     live = _live(office, roster, now_ns, timing)
-    if not may_grant:
-        live = _with_supports(live, office, roster, now_ns, timing)
-    capacity_mw = _capacity_mw(office, settings, now_ns) - settings.reserve_mw
-    offers = _offers(live)
-    supply_mw = min(capacity_mw, sum(offer.power_mw for offer in offers))
+    said = _with_supports(live, office, roster, now_ns, timing)
+    usable_mw = capacity_mw(office, settings) - settings.reserve_mw
+    offers = _offers(said)
+    supply_mw = min(usable_mw, sum(offer.power_mw for offer in offers))
     clearing = clear(
-        [_bid(account) for account in live],
+        [_bid(account) for account in said],
         offers,
         floors_mw=roster.floors_mw,
-        capacity_mw=capacity_mw,
-        room_mw=supply_mw - roster.floors_mw - _unavailable_mw(office, live, now_ns),
+        capacity_mw=usable_mw,
+        room_mw=supply_mw - roster.floors_mw - _unavailable_mw(office, said, now_ns),
         price_cap_uc=settings.price_cap_uc,
     )
     office = replace(
@@ -223,7 +178,7 @@ def cleared(
         entry = book.settled(office.book, nodes, now_ns, timing, is_formed=is_formed)
         office = replace(office, book=entry)
         office, allotments = _allot(office, roster, live, clearing, supply_mw, now_ns, timing)
-    return _announced(office, roster, live, clearing, supply_mw, allotments, now_ns, timing)
+    return _announced(office, roster, said, clearing, supply_mw, allotments, now_ns, timing)
 
 
 def _allot(
@@ -261,7 +216,7 @@ def _allot(
 def _announced(
     office: Office,
     roster: Roster,
-    live: list[Account],
+    said: list[Account],
     clearing: Clearing,
     supply_mw: int,
     allotments: list[Allotment],
@@ -276,8 +231,8 @@ def _announced(
             valid_for_ms=timing.price_valid_ns // MS_NS,
             capacity_mw=max(0, supply_mw),
             floors_mw=roster.floors_mw,
-            granted_mw=office.book.counted_mw(now_ns),
-            drawn_mw=sum(account.report.draw_mw for account in live),
+            granted_mw=min(office.book.counted_mw(now_ns), WATTS_MAX_MW),
+            drawn_mw=min(sum(account.report.draw_mw for account in said), WATTS_MAX_MW),
             scarce=clearing.scarce,
             allotments=part,
         )
@@ -307,39 +262,45 @@ def _live(office: Office, roster: Roster, now_ns: int, timing: Timing) -> list[A
 def _with_supports(
     live: list[Account], office: Office, roster: Roster, now_ns: int, timing: Timing
 ) -> list[Account]:
-    """Add what voters said with their support, for a price before the first acks."""
+    """Add what voters said with their support, until their first ack in this term.
+
+    No grant rests on it, but a price and an offer do: a source whose node has voted and not acked
+    yet has not vanished.
+    """
+    if now_ns - office.since_ns > timing.absent_ns:
+        return live
     known = {account.node for account in live}
     return live + [
         opened(node, BootId(0), report, now_ns, timing)
         for node, report in sorted(office.supports.items())
-        if node not in known and roster.line(node)
+        if node not in known and node not in office.book.accounts and roster.line(node)
     ]
 
 
-def _capacity_mw(office: Office, settings: NodeSettings, now_ns: int) -> int:
-    """The least capacity that anyone live knows of: an operator may have cut it at any node."""
-    timing = settings.timing
-    known = [
-        account.report.capacity_mw
-        for account in office.book.accounts.values()
-        if now_ns - account.bid_received_ns <= timing.absent_ns
-    ]
-    return min((settings.capacity_mw, *known))
+def capacity_mw(office: Office, settings: NodeSettings) -> int:
+    """The least capacity that any node has last spoken of: an operator may have cut it anywhere.
+
+    The silent count too: a cut that was told to a node does not heal by that node's death.
+    """
+    known = (account.report.capacity_mw for account in office.book.accounts.values())
+    return min(known, default=settings.capacity_mw)
 
 
-def _unavailable_mw(office: Office, live: list[Account], now_ns: int) -> int:
-    """Watts that no clearing can dispose of now: the silent, the dead boots, the joiners, mW."""
-    alive = {account.node for account in live}
+def _unavailable_mw(office: Office, said: list[Account], now_ns: int) -> int:
+    """Watts that no clearing can dispose of now: the silent, the dead boots, the joiners, mW.
+
+    A restarted controller adopts what its outputs hold and reports it, so here (where nothing is
+    promised) a dead boot counts only with what it held beyond: else each restart would make a
+    shortage, and shed somebody.
+    """
+    alive = {account.node for account in said}
     silent_mw = sum(
         account.counted_mw(now_ns)
         for node, account in office.book.accounts.items()
         if node not in alive
     )
-    dead_mw = sum(a.counted_mw(now_ns) - a.running_mw(now_ns) for a in live)
-    joining_mw = sum(
-        floor for floor, asked in office.joining.values() if now_ns - asked < JOIN_PATIENCE_NS
-    )
-    return silent_mw + dead_mw + joining_mw
+    dead_mw = sum(max(0, a.old_mw(now_ns) - a.running_mw(now_ns)) for a in said)
+    return silent_mw + dead_mw + sum(floor_mw for floor_mw, _ in office.joining.values())
 
 
 def _bid(account: Account) -> Bid:

@@ -37,7 +37,7 @@ def is_stale(node: State, pair: Pair, sender: NodeId) -> bool:
 def heartbeat(node: State, sender: NodeId, message: Heartbeat, now_ns: int) -> None:
     """Follow the broker that sent this heartbeat, and owe it an ack."""
     pair = message.pair.pair()
-    if pair.node != sender or is_stale(node, pair, sender):
+    if is_stale(node, pair, sender):
         return
     is_new = node.followed != pair
     if is_new:
@@ -54,28 +54,28 @@ def heartbeat(node: State, sender: NodeId, message: Heartbeat, now_ns: int) -> N
     # De-synchronised by rank, so that the broker's socket sees a trickle and not a burst; the first
     # ack of a term goes at once, because authority waits for it.
     spread = min(node.timing.heartbeat_ns // 2, 2_000_000 * index)
-    node.last_seq = message.seq
     node.ack_due = AckDue(message.seq, now_ns if node.fence < pair else now_ns + spread)
 
 
 def acknowledge(node: State, now_ns: int) -> None:
     """Answer the last heartbeat of the followed broker: a promise to act for no lower pair."""
     node.ack_due = None
-    pair = node.followed
-    if not isinstance(node.election, Following) or node.agent.board is None:
-        return
+    state = node.election
+    if not isinstance(state, Following) or state.seq == 0 or node.agent.board is None:
+        return  # nothing was heard that could be answered, or there is nothing to say
+    pair = state.pair
     if node.fence < pair:
         node.fence = pair
         node.out.append(Remember(pair))
     votes = node.may_vote(now_ns)
-    ack = Ack(pair_wire(pair), node.last_seq, votes, node.roster.version, node.report(now_ns))
+    ack = Ack(pair_wire(pair), state.seq, votes, node.roster.version, node.report(now_ns))
     node.unicast(pair.node, ack)
 
 
 def coordinator(node: State, sender: NodeId, message: Coordinator, now_ns: int) -> None:
     """Somebody has won: follow, and let its first heartbeat bring the ack."""
     pair = message.pair.pair()
-    if pair.node != sender or is_stale(node, pair, sender) or node.followed == pair:
+    if is_stale(node, pair, sender) or node.followed == pair:
         return
     leave_office(node, now_ns, "a higher pair leads")
     index = node.rank_index(now_ns)
@@ -126,7 +126,7 @@ def called(node: State, sender: NodeId, message: Election, now_ns: int) -> None:
     """Answer another node's candidature."""
     pair = message.pair.pair()
     node.term_seen = max(node.term_seen, pair.term)
-    if pair.node != sender or node.agent.board is None:
+    if node.agent.board is None:
         return
     node.peers = membership.ranked(node.peers, sender, message.priority)
     theirs = Rank(message.priority, sender)
@@ -182,6 +182,8 @@ def stand(node: State, now_ns: int, attempt: int) -> None:
     term = max(term, node.settings.terms_from)
     if term > TERM_MAX:
         node.note(f"term {term} is out of range: somebody who holds the group key inflates terms")
+        node.election = Listening(now_ns + election.BACK_OFF_MAX_NS, attempt)
+        node.become("there is no term to stand for", now_ns)
         return
     if term >= node.terms_until:
         node.terms_until = term + TERM_BLOCK
@@ -204,6 +206,12 @@ def give_up(node: State, now_ns: int, cause: str) -> None:
     jitter_ns = node.jitter.between(*election.BACK_OFF_NS)
     node.election = election.backed_off(node.election, now_ns, jitter_ns)
     node.become(cause, now_ns)
+
+
+def withdraw(node: State, now_ns: int, cause: str) -> None:
+    """End a candidature, if there is one: this node may no longer lead."""
+    if isinstance(node.election, Standing):
+        give_up(node, now_ns, cause)
 
 
 def leave_office(node: State, now_ns: int, cause: str) -> None:

@@ -53,7 +53,7 @@ class Following:
 
     Attributes:
         heard_ns: its last heartbeat; `NEVER_HEARD` after it resigned.
-        seq: of that heartbeat.
+        seq: of that heartbeat; 0 while only its COORDINATOR was heard.
         stand_ns: when this node stands if nothing more is heard.
     """
 

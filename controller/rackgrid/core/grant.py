@@ -22,6 +22,10 @@ from rackgrid.wire.message import Report
 
 ISSUED_MAX = 16
 """Grants remembered one by one; beyond it two are merged into their pessimistic union."""
+OLD_MAX = 8
+"""Dead boots counted one by one; beyond it two are merged."""
+DEAD_MAX = 16
+"""Dead boots remembered, so that their late datagrams are known as such."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +61,9 @@ class Account:
     """The broker's pessimistic count for one node.
 
     Attributes:
-        boot: the running boot; `old` are the claims of boots before it.
+        boot: the running boot.
+        old: what each boot before it may still hold, one claim a boot.
+        dead: the boots before it; what they said arrives late, and counts for nothing.
         bid_seq, bid_received_ns: the newest bid, which the next grant answers.
         reported: what the node said that it holds.
         issued: grants of later rounds than the last that it reported taking.
@@ -72,6 +78,7 @@ class Account:
     issued: tuple[Claim, ...]
     old: tuple[Claim, ...]
     report: Report
+    dead: tuple[BootId, ...] = ()
 
     def running_mw(self, now_ns: int) -> int:
         """Count what the running boot holds or may yet take, mW."""
@@ -79,7 +86,11 @@ class Account:
 
     def counted_mw(self, now_ns: int) -> int:
         """Count everything: the running boot, and the dead ones beside it, mW."""
-        return self.running_mw(now_ns) + _largest(self.old, now_ns)
+        return self.running_mw(now_ns) + self.old_mw(now_ns)
+
+    def old_mw(self, now_ns: int) -> int:
+        """Count what the dead boots may still hold, mW: each beside the others."""
+        return sum(c.power_mw for c in self.old if c.until_ns > now_ns)
 
 
 def opened(node: NodeId, boot: BootId, report: Report, now_ns: int, timing: Timing) -> Account:
@@ -93,13 +104,16 @@ def reported(
 ) -> Account:
     """Take a later report into account.
 
-    A bid older than the newest of its boot is ignored. A new boot's first report stands beside the
-    old boot's claims: a report of nothing must not erase what the dead boot's outputs may still
-    draw.
+    A bid older than the newest of its boot is ignored, and so is a boot that another has followed.
+    A new boot's first report stands beside the old boot's claims: a report of nothing must not
+    erase what the dead boot's outputs may still draw.
     """
+    if boot in account.dead:
+        return account
     if boot != account.boot:
-        old = _alive((account.reported, *account.issued, *account.old), now_ns)
-        return replace(opened(account.node, boot, report, now_ns, timing), old=_bounded(old))
+        fresh = opened(account.node, boot, report, now_ns, timing)
+        dead = (*account.dead, account.boot)[-DEAD_MAX:]
+        return replace(fresh, old=_with_dead_boot(account, now_ns), dead=dead)
     if report.bid_seq <= account.bid_seq:
         return account
     issued = tuple(c for c in account.issued if c.round > report.round_taken)
@@ -138,6 +152,18 @@ def _largest(claims: tuple[Claim, ...], now_ns: int) -> int:
 
 def _alive(claims: tuple[Claim, ...], now_ns: int) -> tuple[Claim, ...]:
     return tuple(c for c in claims if c.until_ns > now_ns and c.power_mw > 0)
+
+
+def _with_dead_boot(account: Account, now_ns: int) -> tuple[Claim, ...]:
+    """Add all that the boot which has just died may hold, as one claim."""
+    claims = _alive((account.reported, *account.issued), now_ns)
+    ends_ns = max((c.until_ns for c in claims), default=now_ns)
+    old = _alive((Claim(account.running_mw(now_ns), ends_ns), *account.old), now_ns)
+    if len(old) <= OLD_MAX:
+        return old
+    *kept, first, second = old
+    both = Claim(first.power_mw + second.power_mw, max(first.until_ns, second.until_ns))
+    return (*kept, both)
 
 
 def _bounded(claims: tuple[Claim, ...]) -> tuple[Claim, ...]:

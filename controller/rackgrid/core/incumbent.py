@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from rackgrid.core import admission, book, broker, candidate, membership
 from rackgrid.core import agent as agents
-from rackgrid.core import book, broker, candidate
 from rackgrid.core.action import PriceSent
 from rackgrid.core.authority import NEVER
 from rackgrid.core.broker import Office
@@ -66,6 +66,11 @@ def acked(node: State, sender: NodeId, boot: BootId, message: Ack, now_ns: int) 
     office = node.office
     if office is None or message.pair.pair() != office.pair or node.roster.line(sender) is None:
         return
+    if message.roster_version > node.roster.version:
+        # Whoever is on the newer roster and not on this one would be forgotten, floor and all.
+        node.peers = membership.informed(node.peers, sender, message.roster_version)
+        candidate.leave_office(node, now_ns, "a member knows a newer roster")
+        return
     before = office.book.accounts.get(sender)
     was_absent = sender in office.absent
     office = broker.acked(office, sender, boot, message, now_ns, node.timing)
@@ -83,24 +88,26 @@ def joined(node: State, sender: NodeId, message: Join, now_ns: int) -> None:
     if office is None:
         return
     pair = pair_wire(office.pair)
-    has_granted = office.book.first_majority_ns is not None
-    if has_granted and not has_authority(node, now_ns):
-        # A broker that may itself be on its way out must not promise anybody a floor.
+    if node.is_formed and not has_authority(node, now_ns):
+        # A broker that may itself be on its way out must not promise anybody a floor. (A first
+        # roster is made before any authority: that needs votes, and those need a roster.)
         node.unicast(
             sender, JoinReply(message.nonce, pair, False, "not yet: no majority has acked")
         )
         return
-    reason = broker.refusal(office, node.roster, sender, message, node.settings, now_ns)
+    reason = admission.refusal(
+        office, node.roster, sender, message, node.settings, now_ns, is_formed=node.is_formed
+    )
     if reason is not None:
-        if reason.startswith("making room"):
-            node.office = broker.making_room(office, sender, message.floor_mw, now_ns)
+        if reason.startswith(admission.MAKING_ROOM):
+            node.office = admission.making_room(office, sender, message.floor_mw, now_ns)
             node.urgent = True
         else:
             node.note(f"{message.name} is not admitted: {reason}")
         node.unicast(sender, JoinReply(message.nonce, pair, False, reason))
         return
     version = node.roster.version
-    node.office, roster = broker.admitted(office, node.roster, sender, message)
+    node.office, roster = admission.admitted(office, node.roster, sender, message)
     node.adopt(roster)
     node.unicast(sender, JoinReply(message.nonce, pair, True, ""))
     if node.roster.version != version:
@@ -109,10 +116,13 @@ def joined(node: State, sender: NodeId, message: Join, now_ns: int) -> None:
         node.unicast(sender, node.roster.update(office.pair))
 
 
-def left(node: State, sender: NodeId) -> None:
-    """Release the floor of a node that says that it is off."""
+def left(node: State, sender: NodeId, boot: BootId) -> None:
+    """Release the floor of a node that says that it is off; not if a later boot of it is here."""
     office = node.office
     if office is None or node.roster.line(sender) is None:
+        return
+    account = office.book.accounts.get(sender)
+    if account is not None and account.boot != boot:
         return
     node.adopt(node.roster.without(sender))
     accounts = {n: a for n, a in office.book.accounts.items() if n != sender}
@@ -156,6 +166,8 @@ def preempted(node: State, now_ns: int) -> None:
     office = node.office
     if office is None or not node.timing.preempt:
         return
+    if now_ns - office.since_ns < node.timing.preempt_after_ns:
+        return  # whoever outranks this node has just had the chance to be elected
     for peer in node.live(now_ns):
         line = node.roster.line(peer.node)
         if line is None or Rank(line.priority, line.node) <= node.rank:
@@ -222,6 +234,11 @@ def _clear(node: State, office: Office, now_ns: int) -> None:
         node.multicast(price)
         apply(node, price, now_ns)
     first = prices[0]
+    if first.floors_mw > first.capacity_mw:
+        node.note(
+            f"overcommitted: floors of {first.floors_mw / 1000:.1f} W"
+            f" on a feed of {first.capacity_mw / 1000:.1f} W; no flexible load gets power"
+        )
     valid_ns = first.valid_for_ms * MS_NS
     node.out.append(PriceSent(office.pair, first.round, first.price_uc, valid_ns))
 
@@ -241,7 +258,7 @@ def _enfranchise(node: State, sender: NodeId, ack: Ack) -> None:
     if node.office is None or line is None or line.votes or not ack.votes:
         return
     if ack.roster_version == node.roster.version:
-        node.adopt(broker.enfranchised(node.roster, sender))
+        node.adopt(admission.enfranchised(node.roster, sender))
         node.multicast(node.roster.update(node.office.pair))
 
 

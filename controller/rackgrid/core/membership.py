@@ -58,7 +58,7 @@ def heard(peers: Peers, node: NodeId, boot: BootId, now_ns: int, silence_ns: int
         fresh = replace(known, boot=boot, heard_ns=now_ns, steady_ns=now_ns)
     else:
         fresh = replace(known, heard_ns=now_ns)
-    return _bounded({**peers, node: fresh})
+    return _bounded({**peers, node: fresh}, node)
 
 
 def beaconed(peers: Peers, node: NodeId, beacon: Beacon) -> Peers:
@@ -83,6 +83,11 @@ def ranked(peers: Peers, node: NodeId, priority: int) -> Peers:
     return {**peers, node: replace(peers[node], priority=priority)}
 
 
+def informed(peers: Peers, node: NodeId, roster_version: int) -> Peers:
+    """Note that a peer knows a roster of this version."""
+    return {**peers, node: replace(peers[node], roster_version=roster_version)}
+
+
 def forgotten(peers: Peers, node: NodeId) -> Peers:
     """Drop a node that has left on purpose."""
     return {n: p for n, p in peers.items() if n != node}
@@ -94,7 +99,8 @@ def live(peers: Peers, now_ns: int, silence_ns: int) -> tuple[Peer, ...]:
     return tuple(sorted(alive, key=lambda p: p.rank, reverse=True))
 
 
-def _bounded(peers: dict[NodeId, Peer]) -> Peers:
+def _bounded(peers: dict[NodeId, Peer], newest: NodeId) -> Peers:
     if len(peers) > PEERS_MAX:
-        del peers[min(peers.values(), key=lambda p: (p.heard_ns, p.node)).node]
+        others = (p for p in peers.values() if p.node != newest)
+        del peers[min(others, key=lambda p: (p.heard_ns, p.node)).node]
     return peers

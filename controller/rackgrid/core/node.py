@@ -13,7 +13,7 @@ from typing import assert_never
 
 from rackgrid.core import agent as agents
 from rackgrid.core import board as boards
-from rackgrid.core import candidate, election, incumbent, membership, roster
+from rackgrid.core import candidate, election, incumbent, member, membership
 from rackgrid.core.action import Action, Left
 from rackgrid.core.event import (
     CapacityChanged,
@@ -29,11 +29,10 @@ from rackgrid.core.event import (
 )
 from rackgrid.core.jitter import Jitter
 from rackgrid.core.picture import load_statuses
-from rackgrid.core.settings import MS_NS, SECOND_NS, NodeSettings
+from rackgrid.core.settings import SECOND_NS, NodeSettings
 from rackgrid.core.state import State
 from rackgrid.identity import NO_PAIR, BootId, NodeId, Pair
 from rackgrid.wire.message import (
-    PROTOCOL_VERSION,
     Ack,
     Answer,
     Beacon,
@@ -53,8 +52,8 @@ from rackgrid.wire.message import (
 from rackgrid_firmware.link import Attached, Refused, Switched, Telemetry
 from rackgrid_firmware.link import Report as FirmwareReport
 
-JOIN_RETRY_NS = (200 * MS_NS, 2 * SECOND_NS)
-"""First and longest wait between two JOINs."""
+FROM_THE_PAIR = (Coordinator, Election, Heartbeat, JoinReply, Price, Remove, Resign, RosterUpdate)
+"""Messages that only the node which their pair names may send."""
 LEAVE_PATIENCE_NS = 2 * SECOND_NS
 LEAVE_REPEATS = 3
 
@@ -117,6 +116,7 @@ class Node:
                 node.late_until_ns = now_ns + node.timing.heartbeat_ns
                 node.election = election.patient(node.election, node.late_until_ns)
             case LeaveRequested():
+                candidate.withdraw(node, now_ns, "leaves the rack")
                 node.leave_ns = now_ns + LEAVE_PATIENCE_NS
                 node.agent = replace(node.agent, leaving=True)
             case StopRequested():
@@ -160,7 +160,7 @@ class Node:
         if node.ack_due is not None and now_ns >= node.ack_due.at_ns:
             candidate.acknowledge(node, now_ns)
         if node.join_ns is not None and now_ns >= node.join_ns:
-            self._join(now_ns)
+            member.join(node, now_ns)
         if now_ns >= node.beacon_ns:
             self._beacon(now_ns)
         node.agent, actions = agents.decided(node.agent, node.settings, now_ns)
@@ -192,13 +192,18 @@ class Node:
     def _heard(self, event: DatagramReceived) -> None:  # noqa: C901 - one arm per message kind
         node, now_ns, sender = self.state, event.now_ns, event.sender
         message = event.message
+        if sender == node.me:
+            node.note("another node has this node's identity: was its SD card cloned?")
+            return
+        if isinstance(message, FROM_THE_PAIR) and message.pair.node != sender:
+            return  # a member that speaks for another
         node.peers = membership.heard(node.peers, sender, event.boot, now_ns, node.silence_ns)
         match message:
             case Beacon():
                 node.peers = membership.beaconed(node.peers, sender, message)
             case Heartbeat():
                 candidate.heartbeat(node, sender, message, now_ns)
-                self._seek_admission(now_ns)
+                member.seek_admission(node, now_ns)
             case Ack():
                 if node.followed == message.pair.pair():
                     incumbent.acked(node, sender, event.boot, message, now_ns)
@@ -210,9 +215,9 @@ class Node:
             case Join():
                 incumbent.joined(node, sender, message, now_ns)
             case JoinReply():
-                self._join_replied(message)
+                member.join_replied(node, message)
             case RosterUpdate():
-                self._roster(message, now_ns)
+                member.roster_heard(node, message, now_ns)
             case Election():
                 candidate.called(node, sender, message, now_ns)
             case Answer():
@@ -225,9 +230,9 @@ class Node:
                 candidate.superseded(node, message, now_ns)
             case Leave():
                 node.peers = membership.forgotten(node.peers, sender)
-                incumbent.left(node, sender)
+                incumbent.left(node, sender, event.boot)
             case Remove():
-                self._removed(message, now_ns)
+                member.removed(node, message, now_ns)
             case _:
                 assert_never(message)
 
@@ -238,7 +243,7 @@ class Node:
                 board = boards.attached(report)
                 node.agent = agents.attached(node.agent, board, node.settings, now_ns)
                 self._check_loads()
-                self._seek_admission(now_ns)
+                member.seek_admission(node, now_ns)
             case Telemetry() | Switched():
                 if node.agent.board is not None:
                     node.agent = replace(node.agent, board=boards.told(node.agent.board, report))
@@ -252,6 +257,7 @@ class Node:
         """Without its firmware a node knows nothing of its watts: it neither leads nor reports."""
         node = self.state
         node.agent = replace(node.agent, board=None, commanded={})
+        candidate.withdraw(node, now_ns, "lost its firmware")
         if node.office is not None:
             incumbent.resign(node, now_ns, "lost its firmware")
 
@@ -271,61 +277,6 @@ class Node:
                     f"load {load.name}: the board profile and the configuration disagree on"
                     " whether it is required; the board profile holds"
                 )
-
-    # --- admission -------------------------------------------------------------------------------
-
-    def _seek_admission(self, now_ns: int) -> None:
-        """Ask to be admitted (again) while the followed broker's roster is not this node's."""
-        node = self.state
-        if not isinstance(node.election, election.Following) or node.agent.board is None:
-            return
-        line = node.roster.line(node.me)
-        is_current = (
-            line is not None
-            and line.floor_mw == node.agent.board.floor_mw
-            and node.roster.version == node.roster_heard
-        )
-        if is_current:
-            node.join_ns = None
-        elif node.join_ns is None:
-            node.join_ns, node.join_attempt = now_ns, 0
-
-    def _join(self, now_ns: int) -> None:
-        node = self.state
-        board = node.agent.board
-        if not isinstance(node.election, election.Following) or board is None:
-            node.join_ns = None
-            return
-        first, longest = JOIN_RETRY_NS
-        wait = min(first << min(node.join_attempt, 8), longest)
-        node.join_ns = now_ns + wait + node.jitter.between(0, wait // 4)
-        node.join_attempt += 1
-        name, priority = node.settings.name, node.settings.priority
-        join = Join(node.jitter.next64(), name, priority, board.floor_mw, PROTOCOL_VERSION)
-        node.unicast(node.followed.node, join)
-
-    def _join_replied(self, message: JoinReply) -> None:
-        node = self.state
-        if message.pair.pair() == node.followed and not message.admitted:
-            node.note(f"not admitted to the rack: {message.reason}")
-
-    def _roster(self, message: RosterUpdate, now_ns: int) -> None:
-        node = self.state
-        if message.pair.pair() != node.followed or node.office is not None:
-            return
-        node.adopt(roster.taken(message))
-        node.roster_heard = max(node.roster_heard, message.version)
-        node.become("the roster changed", now_ns)
-        self._seek_admission(now_ns)
-        if node.roster.line(node.me) is not None and node.last_seq:
-            candidate.acknowledge(node, now_ns)
-
-    def _removed(self, message: Remove, now_ns: int) -> None:
-        """The broker does not hear a node; if it is this one, its acks are lost: say so."""
-        node = self.state
-        if message.node == node.me and message.pair.pair() == node.followed:
-            node.note("the broker does not hear this node's acks: check its unicast path")
-            candidate.acknowledge(node, now_ns)
 
     # --- the node's own word ---------------------------------------------------------------------
 

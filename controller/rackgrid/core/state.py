@@ -41,6 +41,7 @@ class State:
             acts for no lower one (P5).
         quiet_until_ns: until then it neither votes nor takes a grant.
         late_until_ns: its own loop ran late; it accuses nobody before this.
+        roster_pair: the broker from whom the roster came.
         is_formed: the roster has once had as many votes as the operator expects.
         terms_until: one past the reserved block of terms.
         term_seen: the highest term in any message.
@@ -63,10 +64,10 @@ class State:
     office: Office | None = None
     agent: Agent = field(default_factory=Agent)
     ack_due: AckDue | None = None
-    last_seq: int = 0
     join_ns: int | None = None
     join_attempt: int = 0
     roster_heard: int = 0
+    roster_pair: Pair = NO_PAIR
     urgent: bool = False
     reported_mw: int = 0
     leave_ns: int | None = None
