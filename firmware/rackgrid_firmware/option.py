@@ -82,7 +82,13 @@ def _parser() -> argparse.ArgumentParser:
     add("--plant", metavar="SOCKET", help='the mock world (a profile with driver = "mock")')
     add("--runtime", metavar="DIR", help="tmpfs directory for what outlives this process")
     add("--controller-user", metavar="USER", help="who may connect, besides root and ourselves")
-    add("--telemetry-s", type=float, default=TELEMETRY_S, metavar="S", help="interval; default 0.2")
+    add(
+        "--telemetry-s",
+        type=float,
+        default=TELEMETRY_S,
+        metavar="S",
+        help=f"between two telemetries; default {TELEMETRY_S}",
+    )
     return parser
 
 

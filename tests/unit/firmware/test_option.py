@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from rackgrid_firmware.option import claim, open_door, parse
+from rackgrid_firmware.option import TELEMETRY_S, claim, open_door, parse
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def test_options_paths_are_absolute_and_defaults_are_safe(
     assert (options.socket, options.plant) == (str(tmp_path / "s"), str(tmp_path / "p"))
     assert options.runtime == tmp_path / "r"
     assert options.uids == {0, os.getuid()}
-    assert options.telemetry_ns == 100_000_000
+    assert options.telemetry_ns == TELEMETRY_S * 1e9
     assert options.node
 
 
