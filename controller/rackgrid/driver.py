@@ -182,6 +182,8 @@ class Driver:
                 return
 
     def _perform(self, actions: list[Action]) -> None:
+        """Carry out in order; telling people comes last, because a load may wait for the rest."""
+        told: list[Action] = []
         for action in actions:
             match action:
                 case Multicast():
@@ -194,9 +196,11 @@ class Driver:
                     self._keep(action)
                 case Left():
                     self.ended = True
-                    self._publish(action)
+                    told.append(action)
                 case _:
-                    self._publish(action)
+                    told.append(action)
+        for action in told:
+            self._publish(action)
 
     def _keep(self, promise: ReserveTerms | Remember) -> None:
         try:

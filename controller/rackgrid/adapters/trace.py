@@ -62,7 +62,8 @@ class Trace:
                 self._write("price", term=action.pair.term, round=action.round, value=value)
             case PriceSent():
                 value = action.price_uc / UC
-                self._write("price_sent", term=action.pair.term, round=action.round, value=value)
+                term, round_ = action.pair.term, action.round
+                self._write("price_sent", action.at_ns, term=term, round=round_, value=value)
             case PriceLost():
                 self._write("price", term=0, round=0, value=None)
             case LoadDecided() if action.decision.on != action.decision.was_on:
@@ -75,8 +76,9 @@ class Trace:
         """Close the file."""
         self._file.close()
 
-    def _write(self, event: str, **fields: object) -> None:
-        line = {"t_ns": self._clock(), "node": self._node, "event": event, **fields}
+    def _write(self, event: str, at_ns: int | None = None, **fields: object) -> None:
+        t_ns = self._clock() if at_ns is None else at_ns
+        line = {"t_ns": t_ns, "node": self._node, "event": event, **fields}
         try:
             self._file.write(json.dumps(line) + "\n")
         except OSError as fault:

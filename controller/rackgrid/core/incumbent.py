@@ -240,7 +240,7 @@ def _clear(node: State, office: Office, now_ns: int) -> None:
             f" on a feed of {first.capacity_mw / 1000:.1f} W; no flexible load gets power"
         )
     valid_ns = first.valid_for_ms * MS_NS
-    node.out.append(PriceSent(office.pair, first.round, first.price_uc, valid_ns))
+    node.out.append(PriceSent(now_ns, office.pair, first.round, first.price_uc, valid_ns))
 
 
 def _authority_until_ns(node: State, office: Office, now_ns: int, *, own_vote: bool = True) -> int:
