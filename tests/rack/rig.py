@@ -291,12 +291,23 @@ class Rig:
     # --- making it run ---------------------------------------------------------------------------
 
     def start(self, *numbers: int) -> None:
-        """Start these nodes, or all."""
-        chosen = [self.node(n) for n in numbers] or list(self.nodes)
-        for node in chosen:
+        """Start these nodes, or all; the last one first, whose quiet time then ends first.
+
+        So it is the first broker, and no test waits for it to preempt another.
+        """
+        last, *others = reversed([self.node(n) for n in numbers] or self.nodes)
+        for node in (last, *others):
             node.start_firmware(self.plant)
-        for node in chosen:
+        for node in (last, *others):
             wait_until(f"{node.name}'s firmware", (node.folder / "run/firmware.sock").is_socket)
+            node.start()
+            if node is last:
+                wait_until(f"{node.name}'s API", node.state)
+
+    def start_at_once(self) -> None:
+        """Start all nodes as they come, as a power switch does."""
+        for node in self.nodes:
+            node.start_firmware(self.plant)
             node.start()
 
     def node(self, number: int) -> RigNode:

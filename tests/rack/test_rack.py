@@ -11,8 +11,8 @@ pytestmark = pytest.mark.root
 
 
 def test_rack_of_five_without_configured_peers_finds_one_broker_one_price_and_feeds_all() -> None:
-    with Rig(5) as rig:
-        rig.start()
+    with Rig(5, rack={"preempt_after_s": 1.0}) as rig:
+        rig.start_at_once()
         rig.wait_for_broker(rig.node(5))
         rig.wait_for_loads()
         states = [node.state() for node in rig.nodes]
@@ -33,8 +33,8 @@ def test_rack_of_five_without_configured_peers_finds_one_broker_one_price_and_fe
 
 
 def test_rack_on_a_scarce_feed_serves_the_dearest_loads_and_every_required_one() -> None:
-    """Three floors of 6.5 W leave 20.5 W: three lamps of 6 W, of which one may start at a time."""
-    with Rig(3, capacity_w=40.0) as rig:
+    """Three floors of 6.5 W leave 22.5 W: two lamps of 6 W while a third starts with 9 W."""
+    with Rig(3, capacity_w=42.0) as rig:
         rig.start()
         rig.wait_for_broker(rig.node(3))
 
@@ -43,8 +43,6 @@ def test_rack_on_a_scarce_feed_serves_the_dearest_loads_and_every_required_one()
             return all(each["lamp"] > 0 and not each["pump"] for each in loads)
 
         wait_until("three lamps on and no pump", lamps_only)
-        prices = [load for load in rig.node(1).state()["loads"] if load["name"] == "pump"]
-        assert len(prices) == 3
         price = rig.node(1).state()["price"]
         assert price["scarce"]
         assert 0.40 <= price["value"] <= 0.50, "between the refused pump and the served lamp"

@@ -1,0 +1,118 @@
+"""The broker dies, comes back, is outranked, is asked to stop; the loads do not notice."""
+
+from __future__ import annotations
+
+import signal
+import time
+
+import pytest
+from tests.rack.rig import FLEXIBLE, Rig, RigNode, wait_until
+
+pytestmark = pytest.mark.root
+
+FAILOVER_S = 5.0
+"""The outermost bound of a failover on a busy machine; the bench measures how long it takes."""
+
+
+def priced_since(node: RigNode, since_ns: int, above: int) -> bool:
+    """Whether a price of a later term was applied there since."""
+    return any(line["term"] > above for line in node.said("price", since_ns))
+
+
+def test_broker_killed_is_replaced_comes_back_without_a_blink_and_preempts() -> None:
+    """A grant outlives the time that a Python process needs to start, so nothing may blink."""
+    with Rig(5, rack={"grant_s": 4.0, "preempt_after_s": 2.0}) as rig:
+        rig.start()
+        term = rig.wait_for_broker(rig.node(5))["term"]
+        rig.wait_for_loads()
+        killed, survivors = rig.node(5), rig.nodes[:4]
+        before_ns = time.monotonic_ns()
+        killed.kill()
+        wait_until(
+            "a new broker's price at every survivor",
+            lambda: all(priced_since(node, before_ns, term) for node in survivors),
+            FAILOVER_S,
+        )
+        killed.start()
+        rig.wait_for_broker(rig.node(4), among=survivors)
+        assert {member["name"] for member in survivors[0].state()["members"]} >= {"pi-1", "pi-4"}
+        wait_until("it follows its successor", lambda: killed.state().get("broker") == "pi-4")
+        rig.wait_for_broker(killed)
+        assert rig.node(1).state()["term"] > term + 1
+        assert len(rig.node(1).state()["roster"]) == 5
+        term = killed.state()["term"]
+        wait_until(
+            "rounds enough that every grant of its predecessor has ended",
+            lambda: any(x["term"] == term and x["round"] > 9 for x in killed.said("price")),
+        )
+        assert rig.edges(before_ns, rig.nodes) == [], "no load noticed any of it"
+
+
+def test_broker_killed_for_good_loses_its_own_flexible_loads_and_nobody_else_does() -> None:
+    with Rig(3) as rig:
+        rig.start()
+        rig.wait_for_broker(rig.node(3))
+        rig.wait_for_loads()
+        before_ns = time.monotonic_ns()
+        rig.node(3).kill()
+        rig.wait_for_loads([rig.node(3)], on=False)
+        state = rig.wait_for_broker(rig.node(2), among=rig.nodes[:2])
+        assert [(e.node, e.on) for e in rig.edges(before_ns, rig.nodes)] == [("pi-3", False)] * 2
+        assert len(state["roster"]) == 3, "its floor stays reserved: its server may be drawing"
+
+
+def test_controller_stopped_by_sigterm_ends_well_and_its_outputs_run_on_to_their_deadlines() -> (
+    None
+):
+    with Rig(3) as rig:
+        rig.start()
+        rig.wait_for_broker(rig.node(3))
+        rig.wait_for_loads()
+        broker = rig.node(3)
+        assert broker.controller is not None
+        before_ns = time.monotonic_ns()
+        broker.controller.send_signal(signal.SIGTERM)
+        assert broker.controller.wait(15) == 0
+        ended_ns = time.monotonic_ns()
+        rig.wait_for_broker(rig.node(2), among=rig.nodes[:2])
+        rig.wait_for_loads([broker], on=False)
+        edges = rig.edges(before_ns, rig.nodes)
+        assert {(e.node, e.load, e.on) for e in edges} == {("pi-3", x, False) for x in FLEXIBLE}
+        assert min(e.t_ns for e in edges) > ended_ns, "they ran on when the controller had ended"
+
+
+def test_controller_that_hangs_loses_the_office_and_its_loads_and_comes_back_as_a_member() -> None:
+    with Rig(3) as rig:
+        rig.start()
+        term = rig.wait_for_broker(rig.node(3))["term"]
+        rig.wait_for_loads()
+        hung = rig.node(3)
+        assert hung.controller is not None
+        before_ns = time.monotonic_ns()
+        hung.controller.send_signal(signal.SIGSTOP)
+        rig.wait_for_broker(rig.node(2), among=rig.nodes[:2])
+        rig.wait_for_loads([hung], on=False)
+        hung.controller.send_signal(signal.SIGCONT)
+        state = rig.wait_for_broker(rig.node(2))
+        assert state["term"] > term
+        rig.wait_for_loads()
+        assert rig.edges(before_ns, rig.nodes[:2]) == []
+
+
+def test_firmware_killed_and_started_again_is_adopted_and_gets_its_loads_back() -> None:
+    with Rig(3) as rig:
+        rig.start()
+        rig.wait_for_broker(rig.node(3))
+        rig.wait_for_loads()
+        broken, others = rig.node(1), rig.nodes[1:]
+        before_ns = time.monotonic_ns()
+        assert broken.firmware is not None
+        broken.firmware.kill()
+        broken.firmware.wait(15)
+        wait_until("its controller says so", lambda: broken.ask("/healthz").get("status") == 503)
+        assert "firmware" in str(broken.ask("/healthz"))
+        broken.start_firmware(rig.plant)
+        rig.wait_for_broker(rig.node(3))
+        rig.wait_for_loads()
+        assert broken.running
+        assert rig.edges(before_ns, others) == []
