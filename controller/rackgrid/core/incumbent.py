@@ -11,7 +11,7 @@ from rackgrid.core.authority import NEVER
 from rackgrid.core.broker import Office
 from rackgrid.core.election import Listening
 from rackgrid.core.grant import Account
-from rackgrid.core.roster import NO_ROSTER, Roster
+from rackgrid.core.roster import Roster
 from rackgrid.core.settings import MS_NS
 from rackgrid.core.state import State
 from rackgrid.identity import BootId, NodeId, Rank
@@ -52,12 +52,12 @@ def lapsed(node: State, now_ns: int) -> None:
 def begin(node: State) -> None:
     """Start a term that was just won: with the roster at hand, or a first one of this node."""
     assert node.office is not None, "only a broker begins a term"
-    if node.roster.version == 0:
+    if node.roster.line(node.me) is None:
         assert node.agent.board is not None, "a node without its firmware does not stand"
         line = RosterLine(
             node.me, node.settings.name, node.settings.priority, node.agent.board.floor_mw, votes=1
         )
-        node.adopt(NO_ROSTER.with_line(line))
+        node.adopt(node.roster.with_line(line))
     node.multicast(node.roster.update(node.office.pair))
 
 

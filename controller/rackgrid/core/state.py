@@ -129,10 +129,11 @@ class State:
     def majority(self, now_ns: int) -> int | None:
         """Votes that make a majority; None where too few nodes are known to speak of one.
 
-        With a roster it is the roster's; before the first one, of the nodes that are heard, which
-        must be as many as the operator expects.
+        Once the rack is formed it is the roster's; before, of the nodes that are heard, which must
+        be as many as the operator expects: a roster in the making has too few votes to elect the
+        successor of a broker that died over it.
         """
-        if self.roster.version:
+        if self.is_formed:
             return self.votes_needed
         heard = 1 + len(self.live(now_ns))
         return majority(heard) if heard >= self.settings.expect else None
@@ -149,7 +150,7 @@ class State:
 
     def votes_of(self, node: NodeId) -> int:
         """A node's votes in an election."""
-        if not self.roster.version:
+        if not self.is_formed:
             return 1
         line = self.roster.line(node)
         return line.votes if line else 0
@@ -164,7 +165,7 @@ class State:
             and self.leave_ns is None
             and self.majority(now_ns) is not None
             and self.roster.version >= newest
-            and (self.roster.version == 0 or self.roster.line(self.me) is not None)
+            and (not self.is_formed or self.roster.line(self.me) is not None)
         )
 
     # --- what it says ----------------------------------------------------------------------------

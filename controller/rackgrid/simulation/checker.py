@@ -1,14 +1,13 @@
 """Checks that stand outside the code under test and look at the plant's true state.
 
-They know nothing of books, grants or elections beyond what a node publishes: they add up what the
-loads really draw, and compare it with what the feed can give.
+They know nothing of books, grants or elections beyond what a node publishes: they compare what the
+loads really draw, and what nodes hold, with what the feed can give.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-
-from rackgrid.simulation.firmware import SimFirmware
 
 VIOLATIONS_MAX = 100
 
@@ -25,20 +24,41 @@ class Checker:
     capacity_mw: int
     violations: list[str] = field(default_factory=list[str])
     peak_mw: int = 0
+    _before_mw: int = 0
+    _bound_ns: int = 0
 
-    def draw(self, now_ns: int, boards: list[SimFirmware]) -> None:
-        """I1: Σ true draw is at most the capacity. I3: a required load has power."""
-        total_mw = sum(board.total_mw(now_ns) for board in boards)
+    def shrunk(self, now_ns: int, capacity_mw: int, bound_ns: int) -> None:
+        """The feed gives less from now on; the rack has `bound_ns` to follow."""
+        self._before_mw = self.limit_mw(now_ns)
+        self._bound_ns = now_ns + bound_ns
+        self.capacity_mw = capacity_mw
+
+    def limit_mw(self, now_ns: int) -> int:
+        """What may be drawn now."""
+        is_bounded = now_ns < self._bound_ns
+        return max(self.capacity_mw, self._before_mw) if is_bounded else self.capacity_mw
+
+    def draw(self, now_ns: int, total_mw: int) -> None:
+        """I1: Σ true draw is at most the capacity."""
         self.peak_mw = max(self.peak_mw, total_mw)
-        if total_mw > self.capacity_mw:
-            self._violated(now_ns, f"I1 draw {total_mw} mW of {self.capacity_mw} mW")
-        if any(board.is_required_off() for board in boards):
-            self._violated(now_ns, "I3 a required load is off")
+        if total_mw > self.limit_mw(now_ns):
+            self._violated(now_ns, f"I1 draw {total_mw} mW of {self.limit_mw(now_ns)} mW")
 
-    def holdings(self, now_ns: int, floors_mw: int, holdings_mw: int) -> None:
+    def held(self, now_ns: int, total_mw: int) -> None:
         """I2: Σ floors + Σ live holdings are at most the capacity."""
-        if floors_mw + holdings_mw > self.capacity_mw:
-            self._violated(now_ns, f"I2 floors {floors_mw} + holdings {holdings_mw} mW")
+        if total_mw > self.limit_mw(now_ns):
+            limit_mw = self.limit_mw(now_ns)
+            self._violated(now_ns, f"I2 floors and holdings {total_mw} mW of {limit_mw} mW")
+
+    def required(self, now_ns: int, off: Sequence[int]) -> None:
+        """I3: a required load has power."""
+        if off:
+            self._violated(now_ns, f"I3 a required load is off at {list(off)}")
+
+    def raisers(self, now_ns: int, names: Sequence[str]) -> None:
+        """I4: no two brokers may raise at the same time."""
+        if len(names) > 1:
+            self._violated(now_ns, f"I4 may raise at once: {', '.join(names)}")
 
     def term(self, now_ns: int, name: str, before: int, after: int) -> None:
         """I5: terms never go back at a node."""

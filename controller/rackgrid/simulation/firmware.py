@@ -56,6 +56,7 @@ class SimFirmware:
             stagger_ns=stagger_ns,
         )
         self.handled = 0
+        self.floor_mw = base_mw + sum(x.spec.inrush_mw for x in loads if x.spec.required)
         self.verdicts = dict.fromkeys((x.spec.name for x in loads), Verdict.UNKNOWN)
         self.state, _ = guard.begin(
             self.rules, 0, {x.spec.name: (False, -(1 << 60)) for x in loads}
@@ -88,6 +89,10 @@ class SimFirmware:
             case _:
                 return [self.attach()]
 
+    def cut(self, now_ns: int) -> None:
+        """Lose power: every output falls, and starts anew at its safe level, its dwell unknown."""
+        self.state, _ = guard.begin(self.rules, now_ns, None)
+
     def passed(self, now_ns: int) -> list[Report]:
         """Let time pass: deadlines are kept here."""
         return self._step(guard.TimePassed(now_ns), now_ns)
@@ -103,34 +108,36 @@ class SimFirmware:
                 x.spec.meter,
                 now_ns,
                 VOLTS,
-                self.draw_mw(x, now_ns) / 1000 / VOLTS,
+                draw_mw / 1000 / VOLTS,
                 0,
                 Quality.FRESH,
             )
-            for x in self.loads
+            for x, draw_mw in zip(self.loads, self.draws_mw(now_ns), strict=True)
             if x.spec.meter
         )
         return Telemetry(now_ns, readings, self._states(), self.handled)
 
-    def draw_mw(self, load: SimLoad, now_ns: int) -> int:
-        """What a load truly draws now, mW."""
-        state = self.state.outputs[self.loads.index(load)]
-        if not state.on:
-            return 0
-        starting = now_ns < state.since_ns + load.spec.inrush_ns
-        return load.spec.inrush_mw if starting else load.draw_mw
+    def draws_mw(self, now_ns: int) -> list[int]:
+        """What each load truly draws now, mW."""
+        draws: list[int] = []
+        for load, state in zip(self.loads, self.state.outputs, strict=True):
+            starting = now_ns < state.since_ns + load.spec.inrush_ns
+            running_mw = load.spec.inrush_mw if starting else load.draw_mw
+            draws.append(running_mw if state.on else 0)
+        return draws
 
     def total_mw(self, now_ns: int) -> int:
         """What the whole node truly draws now, mW."""
-        return self.base_mw + sum(self.draw_mw(load, now_ns) for load in self.loads)
+        return self.base_mw + sum(self.draws_mw(now_ns))
 
-    def flexible_worst_mw(self) -> int:
-        """The most that the switched-on flexible loads may draw, mW."""
-        return sum(
-            load.spec.nominal_mw
-            for load, state in zip(self.loads, self.state.outputs, strict=True)
-            if state.on and not load.spec.required
-        )
+    def flexible_worst_mw(self, now_ns: int) -> int:
+        """The most that the switched-on flexible loads may draw now, mW."""
+        worst_mw = 0
+        for load, state in zip(self.loads, self.state.outputs, strict=True):
+            if state.on and not load.spec.required:
+                starting = now_ns < state.since_ns + load.spec.inrush_ns
+                worst_mw += load.spec.inrush_mw if starting else load.spec.nominal_mw
+        return worst_mw
 
     def is_required_off(self) -> bool:
         """Whether a required load is without power."""

@@ -11,9 +11,9 @@ import heapq
 import itertools
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
 
-from rackgrid.core import agent as agents
 from rackgrid.core.action import (
     Action,
     Instruct,
@@ -37,43 +37,20 @@ from rackgrid.core.event import (
     TimePassed,
 )
 from rackgrid.core.node import Node
-from rackgrid.core.settings import NodeSettings
-from rackgrid.identity import BootId, NodeId, Pair
-from rackgrid.market.offer import Offer
+from rackgrid.identity import BootId, NodeId
 from rackgrid.simulation.checker import Checker
-from rackgrid.simulation.firmware import SimFirmware
 from rackgrid.simulation.network import Network
+from rackgrid.simulation.seat import Seat
 from rackgrid.simulation.transcript import Transcript
+from rackgrid.simulation.truth import Truth
 from rackgrid.wire.codec import decode, encode
 from rackgrid.wire.message import Message, Rejection, Role
+from rackgrid_firmware.link import Command
 from rackgrid_firmware.link import Report as FirmwareReport
 
 LINK_NS = 200_000
 """How long a packet takes between controller and firmware."""
 TELEMETRY_NS = 100_000_000
-
-
-@dataclass(slots=True)
-class Seat:
-    """A place in the simulated rack: its copper outlives its controller.
-
-    Attributes:
-        node: the running controller; None while it is dead.
-        life: counts the controller's lives: a dead one's timers are not its heir's.
-        remembered: the pair kept in memory that survives the process.
-        terms_until: the durable reservation of terms.
-    """
-
-    id: NodeId
-    settings: NodeSettings
-    firmware: SimFirmware
-    offers: tuple[Offer, ...]
-    node: Node | None = None
-    life: int = 0
-    wake_ns: int = -1
-    remembered: Pair | None = None
-    terms_until: int = 1
-    term: int = 0
 
 
 class World:
@@ -86,6 +63,7 @@ class World:
         self.transcript = Transcript()
         self.checker = Checker(capacity_mw)
         self.seats: dict[NodeId, Seat] = {}
+        self.truth = Truth(self.checker)
         self._heap: list[tuple[int, int, Callable[[], None]]] = []
         self._order = itertools.count()
 
@@ -96,6 +74,12 @@ class World:
         self.seats[seat.id] = seat
         self._telemetry(seat)
         self.boot(seat)
+
+    def unplug(self, seat: Seat) -> None:
+        """Take a node out of the rack, copper and all."""
+        self.kill(seat)
+        del self.seats[seat.id]
+        self.truth.forget(seat.id)
 
     def boot(self, seat: Seat) -> None:
         """Start the seat's controller: a new boot, with what its stores still hold."""
@@ -109,17 +93,30 @@ class World:
         )
         seat.terms_until += 1000
         boot = BootId(self.chance.getrandbits(64))
-        seat.node = Node(settings, seat.id, boot, self.now_ns, seat.remembered)
+        seat.node = Node(settings, seat.id, boot, seat.local_ns(self.now_ns), seat.remembered)
         self._say(seat, "boots")
-        self._tell(seat, OffersChanged(self.now_ns, seat.offers))
+        self.tell(seat, OffersChanged(seat.local_ns(self.now_ns), seat.offers))
         self._firmware_says(seat, [seat.firmware.attach()])
-        self._arm_firmware(seat)
 
     def kill(self, seat: Seat) -> None:
         """Kill the controller; the firmware goes on."""
         self._say(seat, "is killed")
-        seat.node = None
-        seat.wake_ns = -1
+        self._end(seat)
+
+    def power_cycle(self, seat: Seat) -> None:
+        """Pull a Pi's plug and put it in again: outputs fall, and nothing in memory survives."""
+        self.kill(seat)
+        seat.remembered = None
+        seat.firmware.cut(seat.local_ns(self.now_ns))
+        self.boot(seat)
+
+    def tell(self, seat: Seat, event: Event) -> None:
+        """Let something happen to a seat's controller, if it runs; the event has its local time."""
+        if seat.node is None:
+            return
+        self._perform(seat, seat.node.handle(event))
+        self.truth.touched(seat)
+        self._arm(seat)
 
     def at(self, when_ns: int, act: Callable[[], None]) -> None:
         """Do something at a virtual time."""
@@ -130,7 +127,7 @@ class World:
         while self._heap and self._heap[0][0] <= until_ns:
             self.now_ns, _, act = heapq.heappop(self._heap)
             act()
-            self._check()
+            self.truth.check(self.now_ns, self.seats)
         self.now_ns = until_ns
 
     # --- looking ---------------------------------------------------------------------------------
@@ -148,29 +145,21 @@ class World:
 
     # --- the wheels ------------------------------------------------------------------------------
 
-    def _tell(self, seat: Seat, event: Event) -> None:
-        if seat.node is None:
-            return
-        self._perform(seat, seat.node.handle(event))
-        self._arm(seat)
+    def _end(self, seat: Seat) -> None:
+        seat.node = None
+        seat.wake_ns = -1
+        self.truth.touched(seat)
 
     def _perform(self, seat: Seat, actions: list[Action]) -> None:
         for action in actions:
             match action:
                 case Multicast():
-                    for other in self.seats:
-                        if other != seat.id:
-                            self._send(seat, other, action.message, unicast=False)
+                    others = [other for other in self.seats if other != seat.id]
+                    self._send(seat, others, action.message, unicast=False)
                 case Unicast():
-                    self._send(seat, action.to, action.message, unicast=True)
+                    self._send(seat, [action.to], action.message, unicast=True)
                 case Instruct():
-                    command = action.command
-                    self.at(
-                        self.now_ns + LINK_NS,
-                        lambda c=command: self._firmware_says(
-                            seat, seat.firmware.command(c, self.now_ns)
-                        ),
-                    )
+                    self.at(self.now_ns + LINK_NS, partial(self._command, seat, action.command))
                 case ReserveTerms():
                     seat.terms_until = max(seat.terms_until, action.until)
                 case Remember():
@@ -197,79 +186,69 @@ class World:
                 self._say(seat, action.text)
             case Left():
                 self._say(seat, "has left")
-                seat.node = None
+                self._end(seat)
             case PriceSent():
                 pass
             case _:
                 raise AssertionError(f"not an action to publish: {action}")
 
-    def _send(self, seat: Seat, to: NodeId, message: Message, *, unicast: bool) -> None:
+    def _send(self, seat: Seat, to: list[NodeId], message: Message, *, unicast: bool) -> None:
         assert seat.node is not None, "the dead send nothing"
         boot = seat.node.state.boot
         arrived = decode(encode(message))
         assert not isinstance(arrived, Rejection), f"a node sent what no node reads: {arrived}"
-        for delay_ns in self.network.arrivals(self.chance, seat.id, to):
-            self.at(
-                self.now_ns + delay_ns,
-                lambda: self._tell(
-                    self.seats[to],
-                    DatagramReceived(self.now_ns, seat.id, boot, unicast, arrived),
-                ),
-            )
+        for other in to:
+            for delay_ns in self.network.arrivals(self.chance, seat.id, other):
+                deliver = partial(self._deliver, seat.id, boot, other, arrived, unicast)
+                self.at(self.now_ns + delay_ns, deliver)
+
+    def _deliver(
+        self, sender: NodeId, boot: BootId, to: NodeId, message: Message, unicast: bool
+    ) -> None:
+        seat = self.seats.get(to)
+        if seat is not None:
+            now_ns = seat.local_ns(self.now_ns)
+            self.tell(seat, DatagramReceived(now_ns, sender, boot, unicast, message))
+
+    def _command(self, seat: Seat, command: Command) -> None:
+        self._firmware_says(seat, seat.firmware.command(command, seat.local_ns(self.now_ns)))
 
     def _firmware_says(self, seat: Seat, reports: list[FirmwareReport]) -> None:
-        life = seat.life
         for report in reports:
-            self.at(self.now_ns + LINK_NS, lambda r=report: self._hear_firmware(seat, life, r))
-        self._arm_firmware(seat)
+            self.at(self.now_ns + LINK_NS, partial(self._hear_firmware, seat, seat.life, report))
+        self.truth.touched(seat)
+        due_ns = seat.firmware.next_deadline_ns()
+        if due_ns is not None and due_ns != seat.firmware_due_ns:
+            seat.firmware_due_ns = due_ns
+            self.at(seat.true_ns(due_ns), partial(self._firmware_wakes, seat, due_ns))
 
     def _hear_firmware(self, seat: Seat, life: int, report: FirmwareReport) -> None:
         if seat.life == life:
-            self._tell(seat, FirmwareReported(self.now_ns, report))
+            self.tell(seat, FirmwareReported(seat.local_ns(self.now_ns), report))
 
     def _telemetry(self, seat: Seat) -> None:
-        self._firmware_says(seat, [seat.firmware.telemetry(self.now_ns)])
-        self.at(self.now_ns + TELEMETRY_NS, lambda: self._telemetry(seat))
+        if seat.id in self.seats:
+            now_ns = seat.local_ns(self.now_ns)
+            self._firmware_says(seat, [seat.firmware.telemetry(now_ns)])
+            self.at(self.now_ns + TELEMETRY_NS, partial(self._telemetry, seat))
 
     def _arm(self, seat: Seat) -> None:
         if seat.node is None:
-            return
-        due_ns = max(seat.node.next_deadline_ns(self.now_ns), self.now_ns)
+            return  # what it has just done was to leave
+        due_ns = seat.node.next_deadline_ns(seat.local_ns(self.now_ns))
         if seat.wake_ns != due_ns:
-            seat.wake_ns, life = due_ns, seat.life
-            self.at(due_ns, lambda: self._wake(seat, life, due_ns))
+            seat.wake_ns = due_ns
+            self.at(seat.true_ns(due_ns), partial(self._wake, seat, seat.life, due_ns))
 
     def _wake(self, seat: Seat, life: int, due_ns: int) -> None:
         if seat.life == life and seat.wake_ns == due_ns:
             seat.wake_ns = -1
-            self._tell(seat, TimePassed(self.now_ns))
-
-    def _arm_firmware(self, seat: Seat) -> None:
-        due_ns = seat.firmware.next_deadline_ns()
-        if due_ns is not None:
-            self.at(due_ns, lambda: self._firmware_wakes(seat, due_ns))
+            self.tell(seat, TimePassed(seat.local_ns(self.now_ns)))
 
     def _firmware_wakes(self, seat: Seat, due_ns: int) -> None:
-        if seat.firmware.next_deadline_ns() == due_ns:
-            self._firmware_says(seat, seat.firmware.passed(self.now_ns))
-
-    def _check(self) -> None:
-        boards = [seat.firmware for seat in self.seats.values()]
-        self.checker.draw(self.now_ns, boards)
-        held = sum(
-            max(self._holding_mw(seat), seat.firmware.flexible_worst_mw())
-            for seat in self.seats.values()
-        )
-        self.checker.holdings(self.now_ns, self._floors_mw(), held)
-
-    def _holding_mw(self, seat: Seat) -> int:
-        return agents.holding_mw(seat.node.state.agent, self.now_ns) if seat.node else 0
-
-    def _floors_mw(self) -> int:
-        return sum(
-            s.firmware.base_mw + sum(x.spec.inrush_mw for x in s.firmware.loads if x.spec.required)
-            for s in self.seats.values()
-        )
+        if seat.firmware_due_ns == due_ns:
+            seat.firmware_due_ns = -1
+            self._firmware_says(seat, seat.firmware.passed(seat.local_ns(self.now_ns)))
 
     def _say(self, seat: Seat, what: str) -> None:
         self.transcript.say(self.now_ns, seat.settings.name, what)

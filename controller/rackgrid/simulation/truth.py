@@ -1,0 +1,88 @@
+"""The true state of a simulated rack, added up after every event and handed to the checker.
+
+Adding up everything after every event would be most of the simulation's work, so each seat's sums
+are kept until something happens there. Between two events at a seat its sums only fall (an inrush
+ends, a grant expires), so the kept total is never too low; where it says that a limit may be
+broken, everything is added up anew before anybody is accused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from rackgrid.core import agent as agents
+from rackgrid.core.incumbent import has_authority
+from rackgrid.identity import NodeId
+from rackgrid.simulation.checker import Checker
+from rackgrid.simulation.seat import Seat
+
+
+@dataclass(frozen=True, slots=True)
+class _Sums:
+    """One seat's share, mW."""
+
+    draw_mw: int
+    floor_mw: int
+    held_mw: int
+    required_off: bool
+
+
+class Truth:
+    """Keeps each seat's sums, and has them checked."""
+
+    def __init__(self, checker: Checker) -> None:
+        self._checker = checker
+        self._sums: dict[NodeId, _Sums] = {}
+        self._touched: dict[NodeId, Seat] = {}
+
+    def touched(self, seat: Seat) -> None:
+        """Something happened at this seat: its sums are to be taken anew."""
+        self._touched[seat.id] = seat
+
+    def forget(self, node: NodeId) -> None:
+        """Drop a seat that is no longer in the rack."""
+        self._sums.pop(node, None)
+        self._touched.pop(node, None)
+
+    def check(self, now_ns: int, seats: Mapping[NodeId, Seat]) -> None:
+        """Check the invariants."""
+        if not self._touched:
+            return
+        for node, seat in self._touched.items():
+            self._sums[node] = _sums(seat, now_ns)
+        self._touched.clear()
+        draw_mw, held_mw = self._totals()
+        limit_mw = self._checker.limit_mw(now_ns)
+        if draw_mw > min(limit_mw, self._checker.peak_mw) or held_mw > limit_mw:
+            self._sums = {node: _sums(seat, now_ns) for node, seat in seats.items()}
+            draw_mw, held_mw = self._totals()
+        self._checker.draw(now_ns, draw_mw)
+        self._checker.held(now_ns, held_mw)
+        self._checker.required(now_ns, [n for n, s in self._sums.items() if s.required_off])
+        leaders = [s for s in seats.values() if s.node is not None and s.node.state.office]
+        if len(leaders) > 1:
+            self._checker.raisers(now_ns, [s.settings.name for s in leaders if _raises(s, now_ns)])
+
+    def _totals(self) -> tuple[int, int]:
+        sums = self._sums.values()
+        return sum(s.draw_mw for s in sums), sum(s.floor_mw + s.held_mw for s in sums)
+
+
+def _sums(seat: Seat, now_ns: int) -> _Sums:
+    local_ns, firmware = seat.local_ns(now_ns), seat.firmware
+    holding_mw = agents.holding_mw(seat.node.state.agent, local_ns) if seat.node else 0
+    return _Sums(
+        draw_mw=firmware.total_mw(local_ns),
+        floor_mw=firmware.floor_mw,
+        held_mw=max(holding_mw, firmware.flexible_worst_mw(local_ns)),
+        required_off=firmware.is_required_off(),
+    )
+
+
+def _raises(seat: Seat, now_ns: int) -> bool:
+    """Whether this broker may grant more than nodes reported: it has authority past the waits."""
+    assert seat.node is not None, "the dead raise nothing"
+    state = seat.node.state
+    opened = state.office is not None and state.office.book.opened
+    return opened and has_authority(state, seat.local_ns(now_ns))
