@@ -116,13 +116,19 @@ def open_door(options: Options, stack: contextlib.ExitStack) -> socket.socket:
     listener = listen_at(options.socket)
     stack.callback(_remove, options.socket)
     if options.controller_gid is not None:
-        try:
-            os.chown(options.socket, -1, options.controller_gid)
-            os.chmod(options.socket, 0o660)
-        except PermissionError:
-            # We are not in that group. Anyone may knock then; only the right user is let in.
-            os.chmod(options.socket, 0o666)  # noqa: S103
+        _admit(options.socket, options.controller_gid)
     return listener
+
+
+def _admit(path: str, gid: int) -> None:
+    """Let a group connect; a directory that gives its own group to its files needs no chown."""
+    try:
+        if os.stat(path).st_gid != gid:
+            os.chown(path, -1, gid)
+        os.chmod(path, 0o660)
+    except PermissionError:
+        # We are not in that group. Anyone may knock then; only the right user is let in.
+        os.chmod(path, 0o666)  # noqa: S103
 
 
 def _remove(path: str) -> None:

@@ -173,6 +173,12 @@ class Outputs:
     def _perform(self, actions: tuple[Action, ...]) -> tuple[Switched | Refused, ...]:
         reports: list[Switched | Refused] = []
         faults: list[DeviceError] = []
+        drives = [action for action in actions if isinstance(action, Drive)]
+        goes_on = any(drive.on for drive in drives)
+        # A crash in between must leave a memory that says "on": then min-off counts from the
+        # restart. So it is written before a pin goes on, and after one has gone off.
+        if goes_on:
+            self._remember()
         for action in actions:
             match action:
                 case Drive(output=name, on=on):
@@ -186,9 +192,13 @@ class Outputs:
                     reports.append(refused)
         if faults:
             raise faults[0]
-        if self._dwell is not None and any(isinstance(action, Drive) for action in actions):
-            self._dwell.write(output_states(self._rules, self._state, {}))
+        if drives and not goes_on:
+            self._remember()
         return tuple(reports)
+
+    def _remember(self) -> None:
+        if self._dwell is not None:
+            self._dwell.write(output_states(self._rules, self._state, {}))
 
     def _refused(self, event: Event) -> Refused | None:
         match event:

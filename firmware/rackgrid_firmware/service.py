@@ -92,7 +92,7 @@ class Service:
         self._generation = 0
         self._handled = 0
         self._malformed = 0
-        self._stopping = False
+        self._stopping = ""
         self._telemetry_at_ns = 0
         self._ping_at_ns = 0
         self._selector = selectors.DefaultSelector()
@@ -112,9 +112,8 @@ class Service:
             signal.signal(number, lambda number, _frame: self.stop(signal.Signals(number).name))
 
     def stop(self, why: str) -> None:
-        """End `run` as soon as the loop comes round."""
-        log(INFO, "stopping", why=why)
-        self._stopping = True
+        """End `run` as soon as the loop comes round; safe in a signal handler."""
+        self._stopping = why
         with contextlib.suppress(BlockingIOError):
             self._wake_end.send(b"x")
 
@@ -134,6 +133,7 @@ class Service:
                 else:
                     self._serve(key.data, mask)
             self._keep_time()
+        log(INFO, "stopping", why=self._stopping)
         self._notifier.stopping()
         self._report(self._outputs.handle(SafeAsked(self._clock())))
 
@@ -284,6 +284,8 @@ class Service:
                 log(INFO, "switched", output=state.name, on=int(state.on), cause=state.cause)
             if self._peer is not None:
                 self._peer.send(self._dated(report))
+        if any(isinstance(report, Switched) for report in reports):
+            self._notifier.status(self._status())
         if self._peer is not None:
             self._tend(self._peer)
 

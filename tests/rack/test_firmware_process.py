@@ -83,7 +83,7 @@ def test_dead_man_controller_is_gone_the_load_ends_at_its_deadline(
         controller.kill()
     assert end_ns >= deadline_ns, "it ran for its whole hold"
     assert world.loads() == {"fan": 0.0, "switch": 4.0}
-    assert world.says("output=fan on=0 cause=deadline")
+    until(lambda: world.says("output=fan on=0 cause=deadline"))
     assert firmware.poll() is None
 
 

@@ -169,6 +169,28 @@ def test_dwell_output_that_was_on_when_the_process_died_starts_its_min_off(
     assert second.state("pump").since_ns == second.now_ns
 
 
+@pytest.mark.parametrize("on", [True, False])
+def test_dwell_crash_while_switching_is_remembered_as_on(
+    dwell: DwellFile, monkeypatch: pytest.MonkeyPatch, on: bool
+) -> None:
+    """The process dies at the pin: what the file says then must not shorten the min-off."""
+    rack = Rack(dwell)
+    rack.now_ns += 4 * S
+    if not on:
+        rack.hold("pump")
+
+    def die(self: Pin, on: bool) -> None:
+        raise SystemExit
+
+    monkeypatch.setattr(Pin, "energise", die)
+    hold = HoldAsked(rack.now_ns, Hold(2, "pump", rack.now_ns + S))
+    with pytest.raises(SystemExit):
+        rack.handle(hold if on else SafeAsked(rack.now_ns))
+    remembered = dwell.read()
+    assert remembered is not None
+    assert remembered["pump"][0]
+
+
 def test_dwell_of_another_boot_says_nothing(dwell: DwellFile, tmp_path: Path) -> None:
     Rack(dwell)
     assert DwellFile(tmp_path / "dwell.json", "boot-b").read() is None
