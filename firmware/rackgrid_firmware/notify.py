@@ -32,7 +32,7 @@ def log(priority: int, event: str, **fields: object) -> None:
 
 
 def _value(value: object) -> str:
-    text = str(value).replace("\n", " ")
+    text = str(value).replace("\n", " ").replace('"', "'")
     return f'"{text}"' if " " in text or not text else text
 
 

@@ -80,7 +80,7 @@ def real_drive() -> Drive:
     try:
         handle = library.gpiochip_open(chip)
     except library.error as fault:
-        raise DeviceUnavailable(f"/dev/gpiochip{chip} cannot be opened: {fault}") from fault
+        raise DeviceUnavailable(f"/dev/gpiochip{chip} cannot be opened: {fault.value}") from fault
 
     def drive(gpio: int, level: bool) -> None:
         try:
