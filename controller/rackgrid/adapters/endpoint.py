@@ -37,8 +37,6 @@ class Endpoint:
         self.transport = transport
         self.rejected: Counter[RejectReason] = Counter()
         """Datagrams that were dropped, by reason; `OWN_ECHO` counts the node's own multicasts."""
-        self.oversized: Counter[str] = Counter()
-        """Messages of our own that fitted no datagram and were not sent, by kind."""
         self._sealer = Sealer(keyring, node, boot)
         self._opener = Opener(keyring, node, boot)
         # In the order in which they were last heard, so that the quietest is forgotten first.
@@ -46,18 +44,15 @@ class Endpoint:
 
     def multicast(self, message: Message) -> bool:
         """Send to the group; False if it was not sent, which the transport has noted."""
-        payload = self._payload(message)
-        if payload is None:
-            return False
-        return self.transport.send_multicast(self._sealer.seal_multicast(payload))
+        return self.transport.send_multicast(self._sealer.seal_multicast(_payload(message)))
 
     def unicast(self, node: NodeId, message: Message) -> bool:
         """Send to one node; False if it was not sent, or if that node was never heard."""
         address = self._addresses.get(node)
-        payload = self._payload(message)
-        if address is None or payload is None:
+        if address is None:
             return False
-        return self.transport.send_unicast(self._sealer.seal_unicast(payload, node), address)
+        sealed = self._sealer.seal_unicast(_payload(message), node)
+        return self.transport.send_unicast(sealed, address)
 
     def receive(self, batch: int = BATCH_MAX) -> list[Received]:
         """Take the messages that have arrived, at most `batch` from each socket."""
@@ -91,22 +86,6 @@ class Endpoint:
         """Leave the group."""
         self.transport.close()
 
-    def _payload(self, message: Message) -> bytes | None:
-        payload = encode(message)
-        if len(payload) <= PAYLOAD_MAX:
-            return payload
-        kind = type(message).__name__
-        if kind not in self.oversized:
-            log.error(
-                "a %s of %d bytes does not fit one datagram (%d) and is not sent: shorten the "
-                "names of nodes and loads",
-                kind,
-                len(payload),
-                PAYLOAD_MAX,
-            )
-        self.oversized[kind] += 1
-        return None
-
     def _locate(self, sender: NodeId, address: Address) -> None:
         self._addresses.pop(sender, None)
         if len(self._addresses) >= SENDERS_MAX:
@@ -123,3 +102,9 @@ class Endpoint:
                 rejection.detail,
             )
         self.rejected[reason] += 1
+
+
+def _payload(message: Message) -> bytes:
+    payload = encode(message)
+    assert len(payload) <= PAYLOAD_MAX, "every message fits one datagram, at all its limits"
+    return payload

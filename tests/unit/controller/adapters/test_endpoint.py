@@ -18,9 +18,6 @@ from rackgrid.wire.message import (
     Leave,
     PairWire,
     RejectReason,
-    Resign,
-    RosterLine,
-    RosterUpdate,
 )
 from rackgrid.wire.seal import SENDERS_MAX, Keyring, Sealer
 
@@ -132,18 +129,6 @@ def test_endpoint_replayed_datagram_does_not_move_a_node(make: Make) -> None:
     thief.transport.send_unicast(record, b.transport.address)
     hear(b, lambda _: b.rejected[RejectReason.REPLAYED] == 1)
     assert b.address_of(A) == a.transport.address
-
-
-def test_endpoint_message_that_fits_no_datagram_is_not_sent_and_said_once(
-    make: Make, caplog: pytest.LogCaptureFixture
-) -> None:
-    a = make(A)
-    lines = tuple(RosterLine(NodeId(n), "x" * 32, 1, 1, 1) for n in range(40))
-    assert not a.multicast(RosterUpdate(PAIR, 1, lines))
-    assert not a.multicast(RosterUpdate(PAIR, 1, lines))
-    assert a.oversized == {"RosterUpdate": 2}
-    assert len([r for r in caplog.records if "does not fit" in r.message]) == 1
-    assert a.multicast(Resign(PAIR)), "the next message goes out"
 
 
 def test_endpoint_address_book_is_bounded(make: Make) -> None:
