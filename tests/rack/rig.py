@@ -148,7 +148,9 @@ def wait_until(what: str, condition: Callable[[], object], deadline_s: float = D
 class RigNode:
     """One node: its host, its files and its two processes."""
 
-    def __init__(self, folder: Path, host: Host, trace: Path) -> None:
+    def __init__(self, folder: Path, host: Host, trace: Path, plant: Path | None) -> None:
+        self.plant = plant
+        """Where its copper is; None for the pins of the machine itself."""
         self.name = f"pi-{host.number}"
         self.host = host
         self.folder = folder
@@ -163,11 +165,13 @@ class RigNode:
         """Whether the controller runs."""
         return self.controller is not None and self.controller.poll() is None
 
-    def start_firmware(self, plant: Path) -> None:
-        """Start the firmware, and wait until it serves."""
+    def start_firmware(self) -> None:
+        """Start the firmware."""
         words = ["--profile", str(self.folder / "board.toml"), "--node", self.name]
-        words += ["--socket", str(self.folder / "run/firmware.sock"), "--plant", str(plant)]
+        words += ["--socket", str(self.folder / "run/firmware.sock")]
         words += ["--runtime", str(self.folder / "run")]
+        if self.plant is not None:
+            words += ["--plant", str(self.plant)]
         self.firmware = self._run("firmware", ["-m", "rackgrid_firmware.service", *words])
 
     def start(self) -> None:
@@ -246,6 +250,7 @@ class Rig:
             capacity_w: of the feed; None for plenty.
             priorities: by node number; else a node's number is its priority.
             rack: further keys of the table `[rack]`.
+            driver: of the boards: "mock", or "pi" for what this machine has.
         """
         self.count = count
         self.capacity_w = AMPLE_W_PER_NODE * count if capacity_w is None else capacity_w
@@ -297,7 +302,7 @@ class Rig:
         """
         last, *others = reversed([self.node(n) for n in numbers] or self.nodes)
         for node in (last, *others):
-            node.start_firmware(self.plant)
+            node.start_firmware()
         for node in (last, *others):
             wait_until(f"{node.name}'s firmware", (node.folder / "run/firmware.sock").is_socket)
             node.start()
@@ -307,7 +312,7 @@ class Rig:
     def start_at_once(self) -> None:
         """Start all nodes as they come, as a power switch does."""
         for node in self.nodes:
-            node.start_firmware(self.plant)
+            node.start_firmware()
             node.start()
 
     def node(self, number: int) -> RigNode:
@@ -317,7 +322,8 @@ class Rig:
     def _make(self, host: Host) -> RigNode:
         folder = self.folder / f"pi-{host.number}"
         (folder / "run").mkdir(parents=True)
-        node = RigNode(folder, host, self.trace)
+        plant = self.plant if self._driver == "mock" else None
+        node = RigNode(folder, host, self.trace, plant)
         (folder / "board.toml").write_text(BOARD.format(driver=self._driver))
         node.config.write_text(
             CONFIG.format(

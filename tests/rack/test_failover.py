@@ -111,7 +111,7 @@ def test_firmware_killed_and_started_again_is_adopted_and_gets_its_loads_back() 
         broken.firmware.wait(15)
         wait_until("its controller says so", lambda: broken.ask("/healthz").get("status") == 503)
         assert "firmware" in str(broken.ask("/healthz"))
-        broken.start_firmware(rig.plant)
+        broken.start_firmware()
         rig.wait_for_broker(rig.node(3))
         rig.wait_for_loads()
         assert broken.running
