@@ -1,0 +1,220 @@
+"""Props for the core's tests: a board with a fan (required), a lamp and a pump, and their users."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from rackgrid.core import board as boards
+from rackgrid.core.action import Action, Instruct, Multicast, Unicast
+from rackgrid.core.board import Board
+from rackgrid.core.event import DatagramReceived, FirmwareReported, OffersChanged, TimePassed
+from rackgrid.core.node import Node
+from rackgrid.core.settings import MS_NS, SECOND_NS, LoadSettings, NodeSettings, Timing
+from rackgrid.identity import BootId, NodeId, Pair, Round, Term
+from rackgrid.market.offer import Offer
+from rackgrid.wire.message import Message, OfferReport, Report, StepReport
+from rackgrid_firmware.device import Quality, Reading, Verdict
+from rackgrid_firmware.link import Attached, Command, OutputSpec, OutputState, Switched, Telemetry
+
+ME = NodeId(5)
+BOOT = BootId(55)
+TIMING = Timing()
+UC = 1_000_000
+START_NS = 1_000 * SECOND_NS
+"""Nothing may depend on a clock that begins at zero."""
+
+
+def spec(
+    name: str,
+    nominal_mw: int,
+    *,
+    required: bool = False,
+    inrush_mw: int | None = None,
+    meter: str | None = None,
+) -> OutputSpec:
+    """An output that starts for 50 ms."""
+    inrush = nominal_mw * 3 // 2 if inrush_mw is None else inrush_mw
+    own = f"m-{name}" if meter is None else meter
+    return OutputSpec(name, required, nominal_mw, inrush, 50 * MS_NS, 0, 0, own)
+
+
+def output(
+    name: str,
+    *,
+    on: bool = False,
+    since_ns: int = 0,
+    deadline_ns: int = 0,
+    may_switch_ns: int = 0,
+    cause: str = "held",
+    verdict: Verdict = Verdict.UNKNOWN,
+) -> OutputState:
+    """How an output stands."""
+    return OutputState(name, on, since_ns, deadline_ns, may_switch_ns, cause, verdict)
+
+
+SPECS = (
+    spec("fan", 3000, required=True, inrush_mw=3000),
+    spec("lamp", 6000),
+    spec("pump", 4000),
+)
+ALL_OFF = (output("fan", on=True, cause="required"), output("lamp"), output("pump"))
+LOADS = (
+    LoadSettings("fan", "fan", None),
+    LoadSettings("lamp", "lamp", 400_000),
+    LoadSettings("pump", "pump", 300_000),
+)
+
+
+def attached(
+    outputs: Sequence[OutputState] = ALL_OFF, specs: Sequence[OutputSpec] = SPECS
+) -> Attached:
+    """The firmware's first word: 2 W of electronics and these outputs."""
+    return Attached(1, "bench", 2000, 6 * SECOND_NS, 0, tuple(specs), tuple(outputs))
+
+
+def board(*changed: OutputState) -> Board:
+    """The board, with some outputs otherwise than off."""
+    made = boards.attached(attached())
+    return replace(made, outputs={**made.outputs, **{o.name: o for o in changed}})
+
+
+def reading(
+    meter: str, watts: float, t_ns: int, quality: Quality = Quality.FRESH, energy_mj: int = 0
+) -> Reading:
+    """A reading at 12 V."""
+    return Reading(meter, t_ns, 12.0, watts / 12.0, energy_mj, quality)
+
+
+def settings(
+    *,
+    name: str = "n5",
+    priority: int = 5,
+    expect: int = 3,
+    capacity_mw: int = 60_000,
+    reserve_mw: int = 0,
+    loads: tuple[LoadSettings, ...] = LOADS,
+    timing: Timing = TIMING,
+    terms: tuple[int, int] = (1, 1001),
+    seed: int = 7,
+) -> NodeSettings:
+    """What a node is told at its start."""
+    return NodeSettings(
+        name=name,
+        priority=priority,
+        expect=expect,
+        capacity_mw=capacity_mw,
+        reserve_mw=reserve_mw,
+        price_cap_uc=10 * UC,
+        loads=loads,
+        timing=timing,
+        api_port=0,
+        terms_from=terms[0],
+        terms_until=terms[1],
+        seed=seed,
+    )
+
+
+def report(
+    bid_seq: int = 1,
+    *,
+    steps: tuple[StepReport, ...] = (),
+    holding_mw: int = 0,
+    holding_ms: int = 0,
+    round_taken: int = 0,
+    capacity_mw: int = 60_000,
+    offers: tuple[OfferReport, ...] = (OfferReport("grid", 250_000, 60_000),),
+    draw_mw: int = 0,
+    received_mj: int = 0,
+) -> Report:
+    """A member's word."""
+    return Report(
+        bid_seq,
+        steps,
+        received_mj,
+        holding_mw,
+        holding_ms,
+        Round(round_taken),
+        draw_mw,
+        0,
+        capacity_mw,
+        offers,
+    )
+
+
+def step(
+    worth_uc: int, power_mw: int, reserve_mw: int | None = None, *, running: bool = False
+) -> StepReport:
+    """A step of a bid."""
+    return StepReport(worth_uc, power_mw, power_mw if reserve_mw is None else reserve_mw, running)
+
+
+def pair(term: int, node: int = 9, boot: int = 90) -> Pair:
+    """A broker's authority."""
+    return Pair(Term(term), NodeId(node), BootId(boot))
+
+
+class Player:
+    """One node on a stage: the test is its network, its firmware and its clock."""
+
+    def __init__(
+        self,
+        told: NodeSettings | None = None,
+        *,
+        remembered: Pair | None = None,
+        with_firmware: bool = True,
+        now_ns: int = START_NS,
+    ) -> None:
+        self.now_ns = now_ns
+        self.node = Node(told or settings(), ME, BOOT, now_ns, remembered)
+        self.said: list[Action] = []
+        if with_firmware:
+            self.hears_firmware(attached())
+            self.happens_offers(Offer("grid", 250_000, 60_000))
+
+    def passes(self, span_ns: int) -> list[Action]:
+        """Let time pass, waking the node whenever it asks to be woken."""
+        end_ns, actions = self.now_ns + span_ns, list[Action]()
+        while (due_ns := self.node.next_deadline_ns(self.now_ns)) <= end_ns:
+            assert due_ns > self.now_ns or due_ns <= end_ns
+            self.now_ns = max(due_ns, self.now_ns)
+            actions += self.node.handle(TimePassed(self.now_ns))
+            if self.node.state.ended:
+                break
+            again_ns = self.node.next_deadline_ns(self.now_ns)
+            assert again_ns > self.now_ns, "a node that asks for the present again spins"
+        self.now_ns = end_ns
+        self.said += actions
+        return actions
+
+    def hears(
+        self, sender: int, message: Message, *, boot: int | None = None, unicast: bool = True
+    ) -> list[Action]:
+        """Deliver a datagram."""
+        who = BootId(sender * 10 if boot is None else boot)
+        event = DatagramReceived(self.now_ns, NodeId(sender), who, unicast, message)
+        actions = self.node.handle(event)
+        self.said += actions
+        return actions
+
+    def hears_firmware(self, word: Attached | Telemetry | Switched) -> list[Action]:
+        """Deliver a word of the firmware."""
+        actions = self.node.handle(FirmwareReported(self.now_ns, word))
+        self.said += actions
+        return actions
+
+    def happens_offers(self, *offers: Offer) -> list[Action]:
+        """Let this node's sources offer this."""
+        actions = self.node.handle(OffersChanged(self.now_ns, offers))
+        self.said += actions
+        return actions
+
+
+def messages(actions: Sequence[Action]) -> list[Message]:
+    """Everything that was sent, by whatever way."""
+    return [a.message for a in actions if isinstance(a, (Multicast, Unicast))]
+
+
+def commands(actions: Sequence[Action]) -> list[Command]:
+    """Everything that the firmware was told."""
+    return [a.command for a in actions if isinstance(a, Instruct)]

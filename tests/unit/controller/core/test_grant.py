@@ -1,0 +1,299 @@
+"""The heart: what the broker counts (P3) is never below what a node that keeps P2 may hold.
+
+The node here is written anew from the rule, and as greedy as the rule allows: it draws all that it
+is granted, its outputs follow late, a dead boot's outputs draw on to their deadline beside the new
+boot's, and its clock runs as wrong as the bound permits. Messages are late, lost, doubled and out
+of order. No margin is granted, so the law must hold by the arithmetic alone.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.unit.controller.core.stage import report
+
+from rackgrid.core import grant
+from rackgrid.core.grant import DEAD_MAX, ISSUED_MAX, OLD_MAX, Account, Claim
+from rackgrid.core.settings import MS_NS, Timing
+from rackgrid.identity import BootId, NodeId
+from rackgrid.wire.message import Report
+
+TIMING = Timing(grant_ns=1000 * MS_NS, margin_ns=0)
+G = TIMING.stretched(TIMING.grant_ns)
+NODE = NodeId(3)
+
+
+# --- the law ---------------------------------------------------------------------------------
+
+
+@dataclass
+class Boot:
+    """One life of a node that keeps P2; times are its own clock's."""
+
+    number: int
+    seq: int = 0
+    sent: dict[int, int] = field(default_factory=dict[int, int])
+    taken: tuple[int, int] = (0, 0)
+    granted: tuple[int, int] = (0, 0)
+    switched: tuple[int, int] = (0, 0)
+
+    def holds_mw(self, now: int) -> int:
+        return max(mw for mw, until in (self.granted, self.switched, (0, now + 1)) if until > now)
+
+    def bids(self, now: int) -> Report:
+        self.seq += 1
+        self.sent[self.seq] = now
+        ends = max(self.granted[1], self.switched[1])
+        rest_ms = -(-max(0, ends - now) // MS_NS)
+        return report(
+            self.seq,
+            holding_mw=self.holds_mw(now),
+            holding_ms=rest_ms,
+            round_taken=self.taken[1],
+        )
+
+    def is_granted(self, seq: int, round_: int, mw: int, now: int) -> None:
+        """Take a grant if P2 lets it: a bid of this boot, a later round, still alive."""
+        until = self.sent[seq] + TIMING.grant_ns
+        if seq < self.taken[0] or round_ <= self.taken[1] or until <= now:
+            return
+        self.taken = (seq, round_)
+        self.granted = (mw, until)
+        if mw >= self.switched[0] or self.switched[1] <= now:
+            self.switched = (mw, until)
+
+    def follows(self) -> None:
+        """The outputs have come down to what is granted."""
+        self.switched = self.granted
+
+
+class Duel:
+    """A node and the broker's account of it, each by a clock of its own."""
+
+    def __init__(self, node_ppm: int, broker_ppm: int, holds: int) -> None:
+        self.ms = 50
+        self.rates = node_ppm, broker_ppm
+        self.boots = [Boot(1, switched=(holds, self.node_now + TIMING.grant_ns))]
+        first = self.boots[0].bids(self.node_now)
+        self.account = grant.opened(NODE, BootId(1), first, self.broker_now, TIMING)
+        self.round = 0
+        self.order = itertools.count()
+        self.flying: list[tuple[int, int, Callable[[], None]]] = []
+
+    # Whole milliseconds of true time make exact readings of both clocks.
+    @property
+    def node_now(self) -> int:
+        return self.ms * (MS_NS + self.rates[0] * MS_NS // 1_000_000)
+
+    @property
+    def broker_now(self) -> int:
+        return self.ms * (MS_NS + self.rates[1] * MS_NS // 1_000_000)
+
+    def fly(self, delay_ms: int, arrive: Callable[[], None]) -> None:
+        heapq.heappush(self.flying, (self.ms + delay_ms, next(self.order), arrive))
+
+    def waits(self, span_ms: int) -> None:
+        end = self.ms + span_ms
+        while self.flying and self.flying[0][0] <= end:
+            self.ms, _, arrive = heapq.heappop(self.flying)
+            arrive()
+            self.check()
+        self.ms = end
+        self.check()
+
+    def reports(self, delay_ms: int) -> None:
+        boot = self.boots[-1]
+        said, number = boot.bids(self.node_now), BootId(boot.number)
+
+        def arrive() -> None:
+            self.account = grant.reported(self.account, number, said, self.broker_now, TIMING)
+
+        self.fly(delay_ms, arrive)
+        if delay_ms % 3 == 0:
+            self.fly(2 * delay_ms, arrive)
+
+    def grants(self, mw: int, delay_ms: int) -> None:
+        self.round += 1
+        seq, number, round_ = self.account.bid_seq, self.account.boot, self.round
+        self.account = grant.issued(self.account, round_, mw, TIMING)
+
+        def arrive() -> None:
+            if self.boots[-1].number == number:
+                self.boots[-1].is_granted(seq, round_, mw, self.node_now)
+
+        if delay_ms % 5:
+            self.fly(delay_ms, arrive)
+        if delay_ms % 3 == 0:
+            self.fly(2 * delay_ms, arrive)
+
+    def reboots(self) -> None:
+        self.boots.append(Boot(self.boots[-1].number + 1))
+
+    def check(self) -> None:
+        held = sum(boot.holds_mw(self.node_now) for boot in self.boots)
+        counted = self.account.counted_mw(self.broker_now)
+        assert held <= counted, f"{held} mW held, {counted} mW counted, after {self.ms} ms"
+
+
+MOMENTS = st.integers(0, 1200) | st.integers(0, 30)
+PLAYS = st.lists(
+    st.one_of(
+        st.tuples(st.just("waits"), MOMENTS, st.just(0)),
+        st.tuples(st.just("reports"), MOMENTS, st.just(0)),
+        st.tuples(st.just("grants"), st.integers(0, 9), MOMENTS),
+        st.tuples(st.just("follows"), st.just(0), st.just(0)),
+        st.tuples(st.just("reboots"), st.just(0), st.just(0)),
+    ),
+    max_size=60,
+)
+
+
+def play(plays: list[tuple[str, int, int]], node_ppm: int, broker_ppm: int, holds: int) -> Duel:
+    duel = Duel(node_ppm, broker_ppm, holds)
+    for what, x, y in plays:
+        match what:
+            case "waits":
+                duel.waits(x)
+            case "reports":
+                duel.reports(x)
+            case "grants":
+                duel.grants(x, y)
+            case "follows":
+                duel.boots[-1].follows()
+            case _:
+                duel.reboots()
+        duel.check()
+    duel.waits(3000)
+    return duel
+
+
+@settings(max_examples=400)
+@given(
+    plays=PLAYS,
+    node_ppm=st.sampled_from((-10_000, 0, 10_000)),
+    broker_ppm=st.sampled_from((-10_000, 0, 10_000)),
+    holds=st.integers(0, 9),
+)
+def test_counted_any_history_is_never_below_what_the_node_may_hold(
+    plays: list[tuple[str, int, int]], node_ppm: int, broker_ppm: int, holds: int
+) -> None:
+    """Fails if an expiry is not stretched, an issued grant is forgotten, or a boot is erased."""
+    play(plays, node_ppm, broker_ppm, holds)
+
+
+def test_counted_slowest_node_under_fastest_broker_is_held_to_the_last_moment() -> None:
+    """The stretch is needed to the millisecond: without it this fails after 1,000 ms."""
+    duel = play([("grants", 7, 1)], -10_000, 10_000, holds=0)
+    assert duel.account.counted_mw(duel.broker_now) == 0
+    duel = Duel(-10_000, 10_000, 0)
+    duel.grants(7, 1)
+    duel.waits(1009)
+    assert duel.boots[0].holds_mw(duel.node_now) == 7
+    assert duel.account.counted_mw(duel.broker_now) == 7
+
+
+@given(PLAYS)
+def test_account_any_history_stays_bounded(plays: list[tuple[str, int, int]]) -> None:
+    account = play(plays, 0, 0, 5).account
+    assert len(account.issued) <= ISSUED_MAX
+    assert len(account.old) <= OLD_MAX
+    assert len(account.dead) <= DEAD_MAX
+
+
+# --- examples --------------------------------------------------------------------------------
+
+
+def opened(holding_mw: int = 0, holding_ms: int = 0) -> Account:
+    first = report(1, holding_mw=holding_mw, holding_ms=holding_ms)
+    return grant.opened(NODE, BootId(1), first, 0, TIMING)
+
+
+def reported(account: Account, said: Report, now_ns: int, boot: int = 1) -> Account:
+    return grant.reported(account, BootId(boot), said, now_ns, TIMING)
+
+
+def test_opened_node_that_holds_nothing_counts_nothing() -> None:
+    assert opened().counted_mw(0) == 0
+
+
+def test_opened_node_that_holds_counts_it_for_the_stretched_rest() -> None:
+    account = opened(6000, 100)
+    rest = TIMING.stretched(100 * MS_NS)
+    assert account.counted_mw(rest - 1) == 6000
+    assert account.counted_mw(rest) == 0
+
+
+def test_opened_margin_is_added_to_the_rest() -> None:
+    timing = replace(TIMING, margin_ns=50 * MS_NS)
+    account = grant.opened(NODE, BootId(1), report(1, holding_mw=6, holding_ms=1), 0, timing)
+    assert account.counted_mw(timing.stretched(MS_NS) + 50 * MS_NS - 1) == 6
+
+
+def test_issued_counts_before_anybody_took_it() -> None:
+    account = grant.issued(opened(), 1, 6000, TIMING)
+    assert (account.counted_mw(G - 1), account.counted_mw(G)) == (6000, 0)
+
+
+def test_reported_round_taken_settles_it_and_all_before() -> None:
+    account = grant.issued(grant.issued(opened(), 1, 9000, TIMING), 2, 6000, TIMING)
+    account = reported(account, report(2, holding_mw=6000, holding_ms=900, round_taken=2), 1)
+    assert account.issued == ()
+    assert account.counted_mw(2) == 6000
+
+
+def test_reported_lower_holding_does_not_free_a_later_grant() -> None:
+    account = grant.issued(opened(), 1, 9000, TIMING)
+    account = reported(account, report(2), 1)
+    assert account.counted_mw(2) == 9000
+
+
+def test_reported_bid_overtaken_on_its_way_is_ignored() -> None:
+    account = reported(opened(), report(3, holding_mw=5, holding_ms=900), 1)
+    assert reported(account, report(2), 2) is account
+
+
+def test_reported_new_boot_counts_beside_the_old_one_until_its_expiry() -> None:
+    account = grant.issued(opened(), 1, 6000, TIMING)
+    account = reported(account, report(1, holding_mw=4000, holding_ms=900), 5, boot=2)
+    assert (account.running_mw(6), account.old_mw(6), account.counted_mw(6)) == (4000, 6000, 10000)
+    assert account.old_mw(G) == 0
+
+
+def test_reported_late_ack_of_the_dead_boot_erases_nothing() -> None:
+    account = reported(opened(), report(1, holding_mw=4000, holding_ms=900), 5, boot=2)
+    assert reported(account, report(99), 6, boot=1) is account
+
+
+def test_reported_three_boots_in_a_row_count_beside_each_other() -> None:
+    account = grant.issued(opened(), 1, 3000, TIMING)
+    account = grant.issued(reported(account, report(1), 5, boot=2), 2, 4000, TIMING)
+    account = grant.issued(reported(account, report(1), 6, boot=3), 3, 5000, TIMING)
+    assert account.counted_mw(7) == 12_000
+
+
+def test_reported_more_boots_than_are_kept_apart_lose_no_watt() -> None:
+    account = opened()
+    for boot in range(2, OLD_MAX + 6):
+        account = grant.issued(account, boot, 1000, TIMING)
+        account = reported(account, report(1), 1, boot=boot)
+    assert len(account.old) == OLD_MAX
+    assert account.old_mw(2) == 1000 * (OLD_MAX + 4)
+
+
+def test_issued_more_grants_than_are_kept_apart_merge_pessimistically() -> None:
+    account = opened()
+    for round_ in range(1, ISSUED_MAX + 2):
+        account = grant.issued(account, round_, 10_000 - round_, TIMING)
+    assert len(account.issued) == ISSUED_MAX
+    assert account.issued[0] == Claim(9999, G, 2)
+
+
+@pytest.mark.parametrize(("until", "ms"), [(0, 0), (1, 1), (MS_NS, 1), (MS_NS + 1, 2), (-5, 0)])
+def test_holding_ms_rounds_up_and_never_below_nothing(until: int, ms: int) -> None:
+    assert grant.holding_ms(100 + until, 100) == ms

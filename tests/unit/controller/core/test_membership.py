@@ -1,0 +1,88 @@
+"""Who is heard, and since when."""
+
+from __future__ import annotations
+
+from tests.unit.controller.core.stage import pair
+
+from rackgrid.core import membership
+from rackgrid.core.membership import NO_PEERS, PEERS_MAX
+from rackgrid.identity import NO_PAIR, BootId, NodeId
+from rackgrid.wire.message import Beacon, LoadStatus, Role, Why, pair_wire
+
+SILENCE = 100
+ANNA, BERT = NodeId(1), NodeId(2)
+BOOT = BootId(7)
+
+
+def beacon(priority: int = 3) -> Beacon:
+    lamp = LoadStatus("lamp", False, True, 5000, 1, 6000, Why.WORTH_IT)
+    return Beacon("anna", priority, Role.MEMBER, pair_wire(pair(4)), 6, 5000, 7000, 80, (lamp,))
+
+
+def test_heard_first_time_is_steady_from_then() -> None:
+    peer = membership.heard(NO_PEERS, ANNA, BOOT, 10, SILENCE)[ANNA]
+    assert (peer.heard_ns, peer.steady_ns, peer.followed) == (10, 10, NO_PAIR)
+
+
+def test_heard_again_in_time_stays_steady() -> None:
+    peers = membership.heard(NO_PEERS, ANNA, BOOT, 10, SILENCE)
+    peer = membership.heard(peers, ANNA, BOOT, 110, SILENCE)[ANNA]
+    assert (peer.heard_ns, peer.steady_ns) == (110, 10)
+
+
+def test_heard_after_a_gap_is_steady_from_then() -> None:
+    peers = membership.heard(NO_PEERS, ANNA, BOOT, 10, SILENCE)
+    assert membership.heard(peers, ANNA, BOOT, 111, SILENCE)[ANNA].steady_ns == 111
+
+
+def test_heard_in_a_new_boot_is_steady_from_then() -> None:
+    peers = membership.heard(NO_PEERS, ANNA, BOOT, 10, SILENCE)
+    peer = membership.heard(peers, ANNA, BootId(8), 20, SILENCE)[ANNA]
+    assert (peer.boot, peer.steady_ns) == (8, 20)
+
+
+def test_heard_more_than_can_be_remembered_forgets_the_longest_silent() -> None:
+    peers = NO_PEERS
+    for number in range(PEERS_MAX + 1):
+        peers = membership.heard(peers, NodeId(1000 - number), BOOT, number, SILENCE)
+    assert len(peers) == PEERS_MAX
+    assert NodeId(1000) not in peers
+
+
+def test_heard_a_crowd_at_one_instant_never_forgets_the_one_just_heard() -> None:
+    """A beacon is noted right after its sender was heard: losing the sender would be a crash."""
+    peers = NO_PEERS
+    for number in range(PEERS_MAX + 1):
+        node = NodeId(1000 - number)
+        peers = membership.beaconed(membership.heard(peers, node, BOOT, 5, SILENCE), node, beacon())
+        assert node in peers
+
+
+def test_beaconed_takes_what_the_beacon_says() -> None:
+    peers = membership.heard(NO_PEERS, ANNA, BOOT, 10, SILENCE)
+    peer = membership.beaconed(peers, ANNA, beacon())[ANNA]
+    assert (peer.name, peer.priority, peer.role) == ("anna", 3, Role.MEMBER)
+    assert (peer.followed, peer.roster_version, peer.api_port) == (pair(4), 6, 80)
+    assert (peer.floor_mw, peer.draw_mw, len(peer.loads)) == (5000, 7000, 1)
+    assert peer.heard_ns == 10
+
+
+def test_ranked_and_informed_note_one_thing_each() -> None:
+    peers = membership.heard(NO_PEERS, ANNA, BOOT, 10, SILENCE)
+    assert membership.ranked(peers, ANNA, 9)[ANNA].priority == 9
+    assert membership.informed(peers, ANNA, 12)[ANNA].roster_version == 12
+
+
+def test_forgotten_node_is_gone_and_others_stay() -> None:
+    peers = membership.heard(NO_PEERS, ANNA, BOOT, 10, SILENCE)
+    peers = membership.heard(peers, BERT, BOOT, 10, SILENCE)
+    assert set(membership.forgotten(peers, ANNA)) == {BERT}
+    assert set(membership.forgotten(peers, NodeId(3))) == {ANNA, BERT}
+
+
+def test_live_lists_the_heard_by_rank_and_breaks_ties_by_id() -> None:
+    peers = NO_PEERS
+    for node, priority, heard in ((1, 2, 50), (2, 9, 60), (3, 9, 70), (4, 9, 1)):
+        peers = membership.heard(peers, NodeId(node), BOOT, heard, SILENCE)
+        peers = membership.ranked(peers, NodeId(node), priority)
+    assert [p.node for p in membership.live(peers, 150, SILENCE)] == [3, 2, 1]
