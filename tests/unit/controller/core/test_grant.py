@@ -99,13 +99,24 @@ class Duel:
         heapq.heappush(self.flying, (self.ms + delay_ms, next(self.order), arrive))
 
     def waits(self, span_ms: int) -> None:
+        """Let time pass, and look at the last moment of each holding: there it is decided."""
         end = self.ms + span_ms
-        while self.flying and self.flying[0][0] <= end:
-            self.ms, _, arrive = heapq.heappop(self.flying)
-            arrive()
+        while True:
+            arrives = self.flying[0][0] if self.flying else end + 1
+            last = min((m for m in self.last_moments() if m > self.ms), default=end + 1)
+            self.ms = min(arrives, last, end)
             self.check()
-        self.ms = end
-        self.check()
+            if arrives == self.ms:
+                heapq.heappop(self.flying)[2]()
+                self.check()
+            elif self.ms == end:
+                return
+
+    def last_moments(self) -> list[int]:
+        """When each boot holds something for the last time, ms."""
+        a_ms = MS_NS + self.rates[0] * MS_NS // 1_000_000
+        deadlines = (until for b in self.boots for _, until in (b.granted, b.switched))
+        return [-(-until // a_ms) - 1 for until in deadlines]
 
     def reports(self, delay_ms: int) -> None:
         boot = self.boots[-1]
@@ -150,6 +161,7 @@ PLAYS = st.lists(
         st.tuples(st.just("follows"), st.just(0), st.just(0)),
         st.tuples(st.just("reboots"), st.just(0), st.just(0)),
     ),
+    min_size=20,
     max_size=60,
 )
 
@@ -173,7 +185,7 @@ def play(plays: list[tuple[str, int, int]], node_ppm: int, broker_ppm: int, hold
     return duel
 
 
-@settings(max_examples=400)
+@settings(max_examples=600)
 @given(
     plays=PLAYS,
     node_ppm=st.sampled_from((-10_000, 0, 10_000)),
