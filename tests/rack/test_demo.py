@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -63,7 +63,7 @@ class Demo:
 
 
 @contextmanager
-def demo(*words: str) -> Iterator[Demo]:
+def demo(*words: str) -> Generator[Demo]:
     """Run one; whatever happens, it ends and nothing of it is left."""
     process = subprocess.Popen(
         [*DEMO, "--json", *words],

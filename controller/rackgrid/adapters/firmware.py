@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import logging
-import os
 import socket
 from pathlib import Path
 
@@ -82,7 +81,7 @@ class FirmwareLink:
         try:
             self._socket.send(encode(command))
         except OSError as fault:
-            self._lose(f"the firmware takes no command: {os.strerror(fault.errno or 0)}")
+            self._lose(f"the firmware takes no command: {fault.strerror}")
 
     def receive(self) -> list[Report]:
         """Take what has arrived."""
@@ -93,7 +92,7 @@ class FirmwareLink:
             except BlockingIOError:
                 break
             except OSError as fault:
-                self._lose(f"the firmware's socket failed: {os.strerror(fault.errno or 0)}")
+                self._lose(f"the firmware's socket failed: {fault.strerror}")
                 break
             if not packet:
                 self._lose("the firmware has closed the link")
@@ -137,5 +136,5 @@ def _advice(fault: OSError) -> str:
             return "it is not running; start rackgrid-firmware.service"
         case errno.EACCES | errno.EPERM:
             return "permission denied; add this user to the firmware socket's group"
-        case number:
-            return os.strerror(number or 0)
+        case _:
+            return fault.strerror or str(fault)

@@ -17,7 +17,13 @@ from rackgrid.core.reason import sentence
 
 log = logging.getLogger("rackgrid")
 
-_PRIORITY = {logging.ERROR: 3, logging.WARNING: 4, logging.INFO: 6, logging.DEBUG: 7}
+_PRIORITY = {
+    logging.CRITICAL: 2,
+    logging.ERROR: 3,
+    logging.WARNING: 4,
+    logging.INFO: 6,
+    logging.DEBUG: 7,
+}
 
 
 class _Journald(logging.Formatter):

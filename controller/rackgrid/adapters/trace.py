@@ -74,7 +74,10 @@ class Trace:
 
     def close(self) -> None:
         """Close the file."""
-        self._file.close()
+        try:
+            self._file.close()
+        except OSError as fault:  # what could not be written before is tried once more
+            self._lose(fault)
 
     def _write(self, event: str, at_ns: int | None = None, **fields: object) -> None:
         t_ns = self._clock() if at_ns is None else at_ns
@@ -82,7 +85,10 @@ class Trace:
         try:
             self._file.write(json.dumps(line) + "\n")
         except OSError as fault:
-            # A full disk takes the record of what the node does, and not the node.
-            if not self._is_lossy:
-                log.error("trace %s: %s; lines are missing from here on", self._file.name, fault)
-            self._is_lossy = True
+            self._lose(fault)
+
+    def _lose(self, fault: OSError) -> None:
+        """A full disk takes the record of what the node does, and not the node."""
+        if not self._is_lossy:
+            log.error("trace %s: %s; lines are missing from here on", self._file.name, fault)
+        self._is_lossy = True
