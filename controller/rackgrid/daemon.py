@@ -8,6 +8,7 @@ their deadlines in the firmware. It exits 0 then.
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import secrets
 import signal
@@ -313,6 +314,7 @@ async def serve(parts: Parts) -> int:
     daemon = Daemon(parts, web.port if web else 0)
     if web is not None:
         log.info("API at %s/api/state", web.url)
+    gc.freeze()  # what start-up made stays: no collection walks it while a load waits
     code = await daemon.run()
     if web is not None:
         await web.close()

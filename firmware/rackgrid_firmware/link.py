@@ -1,7 +1,7 @@
 """The words that controller and firmware exchange, and their bytes.
 
-One Unix socket, SOCK_SEQPACKET: a packet is a message, one JSON object whose key `k` names the kind.
-JSON, because the link is local, slow, and the first thing to look at when a load does not switch.
+One Unix socket, SOCK_SEQPACKET: a packet is a message, one JSON object whose key `k` names its
+kind. JSON, because the link is local, slow, and the first thing to look at in trouble.
 
 Deadlines are absolute CLOCK_MONOTONIC ns: both ends read the same clock, so a packet that was
 delayed in the socket is no longer hold. There is no "on" without an end.

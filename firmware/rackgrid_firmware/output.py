@@ -1,9 +1,10 @@
 """The switched outputs of a board: what the guard decides, the relays do.
 
 The guard is pure; here its decisions reach the pins, in their order, and what was done is reported
-with the time at which the pin had followed. Dwell is remembered in a file on tmpfs, so that a
-firmware that restarts keeps a compressor's min-off; after a kernel boot nobody knows how long a
-load has been without power, and the guard takes the worst.
+with the time at which the pin had followed. Dwell is remembered in a file on tmpfs by a process
+that ends in order, so that a restart or an upgrade keeps a compressor's min-off. A crash leaves no
+file, and no write is on the path of a switch: after it, as after a kernel boot, nobody knows how
+long a load has been without power, and the guard takes the worst.
 
 An output whose pin could not be claimed is none of the guard's business: it is off, it is listed,
 and whoever wants it on is told why not.
@@ -11,7 +12,6 @@ and whoever wants it on is told why not.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import math
 import os
@@ -78,10 +78,14 @@ class DwellFile:
         self._path = path
         self._boot_id = boot_id
 
-    def read(self) -> dict[str, tuple[bool, int]] | None:
-        """Give (on, since in ns) for each output; None if this boot has left nothing to read."""
+    def take(self) -> dict[str, tuple[bool, int]] | None:
+        """Give (on, since in ns) for each output, once; None if nothing was left by this boot.
+
+        The file is gone afterwards: what it says is true only until the next switch.
+        """
         try:
             record: object = json.loads(self._path.read_bytes())
+            self._path.unlink()
             found = cast("dict[str, object]", record)
             if found["boot_id"] != self._boot_id:
                 return None
@@ -92,20 +96,15 @@ class DwellFile:
             return None
 
     def write(self, states: tuple[OutputState, ...]) -> None:
-        """Remember; a file that cannot be written is removed, so that it does not lie.
+        """Remember.
 
         Raises:
-            OSError: it can be neither written nor removed.
+            OSError: it cannot be written: the next start takes the worst.
         """
         outputs = {state.name: (state.on, state.since_ns) for state in states}
         new = self._path.with_suffix(".new")
-        try:
-            new.write_text(json.dumps({"boot_id": self._boot_id, "outputs": outputs}))
-            os.replace(new, self._path)
-        except OSError:
-            with contextlib.suppress(FileNotFoundError):
-                new.unlink()
-            self._path.unlink(missing_ok=True)
+        new.write_text(json.dumps({"boot_id": self._boot_id, "outputs": outputs}))
+        os.replace(new, self._path)
 
 
 def kernel_boot_id() -> str:
@@ -136,7 +135,7 @@ class Outputs:
         self._clock = clock
         self._rules = rules_of(profile, relays)
         self._begun_ns = clock()
-        dwelt = dwell.read() if dwell is not None else None
+        dwelt = dwell.take() if dwell is not None else None
         self._state, actions = begin(self._rules, self._begun_ns, dwelt)
         self._perform(actions)
 
@@ -170,15 +169,18 @@ class Outputs:
         self._state, actions = step(self._rules, self._state, event)
         return self._perform(actions)
 
+    def remember(self) -> None:
+        """Leave the dwell to the next process of this boot; the last act of an orderly end.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        if self._dwell is not None:
+            self._dwell.write(output_states(self._rules, self._state, {}))
+
     def _perform(self, actions: tuple[Action, ...]) -> tuple[Switched | Refused, ...]:
         reports: list[Switched | Refused] = []
         faults: list[DeviceError] = []
-        drives = [action for action in actions if isinstance(action, Drive)]
-        goes_on = any(drive.on for drive in drives)
-        # A crash in between must leave a memory that says "on": then min-off counts from the
-        # restart. So it is written before a pin goes on, and after one has gone off.
-        if goes_on:
-            self._remember()
         for action in actions:
             match action:
                 case Drive(output=name, on=on):
@@ -192,13 +194,7 @@ class Outputs:
                     reports.append(refused)
         if faults:
             raise faults[0]
-        if drives and not goes_on:
-            self._remember()
         return tuple(reports)
-
-    def _remember(self) -> None:
-        if self._dwell is not None:
-            self._dwell.write(output_states(self._rules, self._state, {}))
 
     def _refused(self, event: Event) -> Refused | None:
         match event:

@@ -20,6 +20,7 @@ other means (`rackgrid_firmware.safe`); a profile that cannot be used is exit 78
 from __future__ import annotations
 
 import contextlib
+import gc
 import selectors
 import signal
 import socket
@@ -136,6 +137,10 @@ class Service:
         log(INFO, "stopping", why=self._stopping)
         self._notifier.stopping()
         self._report(self._outputs.handle(SafeAsked(self._clock())))
+        try:
+            self._outputs.remember()
+        except OSError as fault:
+            log(WARNING, "dwell-forgotten", why=fault)
 
     def close(self) -> None:
         """Hang up on everybody."""
@@ -278,16 +283,15 @@ class Service:
         return self._peer is None or self._peer.is_gone or self._peer.has_hung_up()
 
     def _report(self, reports: tuple[Switched | Refused, ...]) -> None:
-        for report in reports:
-            if isinstance(report, Switched):
-                state = report.state
-                log(INFO, "switched", output=state.name, on=int(state.on), cause=state.cause)
-            if self._peer is not None:
-                self._peer.send(self._dated(report))
-        if any(isinstance(report, Switched) for report in reports):
-            self._notifier.status(self._status())
+        switched = [report.state for report in reports if isinstance(report, Switched)]
         if self._peer is not None:
+            for report in reports:
+                self._peer.send(self._dated(report))
             self._tend(self._peer)
+        for state in switched:
+            log(INFO, "switched", output=state.name, on=int(state.on), cause=state.cause)
+        if switched:
+            self._notifier.status(self._status())
 
     def _dated(self, report: Switched | Refused) -> Switched | Refused:
         """Say which commands had been decided on by then."""
@@ -319,7 +323,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return EX_CONFIG
     try:
         with contextlib.ExitStack() as stack:
-            _open(options, profile, stack).run()
+            service = _open(options, profile, stack)
+            gc.freeze()  # what start-up made stays: no collection walks it while a load waits
+            service.run()
     except (DeviceError, OSError, ValueError) as fault:
         log(ERROR, "failed", why=fault)
         return 1

@@ -172,7 +172,10 @@ class RigNode:
         words += ["--runtime", str(self.folder / "run")]
         if self.plant is not None:
             words += ["--plant", str(self.plant)]
-        self.firmware = self._run("firmware", ["-m", "rackgrid_firmware.service", *words])
+        # At the priority that its systemd unit gives it.
+        self.firmware = self._run(
+            "firmware", ["-m", "rackgrid_firmware.service", *words], ["nice", "-n", "-10"]
+        )
 
     def start(self) -> None:
         """Start the controller."""
@@ -220,10 +223,12 @@ class RigNode:
             x for x in lines(self.trace) if x["event"] == event and int(str(x["t_ns"])) >= since_ns
         ]
 
-    def _run(self, name: str, words: Sequence[str]) -> subprocess.Popen[str]:
+    def _run(
+        self, name: str, words: Sequence[str], before: Sequence[str] = ()
+    ) -> subprocess.Popen[str]:
         with (self.folder / f"{name}.log").open("a") as log:
             return self.host.run(
-                [sys.executable, *words],
+                [*before, sys.executable, *words],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

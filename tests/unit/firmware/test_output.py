@@ -147,53 +147,27 @@ def test_dwell_first_start_is_inside_min_off(dwell: DwellFile) -> None:
     assert rack.hold("pump", 1.0) == ()
 
 
-def test_dwell_restarted_process_remembers_how_long_it_has_been_off(dwell: DwellFile) -> None:
+def test_dwell_orderly_restart_remembers_how_long_it_has_been_off(dwell: DwellFile) -> None:
     first = Rack(dwell)
     since_ns = first.state("pump").since_ns
+    first.outputs.remember()
     second = Rack(dwell)
     assert second.state("pump").since_ns == since_ns
 
 
-def test_dwell_output_that_was_on_when_the_process_died_starts_its_min_off(
-    dwell: DwellFile,
-) -> None:
+def test_dwell_after_a_crash_is_as_after_a_boot(dwell: DwellFile) -> None:
     first = Rack(dwell)
-    first.now_ns += 4 * S
-    first.hold("pump")
-    assert dwell.read() == {
-        "fan": (False, 10 * S),
-        "pump": (True, 14 * S),
-        "switch": (True, 10 * S),
-    }
+    first.outputs.remember()
     second = Rack(dwell)
-    assert second.state("pump").since_ns == second.now_ns
-
-
-@pytest.mark.parametrize("on", [True, False])
-def test_dwell_crash_while_switching_is_remembered_as_on(
-    dwell: DwellFile, monkeypatch: pytest.MonkeyPatch, on: bool
-) -> None:
-    """The process dies at the pin: what the file says then must not shorten the min-off."""
-    rack = Rack(dwell)
-    rack.now_ns += 4 * S
-    if not on:
-        rack.hold("pump")
-
-    def die(self: Pin, on: bool) -> None:
-        raise SystemExit
-
-    monkeypatch.setattr(Pin, "energise", die)
-    hold = HoldAsked(rack.now_ns, Hold(2, "pump", rack.now_ns + S))
-    with pytest.raises(SystemExit):
-        rack.handle(hold if on else SafeAsked(rack.now_ns))
-    remembered = dwell.read()
-    assert remembered is not None
-    assert remembered["pump"][0]
+    second.now_ns += 4 * S
+    second.hold("pump")
+    third = Rack(dwell)
+    assert third.state("pump").since_ns == third.now_ns, "what was written before the crash is gone"
 
 
 def test_dwell_of_another_boot_says_nothing(dwell: DwellFile, tmp_path: Path) -> None:
-    Rack(dwell)
-    assert DwellFile(tmp_path / "dwell.json", "boot-b").read() is None
+    Rack(dwell).outputs.remember()
+    assert DwellFile(tmp_path / "dwell.json", "boot-b").take() is None
 
 
 @pytest.mark.parametrize(
@@ -212,25 +186,11 @@ def test_dwell_file_that_is_not_ours_says_nothing(
     dwell: DwellFile, tmp_path: Path, text: str
 ) -> None:
     (tmp_path / "dwell.json").write_text(text)
-    assert dwell.read() is None
-
-
-def test_dwell_that_cannot_be_written_is_removed_and_does_not_lie(
-    dwell: DwellFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    rack = Rack(dwell)
-
-    def full(*_: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("rackgrid_firmware.output.os.replace", full)
-    rack.hold("fan")
-    assert list(tmp_path.iterdir()) == []
-    assert rack.state("fan").on
+    assert dwell.take() is None
 
 
 def test_dwell_is_written_whole(dwell: DwellFile, tmp_path: Path) -> None:
-    Rack(dwell)
+    Rack(dwell).outputs.remember()
     assert [path.name for path in tmp_path.iterdir()] == ["dwell.json"]
     assert json.loads((tmp_path / "dwell.json").read_text())["boot_id"] == "boot-a"
 
