@@ -125,9 +125,7 @@ class Daemon:
         self._driver = Driver(
             self.node, parts.group, parts.link, parts.store, self._publish, monotonic_ns
         )
-        self._trace = (
-            Trace(config.mock.trace, config.node.name, monotonic_ns) if config.mock.trace else None
-        )
+        self._trace = Trace(config.mock.trace, config.node.name) if config.mock.trace else None
         self._bridge = _bridge(config, self.view)
         self._tick_guarded = guarded(self._tick, self._failed)
         self._chore_guarded = guarded(self._chore, self._failed)
@@ -267,10 +265,10 @@ class Daemon:
         self._exit = 1
         self._ended.set()
 
-    def _publish(self, action: Action) -> None:
+    def _publish(self, action: Action, at_ns: int) -> None:
         journal.publish(action)
         if self._trace is not None:
-            self._trace.publish(action)
+            self._trace.publish(action, at_ns)
         if self._bridge is not None:
             self._bridge.publish(action)
 

@@ -128,13 +128,13 @@ class Driver:
         group: GroupPort,
         firmware: FirmwarePort,
         store: StorePort,
-        publish: Callable[[Action], None],
+        publish: Callable[[Action, int], None],
         clock: Callable[[], int],
     ) -> None:
         """Join a node to its ports.
 
         Args:
-            publish: takes the actions that tell people and programs something.
+            publish: takes the actions that tell people and programs something, with their times.
             clock: the local monotonic time, ns.
         """
         self.node = node
@@ -183,7 +183,7 @@ class Driver:
 
     def _perform(self, actions: list[Action]) -> None:
         """Carry out in order; telling people comes last, because a load may wait for the rest."""
-        told: list[Action] = []
+        told: list[tuple[Action, int]] = []
         for action in actions:
             match action:
                 case Multicast():
@@ -196,11 +196,11 @@ class Driver:
                     self._keep(action)
                 case Left():
                     self.ended = True
-                    told.append(action)
+                    told.append((action, self._clock()))
                 case _:
-                    told.append(action)
-        for action in told:
-            self._publish(action)
+                    told.append((action, self._clock()))
+        for action, at_ns in told:
+            self._publish(action, at_ns)
 
     def _keep(self, promise: ReserveTerms | Remember) -> None:
         try:

@@ -71,7 +71,7 @@ class FirmwareLink:
             self._say(f"no firmware at {self._path}: {_advice(fault)}")
             return False
         self._socket = link
-        self._say(f"attached to the firmware at {self._path}")
+        self._say(f"attached to the firmware at {self._path}", logging.INFO)
         return True
 
     def send(self, command: Command) -> None:
@@ -124,10 +124,10 @@ class FirmwareLink:
         self.close()
         self.lost = True
 
-    def _say(self, what: str) -> None:
+    def _say(self, what: str, level: int = logging.WARNING) -> None:
         if what != self._said:
             self._said = what
-            log.warning("%s", what)
+            log.log(level, "%s", what)
 
 
 def _advice(fault: OSError) -> str:

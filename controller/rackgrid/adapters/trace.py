@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable
 from pathlib import Path
 
 from rackgrid.core.action import (
@@ -28,7 +27,7 @@ log = logging.getLogger(__name__)
 class Trace:
     """Appends lines to `<trace>.<node>`, each flushed at once."""
 
-    def __init__(self, path: Path, node: str, clock: Callable[[], int]) -> None:
+    def __init__(self, path: Path, node: str) -> None:
         """Open the file for appending; a node that restarts goes on in its file.
 
         Raises:
@@ -44,14 +43,14 @@ class Trace:
             ) from fault
         self._is_lossy = False
         self._node = node
-        self._clock = clock
 
-    def publish(self, action: Action) -> None:
-        """Write the line that an action makes, if it makes one."""
+    def publish(self, action: Action, at_ns: int) -> None:
+        """Write the line that an action makes, if it makes one; `at_ns` is when it happened."""
         match action:
             case RoleChanged():
                 self._write(
                     "role",
+                    at_ns,
                     role=action.role.name.lower(),
                     term=action.pair.term,
                     broker=f"{action.pair.node:016x}",
@@ -59,16 +58,18 @@ class Trace:
                 )
             case PriceApplied():
                 value = action.price_uc / UC
-                self._write("price", term=action.pair.term, round=action.round, value=value)
+                self._write("price", at_ns, term=action.pair.term, round=action.round, value=value)
             case PriceSent():
                 value = action.price_uc / UC
                 term, round_ = action.pair.term, action.round
-                self._write("price_sent", action.at_ns, term=term, round=round_, value=value)
+                self._write("price_sent", at_ns, term=term, round=round_, value=value)
             case PriceLost():
-                self._write("price", term=0, round=0, value=None)
+                self._write("price", at_ns, term=0, round=0, value=None)
             case LoadDecided() if action.decision.on != action.decision.was_on:
                 decision = action.decision
-                self._write("switch", load=decision.load, on=decision.on, why=decision.why.name)
+                self._write(
+                    "switch", at_ns, load=decision.load, on=decision.on, why=decision.why.name
+                )
             case _:
                 pass
 
@@ -79,9 +80,8 @@ class Trace:
         except OSError as fault:  # what could not be written before is tried once more
             self._lose(fault)
 
-    def _write(self, event: str, at_ns: int | None = None, **fields: object) -> None:
-        t_ns = self._clock() if at_ns is None else at_ns
-        line = {"t_ns": t_ns, "node": self._node, "event": event, **fields}
+    def _write(self, event: str, at_ns: int, **fields: object) -> None:
+        line = {"t_ns": at_ns, "node": self._node, "event": event, **fields}
         try:
             self._file.write(json.dumps(line) + "\n")
         except OSError as fault:

@@ -72,9 +72,8 @@ class PriceApplied:
 
 @dataclass(frozen=True, slots=True)
 class PriceSent:
-    """Publish: this node, as broker, sent this price at `at_ns`."""
+    """Publish: this node, as broker, has just sent this price."""
 
-    at_ns: int
     pair: Pair
     round: int
     price_uc: int

@@ -78,8 +78,8 @@ def acked(node: State, sender: NodeId, boot: BootId, message: Ack, now_ns: int) 
     after = office.book.accounts.get(sender)
     if after is not None:
         node.urgent |= was_absent or _asks_for_a_round(office, before, after, now_ns)
-    _enfranchise(node, sender, message)
     lapsed(node, now_ns)
+    _enfranchise(node, sender, message, now_ns)
 
 
 def joined(node: State, sender: NodeId, message: Join, now_ns: int) -> None:
@@ -116,10 +116,14 @@ def joined(node: State, sender: NodeId, message: Join, now_ns: int) -> None:
         node.unicast(sender, node.roster.update(office.pair))
 
 
-def left(node: State, sender: NodeId, boot: BootId) -> None:
-    """Release the floor of a node that says that it is off; not if a later boot of it is here."""
+def left(node: State, sender: NodeId, boot: BootId, now_ns: int) -> None:
+    """Release the floor of a node that says that it is off; not if a later boot of it is here.
+
+    Only with authority, like every change: else two brokers would have two rosters. The node says
+    it again until it is heard.
+    """
     office = node.office
-    if office is None or node.roster.line(sender) is None:
+    if office is None or node.roster.line(sender) is None or not has_authority(node, now_ns):
         return
     account = office.book.accounts.get(sender)
     if account is not None and account.boot != boot:
@@ -230,17 +234,18 @@ def _clear(node: State, office: Office, now_ns: int) -> None:
         office, node.roster, node.settings, now_ns, may_grant=grants, is_formed=node.is_formed
     )
     node.office = office
+    first = prices[0]
     for price in prices:
         node.multicast(price)
+    valid_ns = first.valid_for_ms * MS_NS
+    node.out.append(PriceSent(office.pair, first.round, first.price_uc, valid_ns))
+    for price in prices:
         apply(node, price, now_ns)
-    first = prices[0]
     if first.floors_mw > first.capacity_mw:
         node.note(
             f"overcommitted: floors of {first.floors_mw / 1000:.1f} W"
             f" on a feed of {first.capacity_mw / 1000:.1f} W; no flexible load gets power"
         )
-    valid_ns = first.valid_for_ms * MS_NS
-    node.out.append(PriceSent(now_ns, office.pair, first.round, first.price_uc, valid_ns))
 
 
 def _authority_until_ns(node: State, office: Office, now_ns: int, *, own_vote: bool = True) -> int:
@@ -252,12 +257,14 @@ def _authority_until_ns(node: State, office: Office, now_ns: int, *, own_vote: b
     return broker.authority_until_ns(office, roster, need, node.me, vote_ns, node.timing)
 
 
-def _enfranchise(node: State, sender: NodeId, ack: Ack) -> None:
+def _enfranchise(node: State, sender: NodeId, ack: Ack, now_ns: int) -> None:
     """Give a member its vote once it has acked, knowing the roster of the day."""
     line = node.roster.line(sender)
     if node.office is None or line is None or line.votes or not ack.votes:
         return
-    if ack.roster_version == node.roster.version:
+    if ack.roster_version != node.roster.version:
+        return
+    if not node.is_formed or has_authority(node, now_ns):
         node.adopt(admission.enfranchised(node.roster, sender))
         node.multicast(node.roster.update(node.office.pair))
 

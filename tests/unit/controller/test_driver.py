@@ -125,7 +125,7 @@ class Shelf:
 
 
 def driven(node: Node, world: World) -> Driver:
-    def publish(action: Action) -> None:
+    def publish(action: Action, _at_ns: int) -> None:
         world.diary.append(("publish", action))
 
     return Driver(node, Group(world), Firmware(world), Shelf(world), publish, world.clock)

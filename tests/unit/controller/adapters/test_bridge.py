@@ -64,7 +64,7 @@ def bridge(recorder: Recorder, view: View = VIEW) -> Bridge:
 
 def test_bridge_price_that_was_sent_is_published_with_its_validity() -> None:
     recorder, before = Recorder(), datetime.now(UTC)
-    bridge(recorder).publish(PriceSent(1, PAIR, 31, 420_000, 2_000_000_000))
+    bridge(recorder).publish(PriceSent(PAIR, 31, 420_000, 2_000_000_000))
     ((value, currency, term, round_, start, end),) = recorder.prices
     assert (value, currency, term, round_) == (0.42, "EUR", 7, 31)
     assert before <= start <= datetime.now(UTC)

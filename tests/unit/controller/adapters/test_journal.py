@@ -103,7 +103,7 @@ def test_journal_action_that_people_want_to_read_is_a_line(
     [
         Multicast(Leave(1)),
         PriceApplied(PAIR, 1, 1, 1, scarce=False),
-        PriceSent(1, PAIR, 1, 1, 1),
+        PriceSent(PAIR, 1, 1, 1),
     ],
 )
 def test_journal_action_of_every_round_is_none(

@@ -35,7 +35,7 @@ def decision(was_on: bool, on: bool) -> LoadDecided:
 
 @pytest.fixture
 def trace(tmp_path: Path) -> Iterator[Trace]:
-    made = Trace(tmp_path / "trace", "pi-1", lambda: 42)
+    made = Trace(tmp_path / "trace", "pi-1")
     yield made
     made.close()
 
@@ -61,8 +61,8 @@ def lines(tmp_path: Path) -> list[dict[str, object]]:
             {"event": "price", "term": 7, "round": 4, "value": -0.05},
         ),
         (
-            PriceSent(41, PAIR, 3, 250_000, 2_000_000_000),
-            {"t_ns": 41, "event": "price_sent", "term": 7, "round": 3, "value": 0.25},
+            PriceSent(PAIR, 3, 250_000, 2_000_000_000),
+            {"event": "price_sent", "term": 7, "round": 3, "value": 0.25},
         ),
         (PriceLost(), {"event": "price", "term": 0, "round": 0, "value": None}),
         (
@@ -74,7 +74,7 @@ def lines(tmp_path: Path) -> list[dict[str, object]]:
 def test_trace_action_makes_its_line_at_once(
     trace: Trace, tmp_path: Path, action: Action, fields: dict[str, object]
 ) -> None:
-    trace.publish(action)
+    trace.publish(action, 42)
     assert lines(tmp_path) == [{"t_ns": 42, "node": "pi-1", **fields}], "read before it is closed"
 
 
@@ -85,22 +85,22 @@ def test_trace_action_makes_its_line_at_once(
 def test_trace_action_that_changes_no_role_price_or_switch_makes_none(
     trace: Trace, tmp_path: Path, action: Action
 ) -> None:
-    trace.publish(action)
+    trace.publish(action, 42)
     assert lines(tmp_path) == []
 
 
 def test_trace_of_a_node_that_restarts_goes_on_in_its_file(trace: Trace, tmp_path: Path) -> None:
-    trace.publish(PriceLost())
+    trace.publish(PriceLost(), 42)
     trace.close()
-    again = Trace(tmp_path / "trace", "pi-1", lambda: 43)
-    again.publish(RoleChanged(Role.JOINING, NO_PAIR, "started"))
+    again = Trace(tmp_path / "trace", "pi-1")
+    again.publish(RoleChanged(Role.JOINING, NO_PAIR, "started"), 43)
     again.close()
     assert [line["t_ns"] for line in lines(tmp_path)] == [42, 43]
 
 
 def test_trace_that_cannot_be_opened_is_a_finding_of_the_configuration(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"\[mock\] trace: cannot write .*trace.pi-1"):
-        Trace(tmp_path / "no" / "trace", "pi-1", lambda: 0)
+        Trace(tmp_path / "no" / "trace", "pi-1")
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a disk that is always full")
@@ -108,9 +108,9 @@ def test_trace_on_a_full_disk_is_said_once_and_does_not_raise(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "trace.pi-1").symlink_to("/dev/full")
-    trace = Trace(tmp_path / "trace", "pi-1", lambda: 0)
-    trace.publish(PriceLost())
-    trace.publish(PriceLost())
+    trace = Trace(tmp_path / "trace", "pi-1")
+    trace.publish(PriceLost(), 42)
+    trace.publish(PriceLost(), 42)
     (line,) = [r.message for r in caplog.records if r.levelno == logging.ERROR]
     assert "lines are missing from here on" in line
     trace.close()
