@@ -128,17 +128,19 @@ def called(node: State, sender: NodeId, message: Election, now_ns: int) -> None:
     node.term_seen = max(node.term_seen, pair.term)
     if node.agent.board is None:
         return
-    node.peers = membership.ranked(node.peers, sender, message.priority)
-    theirs = Rank(message.priority, sender)
+    peers = membership.ranked(node.peers, sender, message.priority)
+    node.peers = membership.informed(peers, sender, message.roster_version)
+    knows_more = node.roster.version > message.roster_version
     state = node.election
     heard_ns = state.heard_ns if isinstance(state, Following) else election.NEVER_HEARD
-    stands = node.rank > theirs and node.may_stand(now_ns)
+    outranks = knows_more or node.rank > Rank(message.priority, sender)
     answer = election.stance(
         leads=node.office is not None,
         heard_ago_ns=now_ns - heard_ns,
         may_vote=node.may_vote(now_ns),
         is_bound=pair <= node.fence,
-        outranks=stands,
+        outranks=outranks and node.may_stand(now_ns),
+        knows_more=knows_more,
         timing=node.timing,
     )
     known = pair_wire(node.bar)
@@ -195,7 +197,8 @@ def stand(node: State, now_ns: int, attempt: int) -> None:
     )
     nonce = node.jitter.next64()
     node.election = election.stood(pair, nonce, higher, now_ns, attempt, node.timing)
-    node.multicast(Election(pair_wire(pair), node.settings.priority, nonce))
+    version = node.roster.version
+    node.multicast(Election(pair_wire(pair), node.settings.priority, nonce, version))
     node.become(f"stands for {pair}", now_ns)
     _try_win(node, node.election, now_ns)
 

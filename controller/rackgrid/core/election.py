@@ -175,6 +175,7 @@ def stance(
     may_vote: bool,
     is_bound: bool,
     outranks: bool,
+    knows_more: bool,
     timing: Timing,
 ) -> Stance:
     """How a node answers another's candidature.
@@ -184,13 +185,16 @@ def stance(
         heard_ago_ns: since the last heartbeat of the broker that it follows.
         may_vote: its quiet time is over.
         is_bound: it has acked a pair that is not lower than the proposed one.
-        outranks: it ranks higher and may stand itself.
+        outranks: it ranks higher, or knows more, and may stand itself.
+        knows_more: it knows a newer roster: a broker without it would forget somebody's floor.
     """
     if leads or heard_ago_ns < (timing.suspect - 1) * timing.heartbeat_ns:
         return Stance.ALIVE
     if not may_vote or is_bound:
         return Stance.BOUND
-    return Stance.OUTRANKED if outranks else Stance.SUPPORT
+    if outranks:
+        return Stance.OUTRANKED
+    return Stance.BOUND if knows_more else Stance.SUPPORT
 
 
 def next_deadline_ns(state: State) -> int | None:

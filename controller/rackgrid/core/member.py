@@ -15,6 +15,8 @@ def seek_admission(node: State, now_ns: int) -> None:
     """Ask to be admitted (again) while the followed broker's roster is not this node's."""
     if not isinstance(node.election, election.Following) or node.agent.board is None:
         return
+    if node.leave_ns is not None:
+        return
     line = node.roster.line(node.me)
     is_current = (
         line is not None
@@ -53,9 +55,10 @@ def roster_heard(node: State, message: RosterUpdate, now_ns: int) -> None:
     pair = message.pair.pair()
     if pair != node.followed or node.office is not None:
         return
-    if pair == node.roster_pair and message.version < node.roster.version:
-        return  # overtaken on its way
-    node.roster_pair = pair
+    if message.version < node.roster.version:
+        # Overtaken on its way; or its broker missed a newer one, and this ack tells it.
+        candidate.acknowledge(node, now_ns)
+        return
     node.adopt(roster.taken(message))
     node.roster_heard = max(node.roster_heard, message.version)
     node.become("the roster changed", now_ns)

@@ -29,7 +29,7 @@ from rackgrid.core.event import (
 )
 from rackgrid.core.jitter import Jitter
 from rackgrid.core.picture import load_statuses
-from rackgrid.core.settings import SECOND_NS, NodeSettings
+from rackgrid.core.settings import MS_NS, SECOND_NS, NodeSettings
 from rackgrid.core.state import State
 from rackgrid.identity import NO_PAIR, BootId, NodeId, Pair
 from rackgrid.wire.message import (
@@ -55,7 +55,7 @@ from rackgrid_firmware.link import Report as FirmwareReport
 FROM_THE_PAIR = (Coordinator, Election, Heartbeat, JoinReply, Price, Remove, Resign, RosterUpdate)
 """Messages that only the node which their pair names may send."""
 LEAVE_PATIENCE_NS = 2 * SECOND_NS
-LEAVE_REPEATS = 3
+LEAVE_REPEAT_NS = 100 * MS_NS
 
 
 class Node:
@@ -141,6 +141,7 @@ class Node:
             node.ack_due.at_ns if node.ack_due else None,
             node.join_ns,
             node.leave_ns,
+            node.leave_said_ns if node.leave_said_ns > now_ns else None,
         ]
         return min(t for t in times if t is not None)
 
@@ -230,7 +231,7 @@ class Node:
                 candidate.superseded(node, message, now_ns)
             case Leave():
                 node.peers = membership.forgotten(node.peers, sender)
-                incumbent.left(node, sender, event.boot)
+                incumbent.left(node, sender, event.boot, now_ns)
             case Remove():
                 member.removed(node, message, now_ns)
             case _:
@@ -302,34 +303,44 @@ class Node:
         incumbent.preempted(node, now_ns)
 
     def _leave(self, now_ns: int) -> None:
-        """Go when the loads are off; a node whose loads stay on keeps its floor reserved."""
+        """Go when the loads are off and the broker has released the floor, or when time is up."""
         node = self.state
-        is_off = (
-            node.agent.board is not None
-            and agents.holding_mw(replace(node.agent, grant=None), now_ns) == 0
-        )
         assert node.leave_ns is not None, "leaving has a deadline"
-        if not is_off and now_ns < node.leave_ns:
+        is_up = now_ns >= node.leave_ns
+        if not is_up and not self._is_off(now_ns):
             return
         if node.office is not None:
-            if is_off:
-                # Its own departure is the last roster that it announces: nobody else could.
-                node.adopt(node.roster.without(node.me))
-                node.multicast(node.roster.update(node.office.pair))
-            incumbent.resign(node, now_ns, "leaves the rack")
-        if is_off:
-            floor_mw = node.agent.board.floor_mw if node.agent.board else 0
-            for _ in range(LEAVE_REPEATS):
-                node.multicast(Leave(floor_mw))
-        else:
-            node.note("left without releasing its floor: its outputs did not open in time")
-        node.out.append(Left())
-        node.ended = True
+            self._pass_on(now_ns)
+        if node.roster.line(node.me) is None:
+            self._end()
+        elif is_up:
+            node.note("left without releasing its floor: loads still on, or no broker to hear it")
+            self._end()
+        elif now_ns >= node.leave_said_ns and node.agent.board is not None:
+            node.leave_said_ns = now_ns + LEAVE_REPEAT_NS
+            node.multicast(Leave(node.agent.board.floor_mw))
+
+    def _is_off(self, now_ns: int) -> bool:
+        """Whether nothing above the floor is drawn."""
+        agent = replace(self.state.agent, grant=None)
+        return agent.board is not None and agents.holding_mw(agent, now_ns) == 0
+
+    def _pass_on(self, now_ns: int) -> None:
+        """Announce the roster without this node, its last act in office, and resign."""
+        node = self.state
+        assert node.office is not None, "only a broker passes its office on"
+        if self._is_off(now_ns) and incumbent.has_authority(node, now_ns):
+            node.adopt(node.roster.without(node.me))
+            node.multicast(node.roster.update(node.office.pair))
+        incumbent.resign(node, now_ns, "leaves the rack")
+
+    def _end(self) -> None:
+        self.state.out.append(Left())
+        self.state.ended = True
 
     def _stop(self, now_ns: int) -> None:
         """Stop this process: the outputs run on to their deadlines, the office is passed on."""
         node = self.state
         if node.office is not None:
             incumbent.resign(node, now_ns, "stops")
-        node.out.append(Left())
-        node.ended = True
+        self._end()

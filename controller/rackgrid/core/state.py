@@ -40,8 +40,8 @@ class State:
         fence: the highest pair that this node has acked, in this boot or (remembered) before: it
             acts for no lower one (P5).
         quiet_until_ns: until then it neither votes nor takes a grant.
+        leave_ns: a node that leaves is gone by then; leave_said_ns: when it says so again.
         late_until_ns: its own loop ran late; it accuses nobody before this.
-        roster_pair: the broker from whom the roster came.
         is_formed: the roster has once had as many votes as the operator expects.
         terms_until: one past the reserved block of terms.
         term_seen: the highest term in any message.
@@ -67,10 +67,10 @@ class State:
     join_ns: int | None = None
     join_attempt: int = 0
     roster_heard: int = 0
-    roster_pair: Pair = NO_PAIR
     urgent: bool = False
     reported_mw: int = 0
     leave_ns: int | None = None
+    leave_said_ns: int = 0
     ended: bool = False
     last_price: Price | None = None
     role: Role = Role.JOINING

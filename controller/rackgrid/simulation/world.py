@@ -45,7 +45,7 @@ from rackgrid.simulation.transcript import Transcript
 from rackgrid.simulation.truth import Truth
 from rackgrid.wire.codec import decode, encode
 from rackgrid.wire.message import Message, Rejection, Role
-from rackgrid_firmware.link import Command
+from rackgrid_firmware.link import Command, Switched
 from rackgrid_firmware.link import Report as FirmwareReport
 
 LINK_NS = 200_000
@@ -215,6 +215,11 @@ class World:
 
     def _firmware_says(self, seat: Seat, reports: list[FirmwareReport]) -> None:
         for report in reports:
+            if isinstance(report, Switched):
+                state = report.state
+                self._say(
+                    seat, f"switches {state.name} {'on' if state.on else 'off'}: {state.cause}"
+                )
             self.at(self.now_ns + LINK_NS, partial(self._hear_firmware, seat, seat.life, report))
         self.truth.touched(seat)
         due_ns = seat.firmware.next_deadline_ns()

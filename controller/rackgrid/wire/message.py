@@ -54,7 +54,7 @@ class Stance(IntEnum):
     OUTRANKED = 2
     """I rank higher, and take the election over."""
     BOUND = 3
-    """I may not vote yet, or follow a higher pair."""
+    """I may not vote yet, follow a higher pair, or know a newer roster."""
 
 
 class Why(IntEnum):
@@ -301,11 +301,12 @@ class Leave:
 
 @dataclass(frozen=True, slots=True)
 class Election:
-    """Multicast: I stand for this pair."""
+    """Multicast: I stand for this pair; whoever knows a newer roster does not support it."""
 
     pair: PairWire
     priority: Annotated[int, U16]
     nonce: Annotated[int, U64]
+    roster_version: Annotated[int, U32] = 0
 
 
 @dataclass(frozen=True, slots=True)
