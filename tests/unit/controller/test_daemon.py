@@ -1,0 +1,456 @@
+"""The daemon in this very process: a real loop, real loopback multicast, a real link.
+
+The firmware at the other end of the link is played by the test, so that it can be lost, found and
+silent at will; what real firmwares and whole racks do is in tests/rack.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import signal
+import socket
+import time
+import urllib.request
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from rackgrid import daemon as daemons
+from rackgrid.adapters.keys import new_group_key
+from rackgrid.config import Config, load_config
+from rackgrid.core.event import Event
+from rackgrid.daemon import Daemon, Parts, assemble, serve
+from rackgrid.errors import ConfigError, StoreError
+from rackgrid_firmware.device import Quality, Reading, Verdict
+from rackgrid_firmware.link import (
+    PACKET_MAX,
+    VERSION,
+    Attach,
+    Attached,
+    Command,
+    Hold,
+    MakeSafe,
+    OutputSpec,
+    OutputState,
+    Release,
+    Report,
+    Switched,
+    Telemetry,
+    decode,
+    encode,
+)
+
+DEADLINE_S = 10.0
+BOARD = """\
+[board]
+name = "tiny"
+driver = "mock"
+base_w = 2.0
+
+[[meter]]
+name = "panel"
+address = 0x40
+shunt_ohms = 0.1
+
+[[output]]
+name = "lamp"
+gpio = 17
+nominal_w = 5.0
+mock = { draw_w = 4.5 }
+"""
+CONFIG = """\
+[rack]
+name = "test"
+interface = "lo"
+port = PORT
+key_file = "rack.key"
+authority_s = 0.3
+
+[feed]
+capacity_w = 50
+
+[node]
+name = "pi-1"
+priority = 1
+board = "board.toml"
+state_dir = "state"
+runtime_dir = "run"
+
+[[source]]
+name = "solar"
+price = 0.05
+meter = "panel"
+
+[[source]]
+name = "grid"
+price = 0.25
+
+[[load]]
+name = "lamp"
+kind = "flexible"
+worth = 0.4
+
+[web]
+port = 0
+
+[mock]
+trace = "trace"
+"""
+
+
+class PlayedFirmware:
+    """Listens as a firmware does, confirms every hold and release, and keeps what it was told."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.commands: list[Command] = []
+        self.attached = 0
+        self._on = False
+        self._peer: socket.socket | None = None
+        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._listener.setblocking(False)
+        path.unlink(missing_ok=True)
+        self._listener.bind(str(path))
+        self._listener.listen()
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(self._listener, self._accept)
+
+    def send(self, report: Report) -> None:
+        if self._peer is not None:
+            with suppress(BrokenPipeError):  # it was detached meanwhile
+                self._peer.send(encode(report))
+
+    def hang_up(self) -> None:
+        if self._peer is not None:
+            self._loop.remove_reader(self._peer)
+            self._peer.close()
+            self._peer = None
+
+    def close(self) -> None:
+        self.hang_up()
+        self._loop.remove_reader(self._listener)
+        self._listener.close()
+
+    def _accept(self) -> None:
+        self.hang_up()
+        self._peer, _ = self._listener.accept()
+        self._peer.setblocking(False)
+        self._loop.add_reader(self._peer, self._take)
+
+    def _take(self) -> None:
+        assert self._peer is not None
+        packet = self._peer.recv(PACKET_MAX)
+        if not packet:
+            self.hang_up()
+            return
+        message = decode(packet)
+        assert isinstance(message, Attach | Hold | Release | MakeSafe)
+        self.commands.append(message)
+        match message:
+            case Attach():
+                self.attached += 1
+                spec = OutputSpec("lamp", False, 5000, 5000, 0, 0, 0, "")
+                state = self._state(0)
+                self.send(Attached(VERSION, "tiny", 2000, 10**10, 10**7, (spec,), (state,)))
+            case Hold():
+                self._switch(True, message.deadline_ns, message.seq)
+            case Release() | MakeSafe():
+                self._switch(False, 0, message.seq)
+
+    def _switch(self, on: bool, deadline_ns: int, seq: int) -> None:
+        self._on = on
+        self.send(Switched(time.monotonic_ns(), self._state(deadline_ns), seq))
+
+    def _state(self, deadline_ns: int) -> OutputState:
+        return OutputState("lamp", self._on, 1, deadline_ns, 0, "held", Verdict.UNKNOWN)
+
+
+async def until(what: str, condition: Callable[[], object]) -> None:
+    end = time.monotonic() + DEADLINE_S
+    while not condition():
+        assert time.monotonic() < end, what
+        await asyncio.sleep(0.005)
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Config:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("", 0))
+        port = probe.getsockname()[1]
+    new_group_key(tmp_path / "rack.key")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "board.toml").write_text(BOARD)
+    (tmp_path / "rackgrid.toml").write_text(CONFIG.replace("PORT", str(port)))
+    return load_config(tmp_path / "rackgrid.toml")
+
+
+@asynccontextmanager
+async def running(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> AsyncGenerator[tuple[Daemon, asyncio.Task[int]]]:
+    """Serve, and catch the daemon that `serve` makes."""
+    made: list[Daemon] = []
+
+    class Caught(Daemon):
+        def __init__(self, parts: Parts, api_port: int) -> None:
+            super().__init__(parts, api_port)
+            made.append(self)
+
+    monkeypatch.setattr(daemons, "Daemon", Caught)
+    task = asyncio.create_task(serve(parts))
+    await until("the daemon is made", lambda: made or task.done())
+    try:
+        yield made[0], task
+    finally:
+        if not task.done():
+            made[0].stop()
+        await asyncio.wait([task], timeout=DEADLINE_S)
+        task.result()
+
+
+def lamp_is_held(firmware: PlayedFirmware) -> bool:
+    return any(isinstance(command, Hold) for command in firmware.commands)
+
+
+def test_daemon_alone_leads_switches_and_detaches_on_sigterm(
+    config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario() -> int:
+        firmware = PlayedFirmware(config.node.runtime_dir / "firmware.sock")
+        async with running(assemble(config), monkeypatch) as (daemon, task):
+            await until("the lamp is held", lambda: lamp_is_held(firmware))
+            await until("it is on", lambda: daemon.view().loads[0].on)
+            assert daemon.health() == (True, "broker")
+            view = daemon.view()
+            assert (view.role, view.authority, view.price.value) == ("broker", True, 0.25)
+            os.kill(os.getpid(), signal.SIGTERM)
+            code = await task
+        assert isinstance(firmware.commands[-1], Hold), "the outputs run on to their deadlines"
+        firmware.close()
+        return code
+
+    assert asyncio.run(scenario()) == 0
+    lines = (config.path.parent / "trace.pi-1").read_text().splitlines()
+    events = [json.loads(line) for line in lines]
+    assert {"role", "price", "price_sent", "switch"} <= {event["event"] for event in events}
+
+
+def test_daemon_asked_to_leave_makes_its_outputs_safe_and_ends_well(
+    config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario() -> int:
+        firmware = PlayedFirmware(config.node.runtime_dir / "firmware.sock")
+        async with running(assemble(config), monkeypatch) as (daemon, task):
+            await until("the lamp is held", lambda: lamp_is_held(firmware))
+            await until("it is on", lambda: daemon.view().loads[0].on)
+            daemon.leave()
+            code = await task
+            await until("made safe", lambda: isinstance(firmware.commands[-1], MakeSafe))
+        assert any(isinstance(command, Release) for command in firmware.commands)
+        firmware.close()
+        return code
+
+    assert asyncio.run(scenario()) == 0
+
+
+def test_daemon_answers_on_its_api_while_it_runs(
+    config: Config, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def ask(url: str) -> dict[str, object]:
+        with urllib.request.urlopen(url, timeout=DEADLINE_S) as answer:
+            return json.load(answer)
+
+    async def scenario() -> None:
+        async with running(assemble(config), monkeypatch) as (daemon, _):
+            await until("it says where", lambda: "API at http" in caplog.text)
+            url = caplog.text.split("API at ")[1].split()[0]
+            state = await asyncio.to_thread(ask, url)
+            assert state["node"] == {
+                "id": daemon.view().node.id,
+                "name": "pi-1",
+                "priority": 1,
+            }
+            port = daemon.view().members[0].api_port
+            assert f":{port}/" in url, "the others are told the port that the kernel chose"
+
+    with caplog.at_level(logging.INFO):
+        asyncio.run(scenario())
+
+
+def test_daemon_whose_api_port_is_taken_goes_on_without(
+    config: Config, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scenario(port: int) -> None:
+        taken = replace(config, web=replace(config.web, port=port))
+        firmware = PlayedFirmware(config.node.runtime_dir / "firmware.sock")
+        async with running(assemble(taken), monkeypatch) as (daemon, _):
+            await until("it leads", lambda: daemon.health()[0])
+        firmware.close()
+
+    with socket.create_server(("127.0.0.1", 0)) as holder:
+        asyncio.run(scenario(holder.getsockname()[1]))
+    assert "the port is in use" in caplog.text
+
+
+def test_daemon_without_firmware_stays_up_and_finds_it_again_each_time_it_comes(
+    config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario() -> None:
+        async with running(assemble(config), monkeypatch) as (daemon, _):
+            assert daemon.health() == (False, "the firmware is not attached")
+            firmware = PlayedFirmware(config.node.runtime_dir / "firmware.sock")
+            await until("it leads", lambda: daemon.health() == (True, "broker"))
+            firmware.close()
+            await until("it is lost", lambda: daemon.node.state.agent.board is None)
+            assert not daemon.health()[0]
+            assert daemon.node.state.office is None, "without its firmware it does not lead"
+            again = PlayedFirmware(config.node.runtime_dir / "firmware.sock")
+            await until("it leads again", lambda: daemon.health() == (True, "broker"))
+            again.hang_up()
+            await until("attached twice", lambda: again.attached == 2)
+            await until("adopted", lambda: daemon.node.state.agent.board is not None)
+            again.close()
+
+    asyncio.run(scenario())
+
+
+def test_daemon_metered_source_offers_what_its_meter_reads(
+    config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario() -> None:
+        firmware = PlayedFirmware(config.node.runtime_dir / "firmware.sock")
+        async with running(assemble(config), monkeypatch) as (daemon, _):
+            await until("attached", lambda: firmware.attached)
+            await until("adopted", lambda: daemon.node.state.agent.board is not None)
+            now_ns = time.monotonic_ns()
+            reading = Reading("panel", now_ns, 12.0, 2.0, 0, Quality.FRESH)
+            firmware.send(Telemetry(now_ns, (reading,), ()))
+
+            def offers() -> dict[str, int]:
+                return {o.source: o.power_mw for o in daemon.node.state.agent.offers}
+
+            await until("24 W of sun", lambda: offers() == {"solar": 24_000, "grid": 50_000})
+        firmware.close()
+
+    asyncio.run(scenario())
+
+
+def test_daemon_bug_ends_it_with_its_outputs_safe_and_one_report(
+    config: Config, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scenario() -> int:
+        firmware = PlayedFirmware(config.node.runtime_dir / "firmware.sock")
+        async with running(assemble(config), monkeypatch) as (daemon, task):
+            await until("attached", lambda: firmware.attached)
+
+            def broken(_event: Event) -> list[object]:
+                raise AssertionError("a promise of the core is broken")
+
+            monkeypatch.setattr(daemon.node, "handle", broken)
+            code = await task
+            await until("made safe", lambda: isinstance(firmware.commands[-1], MakeSafe))
+        firmware.close()
+        return code
+
+    assert asyncio.run(scenario()) == 1
+    (record,) = [r for r in caplog.records if r.levelno >= logging.ERROR]
+    assert record.levelno == logging.CRITICAL
+    assert "a promise of the core is broken" in (caplog.text)
+
+
+def test_daemon_promise_that_cannot_be_kept_ends_it_with_a_line(
+    config: Config, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scenario() -> int:
+        firmware = PlayedFirmware(config.node.runtime_dir / "firmware.sock")
+        parts = assemble(config)
+
+        def full(_pair: object) -> None:
+            raise StoreError("no space left in run/")
+
+        monkeypatch.setattr(parts.store, "remember", full)
+        async with running(parts, monkeypatch) as (_, task):
+            code = await task
+        assert not any(isinstance(c, MakeSafe) for c in firmware.commands), "it detaches"
+        firmware.close()
+        return code
+
+    assert asyncio.run(scenario()) == 1
+    errors = [r.getMessage() for r in caplog.records if r.levelno >= logging.ERROR]
+    assert errors == ["no space left in run/"]
+
+
+def test_daemon_of_a_machine_that_slept_makes_safe_and_starts_anew(
+    config: Config, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scenario() -> int:
+        firmware = PlayedFirmware(config.node.runtime_dir / "firmware.sock")
+        async with running(assemble(config), monkeypatch) as (daemon, task):
+            await until("attached", lambda: firmware.attached)
+            monkeypatch.setattr(daemon._suspend, "slept_ns", lambda: 10**9)
+            code = await task
+            await until("made safe", lambda: isinstance(firmware.commands[-1], MakeSafe))
+        firmware.close()
+        return code
+
+    assert asyncio.run(scenario()) == 1
+    assert "the machine was suspended" in caplog.text
+
+
+def test_daemon_restarted_uses_new_terms_and_remembers_whom_it_followed(
+    config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def boot() -> tuple[int, int]:
+        firmware = PlayedFirmware(config.node.runtime_dir / "firmware.sock")
+        async with running(assemble(config), monkeypatch) as (daemon, _):
+            quiet_ns = daemon.node.state.quiet_until_ns - time.monotonic_ns()
+            await until("it leads", lambda: daemon.health()[0])
+            term = daemon.view().term
+        firmware.close()
+        return term, quiet_ns
+
+    first, quiet_ns = asyncio.run(boot())
+    assert quiet_ns > 0, "nothing is remembered: it waits before it votes"
+    second, quiet_ns = asyncio.run(boot())
+    assert second > first
+    assert quiet_ns <= 0
+
+
+def test_daemon_with_an_mqtt_server_that_is_away_does_its_work(
+    config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    with config.path.open("a") as file:
+        file.write(f'\n[mqtt]\nhost = "127.0.0.1"\nport = {port}\n')
+    bridged = load_config(config.path)
+
+    async def scenario() -> None:
+        firmware = PlayedFirmware(config.node.runtime_dir / "firmware.sock")
+        async with running(assemble(bridged), monkeypatch) as (daemon, _):
+            await until("the lamp is held", lambda: lamp_is_held(firmware))
+            assert daemon._bridge is not None
+            assert daemon._bridge.alive()
+        firmware.close()
+
+    asyncio.run(scenario())
+
+
+def test_assemble_without_its_group_key_is_a_finding(config: Config) -> None:
+    (config.path.parent / "rack.key").unlink()
+    with pytest.raises(ConfigError, match=r"rack\.key"):
+        assemble(config)
+
+
+def test_assemble_twice_on_one_state_folder_is_refused(config: Config) -> None:
+    parts = assemble(config)
+    with pytest.raises(StoreError, match="state"):
+        assemble(config)
+    parts.store.close()
+    assemble(config).store.close()
