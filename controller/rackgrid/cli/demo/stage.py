@@ -42,27 +42,28 @@ class Stage:
         self._tails = [Tail(rack.trace.with_name(f"trace.{n.name}")) for n in rack.nodes]
         self._killed: DemoNode | None = None
         self._stopping = False
-        # Not an Event: its lock is taken in `wait`, and a signal's handler would wait for it there.
-        self._waker, self._wake_end = socket.socketpair()
         self._said: list[str] = []
 
     def run(self) -> int:
         """Perform until the end; a signal ends it cleanly."""
+        # Not an Event: its lock is taken in `wait`, and a signal's handler would wait for it there.
+        waker, wake_end = socket.socketpair()
+
+        def stop(_number: int, _frame: FrameType | None) -> None:
+            if not self._stopping:
+                self._stopping = True
+                wake_end.send(b"x")
+
         for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._stop)
-        with self._waker, self._wake_end:
+            signal.signal(number, stop)
+        with waker, wake_end:
             if self._audience == "screen":
-                self._run_on_screen()
+                self._run_on_screen(waker)
             else:
                 self._announce()
-                self._play(self._look)
+                self._play(self._look, waker)
             self._stopping = True  # whatever signal comes now, the rack is being ended already
         return Exit.OK
-
-    def _stop(self, _number: int, _frame: FrameType | None) -> None:
-        if not self._stopping:
-            self._stopping = True
-            self._wake_end.send(b"x")
 
     def _announce(self) -> None:
         nodes = [
@@ -82,13 +83,13 @@ class Stage:
         for node in self._rack.nodes:
             say(f"{node.name}: {node.api}/api/state")
 
-    def _run_on_screen(self) -> None:
+    def _run_on_screen(self, waker: socket.socket) -> None:
         from rackgrid.cli.demo.screen import Screen
 
         with Screen(self._rack) as screen:
-            self._play(lambda: screen.show(self.state(), self._said[-EVENTS_SHOWN:]))
+            self._play(lambda: screen.show(self.state(), self._said[-EVENTS_SHOWN:]), waker)
 
-    def _play(self, look: Callable[[], None]) -> None:
+    def _play(self, look: Callable[[], None], waker: socket.socket) -> None:
         start = time.monotonic()
         while not self._stopping:
             elapsed = time.monotonic() - start
@@ -98,7 +99,7 @@ class Stage:
                 self._do(self._deeds.pop(0), elapsed)
             self._follow(elapsed)
             look()
-            select.select([self._waker], [], [], LOOK_S)
+            select.select([waker], [], [], LOOK_S)
 
     def _look(self) -> None:
         """Lines and programs are told as things happen."""
