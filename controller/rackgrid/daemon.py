@@ -57,6 +57,8 @@ CHORE_S = 0.25
 """Between two rounds of chores: tariff files, the link, systemd, MQTT."""
 MEND_EVERY = 4
 """Chores between two looks at the network's health."""
+TELL_S = 0.005
+"""How long what is told may wait for what is done; each word keeps the time of its event."""
 TELL_EVERY = 4
 """Chores between two publications of the node's state."""
 KEY_ID = 1
@@ -135,6 +137,7 @@ class Daemon:
         self._watched: tuple[int, ...] = ()
         self._timer: asyncio.TimerHandle | None = None
         self._chores = 0
+        self._told: list[tuple[Action, int]] = []
         self._leaving = False
         self._exit = 0
         self._readings: object = None
@@ -266,13 +269,22 @@ class Daemon:
         self._ended.set()
 
     def _publish(self, action: Action, at_ns: int) -> None:
-        journal.publish(action)
-        if self._trace is not None:
-            self._trace.publish(action, at_ns)
-        if self._bridge is not None:
-            self._bridge.publish(action)
+        """Tell people and programs in a moment: loads that must switch now come first."""
+        if not self._told:
+            self._loop.call_later(TELL_S, self._tell_all)
+        self._told.append((action, at_ns))
+
+    def _tell_all(self) -> None:
+        told, self._told = self._told, []
+        for action, at_ns in told:
+            journal.publish(action)
+            if self._trace is not None:
+                self._trace.publish(action, at_ns)
+            if self._bridge is not None:
+                self._bridge.publish(action)
 
     def _close(self) -> None:
+        self._tell_all()
         if self._timer is not None:
             self._timer.cancel()
         for number in self._watched:
