@@ -14,9 +14,7 @@ from rackgrid.core.broker import Office
 from rackgrid.core.roster import Roster
 from rackgrid.core.settings import NodeSettings
 from rackgrid.identity import NodeId
-from rackgrid.wire.codec import encode
 from rackgrid.wire.message import NODES_MAX, PROTOCOL_VERSION, Join, RosterLine
-from rackgrid.wire.seal import PAYLOAD_MAX
 
 MAKING_ROOM = "making room: "
 """A refusal that begins so ends by itself: the joiner asks again."""
@@ -42,8 +40,8 @@ def refusal(
     line = roster.line(node)
     if line is not None and join.floor_mw <= line.floor_mw:
         return None
-    if line is None and not _has_place(office, roster, node, join):
-        return f"the roster is full ({len(roster.lines)} nodes)"
+    if line is None and len(roster.lines) >= NODES_MAX:
+        return f"the roster is full ({NODES_MAX} nodes)"
     capacity_mw = broker.capacity_mw(office, settings) - settings.reserve_mw
     floors_mw = roster.floors_mw - (line.floor_mw if line else 0) + join.floor_mw
     if floors_mw > capacity_mw:
@@ -57,14 +55,6 @@ def refusal(
     if floors_mw + office.book.counted_mw(now_ns) > capacity_mw:
         return MAKING_ROOM + "grants must come down first"
     return None
-
-
-def _has_place(office: Office, roster: Roster, node: NodeId, join: Join) -> bool:
-    """Whether one more line fits into the roster and its announcement into a datagram."""
-    if len(roster.lines) >= NODES_MAX:
-        return False
-    line = RosterLine(node, join.name, join.priority, join.floor_mw, votes=1)
-    return len(encode(roster.with_line(line).update(office.pair))) <= PAYLOAD_MAX
 
 
 def admitted(office: Office, roster: Roster, node: NodeId, join: Join) -> tuple[Office, Roster]:

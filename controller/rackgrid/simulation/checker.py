@@ -60,10 +60,19 @@ class Checker:
         if len(names) > 1:
             self._violated(now_ns, f"I4 may raise at once: {', '.join(names)}")
 
-    def term(self, now_ns: int, name: str, before: int, after: int) -> None:
-        """I5: terms never go back at a node."""
+    def acked(self, now_ns: int, name: str, before: int, after: int) -> None:
+        """I5: a node that remembers acking a term never acks a lower one."""
         if after < before:
-            self._violated(now_ns, f"I5 {name} went from term {before} back to {after}")
+            self._violated(now_ns, f"I5 {name} acks term {after} after {before}")
+
+    def stood(self, now_ns: int, name: str, before: int, term: int, reserved_until: int) -> None:
+        """I5: a node never stands twice for a term, in no boot, nor for one not reserved."""
+        if term <= before:
+            self._violated(now_ns, f"I5 {name} stands for term {term} after {before}")
+        if term >= reserved_until:
+            self._violated(
+                now_ns, f"I5 {name} stands for term {term}, reserved to {reserved_until}"
+            )
 
     def _violated(self, now_ns: int, what: str) -> None:
         if len(self.violations) < VIOLATIONS_MAX:

@@ -23,6 +23,7 @@ class Seat:
             the world began.
         life: counts the controller's lives: a dead one's timers are not its heir's.
         remembered: the pair kept in memory that survives the process.
+        term: the last that it stood for.
         terms_until: the durable reservation of terms.
     """
 

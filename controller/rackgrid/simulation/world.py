@@ -44,7 +44,7 @@ from rackgrid.simulation.seat import Seat
 from rackgrid.simulation.transcript import Transcript
 from rackgrid.simulation.truth import Truth
 from rackgrid.wire.codec import decode, encode
-from rackgrid.wire.message import Message, Rejection, Role
+from rackgrid.wire.message import Election, Message, Rejection, Role
 from rackgrid_firmware.link import Command, Switched
 from rackgrid_firmware.link import Report as FirmwareReport
 
@@ -154,6 +154,8 @@ class World:
         for action in actions:
             match action:
                 case Multicast():
+                    if isinstance(action.message, Election):
+                        self._stands(seat, action.message.pair.term)
                     others = [other for other in self.seats if other != seat.id]
                     self._send(seat, others, action.message, unicast=False)
                 case Unicast():
@@ -163,16 +165,19 @@ class World:
                 case ReserveTerms():
                     seat.terms_until = max(seat.terms_until, action.until)
                 case Remember():
+                    before = seat.remembered.term if seat.remembered else 0
+                    self.checker.acked(self.now_ns, seat.settings.name, before, action.pair.term)
                     seat.remembered = action.pair
                 case _:
                     self._publish(seat, action)
 
+    def _stands(self, seat: Seat, term: int) -> None:
+        self.checker.stood(self.now_ns, seat.settings.name, seat.term, term, seat.terms_until)
+        seat.term = term
+
     def _publish(self, seat: Seat, action: Action) -> None:
         match action:
             case RoleChanged():
-                if action.pair.term:
-                    self.checker.term(self.now_ns, seat.settings.name, seat.term, action.pair.term)
-                    seat.term = max(seat.term, action.pair.term)
                 self._say(seat, f"is {action.role.name.lower()} {action.pair}: {action.cause}")
             case PriceApplied():
                 self._say(seat, f"applies {action.price_uc} uc of round {action.round}")

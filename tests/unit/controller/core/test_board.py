@@ -1,0 +1,138 @@
+"""What the controller believes of its own copper."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from tests.unit.controller.core.stage import (
+    ALL_OFF,
+    SPECS,
+    attached,
+    board,
+    output,
+    reading,
+    spec,
+)
+
+from rackgrid.core import board as boards
+from rackgrid.core.board import READING_AGE_NS, SETTLE_NS, Board
+from rackgrid.core.settings import MS_NS
+from rackgrid_firmware.device import Quality, Verdict
+from rackgrid_firmware.link import Switched, Telemetry
+
+NOW = 10**12
+LAMP_ON = output("lamp", on=True, since_ns=NOW, deadline_ns=NOW + 10**9)
+SETTLED = NOW + 50 * MS_NS + SETTLE_NS
+
+
+def metered(watts: float, quality: Quality = Quality.FRESH, t_ns: int = SETTLED) -> Board:
+    return replace(board(LAMP_ON), readings={"m-lamp": reading("m-lamp", watts, t_ns, quality)})
+
+
+def test_attached_floor_is_the_electronics_and_every_required_inrush() -> None:
+    specs = (*SPECS, spec("nas", 1000, required=True, inrush_mw=2500))
+    assert boards.attached(attached(specs=specs)).floor_mw == 2000 + 3000 + 2500
+
+
+def test_attached_knows_its_flexible_outputs_and_who_has_a_meter_alone() -> None:
+    specs = (*SPECS, spec("heater", 1000, meter="m-lamp"), spec("siren", 1000, meter=""))
+    made = boards.attached(attached(specs=specs))
+    assert made.flexible == ("lamp", "pump", "heater", "siren")
+    assert dict(made.own_meter) == {"fan": "m-fan", "pump": "m-pump"}
+
+
+def test_attached_output_that_the_board_does_not_have_is_left_out() -> None:
+    made = boards.attached(attached((*ALL_OFF, output("ghost", on=True))))
+    assert "ghost" not in made.outputs
+
+
+def test_told_switched_changes_one_output_and_remembers_what_was_handled() -> None:
+    made = boards.told(board(), Switched(NOW, LAMP_ON, handled=4))
+    assert made.outputs["lamp"].on
+    assert made.handled == 4
+    assert boards.told(made, Switched(NOW, output("pump"), handled=3)).handled == 4
+
+
+def test_told_telemetry_takes_readings_and_the_states_it_names() -> None:
+    made = boards.told(board(LAMP_ON), Telemetry(NOW, (reading("m-fan", 2.9, NOW),), (), 2))
+    assert made.outputs["lamp"].on
+    assert set(made.readings) == {"m-fan"}
+    assert made.handled == 2
+    ghost = boards.told(board(), Telemetry(NOW, (), (output("ghost", on=True),)))
+    assert "ghost" not in ghost.outputs
+
+
+def test_metered_fresh_reading_of_its_own_meter_is_believed() -> None:
+    assert boards.metered_mw(metered(5.8), "lamp", SETTLED) == 5800
+
+
+def test_metered_offset_below_zero_is_nothing() -> None:
+    assert boards.metered_mw(metered(-0.2), "lamp", SETTLED) == 0
+
+
+@pytest.mark.parametrize("quality", [Quality.STALE, Quality.SATURATED])
+def test_metered_doubtful_reading_is_not_believed(quality: Quality) -> None:
+    assert boards.metered_mw(metered(5.8, quality), "lamp", SETTLED) is None
+
+
+def test_metered_old_reading_says_nothing_about_now() -> None:
+    made = metered(5.8, t_ns=NOW)
+    assert boards.metered_mw(made, "lamp", NOW + READING_AGE_NS) == 5800
+    assert boards.metered_mw(made, "lamp", NOW + READING_AGE_NS + 1) is None
+
+
+def test_metered_without_a_meter_or_a_reading_is_unknown() -> None:
+    assert boards.metered_mw(board(), "lamp", NOW) is None
+    lone = boards.attached(attached(specs=(spec("lamp", 6000, meter=""),)))
+    assert boards.metered_mw(lone, "lamp", NOW) is None
+
+
+def test_settled_after_the_inrush_and_the_meters_view_of_it() -> None:
+    assert not boards.is_settled(board(LAMP_ON), "lamp", SETTLED - 1)
+    assert boards.is_settled(board(LAMP_ON), "lamp", SETTLED)
+    assert not boards.is_settled(board(), "lamp", SETTLED)
+
+
+def test_reserve_open_output_is_nothing_starting_is_inrush_running_is_nameplate() -> None:
+    assert boards.reserve_mw(board(), "lamp", NOW) == 0
+    assert boards.reserve_mw(board(LAMP_ON), "lamp", NOW) == 9000
+    assert boards.reserve_mw(board(LAMP_ON), "lamp", SETTLED) == 6000
+
+
+def test_reserve_running_load_that_draws_more_than_its_nameplate_counts_with_that() -> None:
+    assert boards.reserve_mw(metered(7.5), "lamp", SETTLED) == 7500
+    assert boards.reserve_mw(metered(1.0), "lamp", SETTLED) == 6000
+
+
+def test_reserve_off_with_a_deadline_still_counts() -> None:
+    held = board(output("lamp", deadline_ns=NOW + 5))
+    assert boards.reserve_mw(held, "lamp", NOW) == 9000
+
+
+def test_reserve_welded_contact_draws_whatever_the_pin_says() -> None:
+    welded = board(output("lamp", verdict=Verdict.WELDED))
+    assert boards.reserve_mw(welded, "lamp", NOW) == 6000
+
+
+def test_reserve_output_that_the_firmware_never_spoke_of_counts_with_its_inrush() -> None:
+    silent = boards.attached(attached(()))
+    assert boards.reserve_mw(silent, "lamp", NOW) == 9000
+    assert boards.draw_mw(silent, "lamp", NOW) == 6000
+
+
+def test_draw_is_metered_or_the_nameplate_while_on() -> None:
+    assert boards.draw_mw(metered(5.8), "lamp", SETTLED) == 5800
+    assert boards.draw_mw(metered(5.8, Quality.STALE), "lamp", SETTLED) == 6000
+    assert boards.draw_mw(board(), "lamp", NOW) == 0
+
+
+def test_total_adds_the_electronics_and_tells_required_apart() -> None:
+    made = metered(5.8)
+    assert boards.total_mw(made, SETTLED, required_only=True) == 2000 + 3000
+    assert boards.total_mw(made, SETTLED, required_only=False) == 2000 + 3000 + 5800
+
+
+def test_flexible_energy_counts_flexible_meters_only() -> None:
+    readings = {m: reading(m, 1, NOW, energy_mj=e) for m, e in (("m-lamp", 5), ("m-fan", 70))}
+    assert boards.flexible_mj(replace(board(), readings=readings)) == 5

@@ -1,0 +1,188 @@
+"""The book: what may still be granted, and what a new broker may not grant yet (P3, P6)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.unit.controller.core.stage import TIMING, report, step
+
+from rackgrid.core import book
+from rackgrid.core.book import Book, Choice
+from rackgrid.core.settings import MS_NS, SECOND_NS
+from rackgrid.identity import BootId, NodeId
+from rackgrid.wire.message import Report, StepReport
+
+ANNA, BERT = NodeId(1), NodeId(2)
+T_END = TIMING.stretched(TIMING.authority_ns)
+G_END = TIMING.stretched(TIMING.grant_ns) + TIMING.margin_ns
+NOW = 100 * SECOND_NS
+
+
+def told(
+    held: Book, node: NodeId, said: Report, *, sent_ns: int = NOW, boot: int = 1, now_ns: int = NOW
+) -> Book:
+    return book.reported(held, node, BootId(boot), said, sent_ns, now_ns, TIMING)
+
+
+def holding(mw: int, ms: int = 2000, seq: int = 1) -> Report:
+    return report(seq, holding_mw=mw, holding_ms=ms)
+
+
+# --- accounts --------------------------------------------------------------------------------
+
+
+def test_counted_all_accounts_add_up() -> None:
+    held = told(told(Book(), ANNA, holding(4000)), BERT, holding(6000))
+    assert held.counted_mw(NOW) == 10_000
+
+
+def test_reported_first_word_of_a_node_is_what_may_be_inherited() -> None:
+    held = told(Book(), ANNA, holding(4000, 2000), sent_ns=NOW - 5)
+    held = told(held, ANNA, holding(9000, 2500, seq=2))
+    first = held.inherited[ANNA]
+    # The rest was rounded up to a whole ms, so one is taken off again: it lasts at least so long.
+    assert (first.power_mw, first.lasts_ns) == (4000, NOW - 5 + 1999 * MS_NS)
+    assert held.accounts[ANNA].report.holding_mw == 9000
+
+
+def test_reported_new_boot_inherits_no_more_than_it_adopted() -> None:
+    """Fails if a rebooted node may be given, while the book is closed, what its dead boot held."""
+    held = told(told(Book(), ANNA, holding(4000)), ANNA, holding(1000), boot=2)
+    assert held.inherited[ANNA].power_mw == 1000
+    assert held.counted_mw(NOW) == 5000
+
+
+# --- takeover --------------------------------------------------------------------------------
+
+
+def closed(*nodes: tuple[NodeId, int, int]) -> Book:
+    """A book past its first majority, with (node, mW, ms) as first reported."""
+    held = Book()
+    for node, mw, ms in nodes:
+        held = told(held, node, holding(mw, ms))
+    return book.majority_reached(held, NOW)
+
+
+def test_majority_reached_is_noted_once() -> None:
+    held = book.majority_reached(Book(), NOW)
+    assert book.majority_reached(held, NOW + 1).first_majority_ns == NOW
+
+
+def test_opens_before_the_first_majority_is_never() -> None:
+    assert book.opens_ns(Book(), TIMING) is None
+    nobody = book.settled(Book(), frozenset(), NOW, TIMING, is_formed=True)
+    assert not nobody.opened
+
+
+def test_opens_after_every_older_authority_and_then_every_older_grant_is_over() -> None:
+    opens = book.opens_ns(closed(), TIMING)
+    assert opens == NOW + T_END + G_END
+
+
+@pytest.mark.parametrize(("late_ns", "opened"), [(-1, False), (0, True)])
+def test_settled_by_time_alone_opens_at_that_moment(late_ns: int, opened: bool) -> None:
+    held, now_ns = closed((ANNA, 0, 0)), NOW + T_END + G_END + late_ns
+    nodes = frozenset({ANNA, BERT})
+    assert book.settled(held, nodes, now_ns, TIMING, is_formed=True).opened is opened
+
+
+def test_settled_every_rostered_node_acked_opens_at_once() -> None:
+    held = closed((ANNA, 0, 0), (BERT, 5, 5))
+    assert book.settled(held, frozenset({ANNA, BERT}), NOW, TIMING, is_formed=True).opened
+
+
+def test_settled_roster_never_complete_says_nothing_about_who_else_there_is() -> None:
+    held = closed((ANNA, 0, 0))
+    assert not book.settled(held, frozenset({ANNA}), NOW, TIMING, is_formed=False).opened
+
+
+def test_settled_open_book_stays_open() -> None:
+    held = replace(closed(), opened=True)
+    assert book.settled(held, frozenset({ANNA}), NOW, TIMING, is_formed=True) is held
+
+
+def test_limit_open_book_has_none() -> None:
+    assert book.limit_mw(replace(closed(), opened=True), ANNA, TIMING) is None
+
+
+def test_limit_closed_book_renews_what_lasts_beyond_every_older_authority() -> None:
+    # h + rem >= end, where rem is 1 ms less than was said (it was rounded up).
+    enough_ms = -(-T_END // MS_NS) + 1
+    held = closed((ANNA, 4000, enough_ms), (BERT, 6000, enough_ms - 1))
+    assert book.limit_mw(held, ANNA, TIMING) == 4000
+    assert book.limit_mw(held, BERT, TIMING) == 0
+
+
+def test_limit_closed_book_gives_nothing_to_whoever_has_not_reported() -> None:
+    assert book.limit_mw(closed((ANNA, 4000, 2000)), BERT, TIMING) == 0
+
+
+def test_limit_without_a_first_majority_is_our_bug() -> None:
+    with pytest.raises(AssertionError):
+        book.limit_mw(Book(), ANNA, TIMING)
+
+
+# --- choosing --------------------------------------------------------------------------------
+
+
+def test_choose_room_for_everything_takes_everything() -> None:
+    steps = (step(5, 1000), step(9, 2000))
+    assert book.choose(steps, 0b11, 0, 3000, None) == Choice(3000, 0b11, wanting=False)
+
+
+def test_choose_not_wanted_is_not_chosen() -> None:
+    steps = (step(5, 1000), step(9, 2000))
+    assert book.choose(steps, 0b01, 0, 3000, None) == Choice(1000, 0b01, wanting=False)
+
+
+def test_choose_scarce_room_takes_running_first_and_then_the_dearest() -> None:
+    steps = (step(9, 2000), step(5, 2000, running=True), step(7, 2000), step(8, 1000))
+    assert book.choose(steps, 0b1111, 2000, 3000, None) == Choice(5000, 0b1011, wanting=True)
+
+
+def test_choose_renewal_is_free_even_if_the_book_is_overbooked() -> None:
+    steps = (step(5, 2000, running=True),)
+    assert book.choose(steps, 1, 2000, -9000, None) == Choice(2000, 1, wanting=False)
+
+
+def test_choose_starting_reserves_its_inrush() -> None:
+    steps = (step(5, 2000, 3000),)
+    assert book.choose(steps, 1, 0, 2999, None) == Choice(0, 0, wanting=True)
+
+
+def test_choose_limit_stands_above_the_room() -> None:
+    steps = (step(5, 2000), step(4, 1000))
+    assert book.choose(steps, 0b11, 0, 9000, 2500) == Choice(2000, 0b01, wanting=True)
+
+
+def made_step(worth_uc: int, power_mw: int, more_mw: int, running: bool) -> StepReport:
+    return StepReport(worth_uc, power_mw, power_mw + more_mw, running)
+
+
+STEPS = st.lists(
+    st.builds(made_step, st.integers(-5, 5), st.integers(0, 50), st.integers(0, 20), st.booleans()),
+    max_size=8,
+)
+
+
+@given(
+    STEPS,
+    st.integers(0, 255),
+    st.integers(0, 200),
+    st.integers(-200, 200),
+    st.none() | st.integers(0, 200),
+)
+def test_choose_anything_is_never_above_the_limit_nor_the_room_beyond_what_is_held(
+    steps: list[StepReport], wanted: int, held: int, room: int, limit: int | None
+) -> None:
+    wanted &= (1 << len(steps)) - 1
+    choice = book.choose(tuple(steps), wanted, held, room, limit)
+    chosen = [s for i, s in enumerate(steps) if choice.mask >> i & 1]
+    assert choice.power_mw == sum(s.reserve_mw for s in chosen)
+    assert choice.power_mw <= held + max(0, room)
+    assert limit is None or choice.power_mw <= limit
+    assert choice.mask & ~wanted == 0
+    assert choice.wanting == (choice.mask != wanted)

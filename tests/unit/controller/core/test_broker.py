@@ -1,0 +1,312 @@
+"""The broker: heartbeats, rounds of clearing, and what it issues."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.unit.controller.core.stage import TIMING, pair, report, settings, step
+
+from rackgrid.core import broker, grant
+from rackgrid.core.book import Book
+from rackgrid.core.broker import JOIN_PATIENCE_NS, ROUND_GAP_NS, WATTS_MAX_MW, Office
+from rackgrid.core.grant import Account
+from rackgrid.core.roster import Roster
+from rackgrid.core.settings import MS_NS, SECOND_NS
+from rackgrid.identity import BootId, NodeId
+from rackgrid.wire.message import Ack, Allotment, OfferReport, Price, Report, RosterLine, pair_wire
+
+NOW = 10**12
+H = TIMING.heartbeat_ns
+ME, ANNA, BERT = NodeId(9), NodeId(1), NodeId(2)
+TOLD = settings()
+FLOOR = 5000
+
+
+def roster(*nodes: NodeId) -> Roster:
+    who = nodes or (ANNA, BERT, ME)
+    return Roster(4, tuple(RosterLine(n, f"n{n}", 0, FLOOR, 1) for n in sorted(who)))
+
+
+def office(*said: tuple[NodeId, Report], opened: bool = True) -> Office:
+    """An office whose book is open, with these reports received now."""
+    made = broker.taken(pair(3), {}, NOW)
+    accounts = {n: grant.opened(n, BootId(n), r, NOW, TIMING) for n, r in said}
+    return replace(made, book=Book(accounts, first_majority_ns=NOW, opened=opened))
+
+
+def cleared(
+    held: Office, *, now_ns: int = NOW, may_grant: bool = True, of: Roster | None = None
+) -> tuple[Office, list[Price]]:
+    return broker.cleared(held, of or roster(), TOLD, now_ns, may_grant=may_grant, is_formed=True)
+
+
+def allotted(prices: list[Price]) -> dict[NodeId, Allotment]:
+    return {a.node: a for price in prices for a in price.allotments}
+
+
+LAMP = step(400_000, 6000, 9000)
+LAMP_ON = step(400_000, 6000, running=True)
+
+
+def wants(bid_seq: int = 1, *, holding_mw: int = 0, running: bool = False) -> Report:
+    ms = 2000 if holding_mw else 0
+    steps = (LAMP_ON if running else LAMP,)
+    return report(bid_seq, steps=steps, holding_mw=holding_mw, holding_ms=ms)
+
+
+# --- heartbeats ------------------------------------------------------------------------------
+
+
+def test_beat_numbers_and_remembers_when_it_was_sent() -> None:
+    held, said = broker.beat(broker.taken(pair(3), {}, NOW), roster(), NOW, TIMING)
+    assert (said.seq, said.pair.pair(), said.roster_version, said.round) == (1, pair(3), 4, 0)
+    assert held.authority.sent == {1: NOW}
+    assert held.heartbeat_ns == NOW + H
+
+
+def test_beat_late_keeps_the_beat_and_does_not_hurry_to_catch_up() -> None:
+    held = broker.taken(pair(3), {}, NOW)
+    late, _ = broker.beat(held, roster(), NOW + H // 4, TIMING)
+    assert late.heartbeat_ns == NOW + H
+    very_late, _ = broker.beat(held, roster(), NOW + 10 * H, TIMING)
+    assert very_late.heartbeat_ns == NOW + 10 * H + H // 2
+
+
+def ack(seq: int, *, votes: bool = True) -> Ack:
+    return Ack(pair_wire(pair(3)), seq, votes, 4, wants())
+
+
+def test_acked_is_a_vote_and_a_report_and_ends_absence() -> None:
+    held, _ = broker.beat(broker.taken(pair(3), {}, NOW), roster(), NOW, TIMING)
+    held = replace(held, absent=frozenset({ANNA}))
+    held = broker.acked(held, ANNA, BootId(1), ack(1), NOW + 5, TIMING)
+    assert held.authority.acked == {ANNA: NOW}
+    assert held.book.accounts[ANNA].bid_received_ns == NOW + 5
+    assert held.absent == frozenset()
+
+
+def test_acked_in_its_quiet_time_reports_and_does_not_vote() -> None:
+    held, _ = broker.beat(broker.taken(pair(3), {}, NOW), roster(), NOW, TIMING)
+    held = broker.acked(held, ANNA, BootId(1), ack(1, votes=False), NOW, TIMING)
+    assert held.authority.acked == {}
+    assert ANNA in held.book.accounts
+
+
+def test_acked_heartbeat_that_was_never_sent_changes_nothing() -> None:
+    held = broker.taken(pair(3), {}, NOW)
+    assert broker.acked(held, ANNA, BootId(1), ack(7), NOW, TIMING) is held
+
+
+def test_authority_of_an_office_counts_its_acks() -> None:
+    held, _ = broker.beat(broker.taken(pair(3), {}, NOW), roster(), NOW, TIMING)
+    held = broker.acked(held, ANNA, BootId(1), ack(1), NOW + 5, TIMING)
+    until = broker.authority_until_ns(held, roster(), 2, ME, NOW + 5, TIMING)
+    assert until == NOW + TIMING.authority_ns
+
+
+def test_own_report_goes_into_the_book_like_any_other() -> None:
+    held = broker.own_report(broker.taken(pair(3), {}, NOW), ME, BootId(9), wants(), NOW, TIMING)
+    assert held.book.accounts[ME].bid_seq == 1
+
+
+def test_silent_names_each_node_once() -> None:
+    held = office((ANNA, wants()))
+    later = NOW + TIMING.absent_ns + 1
+    assert broker.silent(held, roster(), ME, later - 1, TIMING) == []
+    assert broker.silent(held, roster(), ME, later, TIMING) == [ANNA, BERT]
+    told = replace(held, absent=frozenset({ANNA}))
+    assert broker.silent(told, roster(), ME, later, TIMING) == [BERT]
+
+
+def test_round_due_by_the_clock_or_after_the_gap_if_urgent() -> None:
+    held = replace(office(), round_ns=NOW + 500, rounded_ns=NOW - ROUND_GAP_NS + 3)
+    assert broker.round_due_ns(held, urgent=False) == NOW + 500
+    assert broker.round_due_ns(held, urgent=True) == NOW + 3
+
+
+# --- clearing --------------------------------------------------------------------------------
+
+
+def test_cleared_grant_answers_the_newest_bid_and_is_counted_before_it_is_sent() -> None:
+    held, prices = cleared(office((ANNA, wants(5))))
+    assert allotted(prices)[ANNA] == Allotment(ANNA, BootId(1), 5, 9000, 1)
+    assert held.book.counted_mw(NOW) == 9000
+    assert (held.round, prices[0].round, held.round_ns) == (1, 1, NOW + TIMING.round_ns)
+    assert (prices[0].price_uc, prices[0].capacity_mw, prices[0].floors_mw) == (
+        250_000,
+        60_000,
+        15_000,
+    )
+
+
+def test_cleared_without_authority_a_price_goes_out_and_no_grant() -> None:
+    held, prices = cleared(office((ANNA, wants())), may_grant=False)
+    assert allotted(prices) == {}
+    assert prices[0].price_uc == 250_000
+    assert held.book.counted_mw(NOW) == 0
+
+
+def test_cleared_closed_book_renews_and_raises_nothing() -> None:
+    held = office((ANNA, wants(holding_mw=6000, running=True)), (BERT, wants()), opened=False)
+    held = replace(held, book=replace(held.book, inherited={}))
+    _, prices = cleared(held)
+    assert {n: a.grant_mw for n, a in allotted(prices).items()} == {ANNA: 0, BERT: 0}
+
+
+def test_cleared_silent_node_keeps_its_watts_counted_and_gets_no_grant() -> None:
+    old = grant.issued(grant.opened(BERT, BootId(2), wants(), NOW, TIMING), 1, 40_000, TIMING)
+    held = office((ANNA, wants()))
+    held = replace(held, book=replace(held.book, accounts={**held.book.accounts, BERT: old}))
+    later = NOW + TIMING.absent_ns + 1
+    fresh = replace(held.book.accounts[ANNA], bid_received_ns=later)
+    held = replace(held, book=replace(held.book, accounts={ANNA: fresh, BERT: old}))
+    after, prices = cleared(held, now_ns=later)
+    assert {n: a.grant_mw for n, a in allotted(prices).items()} == {ANNA: 0}
+    assert after.book.counted_mw(later) == 40_000
+
+
+def test_cleared_raise_waits_until_lowered_watts_were_reported_back() -> None:
+    """Lower before raise: the cheap lamp is shed first, and its watts move only when it is off."""
+    dear = report(1, steps=(step(900_000, 6000, 9000),))
+    cheap = report(
+        1, steps=(step(300_000, 30_000, running=True),), holding_mw=30_000, holding_ms=2000
+    )
+    scarce = (OfferReport("grid", 250_000, 45_000),)
+    held = office((ANNA, replace(dear, offers=scarce)), (BERT, replace(cheap, offers=scarce)))
+    held, prices = cleared(held)
+    assert {n: a.grant_mw for n, a in allotted(prices).items()} == {ANNA: 0, BERT: 0}
+    assert held.wanting
+    off = grant.reported(
+        held.book.accounts[BERT], BootId(2), report(2, round_taken=1), NOW + 1, TIMING
+    )
+    held = replace(held, book=replace(held.book, accounts={**held.book.accounts, BERT: off}))
+    _, prices = cleared(held, now_ns=NOW + 1)
+    assert allotted(prices)[ANNA].grant_mw == 9000
+
+
+def test_cleared_node_off_the_roster_gets_nothing() -> None:
+    _, prices = cleared(office((ANNA, wants())), of=roster(BERT, ME))
+    assert allotted(prices) == {}
+
+
+def test_cleared_joiner_is_made_room_for_until_it_stops_asking() -> None:
+    held = office((ANNA, wants(holding_mw=6000, running=True)))
+    big = replace(held, joining={BERT: (43_000, NOW)})
+    kept, prices = cleared(big)
+    assert allotted(prices)[ANNA].grant_mw == 0
+    assert BERT in kept.joining
+    later = NOW + JOIN_PATIENCE_NS
+    fresh = replace(held.book.accounts[ANNA], bid_received_ns=later)
+    big = replace(big, book=replace(held.book, accounts={ANNA: fresh}))
+    kept, prices = cleared(big, now_ns=later)
+    assert kept.joining == {}
+    assert allotted(prices)[ANNA].grant_mw == 6000
+
+
+def test_cleared_restarted_controller_makes_no_shortage() -> None:
+    """What a new boot has adopted is the dead boot's: it is counted twice, and cleared once."""
+    held = office(
+        (ANNA, wants(holding_mw=20_000, running=True)),
+        (BERT, wants(holding_mw=6000, running=True)),
+    )
+    again = grant.reported(
+        held.book.accounts[ANNA],
+        BootId(77),
+        report(1, steps=(step(400_000, 20_000, running=True),), holding_mw=20_000, holding_ms=1500),
+        NOW,
+        TIMING,
+    )
+    held = replace(held, book=replace(held.book, accounts={**held.book.accounts, ANNA: again}))
+    assert held.book.counted_mw(NOW) == 46_000  # of 45 W: overbooked, on paper
+    _, prices = cleared(held)
+    assert {n: a.grant_mw for n, a in allotted(prices).items()} == {ANNA: 20_000, BERT: 6000}
+
+
+def test_cleared_supports_make_the_first_price_and_no_grant() -> None:
+    held = broker.taken(pair(3), {ANNA: wants(), NodeId(44): wants()}, NOW)
+    held = broker.own_report(held, ME, BootId(9), report(1, offers=()), NOW, TIMING)
+    held, prices = cleared(held, may_grant=False)
+    assert prices[0].capacity_mw == 60_000
+    assert prices[0].price_uc == 250_000
+    assert allotted(prices) == {}
+    assert ANNA not in held.book.accounts
+
+
+def test_cleared_supporters_source_is_believed_until_its_first_ack_is_overdue() -> None:
+    held = office((BERT, report(1, offers=())))
+    held = replace(held, supports={ANNA: wants()})
+    assert cleared(held)[1][0].capacity_mw == 60_000
+    late = held.since_ns + TIMING.absent_ns + 1
+    assert cleared(held, now_ns=late)[1][0].capacity_mw == 0
+
+
+def test_cleared_two_speakers_for_one_source_count_with_the_worse_word() -> None:
+    one = report(1, offers=(OfferReport("sun", 100, 50_000),))
+    other = report(1, offers=(OfferReport("sun", 300, 40_000),))
+    _, prices = cleared(office((ANNA, one), (BERT, other)))
+    assert (prices[0].capacity_mw, prices[0].price_uc) == (40_000, 300)
+
+
+def test_cleared_absurd_reports_do_not_leave_the_wire() -> None:
+    absurd = report(1, draw_mw=WATTS_MAX_MW, holding_mw=WATTS_MAX_MW, holding_ms=9)
+    _, prices = cleared(office((ANNA, absurd), (BERT, absurd)))
+    assert (prices[0].drawn_mw, prices[0].granted_mw) == (WATTS_MAX_MW, WATTS_MAX_MW)
+
+
+def test_capacity_least_word_counts_even_of_a_node_that_fell_silent() -> None:
+    assert broker.capacity_mw(office(), TOLD) == TOLD.capacity_mw
+    held = office((ANNA, report(1, capacity_mw=45_000)), (BERT, report(1, capacity_mw=70_000)))
+    assert broker.capacity_mw(held, TOLD) == 45_000
+    assert cleared(held, now_ns=NOW + 9 * SECOND_NS)[1][0].capacity_mw <= 45_000
+
+
+def test_capacity_raised_at_every_node_is_raised() -> None:
+    held = office((ANNA, report(1, capacity_mw=80_000)), (BERT, report(1, capacity_mw=90_000)))
+    assert broker.capacity_mw(held, TOLD) == 80_000
+
+
+def accounts_of(
+    draws: list[tuple[int, int, int, bool]], capacity_mw: int
+) -> list[tuple[NodeId, Report]]:
+    said: list[tuple[NodeId, Report]] = []
+    for number, (worth, power, held, running) in enumerate(draws, start=1):
+        steps = (step(worth, power, power if running else power * 3 // 2, running=running),)
+        ms = 2000 if held else 0
+        word = report(1, steps=steps, holding_mw=held, holding_ms=ms, capacity_mw=capacity_mw)
+        said.append((NodeId(number), word))
+    return said
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 900_000), st.integers(0, 20_000), st.integers(0, 20_000), st.booleans()
+        ),
+        max_size=6,
+    ),
+    st.lists(st.integers(0, 1500), min_size=1, max_size=4),
+    st.integers(10_000, 80_000),
+)
+def test_cleared_round_after_round_counts_no_more_than_there_is(
+    draws: list[tuple[int, int, int, bool]], gaps_ms: list[int], capacity_mw: int
+) -> None:
+    """Σ floors + Σ counted never grows beyond the capacity; what was beyond it only falls."""
+    said = accounts_of(draws, capacity_mw)
+    nodes = roster(*(n for n, _ in said), ME)
+    held, now_ns = office(*said), NOW
+    told = settings(capacity_mw=capacity_mw)
+    for gap_ms in gaps_ms:
+        before = held.book.counted_mw(now_ns)
+        held, _ = broker.cleared(held, nodes, told, now_ns, may_grant=True, is_formed=True)
+        room = capacity_mw - nodes.floors_mw
+        assert held.book.counted_mw(now_ns) <= max(room, before)
+        now_ns += gap_ms * MS_NS
+        accounts: dict[NodeId, Account] = {}
+        for node, account in held.book.accounts.items():
+            again = replace(
+                account.report, bid_seq=account.bid_seq + 1, round_taken=account.report.round_taken
+            )
+            accounts[node] = grant.reported(account, BootId(node), again, now_ns, TIMING)
+        held = replace(held, book=replace(held.book, accounts=accounts))
