@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import pytestfrom rackgrid.wire.seal import PAYLOAD_MAX
-
+import pytest
 from tests.unit.controller.core.stage import TIMING, pair, report, settings
 
 from rackgrid.core import admission, broker, grant
@@ -16,6 +15,7 @@ from rackgrid.core.roster import NO_ROSTER, Roster
 from rackgrid.identity import BootId, NodeId
 from rackgrid.wire.codec import encode
 from rackgrid.wire.message import NAME_MAX, NODES_MAX, PROTOCOL_VERSION, Join, RosterLine
+from rackgrid.wire.seal import PAYLOAD_MAX
 
 NOW = 10**12
 ANNA, BERT = NodeId(1), NodeId(2)
