@@ -22,13 +22,14 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from tests.rack.lan import Host, Lan
+from tests.rack.recipe import BOARD, CONFIG
 from tests.rack.truth import Draw, Edge, breaches, draws, edges, lines
 
 from rackgrid.adapters import child
@@ -44,93 +45,8 @@ FLOOR_W = 6.5
 AMPLE_W_PER_NODE = 30.0
 """Enough for every load, and for a restarted node to be counted twice for a while."""
 FLEXIBLE = ("lamp", "pump")
-
-BOARD = """\
-[board]
-name = "rig"
-driver = "{driver}"
-base_w = 2.5
-stagger_s = 0.05
-
-[[meter]]
-name = "server"
-address = 0x40
-shunt_ohms = 0.1
-
-[[meter]]
-name = "lamp"
-address = 0x41
-shunt_ohms = 0.1
-
-[[output]]
-name = "server"
-gpio = 17
-required = true
-nominal_w = 4.0
-meter = "server"
-mock = {{ draw_w = 3.6, noise = 0.05 }}
-
-[[output]]
-name = "lamp"
-gpio = 22
-nominal_w = 6.0
-inrush_w = 9.0
-inrush_s = 0.05
-meter = "lamp"
-mock = {{ draw_w = 5.7, noise = 0.02 }}
-
-[[output]]
-name = "pump"
-gpio = 27
-active_high = false
-nominal_w = 8.0
-inrush_w = 12.0
-inrush_s = 0.05
-mock = {{ draw_w = 7.5 }}
-"""
-
-CONFIG = """\
-[rack]
-name = "rig"
-interface = "{interface}"
-key_file = "{key_file}"
-{rack}
-
-[feed]
-capacity_w = {capacity_w}
-
-[node]
-name = "{name}"
-priority = {priority}
-board = "board.toml"
-state_dir = "state"
-runtime_dir = "run"
-
-[[source]]
-name = "grid"
-price = 0.25
-
-[[load]]
-name = "server"
-kind = "required"
-
-[[load]]
-name = "lamp"
-kind = "flexible"
-worth = 0.50
-
-[[load]]
-name = "pump"
-kind = "flexible"
-worth = 0.40
-
-[web]
-port = {api_port}
-
-[mock]
-plant = "{plant}"
-trace = "{trace}"
-"""
+QUICK = {"beacon_s": 0.3, "round_s": 0.25, "authority_s": 0.3, "grant_s": 1.4}
+"""Timers that are shorter than the defaults, so that a test waits less for the same things."""
 
 
 def wait_until(what: str, condition: Callable[[], object], deadline_s: float = DEADLINE_S) -> None:
@@ -142,7 +58,7 @@ def wait_until(what: str, condition: Callable[[], object], deadline_s: float = D
     end = time.monotonic() + deadline_s
     while not condition():
         assert time.monotonic() < end, f"not within {deadline_s:g} s: {what}"
-        select.select([], [], [], 0.02)
+        select.select([], [], [], 0.04)
 
 
 class RigNode:
@@ -245,7 +161,7 @@ class Rig:
         *,
         capacity_w: float | None = None,
         priorities: Mapping[int, int] | None = None,
-        rack: Mapping[str, object] | None = None,
+        rack: Mapping[str, object] = QUICK,
         driver: str = "mock",
     ) -> None:
         """Choose.
@@ -260,7 +176,7 @@ class Rig:
         self.count = count
         self.capacity_w = AMPLE_W_PER_NODE * count if capacity_w is None else capacity_w
         self._priorities = priorities or {}
-        self._rack = {"expect": count, "preempt_after_s": 60.0, **(rack or {})}
+        self._rack = {"expect": count, **rack}
         self._driver = driver
         self._undo = ExitStack()
 
@@ -319,6 +235,28 @@ class Rig:
         for node in self.nodes:
             node.start_firmware()
             node.start()
+
+    @contextmanager
+    def scene(self) -> Generator[RigNode]:
+        """A scene of several on one rack: bring all back, give the broker, check what was drawn."""
+        try:
+            yield self._settle()
+        except BaseException:
+            self._show_logs()
+            raise
+        self.check()
+
+    def _settle(self) -> RigNode:
+        """Every cable in, every process running, one broker, every load on."""
+        for node in self.nodes:
+            node.host.heal()
+            if node.firmware is not None and node.firmware.poll() is not None:
+                node.start_firmware()
+            if not node.running:
+                node.start()
+        state = self.wait_for_broker()
+        self.wait_for_loads()
+        return next(node for node in self.nodes if node.name == state["broker"])
 
     def node(self, number: int) -> RigNode:
         """The node of that number, counted from 1."""
@@ -379,6 +317,10 @@ class Rig:
             return all((truth[n]["loads"][load] > 0) is on for n in names for load in FLEXIBLE)
 
         wait_until(f"every flexible load {'on' if on else 'off'} at {names}", followed)
+
+    def others(self, node: RigNode) -> list[RigNode]:
+        """Every node but that one."""
+        return [other for other in self.nodes if other is not node]
 
     def draws(self) -> list[Draw]:
         """The truth so far."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from tests.rack.rig import FLOOR_W, Rig, wait_until
+from tests.rack.rig import FLOOR_W, QUICK, Rig, wait_until
 
 pytestmark = pytest.mark.root
 
@@ -49,7 +49,7 @@ def test_rack_on_a_scarce_feed_serves_the_dearest_loads_and_every_required_one()
 
 
 def test_rack_late_joiner_is_admitted_and_gets_its_price_and_its_loads() -> None:
-    with Rig(3, rack={"expect": 2}) as rig:
+    with Rig(3, rack={**QUICK, "expect": 2}) as rig:
         rig.start(2, 3)
         rig.wait_for_broker(rig.node(3), among=rig.nodes[1:])
         rig.wait_for_loads(rig.nodes[1:])
