@@ -59,7 +59,7 @@ def test_interface_missing_is_said_once_and_the_node_joins_when_it_comes() -> No
         code, reason = health(absent)
         assert code == 503
         assert "no interface eth0" in reason
-        assert absent.state()["firmware"], "its loads, its firmware and its page go on"
+        wait_until("its firmware is attached all the same", lambda: absent.state()["firmware"])
         absent.host.ip("link", "set", "eth9", "down")
         absent.host.ip("link", "set", "eth9", "name", "eth0")
         absent.host.ip("link", "set", "eth0", "up")
