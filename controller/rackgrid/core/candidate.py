@@ -42,7 +42,7 @@ def heartbeat(node: State, sender: NodeId, message: Heartbeat, now_ns: int) -> N
     is_new = node.followed != pair
     if is_new:
         leave_office(node, now_ns, "a higher pair leads")
-    index = node.rank_index(now_ns)
+    index = node.rank_index(now_ns, pair.node)
     after = election.heartbeat_heard(node.election, pair, message.seq, now_ns, index, node.timing)
     if after is None:
         return
@@ -78,7 +78,7 @@ def coordinator(node: State, sender: NodeId, message: Coordinator, now_ns: int) 
     if is_stale(node, pair, sender) or node.followed == pair:
         return
     leave_office(node, now_ns, "a higher pair leads")
-    index = node.rank_index(now_ns)
+    index = node.rank_index(now_ns, pair.node)
     node.election = election.heartbeat_heard(
         node.election, pair, 0, now_ns, index, node.timing
     ) or (node.election)
@@ -90,7 +90,7 @@ def resign(node: State, message: Resign, now_ns: int) -> None:
     """The followed broker stops on purpose: the highest rank stands at once."""
     state = node.election
     if isinstance(state, Following) and state.pair == message.pair.pair():
-        index = node.rank_index(now_ns)
+        index = node.rank_index(now_ns, state.pair.node)
         node.election = election.resigned(state, now_ns, index, node.timing)
 
 

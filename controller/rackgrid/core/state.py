@@ -121,10 +121,10 @@ class State:
         """The peers that are heard, highest rank first."""
         return membership.live(self.peers, now_ns, self.silence_ns)
 
-    def rank_index(self, now_ns: int) -> int:
-        """How many live nodes rank higher, the followed broker apart."""
-        broker = self.followed.node
-        return sum(1 for p in self.live(now_ns) if p.rank > self.rank and p.node != broker)
+    def rank_index(self, now_ns: int, broker: NodeId) -> int:
+        """How many live nodes rank higher, apart from the broker whose place is in question."""
+        mine = self.rank
+        return sum(1 for p in self.live(now_ns) if p.rank > mine and p.node != broker)
 
     def majority(self, now_ns: int) -> int | None:
         """Votes that make a majority; None where too few nodes are known to speak of one.

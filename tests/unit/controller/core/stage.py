@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 from rackgrid.core import board as boards
 from rackgrid.core.action import Action, Instruct, Multicast, Unicast
@@ -187,6 +188,15 @@ class Player:
         self.said += actions
         return actions
 
+    def steps_until(self, is_so: Callable[[Node], bool]) -> list[Action]:
+        """Let time pass from deadline to deadline until something is so."""
+        actions = list[Action]()
+        for _ in range(200):
+            if is_so(self.node):
+                return actions
+            actions += self.passes(self.node.next_deadline_ns(self.now_ns) - self.now_ns)
+        raise AssertionError("it never is")
+
     def hears(
         self, sender: int, message: Message, *, boot: int | None = None, unicast: bool = True
     ) -> list[Action]:
@@ -218,3 +228,17 @@ def messages(actions: Sequence[Action]) -> list[Message]:
 def commands(actions: Sequence[Action]) -> list[Command]:
     """Everything that the firmware was told."""
     return [a.command for a in actions if isinstance(a, Instruct)]
+
+
+T = TypeVar("T")
+
+
+def all_of(kind: type[T], actions: Sequence[Action]) -> list[T]:
+    """The messages of one kind that were sent."""
+    return [m for m in messages(actions) if isinstance(m, kind)]
+
+
+def only(kind: type[T], actions: Sequence[Action]) -> T:
+    """The one message of this kind that was sent."""
+    (found,) = all_of(kind, actions)
+    return found
