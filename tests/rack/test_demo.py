@@ -7,6 +7,7 @@ import os
 import pty
 import re
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -173,6 +174,7 @@ def test_demo_killed_leaves_no_process() -> None:
         pids = show.pids()
         show.process.kill()
         wait_until("every process has ended", lambda: not running(pids - {show.process.pid}))
+        shutil.rmtree(Path(show.nodes[0]["config"]).parents[1])  # nobody was left to do it
 
 
 def test_demo_stopped_while_it_starts_leaves_no_process() -> None:
