@@ -47,6 +47,15 @@ def test_shipped_profile_with_a_small_config_is_good(tmp_path: Path, name: str) 
     assert outcome.profile.name == name.removesuffix(".toml")
 
 
+def test_shipped_example_fits_the_profile_that_it_names(tmp_path: Path) -> None:
+    (tmp_path / "board.toml").write_text((PROFILES / "pi-relay4.toml").read_text())
+    example = tmp_path / "rackgrid.toml"
+    example.write_text((PROFILES.parents[1] / "systemd" / "rackgrid.toml").read_text())
+    outcome = read_config(example)
+    assert outcome.findings == ()
+    assert outcome.notes == ()
+
+
 def test_findings_of_the_profile_come_with_those_of_the_config(tmp_path: Path) -> None:
     (tmp_path / "b.toml").write_text('[board]\nname = "b"\ndriver = "pi"\nbase = 4\n')
     path = write(tmp_path, SMALL.replace("interface", "interfac"), "b.toml")
