@@ -56,8 +56,6 @@ SLEEPS: dict[str, str] = {
 
 NO_UNIT_TEST: dict[str, str] = {
     "rackgrid/__main__.py": "two lines that tests/unit/controller/cli runs as a process",
-    "rackgrid/cli/demo/__init__.py": "starts real processes: tests/rack runs it",
-    "rackgrid/cli/run.py": "starts real processes: tests/rack runs it",
 }
 
 NO_SOURCE = frozenset({"test_tidy.py", "test_packaging.py", "test_readme.py", "test_conftest.py"})
