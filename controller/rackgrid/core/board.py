@@ -17,6 +17,9 @@ from rackgrid_firmware.link import Attached, OutputSpec, OutputState, Switched, 
 
 SETTLE_NS = 200_000_000
 """How long after its inrush a load's meter still averages over the inrush, ns."""
+METERED_MAX_MW = 100_000_000
+"""No reading counts with more, mW: two dozen such loads still fit a field of the wire."""
+ENERGY_MAX_MJ = (1 << 64) - 1
 READING_AGE_NS = 1_000_000_000
 """A reading older than this says nothing about now."""
 
@@ -82,7 +85,7 @@ def metered_mw(board: Board, output: str, now_ns: int) -> int | None:
         return None
     if now_ns - reading.t_ns > READING_AGE_NS:
         return None
-    return max(0, round(reading.watts * 1000))
+    return round(max(0.0, min(reading.watts * 1000, METERED_MAX_MW)))
 
 
 def is_settled(board: Board, output: str, now_ns: int) -> bool:
@@ -122,7 +125,8 @@ def total_mw(board: Board, now_ns: int, *, required_only: bool) -> int:
 def flexible_mj(board: Board) -> int:
     """Energy that flexible loads received since the firmware started, mJ."""
     meters = {board.specs[name].meter for name in board.flexible}
-    return sum(r.energy_mj for name, r in board.readings.items() if name in meters)
+    energy_mj = sum(r.energy_mj for name, r in board.readings.items() if name in meters)
+    return max(0, min(energy_mj, ENERGY_MAX_MJ))
 
 
 def _known(

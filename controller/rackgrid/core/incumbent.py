@@ -78,8 +78,8 @@ def acked(node: State, sender: NodeId, boot: BootId, message: Ack, now_ns: int) 
     after = office.book.accounts.get(sender)
     if after is not None:
         node.urgent |= was_absent or _asks_for_a_round(office, before, after, now_ns)
-    lapsed(node, now_ns)
     _enfranchise(node, sender, message, now_ns)
+    lapsed(node, now_ns)
 
 
 def joined(node: State, sender: NodeId, message: Join, now_ns: int) -> None:

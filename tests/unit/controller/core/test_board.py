@@ -16,7 +16,7 @@ from tests.unit.controller.core.stage import (
 )
 
 from rackgrid.core import board as boards
-from rackgrid.core.board import READING_AGE_NS, SETTLE_NS, Board
+from rackgrid.core.board import METERED_MAX_MW, READING_AGE_NS, SETTLE_NS, Board
 from rackgrid.core.settings import MS_NS
 from rackgrid_firmware.device import Quality, Verdict
 from rackgrid_firmware.link import Switched, Telemetry
@@ -69,6 +69,14 @@ def test_metered_fresh_reading_of_its_own_meter_is_believed() -> None:
 
 def test_metered_offset_below_zero_is_nothing() -> None:
     assert boards.metered_mw(metered(-0.2), "lamp", SETTLED) == 0
+
+
+def test_metered_absurd_reading_still_fits_the_wire() -> None:
+    assert boards.metered_mw(metered(1e300), "lamp", SETTLED) == METERED_MAX_MW
+    wild = replace(reading("m-lamp", 1, NOW), volts=1e300, amps=1e300, energy_mj=-5)
+    made = replace(board(LAMP_ON), readings={"m-lamp": wild})
+    assert boards.metered_mw(made, "lamp", NOW) == METERED_MAX_MW
+    assert boards.flexible_mj(made) == 0
 
 
 @pytest.mark.parametrize("quality", [Quality.STALE, Quality.SATURATED])
