@@ -65,3 +65,4 @@ def _start_mock(config: Config, children: ExitStack) -> None:
         config.node.board, runtime, node=config.node.name, plant=plant, log=None
     )
     children.callback(firmware.stop)
+    child.wait_for_socket(runtime / "firmware.sock", firmware)

@@ -290,6 +290,8 @@ def _published(agent: Agent, load: LoadSettings, why: Why, actions: list[Action]
     before = agent.judged.get(load.name)
     if before == (is_on, why):
         return agent
+    if before is None and why is Why.FIRMWARE_LOST:
+        return agent  # it has not been heard yet: that is no news about the load
     price = agent.price
     actions.append(
         LoadDecided(

@@ -352,10 +352,16 @@ def test_decided_welded_output_is_a_fault() -> None:
     assert why_of(held) is Why.FAULT
 
 
-def test_decided_without_firmware_says_so_and_commands_nothing() -> None:
-    held = granted(priced(Agent(), CHEAP), "lamp")
+def test_decided_firmware_that_was_lost_is_said_and_commanded_nothing() -> None:
+    known = Agent(judged={"lamp": (True, Why.WORTH_IT)})
+    held = granted(priced(known, CHEAP), "lamp")
     assert why_of(held) is Why.FIRMWARE_LOST
     assert asked_of(held) == []
+
+
+def test_decided_firmware_that_was_never_heard_is_no_news() -> None:
+    _, actions = agents.decided(granted(priced(Agent(), CHEAP), "lamp"), TOLD, NOW)
+    assert actions == []
 
 
 def test_decided_board_that_calls_a_load_required_holds() -> None:
