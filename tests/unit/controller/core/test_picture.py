@@ -1,0 +1,156 @@
+"""The rack as one node sees it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tests.unit.controller.core.stage import (
+    BOOT,
+    ME,
+    Player,
+    output,
+    pair,
+    reading,
+    settings,
+)
+
+from rackgrid.core import picture
+from rackgrid.core.settings import MS_NS, SECOND_NS
+from rackgrid.core.view import View
+from rackgrid.identity import NodeId, Round
+from rackgrid.wire.message import (
+    Allotment,
+    Beacon,
+    Heartbeat,
+    LoadStatus,
+    Price,
+    Role,
+    RosterLine,
+    RosterUpdate,
+    Why,
+    pair_wire,
+)
+from rackgrid_firmware.device import Verdict
+from rackgrid_firmware.link import Switched, Telemetry
+
+BERT = 9
+OF = pair_wire(pair(4, BERT))
+
+
+def seen(player: Player) -> View:
+    return picture.view(player.node.state, "bench", "EUR", {}, player.now_ns)
+
+
+def playing() -> Player:
+    """A member under Bert's price of 0.25, with a grant for its lamp, which is on and metered."""
+    player = Player(settings(), remembered=pair(1))
+    player.hears(BERT, Heartbeat(OF, 1, 1, Round(0)), unicast=False)
+    lines = (RosterLine(ME, "n5", 5, 5000, 1), RosterLine(NodeId(BERT), "bert", 9, 7000, 0))
+    player.hears(BERT, RosterUpdate(OF, 1, lines), unicast=False)
+    pump = LoadStatus("kettle", False, True, 1500, 600_000, 2000, Why.WORTH_IT)
+    said = Beacon("bert", 9, Role.BROKER, OF, 1, 7000, 8500, 8080, (pump,))
+    player.hears(BERT, said, unicast=False)
+    lot = Allotment(ME, BOOT, player.node.state.agent.bid_seq, 9000, 1)
+    price = Price(OF, Round(3), 250_000, 2000, 60_000, 12_000, 11_000, 14_300, True, (lot,))
+    player.hears(BERT, price, unicast=False)
+    now_ns = player.now_ns
+    lamp = output("lamp", on=True, since_ns=now_ns, deadline_ns=now_ns + SECOND_NS)
+    player.hears_firmware(Switched(now_ns, lamp, 9))
+    player.hears_firmware(
+        Telemetry(now_ns, (reading("m-lamp", 5.8, now_ns, energy_mj=9000),), (), 9)
+    )
+    return player
+
+
+def test_view_of_a_node_that_has_just_started_knows_nothing() -> None:
+    view = seen(Player(settings(), with_firmware=False))
+    assert (view.role, view.broker, view.broker_id, view.authority) == ("joining", "", "", False)
+    assert view.price.value is None
+    assert (view.feed.capacity_w, view.feed.floors_w) == (60, 0)
+    assert not view.firmware
+    assert view.members[0].draw_w == 0
+    assert [load.reason for load in view.loads] == ["the firmware does not answer"] * 3
+    assert view.meters == ()
+
+
+def test_view_names_the_broker_the_members_and_the_roster() -> None:
+    view = seen(playing())
+    assert (view.role, view.term, view.broker) == ("member", 4, "bert")
+    assert view.broker_id == "0000000000000009"
+    assert [(m.name, m.role, m.floor_w, m.api_port) for m in view.members] == [
+        ("bert", "broker", 7.0, 8080),
+        ("n5", "member", 5.0, 0),
+    ]
+    assert [(r.name, r.floor_w, r.votes) for r in view.roster] == [("n5", 5.0, 1), ("bert", 7.0, 0)]
+
+
+def test_view_price_and_feed_are_the_brokers_word() -> None:
+    view = seen(playing())
+    assert (view.price.value, view.price.currency, view.price.round) == (0.25, "EUR", 3)
+    assert (view.price.valid_for_s, view.price.scarce) == (2.0, True)
+    assert (view.feed.capacity_w, view.feed.drawn_w) == (60.0, 14.3)
+    assert (view.feed.granted_w, view.feed.floors_w) == (11.0, 12.0)
+
+
+def test_view_price_expired_is_unknown_even_before_anybody_noticed() -> None:
+    player = playing()
+    player.now_ns += 2 * SECOND_NS
+    assert seen(player).price.value is None
+
+
+def test_view_feed_of_a_broker_no_longer_followed_is_not_shown() -> None:
+    player = playing()
+    player.hears(BERT, Heartbeat(pair_wire(pair(5, BERT)), 1, 1, Round(0)), unicast=False)
+    assert (seen(player).feed.drawn_w, seen(player).feed.floors_w) == (0.0, 12.0)
+
+
+def test_view_loads_of_all_nodes_with_their_reasons() -> None:
+    loads = {load.name: load for load in seen(playing()).loads}
+    lamp, fan, kettle = loads["lamp"], loads["fan"], loads["kettle"]
+    assert (lamp.on, lamp.watts, lamp.worth, lamp.kind) == (True, 5.8, 0.4, "flexible")
+    assert lamp.reason == "worth 0.400 at price 0.250, granted 9.0 W"
+    assert (fan.kind, fan.worth, fan.reason) == ("required", None, "required: always on")
+    assert (kettle.node, kettle.watts, kettle.grant_w) == ("bert", 1.5, 2.0)
+    assert lamp.fault is None
+
+
+def test_view_latched_fault_is_shown_with_its_load() -> None:
+    player = playing()
+    welded = output("lamp", verdict=Verdict.WELDED)
+    player.hears_firmware(Switched(player.now_ns, welded, 9))
+    lamp = next(load for load in seen(player).loads if load.name == "lamp")
+    assert lamp.fault == "latched"
+
+
+def test_view_meters_are_what_the_firmware_read() -> None:
+    (meter,) = seen(playing()).meters
+    assert (meter.name, meter.volts, meter.energy_j, meter.quality) == (
+        "m-lamp",
+        12.0,
+        9.0,
+        "fresh",
+    )
+
+
+def test_view_of_the_broker_itself_has_authority() -> None:
+    player = Player(settings(expect=1), remembered=pair(1))
+    player.passes(SECOND_NS)
+    view = seen(player)
+    assert (view.role, view.broker, view.authority) == ("broker", "n5", True)
+
+
+def test_view_broker_without_a_name_is_shown_by_its_id() -> None:
+    player = Player(settings(), remembered=pair(1))
+    player.hears(BERT, Heartbeat(OF, 1, 1, Round(0)), unicast=False)
+    assert seen(player).broker == "0000000000000009"
+    assert "0000000000000009" in [m.name for m in seen(player).members]
+
+
+def test_status_of_a_load_that_the_board_does_not_have_draws_nothing() -> None:
+    player = playing()
+    board = player.node.state.agent.board
+    assert board is not None
+    lost = replace(board, outputs={}, specs={})
+    player.node.state.agent = replace(player.node.state.agent, board=lost)
+    statuses = picture.load_statuses(player.node.state, player.now_ns + MS_NS)
+    assert [s.watts_mw for s in statuses] == [0, 0, 0]
