@@ -54,6 +54,8 @@ from rackgrid_firmware.link import Report as FirmwareReport
 
 FROM_THE_PAIR = (Coordinator, Election, Heartbeat, JoinReply, Price, Remove, Resign, RosterUpdate)
 """Messages that only the node which their pair names may send."""
+JUDGE_NS = 100 * MS_NS
+"""Loads are judged at each event that changes something, and else not more often than this."""
 LEAVE_PATIENCE_NS = 2 * SECOND_NS
 LEAVE_REPEAT_NS = 100 * MS_NS
 
@@ -164,12 +166,19 @@ class Node:
             member.join(node, now_ns)
         if now_ns >= node.beacon_ns:
             self._beacon(now_ns)
+        if node.agent is not node.judged or now_ns >= node.judge_ns:
+            self._judge(now_ns)
+        if node.leave_ns is not None:
+            self._leave(now_ns)
+
+    def _judge(self, now_ns: int) -> None:
+        """Judge the loads anew: something about them changed, or a dwell may have ended."""
+        node = self.state
         node.agent, actions = agents.decided(node.agent, node.settings, now_ns)
         node.out.extend(actions)
         if agents.holding_mw(node.agent, now_ns) < node.reported_mw:
             self._came_down(now_ns)
-        if node.leave_ns is not None:
-            self._leave(now_ns)
+        node.judged, node.judge_ns = node.agent, now_ns + JUDGE_NS
 
     def _came_down(self, now_ns: int) -> None:
         """Tell the broker at once that watts are free: another may be waiting for them."""

@@ -18,7 +18,7 @@ from rackgrid.core.membership import NO_PEERS, Peer, Peers
 from rackgrid.core.roster import NO_ROSTER, Roster, majority, needed
 from rackgrid.core.settings import MS_NS, NodeSettings, Timing
 from rackgrid.identity import NO_PAIR, BootId, NodeId, Pair, Rank
-from rackgrid.wire.message import Message, Price, Report, Role
+from rackgrid.wire.message import NODES_MAX, Message, Price, Report, Role
 
 NOTES_MAX = 64
 """Different notes remembered, so that each is said once."""
@@ -41,7 +41,9 @@ class State:
             acts for no lower one (P5).
         quiet_until_ns: until then it neither votes nor takes a grant.
         leave_ns: a node that leaves is gone by then; leave_said_ns: when it says so again.
+        judged: what the loads were last judged by; judge_ns: when they are judged again anyway.
         late_until_ns: its own loop ran late; it accuses nobody before this.
+        votes_needed: votes that lead the roster that this node knows.
         is_formed: the roster has once had as many votes as the operator expects.
         terms_until: one past the reserved block of terms.
         term_seen: the highest term in any message.
@@ -61,8 +63,11 @@ class State:
     peers: Peers = field(default_factory=lambda: NO_PEERS)
     roster: Roster = NO_ROSTER
     is_formed: bool = False
+    votes_needed: int = NODES_MAX
     office: Office | None = None
     agent: Agent = field(default_factory=Agent)
+    judged: Agent | None = None
+    judge_ns: int = 0
     ack_due: AckDue | None = None
     join_ns: int | None = None
     join_attempt: int = 0
@@ -138,15 +143,11 @@ class State:
         heard = 1 + len(self.live(now_ns))
         return majority(heard) if heard >= self.settings.expect else None
 
-    @property
-    def votes_needed(self) -> int:
-        """Votes that lead the roster that this node knows."""
-        return needed(self.roster, self.settings.expect, is_formed=self.is_formed)
-
     def adopt(self, roster: Roster) -> None:
         """Take a roster, and note whether the rack has ever been complete."""
         self.roster = roster
         self.is_formed = self.is_formed or roster.votes >= self.settings.expect
+        self.votes_needed = needed(roster, self.settings.expect, is_formed=self.is_formed)
 
     def votes_of(self, node: NodeId) -> int:
         """A node's votes in an election."""

@@ -23,9 +23,12 @@ class _Sums:
     """One seat's share, mW."""
 
     draw_mw: int
-    floor_mw: int
     held_mw: int
+    """Floor and holding."""
     required_off: bool
+
+
+_NOTHING = _Sums(0, 0, required_off=False)
 
 
 class Truth:
@@ -35,6 +38,8 @@ class Truth:
         self._checker = checker
         self._sums: dict[NodeId, _Sums] = {}
         self._touched: dict[NodeId, Seat] = {}
+        self._draw_mw = 0
+        self._held_mw = 0
 
     def touched(self, seat: Seat) -> None:
         """Something happened at this seat: its sums are to be taken anew."""
@@ -42,31 +47,35 @@ class Truth:
 
     def forget(self, node: NodeId) -> None:
         """Drop a seat that is no longer in the rack."""
-        self._sums.pop(node, None)
         self._touched.pop(node, None)
+        self._replace(node, _NOTHING)
+        self._sums.pop(node, None)
 
     def check(self, now_ns: int, seats: Mapping[NodeId, Seat]) -> None:
         """Check the invariants."""
         if not self._touched:
             return
-        for node, seat in self._touched.items():
-            self._sums[node] = _sums(seat, now_ns)
+        self._add_up(now_ns, self._touched)
         self._touched.clear()
-        draw_mw, held_mw = self._totals()
         limit_mw = self._checker.limit_mw(now_ns)
-        if draw_mw > min(limit_mw, self._checker.peak_mw) or held_mw > limit_mw:
-            self._sums = {node: _sums(seat, now_ns) for node, seat in seats.items()}
-            draw_mw, held_mw = self._totals()
-        self._checker.draw(now_ns, draw_mw)
-        self._checker.held(now_ns, held_mw)
+        if self._draw_mw > min(limit_mw, self._checker.peak_mw) or self._held_mw > limit_mw:
+            self._add_up(now_ns, seats)
+        self._checker.draw(now_ns, self._draw_mw)
+        self._checker.held(now_ns, self._held_mw)
         self._checker.required(now_ns, [n for n, s in self._sums.items() if s.required_off])
         leaders = [s for s in seats.values() if s.node is not None and s.node.state.office]
         if len(leaders) > 1:
             self._checker.raisers(now_ns, [s.settings.name for s in leaders if _raises(s, now_ns)])
 
-    def _totals(self) -> tuple[int, int]:
-        sums = self._sums.values()
-        return sum(s.draw_mw for s in sums), sum(s.floor_mw + s.held_mw for s in sums)
+    def _add_up(self, now_ns: int, seats: Mapping[NodeId, Seat]) -> None:
+        for node, seat in seats.items():
+            self._replace(node, _sums(seat, now_ns))
+
+    def _replace(self, node: NodeId, sums: _Sums) -> None:
+        before = self._sums.get(node, _NOTHING)
+        self._draw_mw += sums.draw_mw - before.draw_mw
+        self._held_mw += sums.held_mw - before.held_mw
+        self._sums[node] = sums
 
 
 def _sums(seat: Seat, now_ns: int) -> _Sums:
@@ -74,8 +83,7 @@ def _sums(seat: Seat, now_ns: int) -> _Sums:
     holding_mw = agents.holding_mw(seat.node.state.agent, local_ns) if seat.node else 0
     return _Sums(
         draw_mw=firmware.total_mw(local_ns),
-        floor_mw=firmware.floor_mw,
-        held_mw=max(holding_mw, firmware.flexible_worst_mw(local_ns)),
+        held_mw=firmware.floor_mw + max(holding_mw, firmware.flexible_worst_mw(local_ns)),
         required_off=firmware.is_required_off(),
     )
 

@@ -114,8 +114,11 @@ class World:
         """Let something happen to a seat's controller, if it runs; the event has its local time."""
         if seat.node is None:
             return
-        self._perform(seat, seat.node.handle(event))
-        self.truth.touched(seat)
+        before = seat.node.state.agent
+        actions = seat.node.handle(event)
+        if seat.node.state.agent is not before:
+            self.truth.touched(seat)
+        self._perform(seat, actions)
         self._arm(seat)
 
     def at(self, when_ns: int, act: Callable[[], None]) -> None:
