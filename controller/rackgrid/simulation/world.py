@@ -116,7 +116,12 @@ class World:
             return
         before = seat.node.state.agent
         actions = seat.node.handle(event)
-        if seat.node.state.agent is not before:
+        after = seat.node.state.agent
+        if (
+            after.grant is not before.grant
+            or after.commanded is not before.commanded
+            or after.board is not before.board
+        ):
             self.truth.touched(seat)
         self._perform(seat, actions)
         self._arm(seat)

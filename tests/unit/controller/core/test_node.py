@@ -1,11 +1,7 @@
-"""The whole node: whatever arrives, it never raises, never spins, and acts in lawful order."""
+"""The whole node, as a member: events in, actions out."""
 
 from __future__ import annotations
 
-from typing import get_args
-
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from tests.unit.controller.core import stage
 from tests.unit.controller.core.stage import (
     BOOT,
@@ -18,62 +14,43 @@ from tests.unit.controller.core.stage import (
     only,
     output,
     pair,
-    reading,
-    spec,
 )
 
-from rackgrid.core import agent as agents
-from rackgrid.core.action import Action, Left, Multicast, Noted, Remember, ReserveTerms, Unicast
+from rackgrid.core.action import Action, Left, Noted
 from rackgrid.core.event import (
     CapacityChanged,
-    Event,
     FirmwareLost,
     FirmwareReported,
     LeaveRequested,
-    LoopLate,
     OffersChanged,
     StopRequested,
     TimePassed,
 )
 from rackgrid.core.node import FROM_THE_PAIR, LEAVE_PATIENCE_NS
 from rackgrid.core.settings import MS_NS, SECOND_NS, LoadSettings
-from rackgrid.identity import NO_PAIR, BootId, NodeId, Pair, Round, Term
+from rackgrid.identity import BootId, NodeId, Round
 from rackgrid.market.offer import Offer
-from rackgrid.wire.codec import decode, encode
 from rackgrid.wire.message import (
-    BID_STEPS_MAX,
-    NODES_MAX,
     Ack,
     Allotment,
-    Answer,
     Beacon,
     Coordinator,
     Election,
     Heartbeat,
-    Join,
     JoinReply,
     Leave,
-    LoadStatus,
     Message,
     OfferReport,
-    PairWire,
     Price,
-    Rejection,
     Remove,
-    Report,
     Resign,
-    Role,
     RosterLine,
     RosterUpdate,
-    Stance,
-    StepReport,
     Superseded,
-    Why,
     pair_wire,
 )
 from rackgrid_firmware.link import Hold, Refused, Release, Switched, Telemetry
 
-H = TIMING.heartbeat_ns
 BERT = 9
 
 
@@ -289,200 +266,3 @@ def test_leave_of_a_node_that_is_on_no_roster_ends_at_once_when_off() -> None:
         held += player.hears_firmware(telemetry)
     assert player.node.state.ended
     assert isinstance(held[-1], Left)
-
-
-# --- anything at all -------------------------------------------------------------------------
-
-NODES = st.sampled_from((1, 2, 3, ME, BERT))
-U32 = st.integers(0, 2**32 - 1)
-SMALL = st.integers(0, 9)
-MW = st.integers(0, 30_000) | U32
-I64 = st.integers(-(2**63), 2**63 - 1) | st.integers(-10, 1_000_000)
-NAME = st.sampled_from(("", "lamp", "n" * 32))
-PAIRS = st.builds(
-    PairWire,
-    (st.integers(0, 12) | U32).map(Term),
-    NODES.map(NodeId),
-    st.sampled_from((0, 10, 20, 90, BOOT)).map(BootId),
-)
-
-
-def made_step(worth: int, power: int, more: int, running: bool) -> StepReport:
-    return StepReport(worth, min(power, 2**31), min(power + more, 2**32 - 1), running)
-
-
-STEPS = st.lists(st.builds(made_step, I64, MW, SMALL, st.booleans()), max_size=4) | st.lists(
-    st.builds(made_step, I64, MW, SMALL, st.booleans()),
-    min_size=BID_STEPS_MAX,
-    max_size=BID_STEPS_MAX,
-)
-REPORTS = st.builds(
-    Report,
-    bid_seq=SMALL | U32,
-    steps=STEPS.map(tuple),
-    received_mj=st.integers(0, 2**64 - 1),
-    holding_mw=MW,
-    holding_ms=st.integers(0, 3000) | U32,
-    round_taken=(SMALL | U32).map(Round),
-    draw_mw=MW,
-    required_mw=MW,
-    capacity_mw=MW,
-    offers=st.lists(st.builds(OfferReport, NAME, I64, MW), max_size=3).map(tuple),
-)
-ALLOTMENTS = st.builds(
-    Allotment, NODES.map(NodeId), st.sampled_from((BootId(1), BOOT)), SMALL | U32, MW, U32
-)
-STATUSES = st.builds(
-    LoadStatus, NAME, st.booleans(), st.booleans(), MW, I64, MW, st.sampled_from(Why)
-)
-LINES = st.builds(RosterLine, NODES.map(NodeId), NAME, SMALL, MW, st.integers(0, 255))
-MESSAGES: st.SearchStrategy[Message] = st.one_of(
-    st.builds(
-        Beacon,
-        NAME,
-        SMALL,
-        st.sampled_from(Role),
-        PAIRS,
-        SMALL | U32,
-        MW,
-        MW,
-        SMALL,
-        st.lists(STATUSES, max_size=2).map(tuple),
-    ),
-    st.builds(Join, SMALL, NAME, SMALL, MW, st.sampled_from((1, 1, 1, 2))),
-    st.builds(JoinReply, SMALL, PAIRS, st.booleans(), NAME),
-    st.builds(RosterUpdate, PAIRS, SMALL | U32, st.lists(LINES, max_size=NODES_MAX).map(tuple)),
-    st.builds(Heartbeat, PAIRS, SMALL | U32, SMALL | U32, SMALL.map(Round)),
-    st.builds(Ack, PAIRS, SMALL | U32, st.booleans(), SMALL | U32, REPORTS),
-    st.builds(
-        Price,
-        PAIRS,
-        (SMALL | U32).map(Round),
-        I64,
-        st.integers(0, 3000) | U32,
-        MW,
-        MW,
-        MW,
-        MW,
-        st.booleans(),
-        st.lists(ALLOTMENTS, max_size=5).map(tuple),
-    ),
-    st.builds(Remove, PAIRS, NODES.map(NodeId), U32, NAME),
-    st.builds(Leave, MW),
-    st.builds(Election, PAIRS, SMALL, SMALL, SMALL | U32),
-    st.builds(Answer, SMALL, st.sampled_from(Stance), SMALL, PAIRS, REPORTS),
-    st.builds(Coordinator, PAIRS, SMALL),
-    st.builds(Resign, PAIRS),
-    st.builds(Superseded, PAIRS),
-)
-OUTPUTS = st.tuples(
-    st.sampled_from(("lamp", "pump", "fan", "ghost")),
-    st.booleans(),
-    st.integers(0, 3 * SECOND_NS),
-)
-HAPPENINGS = st.one_of(
-    st.tuples(st.just("hears"), NODES, st.sampled_from((1, 2)), MESSAGES),
-    st.tuples(st.just("hears"), NODES, st.sampled_from((1, 2)), MESSAGES),
-    st.tuples(st.just("passes"), st.integers(0, 700), st.just(0), st.just(0)),
-    st.tuples(st.just("switched"), OUTPUTS, U32, st.just(0)),
-    st.tuples(st.just("metered"), st.floats(-5, 1e9), st.just(0), st.just(0)),
-    st.tuples(st.just("other"), st.integers(0, 7), MW, st.just(0)),
-)
-
-
-def other(player: Player, which: int, mw: int) -> Event:
-    now_ns = player.now_ns
-    return (
-        FirmwareLost(now_ns),
-        FirmwareReported(now_ns, attached()),
-        FirmwareReported(now_ns, attached((), (spec("lamp", 6000, required=True),))),
-        FirmwareReported(now_ns, Refused(1, "lamp", "busy", 0)),
-        OffersChanged(now_ns, (Offer("sun", -5, mw),)),
-        CapacityChanged(now_ns, mw),
-        LoopLate(now_ns, 5),
-        LeaveRequested(now_ns) if mw % 7 == 0 else TimePassed(now_ns),
-    )[which]
-
-
-def answered(player: Player, message: Message) -> Message:
-    """Let some answers fit: the node's own nonce and pair, where a peer would know them."""
-    state = player.node.state
-    nonce = getattr(state.election, "nonce", None)
-    if isinstance(message, Answer) and nonce is not None:
-        return Answer(nonce, message.stance, message.priority, message.known, message.report)
-    if isinstance(message, Ack) and state.office is not None and message.votes:
-        wire = pair_wire(state.office.pair)
-        return Ack(wire, state.office.seq, True, state.roster.version, message.report)
-    return message
-
-
-def happen(player: Player, happening: tuple[str, object, object, object]) -> list[Action]:
-    match happening:
-        case ("hears", int(sender), int(boot), message):
-            assert isinstance(message, get_args(Message))
-            fits = answered(player, message)  # type: ignore[arg-type]
-            return player.hears(sender, fits, boot=boot)
-        case ("passes", int(ms), _, _):
-            return player.passes(ms * MS_NS)
-        case ("switched", (str(name), bool(on), int(ahead)), int(handled), _):
-            state = output(name, on=on, since_ns=player.now_ns, deadline_ns=player.now_ns + ahead)
-            return player.hears_firmware(Switched(player.now_ns, state, handled))
-        case ("metered", float(watts), _, _):
-            readings = (reading("m-lamp", watts, player.now_ns),)
-            return player.hears_firmware(Telemetry(player.now_ns, readings, ()))
-        case ("other", int(which), int(mw), _):
-            return player.node.handle(other(player, which, mw))
-        case _:
-            raise AssertionError(happening)
-
-
-def lawful(actions: list[Action], fence: Pair, until: int) -> tuple[Pair, int]:
-    """Check a batch: promises are kept before the messages that make them; all can be encoded."""
-    for action in actions:
-        match action:
-            case Remember():
-                assert action.pair >= fence
-                fence = action.pair
-            case ReserveTerms():
-                until = max(until, action.until)
-            case Multicast() | Unicast():
-                message = action.message
-                assert not isinstance(decode(encode(message)), Rejection)
-                if isinstance(message, Ack):
-                    assert message.pair.pair() == fence
-                elif isinstance(message, Election):
-                    assert message.pair.term < until
-                elif isinstance(message, Coordinator):
-                    assert message.pair.pair() == fence
-            case _:
-                pass
-    return fence, until
-
-
-@settings(
-    max_examples=150, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
-)
-@given(
-    st.lists(HAPPENINGS, min_size=5, max_size=40), st.booleans(), st.integers(1, 3), st.booleans()
-)
-def test_handle_anything_from_anybody_never_raises_nor_spins_nor_breaks_the_order(
-    happenings: list[tuple[str, object, object, object]],
-    remembered: bool,
-    expect: int,
-    formed: bool,
-) -> None:
-    memory = pair(1) if remembered else None
-    player = Player(stage.settings(expect=expect), remembered=memory)
-    fence, until = memory or NO_PAIR, 1001
-    if formed:
-        player.passes(2 * SECOND_NS)
-    fence, until = lawful(player.said, fence, until)
-    for happening in happenings:
-        actions = happen(player, happening)
-        fence, until = lawful(actions, fence, until)
-        state = player.node.state
-        if state.ended:
-            return
-        assert state.fence == fence
-        assert agents.holding_mw(state.agent, player.now_ns) >= 0
-    player.passes(SECOND_NS)

@@ -1,0 +1,273 @@
+"""The agent judges each load, says why, and never switches beyond its grant."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from tests.unit.controller.core.stage import (
+    LOADS,
+    SPECS,
+    TIMING,
+    attached,
+    board,
+    boards,
+    commands,
+    output,
+    pair,
+    settings,
+    spec,
+)
+
+from rackgrid.core import agent as agents
+from rackgrid.core.action import LoadDecided
+from rackgrid.core.agent import Agent, PriceInForce
+from rackgrid.core.grant import Grant
+from rackgrid.core.settings import LoadSettings, NodeSettings
+from rackgrid.identity import NO_PAIR, Pair, Round
+from rackgrid.wire.message import Price, Why, pair_wire
+from rackgrid_firmware.device import Verdict
+from rackgrid_firmware.link import Hold, OutputState, Release
+
+NOW = 10**12
+G = TIMING.grant_ns
+END = NOW + G
+LATER = NOW + 10**9
+TOLD = settings()
+LAMP_ON = output("lamp", on=True, since_ns=NOW - 10**9, deadline_ns=LATER)
+PUMP_ON = output("pump", on=True, since_ns=NOW - 10**9, deadline_ns=LATER)
+
+
+def agent(*changed: OutputState) -> Agent:
+    return Agent(board=board(*changed), capacity_mw=60_000)
+
+
+def priced(held: Agent, price_uc: int) -> Agent:
+    return replace(held, price=PriceInForce(pair(1), 1, price_uc, END, scarce=False))
+
+
+def granted(held: Agent, *loads: str, power_mw: int = 20_000, until_ns: int = END) -> Agent:
+    return replace(held, grant=Grant(pair(1), 1, 1, power_mw, frozenset(loads), until_ns))
+
+
+def price(
+    round_: int = 1, price_uc: int = 250_000, valid_ms: int = 2000, of: Pair | None = None
+) -> Price:
+    return Price(pair_wire(of or pair(1)), Round(round_), price_uc, valid_ms, 0, 0, 0, 0, False, ())
+
+
+# --- judging ---------------------------------------------------------------------------------
+
+DEAR, CHEAP = 500_000, 200_000
+
+
+def why_of(held: Agent, load: str = "lamp", told: NodeSettings = TOLD) -> Why:
+    """The reason that is published for a load."""
+    _, actions = agents.decided(held, told, NOW)
+    (decision,) = (
+        a.decision for a in actions if isinstance(a, LoadDecided) and a.decision.load == load
+    )
+    return decision.why
+
+
+def asked_of(held: Agent, name: str = "lamp", told: NodeSettings = TOLD) -> list[object]:
+    """What the firmware is told about an output, but for what clears a predecessor's orders."""
+    _, actions = agents.decided(held, told, NOW)
+    return [c for c in commands(actions) if isinstance(c, Hold | Release) and c.output == name]
+
+
+def test_decided_required_is_never_commanded() -> None:
+    held = agent()
+    assert why_of(held, "fan") is Why.REQUIRED
+    assert asked_of(held, "fan") == []
+
+
+def test_decided_worth_it_and_granted_starts_until_the_grants_deadline() -> None:
+    held = granted(priced(agent(), CHEAP), "lamp")
+    assert why_of(held) is Why.STARTING
+    assert asked_of(held) == [Hold(1, "lamp", END)]
+
+
+def test_decided_running_and_granted_is_renewed() -> None:
+    held = granted(priced(agent(LAMP_ON), CHEAP), "lamp", power_mw=6000)
+    assert why_of(held) is Why.WORTH_IT
+    assert asked_of(held) == [Hold(1, "lamp", END)]
+
+
+def test_decided_price_above_worth_is_released_and_min_on_may_hold_it() -> None:
+    held = granted(priced(agent(LAMP_ON), DEAR), "lamp")
+    assert why_of(held) is Why.PRICE_ABOVE_WORTH
+    assert asked_of(held) == [Release(1, "lamp", urgent=False)]
+
+
+def test_decided_inside_min_on_and_granted_runs_at_any_price() -> None:
+    held = granted(priced(agent(replace(LAMP_ON, may_switch_ns=NOW + 1)), DEAR), "lamp")
+    assert why_of(held) is Why.MIN_ON
+    assert asked_of(held) == [Hold(1, "lamp", END)]
+
+
+def test_decided_inside_min_off_waits_and_says_so() -> None:
+    held = granted(priced(agent(output("lamp", may_switch_ns=NOW + 1)), CHEAP), "lamp")
+    assert why_of(held) is Why.MIN_OFF
+
+
+def test_decided_without_a_grant_is_urgently_released() -> None:
+    held = priced(agent(LAMP_ON), CHEAP)
+    assert why_of(held) is Why.NO_GRANT
+    assert asked_of(held) == [Release(1, "lamp", urgent=True)]
+
+
+def test_decided_grant_for_another_load_does_not_cover_this_one() -> None:
+    assert why_of(granted(priced(agent(), CHEAP), "pump")) is Why.NO_GRANT
+
+
+def test_decided_refused_by_the_clearing_does_not_fit() -> None:
+    held = replace(priced(agent(), CHEAP), refused=frozenset({"lamp"}))
+    assert why_of(held) is Why.DOES_NOT_FIT
+
+
+def test_decided_opened_at_its_deadline_says_that_the_grant_expired() -> None:
+    assert why_of(priced(agent(output("lamp", cause="deadline")), CHEAP)) is Why.GRANT_EXPIRED
+
+
+def test_decided_expired_grant_covers_nothing() -> None:
+    assert why_of(granted(priced(agent(), CHEAP), "lamp", until_ns=NOW)) is Why.NO_GRANT
+
+
+def test_decided_price_unknown_starts_nothing_and_lets_run_what_is_granted() -> None:
+    assert why_of(granted(agent(), "lamp")) is Why.PRICE_UNKNOWN
+    assert not any(isinstance(c, Hold) for c in asked_of(granted(agent(), "lamp")))
+    running = granted(agent(LAMP_ON), "lamp", until_ns=END)
+    assert why_of(running) is Why.PRICE_UNKNOWN
+    assert asked_of(running) == []
+
+
+def test_decided_price_unknown_and_no_grant_is_released() -> None:
+    assert asked_of(agent(LAMP_ON)) == [Release(1, "lamp", urgent=True)]
+
+
+def test_decided_leaving_is_released_at_once() -> None:
+    held = replace(granted(priced(agent(LAMP_ON), CHEAP), "lamp"), leaving=True)
+    assert why_of(held) is Why.LEAVING
+    assert asked_of(held) == [Release(1, "lamp", urgent=True)]
+
+
+def test_decided_welded_output_is_a_fault() -> None:
+    held = granted(priced(agent(replace(LAMP_ON, verdict=Verdict.WELDED)), CHEAP), "lamp")
+    assert why_of(held) is Why.FAULT
+
+
+def test_decided_firmware_that_was_lost_is_said_and_commanded_nothing() -> None:
+    known = Agent(judged={"lamp": (True, Why.WORTH_IT)})
+    held = granted(priced(known, CHEAP), "lamp")
+    assert why_of(held) is Why.FIRMWARE_LOST
+    assert asked_of(held) == []
+
+
+def test_decided_firmware_that_was_never_heard_is_no_news() -> None:
+    _, actions = agents.decided(granted(priced(Agent(), CHEAP), "lamp"), TOLD, NOW)
+    assert actions == []
+
+
+def test_decided_board_that_calls_a_load_required_holds() -> None:
+    """Else the firmware refuses each hold, and each refusal asks for the next one."""
+    specs = (SPECS[0], spec("lamp", 6000, required=True), SPECS[2])
+    held = Agent(board=boards.attached(attached((output("lamp", on=True),), specs)))
+    held = granted(priced(held, CHEAP), "lamp")
+    assert why_of(held) is Why.REQUIRED
+    assert asked_of(held) == []
+
+
+def test_decided_load_without_a_worth_on_a_flexible_output_never_runs() -> None:
+    told = settings(loads=(LoadSettings("lamp", "lamp", None),))
+    assert why_of(granted(priced(agent(), CHEAP), "lamp"), told=told) is Why.NO_GRANT
+
+
+def test_decided_every_reason_is_reached_by_a_test_above() -> None:
+    """STARTING to FAULT: the table is whole when each rule of `Why` stands in this file."""
+    source = Path(__file__).read_text(encoding="utf-8")
+    assert [why.name for why in Why if f"is Why.{why.name}" not in source] == []
+
+
+# --- lower before raise, inside one node -----------------------------------------------------
+
+
+def test_decided_start_beyond_the_grants_watts_waits() -> None:
+    """A grant given for a running load has no inrush in it: a restart must wait for another."""
+    held = granted(priced(agent(), CHEAP), "lamp", power_mw=6000)
+    assert why_of(held) is Why.NO_GRANT
+    assert not any(isinstance(c, Hold) for c in asked_of(held))
+
+
+def test_decided_swap_of_two_loads_starts_the_one_after_the_other_is_off() -> None:
+    told = settings(loads=(LOADS[2], LOADS[1]))
+    held = granted(priced(agent(LAMP_ON), CHEAP), "pump", power_mw=6000)
+    held, actions = agents.decided(held, told, NOW)
+    assert commands(actions) == [Release(2, "lamp", urgent=True)] or commands(actions)[-1] == (
+        Release(2, "lamp", urgent=True)
+    )
+    assert not any(isinstance(c, Hold) for c in commands(actions))
+    held = replace(held, board=replace(board(), handled=held.command_seq))
+    _, actions = agents.decided(held, told, NOW)
+    assert [c for c in commands(actions) if isinstance(c, Hold)] == [Hold(3, "pump", END)]
+
+
+def test_decided_second_call_repeats_nothing() -> None:
+    held, _ = agents.decided(granted(priced(agent(), CHEAP), "lamp"), TOLD, NOW)
+    assert agents.decided(held, TOLD, NOW) == (held, [])
+
+
+def test_decided_what_a_predecessor_may_have_left_waiting_is_released_once() -> None:
+    """A start that waits in the firmware shows nowhere; a new link clears it."""
+    held, actions = agents.decided(agent(), TOLD, NOW)
+    assert commands(actions) == [Release(1, "lamp", True), Release(2, "pump", True)]
+    assert commands(agents.decided(held, TOLD, NOW)[1]) == []
+
+
+# --- holding ---------------------------------------------------------------------------------
+
+
+def test_holding_is_the_larger_of_granted_and_switched() -> None:
+    assert agents.holding_mw(Agent(), NOW) == 0
+    assert agents.holding_mw(agent(LAMP_ON), NOW) == 6000
+    assert agents.holding_mw(granted(agent(LAMP_ON), power_mw=2000), NOW) == 6000
+    assert agents.holding_mw(granted(agent(LAMP_ON), power_mw=9000), NOW) == 9000
+    assert agents.holding_mw(granted(agent(LAMP_ON), power_mw=9000, until_ns=NOW), NOW) == 6000
+
+
+def test_holding_after_a_release_stays_until_the_firmware_has_decided() -> None:
+    held, _ = agents.decided(priced(agent(LAMP_ON), CHEAP), TOLD, NOW)
+    assert agents.holding_mw(held, NOW) == 6000
+    off = replace(board(), handled=0)
+    assert agents.holding_mw(replace(held, board=off), NOW) == 0
+    told = granted(priced(agent(), CHEAP), "lamp", power_mw=9000)
+    held, _ = agents.decided(told, TOLD, NOW)
+    held, _ = agents.decided(replace(held, grant=None), TOLD, NOW)
+    assert agents.holding_mw(held, NOW) == 9000
+    decided = replace(board(), handled=held.command_seq)
+    assert agents.holding_mw(replace(held, board=decided), NOW) == 0
+
+
+# --- adopting --------------------------------------------------------------------------------
+
+
+def test_attached_adopts_what_the_firmware_holds_until_its_first_deadline() -> None:
+    short = replace(PUMP_ON, deadline_ns=LATER - 7)
+    held = agents.attached(Agent(), board(LAMP_ON, short), TOLD, NOW)
+    assert held.grant is not None
+    assert (held.grant.power_mw, held.grant.deadline_ns) == (10_000, LATER - 7)
+    assert held.grant.loads == {"lamp", "pump"}
+    assert held.grant.pair == NO_PAIR
+    priced_on = priced(held, CHEAP)
+    assert [c for c in asked_of(priced_on) if isinstance(c, Release)] == []
+
+
+def test_attached_nothing_on_adopts_nothing() -> None:
+    assert agents.attached(Agent(), board(), TOLD, NOW).grant is None
+
+
+def test_attached_output_that_no_load_names_runs_to_its_end_and_is_counted() -> None:
+    told = settings(loads=(LOADS[0],))
+    held = agents.attached(Agent(), board(LAMP_ON), told, NOW)
+    assert held.grant is not None
+    assert (held.grant.loads, agents.holding_mw(held, NOW)) == (frozenset(), 6000)
