@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
+UNAVAILABLE = "unavailable"
+"""The cause of an output whose pin could not be had: it is off, and cannot be switched on."""
+
 
 class Quality(Enum):
     """How far a reading may be believed."""

@@ -28,6 +28,9 @@ from dataclasses import dataclass, replace
 from rackgrid_firmware.device import Verdict
 from rackgrid_firmware.link import Hold, OutputState, Refused, Release
 
+NOT_ON = "not on"
+"""Why a renewal is refused that came after the output had opened; a start may follow."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rule:
@@ -302,6 +305,8 @@ class _Turn:
             self._refuse(hold.seq, hold.output, "deadline too far", retry_ns)
         elif output.on:
             self._outputs[at] = replace(output, deadline_ns=hold.deadline_ns, cause="held")
+        elif not hold.starts and not output.pending_ns:
+            self._refuse(hold.seq, hold.output, NOT_ON)
         else:
             self._outputs[at] = replace(output, pending_ns=hold.deadline_ns)
             if at not in self._queue:

@@ -50,11 +50,16 @@ class Attach:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """Keep the output on until `deadline_ns`, switching it on if its guards allow."""
+    """Keep the output on until `deadline_ns`; if it `starts`, also switch it on if guards allow.
+
+    A renewal does not start: arriving after the old deadline, it would start the load, with its
+    inrush, under a grant for a running one.
+    """
 
     seq: int
     output: str
     deadline_ns: int
+    starts: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,9 +191,6 @@ class Malformed:
 Command = Attach | Hold | Release | MakeSafe
 Report = Attached | Telemetry | Switched | Refused
 
-
-# --- the bytes ----------------------------------------------------------------------------------
-
 _T = TypeVar("_T")
 _KINDS: dict[type, str] = {
     Attach: "attach",
@@ -203,11 +205,7 @@ _KINDS: dict[type, str] = {
 
 
 def encode(message: Command | Report) -> bytes:
-    """Turn a message into a packet.
-
-    Returns:
-        The packet, at most `PACKET_MAX` bytes.
-    """
+    """Turn a message into a packet of at most `PACKET_MAX` bytes."""
     kind = _KINDS[type(message)]
     packet = _ENCODER.encode({"k": kind, **_plain_fields(message)}).encode("ascii")
     assert len(packet) <= PACKET_MAX, f"a packet ({kind}) of {len(packet)} bytes"
@@ -215,11 +213,7 @@ def encode(message: Command | Report) -> bytes:
 
 
 def decode(packet: bytes) -> Command | Report | Malformed:
-    """Read a packet; total: whatever the bytes are, it returns and never raises.
-
-    Returns:
-        The message, or `Malformed` with a reason that quotes at most a few characters of it.
-    """
+    """Read a packet; total: whatever the bytes are, it never raises; `Malformed` says why not."""
     if len(packet) > PACKET_MAX:
         return Malformed(f"{len(packet)} bytes, more than {PACKET_MAX}")
     try:
@@ -383,7 +377,9 @@ _QUALITIES = {quality.value: quality for quality in Quality}
 _VERDICTS = {verdict.value: verdict for verdict in Verdict}
 _READERS: dict[str, Callable[[_Fields], Command | Report]] = {
     "attach": lambda f: Attach(f.whole("version"), f.whole("generation")),
-    "hold": lambda f: Hold(f.whole("seq"), f.text("output"), f.whole("deadline_ns")),
+    "hold": lambda f: Hold(
+        f.whole("seq"), f.text("output"), f.whole("deadline_ns"), f.flag("starts")
+    ),
     "release": lambda f: Release(f.whole("seq"), f.text("output"), f.flag("urgent")),
     "make_safe": lambda f: MakeSafe(f.whole("seq")),
     "attached": _attached,

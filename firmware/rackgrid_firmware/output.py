@@ -20,7 +20,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import cast
 
-from rackgrid_firmware.device import Output, Verdict
+from rackgrid_firmware.device import UNAVAILABLE, Output, Verdict
 from rackgrid_firmware.errors import DeviceError
 from rackgrid_firmware.guard import (
     Action,
@@ -49,8 +49,6 @@ from rackgrid_firmware.profile import OutputProfile, Profile
 SHED_NS = 50_000_000
 """From a deadline to the open contact, at most: the loop's wake-up (a few ms on a busy Pi), and the
 relay's release time (10 ms: SRD-05VDC data sheet), with a margin."""
-UNAVAILABLE = "unavailable"
-"""Cause of an output whose pin could not be claimed, and reason of what is refused for it."""
 
 
 def rules_of(profile: Profile, claimed: Mapping[str, Output]) -> Rules:

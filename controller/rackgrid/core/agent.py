@@ -27,7 +27,7 @@ from rackgrid.market.curve import Step
 from rackgrid.market.load import step_for
 from rackgrid.market.offer import Offer
 from rackgrid.wire.message import Allotment, OfferReport, Price, Report, StepReport, Why
-from rackgrid_firmware.device import Verdict
+from rackgrid_firmware.device import UNAVAILABLE, Verdict
 from rackgrid_firmware.link import Hold, OutputState, Release
 
 BIDS_MAX = 64
@@ -210,7 +210,7 @@ def decided(agent: Agent, settings: NodeSettings, now_ns: int) -> tuple[Agent, l
     actions: list[Action] = []
     for load in settings.loads:
         wanted, why = _judge(agent, load, settings, now_ns)
-        if why not in (Why.REQUIRED, Why.FIRMWARE_LOST):
+        if why not in (Why.REQUIRED, Why.FIRMWARE_LOST) and not _is_unavailable(agent, load):
             agent = _commanded(agent, load, wanted, why, actions)
         agent = _published(agent, load, why, actions)
     return agent, actions
@@ -223,6 +223,8 @@ def _judge(
     state = _state(agent, load)
     if state is None:
         return False, Why.FIRMWARE_LOST
+    if _is_unavailable(agent, load):
+        return False, Why.FAULT
     if _is_required(agent, load):
         return True, Why.REQUIRED
     if agent.leaving:
@@ -273,7 +275,7 @@ def _commanded(
         return agent
     seq = agent.command_seq + 1
     if deadline_ns:
-        actions.append(Instruct(Hold(seq, load.output, deadline_ns)))
+        actions.append(Instruct(Hold(seq, load.output, deadline_ns, starts=not state.on)))
     else:
         # A price may wait for min-on, which costs wear; a missing grant may not, it is safety.
         urgent = why is not Why.PRICE_ABOVE_WORTH
@@ -319,6 +321,8 @@ def _steps(agent: Agent, settings: NodeSettings, now_ns: int) -> list[tuple[str,
         state = _state(agent, load)
         if load.worth_uc is None or state is None or agent.leaving or _is_required(agent, load):
             continue
+        if _is_unavailable(agent, load):
+            continue
         if not state.on and now_ns < state.may_switch_ns:
             continue  # inside its min-off it may not start, so it does not bid
         spec = board.specs[load.output]
@@ -339,6 +343,12 @@ def _steps(agent: Agent, settings: NodeSettings, now_ns: int) -> list[tuple[str,
 
 def _state(agent: Agent, load: LoadSettings) -> OutputState | None:
     return agent.board.outputs.get(load.output) if agent.board else None
+
+
+def _is_unavailable(agent: Agent, load: LoadSettings) -> bool:
+    """Whether the firmware could not get the output's pin: no watt is wanted for it."""
+    state = _state(agent, load)
+    return state is not None and state.cause == UNAVAILABLE
 
 
 def _is_required(agent: Agent, load: LoadSettings) -> bool:

@@ -49,6 +49,7 @@ from rackgrid.wire.message import (
     Superseded,
     pair_wire,
 )
+from rackgrid_firmware.guard import NOT_ON
 from rackgrid_firmware.link import Attached, Refused, Switched, Telemetry
 from rackgrid_firmware.link import Report as FirmwareReport
 
@@ -259,7 +260,10 @@ class Node:
                     node.agent = replace(node.agent, board=boards.told(node.agent.board, report))
             case Refused():
                 # Not asked again at once: the next renewal has a new deadline, and asks anew.
-                node.note(f"the firmware refuses {report.output or 'the link'}: {report.reason}")
+                # A renewal that came too late is no trouble: the load has opened at its deadline.
+                if report.reason != NOT_ON:
+                    what = report.output or "the link"
+                    node.note(f"the firmware refuses {what}: {report.reason}")
             case _:
                 assert_never(report)
 

@@ -6,6 +6,7 @@ import pytest
 
 from rackgrid_firmware.device import Verdict
 from rackgrid_firmware.guard import (
+    NOT_ON,
     Action,
     Drive,
     Event,
@@ -317,6 +318,17 @@ def test_safe_drops_waiting_starts(guarded: Guarded) -> None:
     guarded.hold(30, "pump", 400)
     assert guarded.safe(40) == ()
     assert guarded.wait(100) == ()
+
+
+def test_renewal_after_the_output_has_opened_starts_nothing(guarded: Guarded) -> None:
+    guarded.hold(100, "fan", 200)
+    renewal = Hold(1, "fan", BOOT + 400, starts=False)
+    assert guarded.tell(HoldAsked(BOOT + 150, renewal)) == ()
+    assert guarded.due() == 400
+    assert guarded.wait(400) == off("fan", "deadline")
+    late = Hold(1, "fan", BOOT + 600, starts=False)
+    assert guarded.tell(HoldAsked(BOOT + 401, late)) == refusal("fan", NOT_ON)
+    assert guarded.due() is None
 
 
 # --- the link's words ---------------------------------------------------------------------------

@@ -40,7 +40,7 @@ messages = st.one_of(
 )
 
 STATE = link.OutputState("fan", True, 1, 2, 3, "held", Verdict.OK)
-HOLD = {"k": "hold", "seq": 7, "output": "fan", "deadline_ns": 9}
+HOLD = {"k": "hold", "seq": 7, "output": "fan", "deadline_ns": 9, "starts": True}
 
 
 def packet(**fields: object) -> bytes:
@@ -193,5 +193,5 @@ def test_encode_of_the_largest_board_fits_a_packet() -> None:
 
 def test_encode_of_a_hold_is_one_readable_object() -> None:
     assert link.encode(link.Hold(7, "fan", 9)) == (
-        b'{"k":"hold","seq":7,"output":"fan","deadline_ns":9}'
+        b'{"k":"hold","seq":7,"output":"fan","deadline_ns":9,"starts":true}'
     )

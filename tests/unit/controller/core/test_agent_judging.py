@@ -26,7 +26,7 @@ from rackgrid.core.grant import Grant
 from rackgrid.core.settings import LoadSettings, NodeSettings
 from rackgrid.identity import NO_PAIR, Pair, Round
 from rackgrid.wire.message import Price, Why, pair_wire
-from rackgrid_firmware.device import Verdict
+from rackgrid_firmware.device import UNAVAILABLE, Verdict
 from rackgrid_firmware.link import Hold, OutputState, Release
 
 NOW = 10**12
@@ -91,7 +91,16 @@ def test_decided_worth_it_and_granted_starts_until_the_grants_deadline() -> None
 def test_decided_running_and_granted_is_renewed() -> None:
     held = granted(priced(agent(LAMP_ON), CHEAP), "lamp", power_mw=6000)
     assert why_of(held) is Why.WORTH_IT
-    assert asked_of(held) == [Hold(1, "lamp", END)]
+    assert asked_of(held) == [Hold(1, "lamp", END, starts=False)]
+
+
+def test_decided_output_whose_pin_could_not_be_had_is_a_fault_and_bids_nothing() -> None:
+    gone = agent(output("lamp", cause=UNAVAILABLE), output("fan", cause=UNAVAILABLE))
+    held = granted(priced(gone, CHEAP), "lamp")
+    assert (why_of(held), why_of(held, "fan")) == (Why.FAULT, Why.FAULT)
+    assert asked_of(held) == []
+    told, _ = agents.bid(held, TOLD, NOW)
+    assert "lamp" not in told.bids[-1].loads
 
 
 def test_decided_price_above_worth_is_released_and_min_on_may_hold_it() -> None:
@@ -103,7 +112,7 @@ def test_decided_price_above_worth_is_released_and_min_on_may_hold_it() -> None:
 def test_decided_inside_min_on_and_granted_runs_at_any_price() -> None:
     held = granted(priced(agent(replace(LAMP_ON, may_switch_ns=NOW + 1)), DEAR), "lamp")
     assert why_of(held) is Why.MIN_ON
-    assert asked_of(held) == [Hold(1, "lamp", END)]
+    assert asked_of(held) == [Hold(1, "lamp", END, starts=False)]
 
 
 def test_decided_inside_min_off_waits_and_says_so() -> None:
