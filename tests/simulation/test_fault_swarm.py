@@ -13,7 +13,7 @@ from tests.simulation.rack import rack, seconds
 from rackgrid.simulation.network import Network
 from rackgrid.simulation.world import World
 
-SEEDS = 30
+SEEDS = 24
 FAULTS = 9
 RHO_PPM = 10_000
 

@@ -185,7 +185,7 @@ def play(plays: list[tuple[str, int, int]], node_ppm: int, broker_ppm: int, hold
     return duel
 
 
-@settings(max_examples=600)
+@settings(max_examples=400)
 @given(
     plays=PLAYS,
     node_ppm=st.sampled_from((-10_000, 0, 10_000)),
