@@ -97,7 +97,7 @@ def main() -> None:
     if unavailable():
         print(f"left out: {unavailable()}")
         return
-    with Rig(NODES) as rig:
+    with Rig(NODES, rack={}) as rig:
         rig.start()
         broker = rig.wait_for_broker()["broker"]
         rig.wait_for_loads()
@@ -116,7 +116,7 @@ def main() -> None:
             rss = [round(rss_mib(p), 1) for p in pids]
             rows[node.name] = {
                 "role": "broker" if node.name == broker else "member",
-                "cpu_percent": {"controller": cpu[0], "firmware": cpu[1], "both": sum(cpu)},
+                "cpu_percent": {"controller": cpu[0], "firmware": cpu[1], "both": round(sum(cpu), 2)},
                 "rss_mib": {"controller": rss[0], "firmware": rss[1]},
             }
         ready = starts(rig, 5)

@@ -83,7 +83,7 @@ def main() -> None:
     if unavailable():
         print(f"left out: {unavailable()}")
         return
-    with Rig(NODES, capacity_w=60 * NODES) as rig:
+    with Rig(NODES, capacity_w=60 * NODES, rack={}) as rig:
         set_tariff(rig, CHEAP)
         for node in rig.nodes:
             board = node.folder / "board.toml"
