@@ -116,7 +116,8 @@ def main() -> None:
             rss = [round(rss_mib(p), 1) for p in pids]
             rows[node.name] = {
                 "role": "broker" if node.name == broker else "member",
-                "cpu_percent": {"controller": cpu[0], "firmware": cpu[1], "both": round(sum(cpu), 2)},
+                "cpu_percent": {"controller": cpu[0], "firmware": cpu[1]},
+                "cpu_percent_both": round(sum(cpu), 2),
                 "rss_mib": {"controller": rss[0], "firmware": rss[1]},
             }
         ready = starts(rig, 5)
