@@ -9,8 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from rackgrid.errors import ConfigError
-
 
 @dataclass(frozen=True, slots=True)
 class RackConfig:
@@ -143,17 +141,3 @@ class Config:
     mqtt: MqttConfig | None
     web: WebConfig
     mock: MockConfig
-
-
-def load_config(path: Path) -> Config:
-    """Read `rackgrid.toml`, and check it against the board profile that it names.
-
-    Raises:
-        ConfigError: it cannot be used; carries every finding of both files at once.
-    """
-    from rackgrid.config_file import read_config  # it imports this module for the values
-
-    outcome = read_config(path)
-    if outcome.config is None:
-        raise ConfigError(*map(str, outcome.findings))
-    return outcome.config

@@ -24,6 +24,7 @@ from rackgrid.config import (
 )
 from rackgrid.config_check import check_loads, check_profile, check_rack, check_sources
 from rackgrid.config_table import refused_tables, tables
+from rackgrid.errors import ConfigError
 from rackgrid_firmware.key import complaint, meant, shown
 from rackgrid_firmware.profile import Profile, read_profile
 from rackgrid_firmware.section import Finding, Section
@@ -47,6 +48,18 @@ class Outcome:
     profile: Profile | None
     findings: tuple[Finding, ...]
     notes: tuple[Finding, ...]
+
+
+def load_config(path: Path) -> Config:
+    """Read `rackgrid.toml`, and check it against the board profile that it names.
+
+    Raises:
+        ConfigError: it cannot be used; carries every finding of both files at once.
+    """
+    outcome = read_config(path)
+    if outcome.config is None:
+        raise ConfigError(*map(str, outcome.findings))
+    return outcome.config
 
 
 def read_config(path: Path) -> Outcome:

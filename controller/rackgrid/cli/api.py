@@ -97,7 +97,7 @@ def address(args: argparse.Namespace) -> str:
         return api.rstrip("/") if "://" in api else f"http://{api.rstrip('/')}"
     if path is None and not CONFIG_PATH.exists():
         return DEFAULT_API
-    from rackgrid.config import load_config
+    from rackgrid.config_file import load_config
 
     config = load_config(path or CONFIG_PATH)
     if not config.web.enabled:

@@ -56,7 +56,7 @@ def run_check(args: argparse.Namespace) -> int:
 
 def run_show(args: argparse.Namespace) -> int:
     """Write the values in force."""
-    from rackgrid.config import load_config
+    from rackgrid.config_file import load_config
 
     print("\n".join(resolved(load_config(args.file))))
     return Exit.OK

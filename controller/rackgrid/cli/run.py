@@ -35,7 +35,7 @@ def add(verbs: Verbs) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run until SIGTERM (detach), `rackgrid leave`, or a failure that needs a new start."""
     from rackgrid.adapters import journal
-    from rackgrid.config import load_config
+    from rackgrid.config_file import load_config
     from rackgrid.daemon import assemble, serve
 
     journal.configure()

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from rackgrid.config import load_config
+from rackgrid.config_file import load_config
 from rackgrid.errors import ConfigError, RackgridError
 
 PROFILE = """\

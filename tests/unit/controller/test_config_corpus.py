@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from rackgrid.config import load_config
+from rackgrid.config_file import load_config
 from rackgrid.errors import ConfigError
 
 CORPUS = Path(__file__).parent / "config_corpus"

@@ -8,8 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rackgrid.config import load_config
-from rackgrid.config_file import read_config
+from rackgrid.config_file import load_config, read_config
 from rackgrid.errors import ConfigError
 
 PROFILES = Path(__file__).parents[3] / "hardware" / "profiles"

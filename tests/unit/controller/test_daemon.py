@@ -23,7 +23,8 @@ import pytest
 from tests.unit.controller.played import PlayedFirmware, write_config
 
 from rackgrid import daemon as daemons
-from rackgrid.config import Config, load_config
+from rackgrid.config import Config
+from rackgrid.config_file import load_config
 from rackgrid.core.event import Event
 from rackgrid.daemon import Daemon, Parts, assemble, serve
 from rackgrid.errors import ConfigError, StoreError

@@ -7,7 +7,7 @@ import pytest
 from rackgrid.cli import main
 from rackgrid.cli.config import shown_whole
 from rackgrid.cli.exit import Exit
-from rackgrid.config import load_config
+from rackgrid.config_file import load_config
 
 PROFILES = Path(__file__).parents[4] / "hardware" / "profiles"
 FULL = f"""\

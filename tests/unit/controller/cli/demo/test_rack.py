@@ -13,7 +13,7 @@ import pytest
 
 from rackgrid.cli.demo import rack as racks
 from rackgrid.cli.demo.rack import DemoNode, DemoRack
-from rackgrid.config import load_config
+from rackgrid.config_file import load_config
 from rackgrid.errors import RackgridError
 from rackgrid_firmware.profile import load_profile
 
