@@ -7,55 +7,37 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.unit.controller.core.desk import (
+    END,
+    LAMP_ON,
+    NOW,
+    TOLD,
+    G,
+    agent,
+    granted,
+    price,
+    priced,
+)
 from tests.unit.controller.core.stage import (
     BOOT,
     LOADS,
     ME,
     SPECS,
-    TIMING,
     attached,
     board,
     boards,
     output,
     pair,
-    settings,
     spec,
 )
 
 from rackgrid.core import agent as agents
 from rackgrid.core.action import PriceApplied, PriceLost
-from rackgrid.core.agent import BIDS_MAX, Agent, PriceInForce
-from rackgrid.core.grant import Grant
+from rackgrid.core.agent import BIDS_MAX, Agent
 from rackgrid.core.settings import MS_NS
-from rackgrid.identity import BootId, Pair, Round
+from rackgrid.identity import BootId, Pair
 from rackgrid.market.offer import Offer
-from rackgrid.wire.message import Allotment, OfferReport, Price, pair_wire
-from rackgrid_firmware.link import OutputState
-
-NOW = 10**12
-G = TIMING.grant_ns
-END = NOW + G
-LATER = NOW + 10**9
-TOLD = settings()
-LAMP_ON = output("lamp", on=True, since_ns=NOW - 10**9, deadline_ns=LATER)
-
-
-def agent(*changed: OutputState) -> Agent:
-    return Agent(board=board(*changed), capacity_mw=60_000)
-
-
-def priced(held: Agent, price_uc: int) -> Agent:
-    return replace(held, price=PriceInForce(pair(1), 1, price_uc, END, scarce=False))
-
-
-def granted(held: Agent, *loads: str, power_mw: int = 20_000, until_ns: int = END) -> Agent:
-    return replace(held, grant=Grant(pair(1), 1, 1, power_mw, frozenset(loads), until_ns))
-
-
-def price(
-    round_: int = 1, price_uc: int = 250_000, valid_ms: int = 2000, of: Pair | None = None
-) -> Price:
-    return Price(pair_wire(of or pair(1)), Round(round_), price_uc, valid_ms, 0, 0, 0, 0, False, ())
+from rackgrid.wire.message import Allotment, OfferReport
 
 
 def allotment(bid_seq: int, mw: int = 9000, accepted: int = 1, boot: BootId = BOOT) -> Allotment:
