@@ -10,11 +10,8 @@ import contextlib
 import random
 import socket
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable
 
-import pytest
 from tests.rack.bench import PATIENCE_S, Link, S, World, take, until
 
 from rackgrid_firmware.device import Quality
@@ -32,30 +29,6 @@ from rackgrid_firmware.link import (
     decode,
     encode,
 )
-
-
-@pytest.fixture
-def build(tmp_path: Path) -> Iterator[Callable[..., World]]:
-    with contextlib.ExitStack() as stack:
-
-        def make(*options: str, **settings: Any) -> World:
-            world = World(tmp_path, *options, **settings)
-            stack.callback(world.close)
-            return world
-
-        yield make
-
-
-@pytest.fixture
-def link_to() -> Iterator[Callable[..., Link]]:
-    with contextlib.ExitStack() as stack:
-
-        def connect(world: World, **options: Any) -> Link:
-            link = Link(world.socket, **options)
-            stack.callback(link.socket.close)
-            return link
-
-        yield connect
 
 
 def test_second_controller_is_refused_until_the_first_is_gone(
@@ -120,9 +93,9 @@ def test_telemetry_brings_readings_and_decided_commands(
     world.start_firmware()
     link = link_to(world)
     link.send(Hold(1, "fan", time.monotonic_ns() + 4 * S))
-    told = take(link, Telemetry, lambda t: t.readings[0].watts > 9.0 and t.handled == 1)
+    # The meter averages over the switch for a while, and comes to the load's 10 W.
+    told = take(link, Telemetry, lambda t: abs(t.readings[0].watts - 10.0) < 0.5 and t.handled == 1)
     assert [reading.meter for reading in told.readings] == ["m1", "m2"]
-    assert told.readings[0].watts == pytest.approx(10.0, rel=0.05)
     assert told.outputs[0].on
     link.send(MakeSafe(2))
     link.send(Release(3, "fan", urgent=False))

@@ -13,40 +13,14 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from tests.rack.bench import PATIENCE_S, PROFILE, Link, S, World, take, until
 
 from rackgrid_firmware.device import Quality
 from rackgrid_firmware.link import Attached, Hold, Switched, Telemetry
-
-
-@pytest.fixture
-def build(tmp_path: Path) -> Iterator[Callable[..., World]]:
-    with contextlib.ExitStack() as stack:
-
-        def make(*options: str, **settings: Any) -> World:
-            world = World(tmp_path, *options, **settings)
-            stack.callback(world.close)
-            return world
-
-        yield make
-
-
-@pytest.fixture
-def link_to() -> Iterator[Callable[..., Link]]:
-    with contextlib.ExitStack() as stack:
-
-        def connect(world: World, **options: Any) -> Link:
-            link = Link(world.socket, **options)
-            stack.callback(link.socket.close)
-            return link
-
-        yield connect
-
 
 CONTROLLER = """
 import socket, sys, time
