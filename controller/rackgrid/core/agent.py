@@ -60,7 +60,8 @@ class Agent:
 
     Attributes:
         board: the firmware's last word; None while it is not attached.
-        taken: (pair, round) of the last grant taken.
+        broker: whom this node follows, or followed last.
+        taken: (pair, round) of the last grant taken, from whomever: it never goes back.
         refused: loads that the last clearing wanted to serve and could not fit.
         commanded: output → what the firmware was last told.
         judged: load → (is on, why), as last published.
@@ -70,6 +71,7 @@ class Agent:
     bid_seq: int = 0
     bids: tuple[SentBid, ...] = ()
     grant: Grant | None = None
+    broker: Pair = NO_PAIR
     taken: tuple[Pair, int] = (NO_PAIR, 0)
     taken_bid: int = 0
     price: PriceInForce | None = None
@@ -111,7 +113,7 @@ def bid(agent: Agent, settings: NodeSettings, now_ns: int) -> tuple[Agent, Repor
         received_mj=boards.flexible_mj(board),
         holding_mw=holding_mw(agent, now_ns),
         holding_ms=holding_ms(_held_until_ns(agent, board, now_ns), now_ns),
-        round_taken=Round(agent.taken[1]),
+        round_taken=Round(_round_taken(agent)),
         draw_mw=boards.total_mw(board, now_ns, required_only=False),
         required_mw=boards.total_mw(board, now_ns, required_only=True),
         capacity_mw=agent.capacity_mw,
@@ -141,10 +143,10 @@ def attached(agent: Agent, board: Board, settings: NodeSettings, now_ns: int) ->
 def followed(agent: Agent, pair: Pair) -> Agent:
     """Follow another broker: its rounds count anew; a live grant runs on to its own end.
 
-    The caller's fence keeps out brokers below one that was acked, and a grant is taken only from
-    one that was: so no round that was taken is ever forgotten here.
+    What was taken is not forgotten: a node that only heard a COORDINATOR may come back to a lower
+    broker, and a late copy of an earlier round of that one may hold watts that others have by now.
     """
-    return agent if agent.taken[0] == pair else replace(agent, taken=(pair, 0))
+    return agent if agent.broker == pair else replace(agent, broker=pair)
 
 
 def priced(agent: Agent, price: Price, now_ns: int) -> tuple[Agent, list[Action]]:
@@ -355,6 +357,12 @@ def _is_required(agent: Agent, load: LoadSettings) -> bool:
     """The board profile decides what is required; the configuration only while it is not known."""
     spec = agent.board.specs.get(load.output) if agent.board else None
     return spec.required if spec else load.required
+
+
+def _round_taken(agent: Agent) -> int:
+    """The last round taken from the followed broker: another's rounds mean nothing to it."""
+    pair, round_ = agent.taken
+    return round_ if pair == agent.broker else 0
 
 
 def _live_grant(agent: Agent, now_ns: int) -> Grant | None:

@@ -64,10 +64,11 @@ def acknowledge(node: State, now_ns: int) -> None:
     if not isinstance(state, Following) or state.seq == 0 or node.agent.board is None:
         return  # nothing was heard that could be answered, or there is nothing to say
     pair = state.pair
-    if node.fence < pair:
-        node.fence = pair
-        node.out.append(Remember(pair))
+    node.fence = max(node.fence, pair)
     votes = node.may_vote(now_ns)
+    # Not in the quiet time: whoever finds a pair that was kept takes its quiet time for over.
+    if votes and node.kept < pair:
+        _keep(node, pair)
     ack = Ack(pair_wire(pair), state.seq, votes, node.roster.version, node.report(now_ns))
     node.unicast(pair.node, ack)
 
@@ -257,10 +258,15 @@ def _try_win(node: State, state: election.State, now_ns: int) -> bool:
     node.election = Leading(state.pair)
     node.office = broker.taken(state.pair, state.supports, now_ns)
     node.fence = max(node.fence, state.pair)
-    node.out.append(Remember(state.pair))
+    _keep(node, state.pair)
     node.agent = agents.followed(node.agent, state.pair)
     node.ack_due = None
     node.join_ns = None
     node.multicast(Coordinator(pair_wire(state.pair), node.settings.priority))
     node.become("elected", now_ns)
     return True
+
+
+def _keep(node: State, pair: Pair) -> None:
+    node.kept = pair
+    node.out.append(Remember(pair))

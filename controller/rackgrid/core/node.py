@@ -93,6 +93,7 @@ class Node:
             election=election.Listening(listen_ns + jitter.between(0, timing.heartbeat_ns // 2)),
             beacon_ns=now_ns,
             terms_until=settings.terms_until,
+            kept=remembered or NO_PAIR,
         )
         self.state.agent = replace(self.state.agent, capacity_mw=settings.capacity_mw)
 

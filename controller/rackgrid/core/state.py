@@ -39,6 +39,7 @@ class State:
     Attributes:
         fence: the highest pair that this node has acked, in this boot or (remembered) before: it
             acts for no lower one (P5).
+        kept: the pair that a restarted process will find; none while the quiet time lasts.
         quiet_until_ns: until then it neither votes nor takes a grant.
         leave_ns: a node that leaves is gone by then; leave_said_ns: when it says so again.
         judged: what the loads were last judged by; judge_ns: when they are judged again anyway.
@@ -58,6 +59,7 @@ class State:
     election: election.State
     beacon_ns: int
     terms_until: int
+    kept: Pair = NO_PAIR
     term_seen: int = 0
     late_until_ns: int = 0
     peers: Peers = field(default_factory=lambda: NO_PEERS)

@@ -62,7 +62,7 @@ def test_bid_every_startable_load_is_a_step_with_its_inrush() -> None:
 
 def test_bid_reports_what_is_held_drawn_and_offered() -> None:
     held = granted(agent(LAMP_ON), "lamp", power_mw=6000, until_ns=NOW + 3 * MS_NS)
-    held = replace(held, taken=(pair(1), 7), offers=(Offer("sun", 5, 100),))
+    held = replace(held, broker=pair(1), taken=(pair(1), 7), offers=(Offer("sun", 5, 100),))
     said = agents.bid(held, TOLD, NOW)[1]
     assert (said.holding_mw, said.holding_ms, said.round_taken) == (6000, 1000, 7)
     assert (said.draw_mw, said.required_mw) == (11_000, 5000)
@@ -172,8 +172,18 @@ def test_allotted_any_order_never_outlives_its_bid_nor_goes_back(
 def test_followed_new_broker_counts_its_rounds_anew_and_the_grant_runs_on() -> None:
     held = took(following(), 2, 5)
     new = agents.followed(held, pair(2))
-    assert (new.taken, new.grant, new.taken_bid) == ((pair(2), 0), held.grant, 2)
+    assert (new.grant, new.taken_bid) == (held.grant, 2)
     assert agents.followed(new, pair(2)) is new
+    assert [agents.bid(who, TOLD, NOW + 9)[1].round_taken for who in (held, new)] == [5, 0]
+
+
+def test_followed_lower_pair_again_its_earlier_rounds_stay_taken() -> None:
+    """A late copy of round 4 may hold watts that the broker has given away since round 5."""
+    held = took(following(), 2, 5)
+    back = agents.followed(agents.followed(held, pair(3)), pair(1))
+    assert took(back, 2, 4) is back
+    assert agents.bid(back, TOLD, NOW + 9)[1].round_taken == 5
+    assert took(back, 2, 6).taken == (pair(1), 6)
 
 
 def test_followed_lower_pair_after_one_that_was_never_acked_can_be_taken_from() -> None:

@@ -14,6 +14,7 @@ from tests.unit.controller.core.ballot import (
 )
 from tests.unit.controller.core.stage import (
     ME,
+    TIMING,
     Player,
     all_of,
     messages,
@@ -68,6 +69,20 @@ def test_heartbeat_in_the_quiet_time_is_acked_without_a_vote() -> None:
     ack = only(Ack, player.hears(BERT, heartbeat(pair(4, BERT)), unicast=False))
     assert not ack.votes
     assert player.node.state.fence == pair(4, BERT)
+
+
+def test_heartbeat_in_the_quiet_time_is_remembered_only_with_the_first_vote() -> None:
+    """A process that restarts inside its quiet time must find nothing that ends it."""
+    player = Player(settings(expect=2))
+    quiet = player.hears(BERT, heartbeat(pair(4, BERT)), unicast=False)
+    assert only(Ack, quiet).votes is False
+    assert Remember not in map(type, quiet)
+    player.passes(TIMING.quiet_ns)
+    actions = player.hears(BERT, heartbeat(pair(4, BERT), 2), unicast=False)
+    actions += player.passes(H)
+    kinds = [type(a.message) if isinstance(a, Unicast) else type(a) for a in actions]
+    assert kinds.index(Remember) < kinds.index(Ack)
+    assert only(Ack, actions).votes
 
 
 def test_heartbeat_repeated_is_answered_once() -> None:
