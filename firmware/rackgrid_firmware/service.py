@@ -12,9 +12,10 @@ One controller at a time. A connection counts from its `Attach`; until then it w
 Who comes while another is attached is told "busy", unless that one has hung up; a controller that
 started earlier than the newest one seen is told "superseded".
 
-It ends by SIGTERM or SIGINT with every output safe and exit 0; by a fault of a pin, or a bug, with
-every output safe as far as possible and exit 1, for whoever supervises it to drive the pins by
-other means (`rackgrid_firmware.safe`); a profile that cannot be used is exit 78 (EX_CONFIG).
+It ends by SIGTERM, SIGINT or SIGHUP (started by hand, over a connection that breaks) with every
+output safe and exit 0; by a fault of a pin, or a bug, with every output safe as far as possible and
+exit 1, for whoever supervises it to drive the pins by other means (`rackgrid_firmware.safe`); a
+profile that cannot be used is exit 78 (EX_CONFIG).
 """
 
 from __future__ import annotations
@@ -356,7 +357,7 @@ def _open(options: Options, profile: Profile, stack: contextlib.ExitStack) -> Se
         telemetry_ns=options.telemetry_ns,
     )
     stack.callback(service.close)
-    service.stop_on(signal.SIGTERM, signal.SIGINT)
+    service.stop_on(signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
     board.start()
     log(INFO, "ready", board=profile.name, node=options.node, socket=options.socket)
     return service

@@ -78,15 +78,16 @@ def test_dead_man_controller_that_renews_keeps_the_load_on(
     assert off_ns >= deadline_ns
 
 
-def test_sigterm_makes_safe_and_exits_0(
-    build: Callable[..., World], link_to: Callable[..., Link]
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_signal_makes_safe_and_exits_0(
+    build: Callable[..., World], link_to: Callable[..., Link], number: signal.Signals
 ) -> None:
     world = build()
     firmware = world.start_firmware()
     link = link_to(world)
     link.send(Hold(1, "fan", time.monotonic_ns() + 4 * S))
     assert take(link, Switched).state.on
-    firmware.send_signal(signal.SIGTERM)
+    firmware.send_signal(number)
     assert take(link, Switched).state.cause == "safe"
     assert firmware.wait(PATIENCE_S) == 0
     assert world.control.levels("n1") == {17: False, 18: False}, "driven, each at its safe level"

@@ -9,6 +9,7 @@ events are printed as lines.
 from __future__ import annotations
 
 import argparse
+import math
 import signal
 import sys
 from pathlib import Path
@@ -23,17 +24,26 @@ NODES_MAX = 12
 
 
 def _nodes(text: str) -> int:
-    count = int(text)
-    if not 1 <= count <= NODES_MAX:
-        raise argparse.ArgumentTypeError(f"{count} nodes; allowed: 1 to {NODES_MAX}")
-    return count
+    if not text.isdecimal() or not 1 <= int(text) <= NODES_MAX:
+        raise argparse.ArgumentTypeError(f"{text!r}; allowed: 1 to {NODES_MAX}")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0.0 <= seconds < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r}; allowed: 0 (no end) or more")
+    return seconds
 
 
 def add(verbs: Verbs) -> None:
     """Describe the verb."""
     parser = verbs.add_parser("demo", help="run a rack of mock nodes on this machine")
     parser.add_argument("--nodes", type=_nodes, default=5, help=f"how many, 1 to {NODES_MAX}")
-    parser.add_argument("--seconds", type=float, default=0.0, help="end after so long; 0: never")
+    parser.add_argument("--seconds", type=_seconds, default=0.0, help="end after so long; 0: never")
     parser.add_argument("--script", type=Path, help="what happens when (TOML); see the default one")
     parser.add_argument("--seed", type=int, default=1, help="of the mock world's noise")
     parser.add_argument("--json", action="store_true", help="nodes first, then an event per line")
@@ -41,14 +51,15 @@ def add(verbs: Verbs) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the rack until Ctrl-C, SIGTERM, or the end of its time."""
+    """Run the rack until Ctrl-C, SIGTERM, a closed terminal, or the end of its time."""
     from rackgrid.cli.demo.rack import DemoRack
     from rackgrid.cli.demo.script import default_script, load_script
     from rackgrid.cli.demo.stage import Stage
 
     events = load_script(args.script) if args.script else default_script(args.nodes)
-    # Until the stage takes the signals over, either unwinds the rack that is being made.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # Until the stage takes the signals over, each unwinds the rack that is being made.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
     try:
         with DemoRack(args.nodes, args.seed) as rack:
             return Stage(rack, events, args.seconds, _audience(args)).run()

@@ -54,7 +54,7 @@ class Stage:
                 self._stopping = True
                 wake_end.send(b"x")
 
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, stop)
         with waker, wake_end:
             if self._audience == "screen":

@@ -17,10 +17,11 @@ from rackgrid.cli.demo.stage import Stage
 
 
 @pytest.fixture(autouse=True)
-def sigterm() -> Iterator[None]:
-    before = signal.getsignal(signal.SIGTERM)
+def signals() -> Iterator[None]:
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
     yield
-    signal.signal(signal.SIGTERM, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 def parsed(*words: str) -> argparse.Namespace:
@@ -35,7 +36,13 @@ def test_demo_by_default_is_five_nodes_without_an_end() -> None:
 @pytest.mark.parametrize("count", ["0", "13", "-1", "many"])
 def test_demo_number_of_nodes_is_limited(count: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["demo", "--nodes", count]) == 2
-    assert "--nodes" in capsys.readouterr().err
+    assert f"--nodes: '{count}'; allowed: 1 to 12" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("seconds", ["-1", "nan", "inf", "long"])
+def test_demo_length_is_a_time(seconds: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["demo", f"--seconds={seconds}"]) == 2
+    assert f"--seconds: '{seconds}'; allowed:" in capsys.readouterr().err
 
 
 def test_demo_audience_is_a_program_a_person_or_a_pipe(monkeypatch: pytest.MonkeyPatch) -> None:

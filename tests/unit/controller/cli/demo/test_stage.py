@@ -68,7 +68,7 @@ def rack(tmp_path: Path) -> PlayedRack:
 @pytest.fixture(autouse=True)
 def handlers() -> Iterator[None]:
     """The stage takes the signals over; the tests want them back."""
-    before = {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)}
+    before = {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
@@ -153,7 +153,7 @@ def test_stage_in_json_names_the_nodes_first_and_passes_every_event_on(
     assert caught.err == ""
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_stage_without_an_end_ends_by_a_signal(rack: PlayedRack, number: signal.Signals) -> None:
     stage = Answered(rack, [], 0, "json")
     ringing = threading.Timer(0.1, os.kill, (os.getpid(), number))
