@@ -1,11 +1,16 @@
-"""The demo in a terminal: the rack, live."""
+"""The demo in a terminal: the rack, live.
+
+Two pictures of the same: one with a table for nodes and one for loads, and, where that is taller
+than the window, a brief one with a line for each load, which fits five nodes into 80 by 24. What
+happens and where to look further are always seen.
+"""
 
 from __future__ import annotations
 
 from types import TracebackType
 from typing import cast
 
-from rich.console import Group
+from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.panel import Panel
 from rich.progress_bar import ProgressBar
@@ -46,17 +51,21 @@ class Screen:
             state: as `GET /api/state` gives it, or None while nobody answers.
             events: the last lines of what happened.
         """
-        parts: list[object] = []
-        if state is None:
-            parts.append(Text("the nodes are starting ..."))
-        else:
-            parts += [self._headline(state), _feed(state), _nodes(state), _loads(state)]
-        parts.append(Panel("\n".join(events) or "...", title="what happens", title_align="left"))
         first = self._rack.nodes[0]
-        parts.append(Text(f"look further: {first.api}/api/state    end: Ctrl-C", style="dim"))
-        self._live.update(Group(*cast("list[Text]", parts)), refresh=True)
+        foot = Text(f"look further: {first.api}/api/state    end: Ctrl-C", style="dim")
+        happens = Panel("\n".join(events) or "...", title="what happens", title_align="left")
+        console = self._live.console
+        if state is None:
+            picture = Group(Text("the nodes are starting ..."), happens, foot)
+        else:
+            width, height = console.size
+            head = [self._headline(state, width), _feed(state, width)]
+            picture = Group(*head, _nodes(state), _loads(state), happens, foot)
+            if len(console.render_lines(picture)) > height:
+                picture = Group(*head, *_brief(state, events, height - len(head) - 1), foot)
+        self._live.update(picture, refresh=True)
 
-    def _headline(self, state: Line) -> Text:
+    def _headline(self, state: Line, width: int) -> RenderableType:
         price = _record(state, "price")
         value = price.get("value")
         if isinstance(value, float | int):
@@ -67,7 +76,7 @@ class Screen:
         text.append(f"   broker {state.get('broker') or 'none'} (term {state.get('term')})   ")
         style = "bold red" if price.get("scarce") else "bold green"
         text.append(f"price {shown} {price.get('currency')}/kWh ", style=style)
-        text.append(_spark(self._prices), style="cyan")
+        text.append(_spark(self._prices[-max(1, width - len(text)) :]), style="cyan")
         return text
 
 
@@ -78,13 +87,14 @@ def _spark(values: list[float]) -> str:
     return "".join(_BARS[min(7, max(0, int(v / top * 7)))] for v in values)
 
 
-def _feed(state: Line) -> Table:
+def _feed(state: Line, width: int) -> RenderableType:
     feed = _record(state, "feed")
     capacity, drawn = _number(feed, "capacity_w"), _number(feed, "drawn_w")
     floors, granted = _number(feed, "floors_w"), _number(feed, "granted_w")
     table = Table.grid(padding=(0, 1))
-    bar = ProgressBar(total=max(capacity, 1.0), completed=min(drawn, capacity), width=50)
     figures = f"{drawn:.1f} of {capacity:.1f} W   floors {floors:.1f}   counted {granted:.1f}"
+    room = max(1, min(50, width - len(f"feed    {figures}")))
+    bar = ProgressBar(total=max(capacity, 1.0), completed=min(drawn, capacity), width=room)
     table.add_row("feed", bar, figures)
     return table
 
@@ -113,16 +123,39 @@ def _loads(state: Line) -> Table:
         table.add_column(column, justify="right" if column in ("W", "worth") else "left")
     for load in _records(state, "loads"):
         worth = load.get("worth")
-        is_on = load.get("on") is True
         table.add_row(
             str(load.get("node")),
             str(load.get("name")),
-            Text("on", style="green") if is_on else Text("off", style="dim"),
+            _switch(load),
             f"{_number(load, 'watts'):.1f}",
             f"{worth:.2f}" if isinstance(worth, float | int) else "-",
             str(load.get("reason")),
         )
     return table
+
+
+def _brief(state: Line, events: list[str], height: int) -> list[RenderableType]:
+    """Draw the loads, a line each, and what happened, in so many lines."""
+    loads = _records(state, "loads")
+    happened = events[-max(1, height - 1 - len(loads)) :]
+    room = max(1, height - 1 - len(happened))
+    if len(loads) > room:
+        happened = [f"... {len(loads) - room + 1} more loads: make the window taller", *happened]
+        loads = loads[: room - 1]
+    table = Table(box=None, pad_edge=False, expand=True)
+    for column in ("node", "load", "", "W"):
+        justify = "right" if column == "W" else "left"
+        table.add_column(column, justify=justify, no_wrap=True, max_width=16)
+    table.add_column("why", no_wrap=True, ratio=1)  # it alone gives way
+    for load in loads:
+        star = "★ " if load.get("node") == state.get("broker") else "  "
+        cells = (Text(star + str(load.get("node"))), Text(str(load.get("name"))), _switch(load))
+        table.add_row(*cells, f"{_number(load, 'watts'):.1f}", Text(str(load.get("reason"))))
+    return [table, *(Text(line, no_wrap=True, overflow="ellipsis") for line in happened)]
+
+
+def _switch(load: Line) -> Text:
+    return Text("on", style="green") if load.get("on") is True else Text("off", style="dim")
 
 
 def _record(line: Line, key: str) -> Line:

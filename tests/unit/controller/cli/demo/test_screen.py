@@ -57,6 +57,30 @@ def test_screen_shows_broker_price_feed_nodes_loads_reasons_and_where_to_look(
         assert part in shown, part
 
 
+@pytest.mark.parametrize("nodes", [5, 7])
+def test_screen_too_small_for_the_tables_still_shows_what_matters(
+    theatre: Theatre, nodes: int
+) -> None:
+    console = Console(file=theatre.out, width=80, height=24, force_terminal=True, color_system=None)
+    theatre.screen._live.console = console
+    state = rack_state(VIEW)
+    reason = "worth 0.270 at price 0.420, but does not fit under the capacity of the feed"
+    state["loads"] = [
+        {"node": f"pi-{1 + n // 3}", "name": f"load-{n}", "on": n % 2 == 0, "reason": reason}
+        for n in range(3 * nodes)
+    ]
+    with theatre.screen:
+        theatre.screen.show(state, [f"{n:6.1f} s  event {n}" for n in range(6)])
+        drawn = theatre.screen._live.renderable
+        lines = ["".join(s.text for s in line) for line in console.render_lines(drawn)]
+    assert len(lines) <= 24
+    assert all("..." not in line or "more loads" in line for line in lines)
+    shown = "\n".join(lines)
+    parts = ["broker pi-2 (term 7)", "20.5 of 60.0 W", "★ pi-2", "event 5", "Ctrl-C"]
+    for part in [*parts, "load-14" if nodes == 5 else "3 more loads"]:
+        assert part in shown, part
+
+
 def test_screen_before_anybody_answers_says_that_the_nodes_start(theatre: Theatre) -> None:
     assert "the nodes are starting" in theatre.shown(None)
 
