@@ -1,7 +1,9 @@
 """`rackgrid leave`: take this node out of the rack on purpose.
 
 The node brings its flexible loads down, makes its outputs safe, and tells the others, so that its
-floor is free for them; a node that merely vanishes keeps its floor, since it may be drawing.
+floor is free for them; a node that merely vanishes keeps its floor, since it may be drawing. What it
+still draws after that (its electronics, its required loads) is nobody's floor any more: either it is
+unplugged, or the feed's `reserve_w` covers it.
 """
 
 from __future__ import annotations
@@ -31,5 +33,8 @@ def run(args: argparse.Namespace) -> int:
     except UnreachableError as error:
         say(f"rackgrid: {error}")
         return Exit.UNREACHABLE
-    say("the node is leaving the rack: its flexible loads go off, then its floor is released")
+    say(
+        "the node is leaving the rack: its flexible loads go off, then its floor is released.\n"
+        "Required loads stay on: unplug them, or see that reserve_w in [feed] covers them"
+    )
     return Exit.OK

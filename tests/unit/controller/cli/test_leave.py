@@ -14,6 +14,7 @@ def test_leave_asks_the_daemon_once_and_says_what_happens(
     assert daemon.asked == ["POST /api/leave"]
     assert out == ""
     assert "leaving the rack" in err
+    assert "Required loads stay on" in err
 
 
 def test_leave_that_is_refused_fails_with_the_reason(capsys: pytest.CaptureFixture[str]) -> None:
