@@ -1,9 +1,9 @@
 """`rackgrid leave`: take this node out of the rack on purpose.
 
 The node brings its flexible loads down, makes its outputs safe, and tells the others, so that its
-floor is free for them; a node that merely vanishes keeps its floor, since it may be drawing. What it
-still draws after that (its electronics, its required loads) is nobody's floor any more: either it is
-unplugged, or the feed's `reserve_w` covers it.
+floor is free for them; a node that merely vanishes keeps its floor, since it may be drawing. What
+it still draws after that (its electronics, its required loads) is on nobody's floor any more:
+either it is unplugged, or the feed's `reserve_w` covers it.
 """
 
 from __future__ import annotations
