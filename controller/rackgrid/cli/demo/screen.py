@@ -143,9 +143,9 @@ def _brief(state: Line, events: list[str], height: int) -> list[RenderableType]:
         happened = [f"... {len(loads) - room + 1} more loads: make the window taller", *happened]
         loads = loads[: room - 1]
     table = Table(box=None, pad_edge=False, expand=True)
-    for column in ("node", "load", "", "W"):
-        justify = "right" if column == "W" else "left"
-        table.add_column(column, justify=justify, no_wrap=True, max_width=16)
+    for column in ("node", "load", ""):
+        table.add_column(column, no_wrap=True, max_width=16)
+    table.add_column("W", justify="right", no_wrap=True)
     table.add_column("why", no_wrap=True, ratio=1)  # it alone gives way
     for load in loads:
         star = "★ " if load.get("node") == state.get("broker") else "  "
