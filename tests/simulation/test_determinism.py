@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from tests.simulation.rack import broker, rack, seconds
+from tests.simulation.rack import broker
 
 from rackgrid.simulation.network import Network
+from rackgrid.simulation.recipe import rack, seconds
 from rackgrid.simulation.world import World
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from tests.simulation.rack import broker, on, rack, seconds, settled, switches
+from tests.simulation.rack import broker, on, settled, switches
 
 from rackgrid.simulation.network import Network
+from rackgrid.simulation.recipe import rack, seconds
 from rackgrid.simulation.world import World
 
 

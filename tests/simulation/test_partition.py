@@ -5,9 +5,10 @@ from __future__ import annotations
 from itertools import combinations
 
 import pytest
-from tests.simulation.rack import broker, on, seconds, settled, switches
+from tests.simulation.rack import broker, on, settled, switches
 
 from rackgrid.identity import NodeId
+from rackgrid.simulation.recipe import seconds
 from rackgrid.simulation.world import World
 
 FIVE = [NodeId(n) for n in range(101, 106)]

@@ -5,23 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from tests.simulation.rack import (
-    FLOOR_W,
-    GRID_UC,
-    WATT,
-    broker,
-    on,
-    rack,
-    seat,
-    seconds,
-    settled,
-    switches,
-)
+from tests.simulation.rack import broker, on, settled, switches
 
 from rackgrid.core.event import CapacityChanged, LeaveRequested, OffersChanged, StopRequested
 from rackgrid.core.settings import SECOND_NS, Timing
 from rackgrid.identity import NodeId
 from rackgrid.market.offer import Offer
+from rackgrid.simulation.recipe import FLOOR_W, GRID_UC, WATT, rack, seat, seconds
 from rackgrid.simulation.seat import Seat
 from rackgrid.simulation.world import World
 

@@ -26,6 +26,7 @@ VERBS = {
     "key": "make a group key",
     "leave": "take this node out of the rack",
     "run": "run this node's daemon",
+    "sim": "run simulated racks under faults and check the promises",
     "status": "show the rack as this node sees it",
 }
 

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 
 from rackgrid.identity import NodeId
 
+JITTER_NS = 200_000
+"""On a quiet day."""
+
 
 @dataclass(slots=True)
 class Network:
@@ -17,20 +20,23 @@ class Network:
         duplicates: fraction of deliveries that arrive twice.
         delay_ns: least delay; jitter_ns: mean of the exponential part on top.
         cut: ordered pairs (from, to) between which nothing passes.
+        slow: what a sender's datagrams take on top, ns.
     """
 
     loss: float = 0.0
     duplicates: float = 0.0
     delay_ns: int = 300_000
-    jitter_ns: int = 200_000
+    jitter_ns: int = JITTER_NS
     cut: set[tuple[NodeId, NodeId]] = field(default_factory=set[tuple[NodeId, NodeId]])
+    slow: dict[NodeId, int] = field(default_factory=dict[NodeId, int])
 
     def arrivals(self, chance: random.Random, sender: NodeId, to: NodeId) -> list[int]:
         """After how long a datagram arrives, ns: no entry if it is lost, two if it is doubled."""
         if (sender, to) in self.cut or chance.random() < self.loss:
             return []
         copies = 2 if chance.random() < self.duplicates else 1
-        return [self.delay_ns + int(chance.expovariate(1) * self.jitter_ns) for _ in range(copies)]
+        least_ns = self.delay_ns + self.slow.get(sender, 0)
+        return [least_ns + int(chance.expovariate(1) * self.jitter_ns) for _ in range(copies)]
 
     def isolate(self, nodes: set[NodeId], rest: set[NodeId]) -> None:
         """Cut two sets from each other, both ways."""
@@ -40,3 +46,10 @@ class Network:
     def heal(self) -> None:
         """Let everything pass again."""
         self.cut.clear()
+
+    def calm(self) -> None:
+        """Let everything pass, once and soon."""
+        self.heal()
+        self.slow.clear()
+        self.loss = self.duplicates = 0.0
+        self.jitter_ns = JITTER_NS

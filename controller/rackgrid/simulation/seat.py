@@ -22,6 +22,7 @@ class Seat:
         clock_ppm: error of its clock's rate, parts per million; clock_start_ns: what it showed when
             the world began.
         life: counts the controller's lives: a dead one's timers are not its heir's.
+        power: counts the power-ups: what was on its way to the firmware before is lost.
         remembered: the pair kept in memory that survives the process.
         term: the last that it stood for.
         terms_until: the durable reservation of terms.
@@ -35,6 +36,7 @@ class Seat:
     clock_start_ns: int = 0
     node: Node | None = None
     life: int = 0
+    power: int = 0
     wake_ns: int = -1
     firmware_due_ns: int = -1
     remembered: Pair | None = None
@@ -44,6 +46,12 @@ class Seat:
     def local_ns(self, true_ns: int) -> int:
         """What this seat's clock shows."""
         return self.clock_start_ns + true_ns + true_ns * self.clock_ppm // MILLION
+
+    def reclock(self, true_ns: int, ppm: int, local_ns: int) -> None:
+        """Let the clock show `local_ns` now, and run at another rate from now on."""
+        self.clock_ppm = ppm
+        self.clock_start_ns = 0
+        self.clock_start_ns = local_ns - self.local_ns(true_ns)
 
     def true_ns(self, local_ns: int) -> int:
         """When this seat's clock shows at least `local_ns`."""

@@ -9,7 +9,7 @@ broken, everything is added up anew before anybody is accused.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rackgrid.core import agent as agents
 from rackgrid.core.incumbent import has_authority
@@ -80,7 +80,12 @@ class Truth:
 
 def _sums(seat: Seat, now_ns: int) -> _Sums:
     local_ns, firmware = seat.local_ns(now_ns), seat.firmware
-    holding_mw = agents.holding_mw(seat.node.state.agent, local_ns) if seat.node else 0
+    holding_mw = 0
+    if seat.node:
+        agent = seat.node.state.agent
+        # Whoever leaves has given its grant up: it starts nothing under it any more.
+        agent = replace(agent, grant=None) if agent.leaving else agent
+        holding_mw = agents.holding_mw(agent, local_ns)
     return _Sums(
         draw_mw=firmware.total_mw(local_ns),
         held_mw=firmware.floor_mw + max(holding_mw, firmware.flexible_worst_mw(local_ns)),

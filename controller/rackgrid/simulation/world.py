@@ -29,6 +29,7 @@ from rackgrid.core.action import (
     RoleChanged,
     Unicast,
 )
+from rackgrid.core.agent import Agent
 from rackgrid.core.event import (
     DatagramReceived,
     Event,
@@ -53,6 +54,10 @@ LINK_NS = 200_000
 TELEMETRY_NS = 100_000_000
 
 
+Witness = Callable[[Seat, Event, Agent, list[Action]], None]
+"""Is told what a seat heard, what its agent was before, and what it did."""
+
+
 class World:
     """The rack, its network and its clock."""
 
@@ -64,6 +69,7 @@ class World:
         self.checker = Checker(capacity_mw)
         self.seats: dict[NodeId, Seat] = {}
         self.truth = Truth(self.checker)
+        self.witness: Witness | None = None
         self._heap: list[tuple[int, int, Callable[[], None]]] = []
         self._order = itertools.count()
 
@@ -103,12 +109,27 @@ class World:
         self._say(seat, "is killed")
         self._end(seat)
 
-    def power_cycle(self, seat: Seat) -> None:
-        """Pull a Pi's plug and put it in again: outputs fall, and nothing in memory survives."""
+    def power_cycle(self, seat: Seat, clock_ns: int | None = None) -> None:
+        """Pull a Pi's plug and put it in again: outputs fall, and nothing in memory survives.
+
+        Args:
+            clock_ns: what its clock shows from now on; None lets it run on.
+        """
         self.kill(seat)
         seat.remembered = None
+        seat.power += 1
+        if clock_ns is not None:
+            seat.reclock(self.now_ns, seat.clock_ppm, clock_ns)
         seat.firmware.cut(seat.local_ns(self.now_ns))
+        seat.firmware_due_ns = -1
         self.boot(seat)
+
+    def change_rate(self, seat: Seat, ppm: int) -> None:
+        """Let a clock run faster or slower from now on; its timers follow."""
+        seat.reclock(self.now_ns, ppm, seat.local_ns(self.now_ns))
+        seat.wake_ns = seat.firmware_due_ns = -1
+        self._arm(seat)
+        self._firmware_says(seat, [])
 
     def tell(self, seat: Seat, event: Event) -> None:
         """Let something happen to a seat's controller, if it runs; the event has its local time."""
@@ -123,6 +144,8 @@ class World:
             or after.board is not before.board
         ):
             self.truth.touched(seat)
+        if self.witness is not None:
+            self.witness(seat, event, before, actions)
         self._perform(seat, actions)
         self._arm(seat)
 
@@ -169,7 +192,7 @@ class World:
                 case Unicast():
                     self._send(seat, [action.to], action.message, unicast=True)
                 case Instruct():
-                    self.at(self.now_ns + LINK_NS, partial(self._command, seat, action.command))
+                    self.at(self.now_ns + LINK_NS, self._carried(seat, action.command))
                 case ReserveTerms():
                     seat.terms_until = max(seat.terms_until, action.until)
                 case Remember():
@@ -223,7 +246,12 @@ class World:
             now_ns = seat.local_ns(self.now_ns)
             self.tell(seat, DatagramReceived(now_ns, sender, boot, unicast, message))
 
-    def _command(self, seat: Seat, command: Command) -> None:
+    def _carried(self, seat: Seat, command: Command) -> Callable[[], None]:
+        return partial(self._command, seat, seat.power, command)
+
+    def _command(self, seat: Seat, power: int, command: Command) -> None:
+        if seat.power != power:
+            return  # it was on its way when the plug was pulled
         self._firmware_says(seat, seat.firmware.command(command, seat.local_ns(self.now_ns)))
 
     def _firmware_says(self, seat: Seat, reports: list[FirmwareReport]) -> None:

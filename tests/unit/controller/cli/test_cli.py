@@ -43,7 +43,7 @@ def test_unknown_verb_is_told_what_was_meant(
 
 def test_unknown_verb_unlike_any_lists_them_all(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["zzz"]) == Exit.USAGE
-    assert "config, demo, key, leave, run, status" in capsys.readouterr().err
+    assert "config, demo, key, leave, run, sim, status" in capsys.readouterr().err
 
 
 def test_unknown_option_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
@@ -51,7 +51,7 @@ def test_unknown_option_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> 
     assert "--jsn" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("verb", ["config", "key", "leave", "status"])
+@pytest.mark.parametrize("verb", ["config", "key", "leave", "sim", "status"])
 def test_verb_explains_itself(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([verb, "--help"]) == Exit.OK
     assert f"rackgrid {verb}" in capsys.readouterr().out

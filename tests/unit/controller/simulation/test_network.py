@@ -44,3 +44,18 @@ def test_isolate_cuts_both_ways_and_nothing_inside_and_heal_mends_it() -> None:
     assert network.cut == {(A, B), (B, A), (A, C), (C, A)}
     network.heal()
     assert network.cut == set()
+
+
+def test_calm_ends_every_fault_of_the_network() -> None:
+    network = Network(loss=0.5, duplicates=0.5, jitter_ns=9, slow={NodeId(1): 5})
+    network.isolate({NodeId(1)}, {NodeId(2)})
+    network.calm()
+    assert network == Network()
+
+
+def test_slow_sender_is_late_and_others_are_not() -> None:
+    network = Network(jitter_ns=0, slow={NodeId(1): 5_000_000})
+    chance = random.Random(1)
+    late = network.arrivals(chance, NodeId(1), NodeId(2))
+    soon = network.arrivals(chance, NodeId(2), NodeId(1))
+    assert late == [soon[0] + 5_000_000]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.simulation.rack import seat
 
+from rackgrid.simulation.recipe import seat
 from rackgrid.simulation.seat import Seat
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from tests.simulation.rack import rack, seat, seconds
 
 from rackgrid.core.grant import Grant
 from rackgrid.core.settings import SECOND_NS
 from rackgrid.identity import NO_PAIR
 from rackgrid.simulation.checker import Checker
+from rackgrid.simulation.recipe import rack, seat, seconds
 from rackgrid.simulation.seat import Seat
 from rackgrid.simulation.truth import Truth
 from rackgrid.simulation.world import World

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from tests.simulation.rack import broker, rack, seat, seconds
+from tests.simulation.rack import broker
 
 from rackgrid.core.action import Multicast, Noted, ReserveTerms
 from rackgrid.core.event import StopRequested, TimePassed
 from rackgrid.core.node import Node
 from rackgrid.identity import BootId, NodeId, Pair, Term
 from rackgrid.simulation.network import Network
+from rackgrid.simulation.recipe import rack, seat, seconds
 from rackgrid.simulation.seat import Seat
 from rackgrid.simulation.world import World
 from rackgrid.wire.message import Election, pair_wire
