@@ -89,7 +89,7 @@ class DwellFile:
                 return None
             outputs = cast("dict[str, list[int]]", found["outputs"])
             return {str(name): (bool(on), int(since)) for name, (on, since) in outputs.items()}
-        except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        except (OSError, ArithmeticError, ValueError, TypeError, KeyError, AttributeError):
             # Whatever it is, it is no memory of ours: as after a kernel boot.
             return None
 

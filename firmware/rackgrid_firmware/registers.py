@@ -230,11 +230,6 @@ def is_converted(word: int) -> bool:
     return bool(word & _CNVR)
 
 
-def is_overflowed(word: int) -> bool:
-    """Whether the chip's own current or power does not fit (p. 23); volts are right even so."""
-    return bool(word & _OVF)
-
-
 @dataclass(frozen=True, slots=True)
 class Sample:
     """One conversion, in physical units.

@@ -325,8 +325,6 @@ def _steps(agent: Agent, settings: NodeSettings, now_ns: int) -> list[tuple[str,
             continue
         if _is_unavailable(agent, load):
             continue
-        if not state.on and now_ns < state.may_switch_ns:
-            continue  # inside its min-off it may not start, so it does not bid
         spec = board.specs[load.output]
         step = step_for(
             worth_uc=load.worth_uc,
@@ -337,6 +335,7 @@ def _steps(agent: Agent, settings: NodeSettings, now_ns: int) -> list[tuple[str,
             settled=boards.is_settled(board, load.output, now_ns),
             price_cap_uc=settings.price_cap_uc,
             min_on_left=state.on and now_ns < state.may_switch_ns,
+            min_off_left=not state.on and now_ns < state.may_switch_ns,
         )
         if step is not None:
             steps.append((load.name, step))

@@ -82,11 +82,16 @@ def acked(node: State, sender: NodeId, boot: BootId, message: Ack, now_ns: int) 
     lapsed(node, now_ns)
 
 
-def joined(node: State, sender: NodeId, message: Join, now_ns: int) -> None:
+def joined(node: State, sender: NodeId, boot: BootId, message: Join, now_ns: int) -> None:
     """Admit a node, or say why not (P1)."""
     office = node.office
     if office is None:
         return
+    line, account = node.roster.line(sender), office.book.accounts.get(sender)
+    if line is not None and (account is None or account.boot != boot):
+        # A late word of a dead boot must not lower a floor that the running one may draw; the
+        # running one asks again, and has acked by then.
+        message = replace(message, floor_mw=max(message.floor_mw, line.floor_mw))
     pair = pair_wire(office.pair)
     if node.is_formed and not has_authority(node, now_ns):
         # A broker that may itself be on its way out must not promise anybody a floor. (A first
@@ -117,7 +122,7 @@ def joined(node: State, sender: NodeId, message: Join, now_ns: int) -> None:
 
 
 def left(node: State, sender: NodeId, boot: BootId, now_ns: int) -> None:
-    """Release the floor of a node that says that it is off; not if a later boot of it is here.
+    """Release the floor of a node that says that it is off: the boot that acks here, no other.
 
     Only with authority, like every change: else two brokers would have two rosters. The node says
     it again until it is heard.
@@ -126,7 +131,7 @@ def left(node: State, sender: NodeId, boot: BootId, now_ns: int) -> None:
     if office is None or node.roster.line(sender) is None or not has_authority(node, now_ns):
         return
     account = office.book.accounts.get(sender)
-    if account is not None and account.boot != boot:
+    if account is None or account.boot != boot:
         return
     node.adopt(node.roster.without(sender))
     accounts = {n: a for n, a in office.book.accounts.items() if n != sender}

@@ -225,7 +225,7 @@ class Node:
                 if not candidate.is_stale(node, message.pair.pair(), sender):
                     incumbent.apply(node, message, now_ns)
             case Join():
-                incumbent.joined(node, sender, message, now_ns)
+                incumbent.joined(node, sender, event.boot, message, now_ns)
             case JoinReply():
                 member.join_replied(node, message)
             case RosterUpdate():

@@ -168,8 +168,12 @@ class State:
             and self.leave_ns is None
             and self.majority(now_ns) is not None
             and self.roster.version >= newest
-            and (not self.is_formed or self.roster.line(self.me) is not None)
+            and (self.roster.line(self.me) is not None or self._may_found())
         )
+
+    def _may_found(self) -> bool:
+        """Whether a node without a line of its own may lead: a rack in the making, with room."""
+        return not self.is_formed and len(self.roster.lines) < NODES_MAX
 
     # --- what it says ----------------------------------------------------------------------------
 

@@ -180,6 +180,7 @@ def test_dwell_of_another_boot_says_nothing(dwell: DwellFile, tmp_path: Path) ->
         '{"boot_id": "boot-a", "outputs": 5}',
         '{"boot_id": "boot-a", "outputs": {"fan": [true]}}',
         '{"boot_id": "boot-a", "outputs": {"fan": [true, "x"]}}',
+        '{"boot_id": "boot-a", "outputs": {"fan": [true, Infinity]}}',
     ],
 )
 def test_dwell_file_that_is_not_ours_says_nothing(

@@ -131,15 +131,14 @@ def test_swapped_exchanges_the_bytes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("word", "raw", "converted", "overflowed"),
-    [(0x1F40 << 3, 8000, False, False), (0x5DC2, 3000, True, False), (0x0001, 0, False, True)],
+    ("word", "raw", "converted"),
+    [(0x1F40 << 3, 8000, False), (0x5DC2, 3000, True), (0x0001, 0, False)],
 )
-def test_bus_word_holds_volts_and_both_flags(
-    word: int, raw: int, converted: bool, overflowed: bool
+def test_bus_word_holds_volts_and_whether_it_is_converted(
+    word: int, raw: int, converted: bool
 ) -> None:
     assert registers.bus_raw(word) == raw
     assert registers.is_converted(word) is converted
-    assert registers.is_overflowed(word) is overflowed
 
 
 def test_scale_turns_raw_readings_into_volts_and_calibrated_amps() -> None:

@@ -212,9 +212,9 @@ def test_joined_is_answered_and_everybody_hears_the_roster() -> None:
 
 def test_joined_again_only_the_asker_hears_the_roster() -> None:
     player = formed()
-    version = player.node.state.roster.version
+    before = player.node.state.roster
     assert join(player, ANNA).admitted
-    assert player.node.state.roster.version == version
+    assert player.node.state.roster == before
 
 
 def test_joined_formed_rack_without_authority_promises_no_floor() -> None:
@@ -254,8 +254,7 @@ def test_joined_floor_that_waits_for_room_clears_soon() -> None:
 
 def test_joined_asked_of_a_node_that_does_not_lead_is_silent() -> None:
     player = Player(settings(expect=2))
-    asked = Join(1, "x", 0, 1, PROTOCOL_VERSION)
-    assert all_of(JoinReply, player.hears(ANNA, asked)) == []
+    assert all_of(JoinReply, player.hears(ANNA, Join(1, "x", 0, 1, PROTOCOL_VERSION))) == []
 
 
 def test_left_releases_floor_vote_and_watts() -> None:
@@ -266,11 +265,16 @@ def test_left_releases_floor_vote_and_watts() -> None:
     assert BERT not in player.node.state.office.book.accounts
 
 
-def test_left_said_by_a_dead_boot_releases_nothing() -> None:
+def test_word_of_a_dead_boot_releases_and_lowers_nothing() -> None:
     player = formed()
     ack(player, BERT, report(1), boot=999)
+    before = player.node.state.roster.line(NodeId(BERT))
     player.hears(BERT, Leave(5000), boot=BERT * 10, unicast=False)
-    assert player.node.state.roster.line(NodeId(BERT)) is not None
+    lower = Join(1, f"n{BERT}", 0, 4000, PROTOCOL_VERSION)
+    player.hears(BERT, lower, boot=BERT * 10)
+    assert player.node.state.roster.line(NodeId(BERT)) == before
+    player.hears(BERT, lower, boot=999)
+    assert player.node.state.roster.floors_mw == 14_000
 
 
 def test_left_without_authority_waits_to_be_said_again() -> None:
@@ -281,12 +285,10 @@ def test_left_without_authority_waits_to_be_said_again() -> None:
 
 
 def test_left_of_a_stranger_or_heard_by_a_member_is_nothing() -> None:
-    player = formed()
-    version = player.node.state.roster.version
-    player.hears(CARL, Leave(5000), unicast=False)
-    assert player.node.state.roster.version == version
-    member = Player(settings())
-    assert member.hears(CARL, Leave(1), unicast=False) == []
+    for player in (formed(), Player(settings())):
+        before = player.node.state.roster
+        player.hears(CARL, Leave(5000), unicast=False)
+        assert player.node.state.roster == before
 
 
 # --- rounds ----------------------------------------------------------------------------------
