@@ -81,7 +81,7 @@ def join(player: Player, who: int, floor_mw: int = 5000) -> JoinReply:
 
 
 def formed(told: NodeSettings | None = None) -> Player:
-    """The same, with Anna and Bert admitted, voting, and heard: authority is complete."""
+    """The same, with Anna and Bert admitted, voting and heard."""
     player = elected(told)
     for who in (ANNA, BERT):
         assert join(player, who).admitted
@@ -102,9 +102,6 @@ def keep(player: Player, span_ns: int, *who: int) -> None:
                 return
             said = report(seq[one] + player.now_ns // H % 10**6, steps=WANTS.steps)
             ack(player, one, said)
-
-
-# --- taking office ---------------------------------------------------------------------------
 
 
 def test_elected_first_breath_says_heartbeat_roster_and_a_price_from_the_votes() -> None:
@@ -205,9 +202,9 @@ def test_vote_is_given_after_the_first_ack_with_the_roster_of_the_day() -> None:
 
 def test_joined_is_answered_and_everybody_hears_the_roster() -> None:
     player = elected()
-    before = len(player.said)
+    said = len(player.said)
     assert join(player, ANNA).admitted
-    assert [x.node for x in only(RosterUpdate, player.said[before:]).lines] == [ANNA, ME]
+    assert [x.node for x in only(RosterUpdate, player.said[said:]).lines] == [ANNA, ME]
 
 
 def test_joined_again_only_the_asker_hears_the_roster() -> None:
@@ -268,13 +265,12 @@ def test_left_releases_floor_vote_and_watts() -> None:
 def test_word_of_a_dead_boot_releases_and_lowers_nothing() -> None:
     player = formed()
     ack(player, BERT, report(1), boot=999)
-    before = player.node.state.roster.line(NodeId(BERT))
+    before, lower = player.node.state.roster, Join(1, f"n{BERT}", 0, 4000, PROTOCOL_VERSION)
     player.hears(BERT, Leave(5000), boot=BERT * 10, unicast=False)
-    lower = Join(1, f"n{BERT}", 0, 4000, PROTOCOL_VERSION)
     player.hears(BERT, lower, boot=BERT * 10)
-    assert player.node.state.roster.line(NodeId(BERT)) == before
+    assert player.node.state.roster == before
     player.hears(BERT, lower, boot=999)
-    assert player.node.state.roster.floors_mw == 14_000
+    assert player.node.state.roster.floors_mw == before.floors_mw - 1000
 
 
 def test_left_without_authority_waits_to_be_said_again() -> None:
