@@ -156,7 +156,8 @@ def cleared(
     said = _with_supports(live, office, roster, now_ns, timing)
     usable_mw = capacity_mw(office, settings) - settings.reserve_mw
     offers = _offers(said)
-    supply_mw = min(usable_mw, sum(offer.power_mw for offer in offers))
+    offered_mw = sum(offer.power_mw for offer in offers)
+    supply_mw = min(usable_mw, offered_mw - settings.reserve_mw)
     clearing = clear(
         [_bid(account) for account in said],
         offers,
