@@ -106,14 +106,14 @@ def settled(
     """Open the book when the waits are over, or when every rostered node has acked this term.
 
     Args:
-        is_formed: the roster has once had all the nodes that the operator expects; before that,
-            it says nothing about who else there is.
+        is_formed: the roster has once had all the nodes that the operator expects. Before that it
+            says nothing about who else draws from the feed, and no wait makes up for it: a node
+            that died before it was admitted leaves a floor behind that nobody counts.
     """
     opens = opens_ns(book, timing)
-    if book.opened or opens is None:
+    if book.opened or opens is None or not is_formed:
         return book
-    all_acked = is_formed and nodes <= book.accounts.keys()
-    return replace(book, opened=now_ns >= opens or all_acked)
+    return replace(book, opened=now_ns >= opens or nodes <= book.accounts.keys())
 
 
 def limit_mw(book: Book, node: NodeId, timing: Timing) -> int | None:

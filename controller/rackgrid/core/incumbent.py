@@ -12,7 +12,7 @@ from rackgrid.core.broker import Office
 from rackgrid.core.election import Listening
 from rackgrid.core.grant import Account
 from rackgrid.core.roster import Roster
-from rackgrid.core.settings import MS_NS
+from rackgrid.core.settings import MS_NS, SECOND_NS
 from rackgrid.core.state import State
 from rackgrid.identity import BootId, NodeId, Rank
 from rackgrid.wire.message import (
@@ -25,6 +25,9 @@ from rackgrid.wire.message import (
     RosterLine,
     pair_wire,
 )
+
+INCOMPLETE_NS = 5 * SECOND_NS
+"""So long after taking office a rack that is still forming is worth a word."""
 
 
 def has_authority(node: State, now_ns: int) -> bool:
@@ -246,6 +249,12 @@ def _clear(node: State, office: Office, now_ns: int) -> None:
     node.out.append(PriceSent(office.pair, first.round, first.price_uc, valid_ns))
     for price in prices:
         apply(node, price, now_ns)
+    if not node.is_formed and now_ns > office.since_ns + INCOMPLETE_NS:
+        node.note(
+            f"the rack is not complete: {node.roster.votes} of {node.settings.expect} expected"
+            " nodes are here; until all have come once, only required loads run"
+            " (lower `expect` if it is wrong)"
+        )
     if first.floors_mw > first.capacity_mw:
         node.note(
             f"overcommitted: floors of {first.floors_mw / 1000:.1f} W"

@@ -97,6 +97,8 @@ def test_settled_every_rostered_node_acked_opens_at_once() -> None:
 def test_settled_roster_never_complete_says_nothing_about_who_else_there_is() -> None:
     held = closed((ANNA, 0, 0))
     assert not book.settled(held, frozenset({ANNA}), NOW, TIMING, is_formed=False).opened
+    late_ns = NOW + 100 * (T_END + G_END)
+    assert not book.settled(held, frozenset({ANNA}), late_ns, TIMING, is_formed=False).opened
 
 
 def test_settled_open_book_stays_open() -> None:
