@@ -232,7 +232,18 @@ def _beat(node: State, office: Office, now_ns: int) -> None:
         begin(node)
 
 
+def _enfranchise_self(node: State, office: Office, now_ns: int) -> None:
+    """Give the broker its own vote, if it was elected before it got one: it acks to nobody."""
+    line = node.roster.line(node.me)
+    if line is None or line.votes or not node.may_vote(now_ns):
+        return
+    if has_authority(node, now_ns):
+        node.adopt(admission.enfranchised(node.roster, node.me))
+        node.multicast(node.roster.update(office.pair))
+
+
 def _clear(node: State, office: Office, now_ns: int) -> None:
+    _enfranchise_self(node, office, now_ns)
     node.urgent = False
     report = node.report(now_ns)
     office = broker.own_report(office, node.me, node.boot, report, now_ns, node.timing)
