@@ -17,6 +17,12 @@ NodeId = NewType("NodeId", int)
 BootId = NewType("BootId", int)
 """64 random bits that a controller draws when it starts."""
 
+RackId = NewType("RackId", int)
+"""64 random bits that a rack draws when it is founded."""
+
+NO_RACK = RackId(0)
+"""Of a node that belongs to no rack (yet)."""
+
 Term = NewType("Term", int)
 Round = NewType("Round", int)
 
@@ -35,6 +41,21 @@ class Pair:
 
 NO_PAIR = Pair(Term(0), NodeId(0), BootId(0))
 """Lower than every real pair: no broker has been followed yet."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Stamp:
+    """Which roster: the broker that announced it, and its version. Stamps are ordered."""
+
+    pair: Pair
+    version: int
+
+    def __str__(self) -> str:
+        return f"version {self.version} of {self.pair}"
+
+
+NO_STAMP = Stamp(NO_PAIR, 0)
+"""Older than every roster: none is known."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

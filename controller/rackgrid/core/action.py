@@ -1,7 +1,8 @@
 """Everything that a node can ask for. A batch is in lawful order and is carried out in that order.
 
 The law: a `ReserveTerms` stands before any message that uses the new terms, and a `Remember` before
-any message that promises the remembered pair.
+any message that promises the remembered pair. A `StoreRoster` may take its time: nothing relies on
+it before the `RosterStored` that answers it.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rackgrid.core.reason import Decision
+from rackgrid.core.roster import Roster
 from rackgrid.identity import NodeId, Pair
 from rackgrid.wire.message import Message, Role
 from rackgrid_firmware.link import Command as FirmwareCommand
@@ -48,6 +50,13 @@ class Remember:
     """Keep in memory that outlives the process: this is the highest pair that was acked."""
 
     pair: Pair
+
+
+@dataclass(frozen=True, slots=True)
+class StoreRoster:
+    """Keep this roster durably, beside the loop, and say when it is done (`RosterStored`)."""
+
+    roster: Roster
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +119,7 @@ Action = (
     | Instruct
     | ReserveTerms
     | Remember
+    | StoreRoster
     | RoleChanged
     | PriceApplied
     | PriceSent

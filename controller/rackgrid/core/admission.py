@@ -7,13 +7,14 @@ it fits for good and not yet, room is made first.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
-from rackgrid.core import broker
+from rackgrid.core import broker, franchise
 from rackgrid.core.broker import Office
 from rackgrid.core.roster import Roster
 from rackgrid.core.settings import NodeSettings
-from rackgrid.identity import NodeId
+from rackgrid.identity import NodeId, Pair, RackId, Stamp
 from rackgrid.wire.message import NODES_MAX, PROTOCOL_VERSION, Join, RosterLine
 
 MAKING_ROOM = "making room: "
@@ -21,61 +22,71 @@ MAKING_ROOM = "making room: "
 
 
 def refusal(
-    office: Office,
-    roster: Roster,
-    node: NodeId,
-    join: Join,
-    settings: NodeSettings,
-    now_ns: int,
-    *,
-    is_formed: bool,
+    office: Office, node: NodeId, join: Join, settings: NodeSettings, now_ns: int
 ) -> str | None:
-    """Say why a node cannot be admitted (now), or None if it can (P1).
-
-    Args:
-        is_formed: whether the roster has ever been complete: before, nobody holds a grant yet.
-    """
-    if join.protocol != PROTOCOL_VERSION:
-        return f"speaks protocol {join.protocol}, this rack speaks {PROTOCOL_VERSION}: upgrade it"
+    """Say why a node cannot be admitted (now), or None if it can (P1)."""
+    if wrong := misfit(join):
+        return wrong
+    roster = office.agreement.reserved
     line = roster.line(node)
     if line is not None and join.floor_mw <= line.floor_mw:
         return None
     if line is None and len(roster.lines) >= NODES_MAX:
         return f"the roster is full ({NODES_MAX} nodes)"
     capacity_mw = broker.capacity_mw(office, settings) - settings.reserve_mw
-    floors_mw = roster.floors_mw - (line.floor_mw if line else 0) + join.floor_mw
+    extra_mw = join.floor_mw - (line.floor_mw if line else 0)
+    floors_mw = roster.floors_mw + extra_mw
     if floors_mw > capacity_mw:
-        return (
-            f"its floor of {join.floor_mw / 1000:.1f} W does not fit: floors would be"
-            f" {floors_mw / 1000:.1f} W of {capacity_mw / 1000:.1f} W;"
-            " lower its required loads or raise the feed's capacity"
-        )
-    if is_formed and not office.book.opened:
+        return too_much(join.floor_mw, floors_mw, capacity_mw)
+    if not office.book.opened:
         return MAKING_ROOM + "the new broker does not know yet what all nodes hold"
-    if floors_mw + office.book.counted_mw(now_ns) > capacity_mw:
+    drawn_mw = broker.reserved_mw(office) + office.book.counted_mw(now_ns)
+    if drawn_mw + extra_mw > capacity_mw:
         return MAKING_ROOM + "grants must come down first"
     return None
 
 
-def admitted(office: Office, roster: Roster, node: NodeId, join: Join) -> tuple[Office, Roster]:
+def misfit(join: Join) -> str | None:
+    """Say why a node cannot speak with this rack at all, or None if it can."""
+    if join.protocol == PROTOCOL_VERSION:
+        return None
+    return f"speaks protocol {join.protocol}, this rack speaks {PROTOCOL_VERSION}: upgrade it"
+
+
+def too_much(floor_mw: int, floors_mw: int, capacity_mw: int) -> str:
+    """Say that the feed is too small for all floors."""
+    return (
+        f"its floor of {floor_mw / 1000:.1f} W does not fit: floors would be"
+        f" {floors_mw / 1000:.1f} W of {capacity_mw / 1000:.1f} W;"
+        " lower its required loads or raise the feed's capacity"
+    )
+
+
+def admitted(roster: Roster, node: NodeId, join: Join) -> Roster:
     """Admit a node, at first without a vote; the same line again changes nothing.
 
     A vote that is given before its node has acked would take authority away while it waits.
     """
     known = roster.line(node)
-    votes = known.votes if known else 0
-    line = RosterLine(node, join.name, join.priority, join.floor_mw, votes)
-    office = replace(office, joining={n: j for n, j in office.joining.items() if n != node})
-    return office, roster if roster.line(node) == line else roster.with_line(line)
+    line = line_of(node, join, known.votes if known else 0)
+    return roster if known == line else roster.with_line(line)
 
 
-def enfranchised(roster: Roster, node: NodeId) -> Roster:
-    """Give a member that has acked its vote."""
-    line = roster.line(node)
-    assert line is not None, "only a member votes"
-    return roster if line.votes else roster.with_line(replace(line, votes=1))
+def line_of(node: NodeId, join: Join, votes: int = 0) -> RosterLine:
+    """Make the line that a JOIN asks for."""
+    return RosterLine(node, join.name, join.priority, join.floor_mw, votes, join.meters_feed)
 
 
-def making_room(office: Office, node: NodeId, floor_mw: int, now_ns: int) -> Office:
-    """Keep watts from being granted again until the joiner fits."""
-    return replace(office, joining={**office.joining, node: (floor_mw, now_ns)})
+def founded(rack: RackId, pair: Pair, lines: Iterable[RosterLine], voters_max: int) -> Roster:
+    """Make the first roster of a rack, with its votes."""
+    ordered = tuple(sorted(lines, key=lambda x: x.node))
+    return enfranchised(Roster(rack, Stamp(pair, 1), founding=True, lines=ordered), voters_max)
+
+
+def enfranchised(roster: Roster, voters_max: int) -> Roster:
+    """Give every node the votes that it should have, all at once: only a founding roster may."""
+    assert roster.founding, "any other roster moves one vote at a time"
+    present = frozenset(line.node for line in roster.lines)
+    votes = franchise.fair(roster, present, (), voters_max)
+    lines = tuple(replace(line, votes=votes[line.node]) for line in roster.lines)
+    return replace(roster, lines=lines)

@@ -100,6 +100,15 @@ def holding_mw(agent: Agent, now_ns: int) -> int:
     return max(granted_mw, holding.switched_mw(board, agent.commanded, now_ns) if board else 0)
 
 
+def beyond_mw(agent: Agent, now_ns: int) -> int:
+    """What is drawn beyond floor and grant, mW: a running load that lies counts, too (P8)."""
+    board, grant = agent.board, _live_grant(agent, now_ns)
+    if board is None:
+        return 0
+    over_mw = holding.switched_mw(board, agent.commanded, now_ns) - (grant.power_mw if grant else 0)
+    return max(0, over_mw) + boards.excess_mw(board, now_ns)
+
+
 def bid(agent: Agent, settings: NodeSettings, now_ns: int) -> tuple[Agent, Report]:
     """Make the next numbered bid, with all that a report carries. The board must be attached."""
     board = agent.board
@@ -116,6 +125,7 @@ def bid(agent: Agent, settings: NodeSettings, now_ns: int) -> tuple[Agent, Repor
         round_taken=Round(_round_taken(agent)),
         draw_mw=boards.total_mw(board, now_ns, required_only=False),
         required_mw=boards.total_mw(board, now_ns, required_only=True),
+        excess_mw=boards.excess_mw(board, now_ns),
         capacity_mw=agent.capacity_mw,
         offers=tuple(OfferReport(o.source, o.price_uc, o.power_mw) for o in agent.offers),
     )

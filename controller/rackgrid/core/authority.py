@@ -9,7 +9,7 @@ Source: Gray and Cheriton 1989 (leases; the holder counts from its own sending).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
@@ -51,8 +51,7 @@ def acked(authority: Authority, node: NodeId, seq: int) -> Authority:
 
 def until_ns(
     authority: Authority,
-    roster: Roster,
-    need: int,
+    rosters: Sequence[Roster],
     me: NodeId,
     own_vote_ns: int,
     authority_ns: int,
@@ -60,27 +59,29 @@ def until_ns(
     """When authority ends: T after the sending that a majority of votes has answered since.
 
     Args:
-        need: votes that make a majority.
+        rosters: each of them must back the broker; two while a change is on its way.
         own_vote_ns: now, if this broker may vote itself; `NEVER` during its quiet time.
         authority_ns: T.
 
     Returns:
         The end, ns; `NEVER` if no majority has ever answered.
     """
-    got = 0
-    for sent_ns, votes in sorted(_votes(authority, roster, me, own_vote_ns), reverse=True):
-        got += votes
-        if got >= need:
-            return sent_ns + authority_ns
-    return NEVER
+    ends_ns = [_backed_ns(authority, roster, me, own_vote_ns) for roster in rosters]
+    first_ns = min(ends_ns, default=NEVER)
+    return NEVER if first_ns == NEVER else first_ns + authority_ns
 
 
-def _votes(
-    authority: Authority, roster: Roster, me: NodeId, own_vote_ns: int
-) -> list[tuple[int, int]]:
-    votes: list[tuple[int, int]] = []
+def _backed_ns(authority: Authority, roster: Roster, me: NodeId, own_vote_ns: int) -> int:
+    """Find the latest moment since which enough nodes have answered."""
+    answered: list[tuple[int, NodeId]] = []
     for line in roster.lines:
-        answered = own_vote_ns if line.node == me else authority.acked.get(line.node, NEVER)
-        if answered != NEVER:
-            votes.append((answered, line.votes))
-    return votes
+        sent_ns = own_vote_ns if line.node == me else authority.acked.get(line.node, NEVER)
+        if sent_ns != NEVER:
+            answered.append((sent_ns, line.node))
+    answered.sort(reverse=True)
+    nodes: set[NodeId] = set()
+    for sent_ns, node in answered:
+        nodes.add(node)
+        if roster.is_backed(nodes):
+            return sent_ns
+    return NEVER

@@ -20,6 +20,10 @@ SETTLE_NS = 200_000_000
 METERED_MAX_MW = 100_000_000
 """No reading counts with more, mW: two dozen such loads still fit a field of the wire."""
 ENERGY_MAX_MJ = (1 << 64) - 1
+EXCESS_MIN_MW = 100
+"""Below it an excess is a meter's error."""
+EXCESS_STEP_MW = 250
+"""An excess counts in such steps, so that its noise clears no market."""
 READING_AGE_NS = 1_000_000_000
 """A reading older than this says nothing about now."""
 
@@ -100,8 +104,7 @@ def reserve_mw(board: Board, output: str, now_ns: int) -> int:
     """The most that an output may draw now, mW: nothing when open, inrush while it starts."""
     state, spec = board.outputs.get(output), board.specs[output]
     if state is not None and not state.on and state.deadline_ns == 0:
-        # A welded contact draws whatever the pin says.
-        return spec.nominal_mw if state.verdict is Verdict.WELDED else 0
+        return 0  # a contact that draws all the same is no holding but floor: `excess_mw`
     if not is_settled(board, output, now_ns):
         return spec.inrush_mw
     return max(spec.nominal_mw, metered_mw(board, output, now_ns) or 0)
@@ -114,6 +117,31 @@ def draw_mw(board: Board, output: str, now_ns: int) -> int:
         return metered
     state = board.outputs.get(output)
     return board.specs[output].nominal_mw if state is None or state.on else 0
+
+
+def excess_mw(board: Board, now_ns: int) -> int:
+    """What is drawn beyond floor and holdings, mW, rounded up: it counts as floor at once (P8).
+
+    Required loads that take more than they said, and contacts that draw though they are open. What
+    a switched-on flexible load takes too much is part of the holding, since its grant ends it.
+    """
+    required_mw, stuck_mw = board.base_mw, 0
+    for name, spec in board.specs.items():
+        state, metered = board.outputs.get(name), metered_mw(board, name, now_ns)
+        if spec.required:
+            required_mw += spec.nominal_mw if metered is None else metered
+        elif state is not None and not state.on:
+            if state.verdict is Verdict.WELDED:
+                stuck_mw += max(spec.nominal_mw, metered or 0)
+            elif metered is not None and _is_read_after(board, name, state.since_ns + SETTLE_NS):
+                stuck_mw += metered
+    raw_mw = max(0, required_mw - board.floor_mw) + stuck_mw
+    return 0 if raw_mw <= EXCESS_MIN_MW else -(-raw_mw // EXCESS_STEP_MW) * EXCESS_STEP_MW
+
+
+def _is_read_after(board: Board, output: str, when_ns: int) -> bool:
+    """Whether an output's meter has been read since: before, it may show what has ended."""
+    return board.readings[board.own_meter[output]].t_ns >= when_ns
 
 
 def total_mw(board: Board, now_ns: int, *, required_only: bool) -> int:

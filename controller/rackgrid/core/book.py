@@ -19,10 +19,10 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from rackgrid.core import grant
-from rackgrid.core.grant import Account
+from rackgrid.core.grant import Account, Handed
 from rackgrid.core.settings import MS_NS, Timing
 from rackgrid.identity import BootId, NodeId
-from rackgrid.wire.message import Report, StepReport
+from rackgrid.wire.message import ClaimReport, Report, StepReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +40,23 @@ class Book:
     Attributes:
         first_majority_ns: τ, when authority was first complete; None before.
         opened: whether the takeover's waits are over.
+        handed: what a predecessor that resigned counted for nodes that have not reported since.
     """
 
     accounts: Mapping[NodeId, Account] = field(default_factory=lambda: MappingProxyType({}))
     inherited: Mapping[NodeId, Inherited] = field(default_factory=lambda: MappingProxyType({}))
     first_majority_ns: int | None = None
     opened: bool = False
+    handed: Mapping[NodeId, Handed] = field(default_factory=lambda: MappingProxyType({}))
 
     def counted_mw(self, now_ns: int) -> int:
         """Σ of all accounts, mW."""
-        return sum(account.counted_mw(now_ns) for account in self.accounts.values())
+        counted_mw = sum(account.counted_mw(now_ns) for account in self.accounts.values())
+        return counted_mw + self.handed_mw(now_ns)
+
+    def handed_mw(self, now_ns: int) -> int:
+        """Σ of what was handed over and not reported since, mW."""
+        return sum(handed.counted_mw(now_ns) for handed in self.handed.values())
 
 
 def reported(
@@ -69,7 +76,10 @@ def reported(
     """
     known = book.accounts.get(node)
     if known is None:
-        account = grant.opened(node, boot, report, now_ns, timing)
+        handed = book.handed.get(node)
+        old = handed.beside(boot, now_ns) if handed else ()
+        account = replace(grant.opened(node, boot, report, now_ns, timing), old=old)
+        book = replace(book, handed={n: h for n, h in book.handed.items() if n != node})
         rest_ns = max(0, report.holding_ms - 1) * MS_NS
         first = Inherited(report.holding_mw, heartbeat_sent_ns + rest_ns)
         book = replace(book, inherited={**book.inherited, node: first})
@@ -92,6 +102,36 @@ def majority_reached(book: Book, now_ns: int) -> Book:
     return book if book.first_majority_ns is not None else replace(book, first_majority_ns=now_ns)
 
 
+def handed_over(
+    book: Book, table: tuple[ClaimReport, ...], received_ns: int, timing: Timing
+) -> Book:
+    """Open the book with what the predecessor counted when it resigned (DESIGN, handover).
+
+    The caller has made sure that nobody has granted in between. Who has acked this term has said
+    itself what its running boot holds; of all others the predecessor's word counts, until its end.
+
+    Args:
+        received_ns: when the table came; what it says of time counts from there, which is later.
+    """
+    accounts, handed = dict(book.accounts), dict(book.handed)
+    for line in table:
+        claims = grant.handed(line, received_ns, timing)
+        account = accounts.get(line.node)
+        if account is None:
+            handed[line.node] = claims
+        else:
+            old = (*account.old, *claims.beside(account.boot, received_ns))
+            accounts[line.node] = replace(account, old=old)
+    return replace(book, accounts=accounts, handed=handed, opened=True)
+
+
+def table(book: Book, now_ns: int) -> tuple[ClaimReport, ...]:
+    """Write down what is counted, for a successor."""
+    lines = [grant.told(account, now_ns) for account in book.accounts.values()]
+    lines += [handed.told(now_ns) for handed in book.handed.values()]
+    return tuple(line for line in lines if line.running_mw or line.old_mw)
+
+
 def opens_ns(book: Book, timing: Timing) -> int | None:
     """When the takeover's waits end by time alone; None before τ."""
     if book.first_majority_ns is None:
@@ -100,18 +140,10 @@ def opens_ns(book: Book, timing: Timing) -> int | None:
     return authority_ends + timing.stretched(timing.grant_ns) + timing.margin_ns
 
 
-def settled(
-    book: Book, nodes: frozenset[NodeId], now_ns: int, timing: Timing, *, is_formed: bool
-) -> Book:
-    """Open the book when the waits are over, or when every rostered node has acked this term.
-
-    Args:
-        is_formed: the roster has once had all the nodes that the operator expects. Before that it
-            says nothing about who else draws from the feed, and no wait makes up for it: a node
-            that died before it was admitted leaves a floor behind that nobody counts.
-    """
+def settled(book: Book, nodes: frozenset[NodeId], now_ns: int, timing: Timing) -> Book:
+    """Open the book when the waits are over, or when every rostered node has acked this term."""
     opens = opens_ns(book, timing)
-    if book.opened or opens is None or not is_formed:
+    if book.opened or opens is None:
         return book
     return replace(book, opened=now_ns >= opens or nodes <= book.accounts.keys())
 

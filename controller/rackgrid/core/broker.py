@@ -10,7 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
+from rackgrid.core import agreement as agreements
 from rackgrid.core import authority, book
+from rackgrid.core.agreement import Agreement
 from rackgrid.core.authority import NEVER, Authority
 from rackgrid.core.book import Book
 from rackgrid.core.grant import Account, issued, opened
@@ -25,8 +27,10 @@ from rackgrid.wire.message import (
     Ack,
     Allotment,
     Heartbeat,
+    Join,
     Price,
     Report,
+    RosterLine,
     pair_wire,
 )
 
@@ -39,6 +43,15 @@ WATTS_MAX_MW = (1 << 32) - 1
 
 
 @dataclass(frozen=True, slots=True)
+class Joining:
+    """A node that is to be admitted: its floor is kept free since its last JOIN."""
+
+    boot: BootId
+    join: Join
+    asked_ns: int
+
+
+@dataclass(frozen=True, slots=True)
 class Office:
     """A broker's state in one term.
 
@@ -46,7 +59,13 @@ class Office:
         seq, round: of the last heartbeat and the last clearing.
         heartbeat_ns, round_ns: when the next of each is due.
         rounded_ns: when the last clearing was.
-        joining: floor and last JOIN of nodes for which room is being made.
+        agreement: the roster in this term.
+        cleared_version: the agreed version that the market knows of.
+        founded_ns: when the rack was founded, if that was in this term.
+        announced_ns: when the newest roster was multicast; told_ns: node → when it was told again.
+        founders: those who would found a rack with this node.
+        joining: nodes that wait for room, or for their turn.
+        left: node → the pair that it left for this one.
         absent: rostered nodes that were announced as silent.
         wanting: a raise waits for watts to come free.
         supports: the reports that came with the votes: the first price is cleared from them, so
@@ -63,18 +82,26 @@ class Office:
     rounded_ns: int = NEVER
     authority: Authority = field(default_factory=Authority)
     book: Book = field(default_factory=Book)
-    joining: Mapping[NodeId, tuple[int, int]] = field(default_factory=lambda: MappingProxyType({}))
+    agreement: Agreement = field(default_factory=Agreement)
+    announced_ns: int = NEVER
+    cleared_version: int = 0
+    founded_ns: int = NEVER
+    told_ns: Mapping[NodeId, int] = field(default_factory=lambda: MappingProxyType({}))
+    founders: Mapping[NodeId, RosterLine] = field(default_factory=lambda: MappingProxyType({}))
+    joining: Mapping[NodeId, Joining] = field(default_factory=lambda: MappingProxyType({}))
+    left: Mapping[NodeId, Pair] = field(default_factory=lambda: MappingProxyType({}))
     absent: frozenset[NodeId] = frozenset()
     wanting: bool = False
     supports: Mapping[NodeId, Report] = field(default_factory=lambda: MappingProxyType({}))
 
 
-def taken(pair: Pair, supports: Mapping[NodeId, Report], now_ns: int) -> Office:
+def taken(pair: Pair, roster: Roster, supports: Mapping[NodeId, Report], now_ns: int) -> Office:
     """Take office: a heartbeat and a first price are due at once."""
-    return Office(pair, now_ns, 0, 0, now_ns, now_ns, supports=supports)
+    begun = agreements.begun(roster)
+    return Office(pair, now_ns, 0, 0, now_ns, now_ns, agreement=begun, supports=supports)
 
 
-def beat(office: Office, roster: Roster, now_ns: int, timing: Timing) -> tuple[Office, Heartbeat]:
+def beat(office: Office, now_ns: int, timing: Timing) -> tuple[Office, Heartbeat]:
     """Send the next heartbeat."""
     seq = office.seq + 1
     following = max(office.heartbeat_ns + timing.heartbeat_ns, now_ns + timing.heartbeat_ns // 2)
@@ -84,7 +111,10 @@ def beat(office: Office, roster: Roster, now_ns: int, timing: Timing) -> tuple[O
         heartbeat_ns=following,
         authority=authority.sent(office.authority, seq, now_ns),
     )
-    return office, Heartbeat(pair_wire(office.pair), seq, roster.version, Round(office.round))
+    agreed, newest = office.agreement.agreed_version, office.agreement.newest
+    version = newest.version if newest.stamp.pair == office.pair else 0
+    pair, round_ = pair_wire(office.pair), Round(office.round)
+    return office, Heartbeat(pair, seq, newest.rack, version, agreed, round_)
 
 
 def acked(
@@ -94,9 +124,23 @@ def acked(
     sent_ns = office.authority.sent.get(ack.seq)
     if sent_ns is None:
         return office
-    marks = authority.acked(office.authority, node, ack.seq) if ack.votes else office.authority
+    office = voted(office, node, ack)
     entry = book.reported(office.book, node, boot, ack.report, sent_ns, now_ns, timing)
-    return replace(office, authority=marks, book=entry, absent=office.absent - {node})
+    return replace(office, book=entry, absent=office.absent - {node})
+
+
+def voted(office: Office, node: NodeId, ack: Ack) -> Office:
+    """Take the vote in an ack, and what it says of the roster that its node has stored."""
+    left = office.left
+    if node not in left:
+        left = {**left, node: ack.left.pair()}
+    if not ack.votes:
+        return replace(office, left=left)
+    agreement, stamp = office.agreement, ack.roster.stamp()
+    if stamp.pair == office.pair:
+        agreement = agreements.stored(agreement, node, stamp.version)
+    marks = authority.acked(office.authority, node, ack.seq)
+    return replace(office, authority=marks, agreement=agreement, left=left)
 
 
 def own_report(
@@ -107,24 +151,27 @@ def own_report(
     return replace(office, book=entry)
 
 
-def authority_until_ns(
-    office: Office, roster: Roster, need: int, me: NodeId, own_vote_ns: int, timing: Timing
-) -> int:
+def authority_until_ns(office: Office, me: NodeId, own_vote_ns: int, timing: Timing) -> int:
     """When this office's authority ends, or `NEVER` if it never had any."""
-    return authority.until_ns(office.authority, roster, need, me, own_vote_ns, timing.authority_ns)
+    rosters = office.agreement.authorities
+    return authority.until_ns(office.authority, rosters, me, own_vote_ns, timing.authority_ns)
 
 
-def silent(office: Office, roster: Roster, me: NodeId, now_ns: int, timing: Timing) -> list[NodeId]:
+def silence_ns(office: Office, node: NodeId, now_ns: int) -> int:
+    """How long nothing has come from a node, as far as this term goes."""
+    account = office.book.accounts.get(node)
+    return now_ns - (account.bid_received_ns if account else office.since_ns)
+
+
+def silent(office: Office, me: NodeId, now_ns: int, timing: Timing) -> list[NodeId]:
     """List the rostered nodes that have just fallen silent."""
-    found: list[NodeId] = []
-    for line in roster.lines:
-        if line.node == me or line.node in office.absent:
-            continue
-        account = office.book.accounts.get(line.node)
-        heard_ns = account.bid_received_ns if account else office.since_ns
-        if now_ns - heard_ns > timing.absent_ns:
-            found.append(line.node)
-    return found
+    return [
+        line.node
+        for line in office.agreement.base.lines
+        if line.node not in office.absent
+        and line.node != me
+        and silence_ns(office, line.node, now_ns) > timing.absent_ns
+    ]
 
 
 def round_due_ns(office: Office, *, urgent: bool) -> int:
@@ -133,27 +180,21 @@ def round_due_ns(office: Office, *, urgent: bool) -> int:
 
 
 def cleared(
-    office: Office,
-    roster: Roster,
-    settings: NodeSettings,
-    now_ns: int,
-    *,
-    may_grant: bool,
-    is_formed: bool,
+    office: Office, settings: NodeSettings, now_ns: int, *, may_grant: bool
 ) -> tuple[Office, list[Price]]:
     """Clear the market and issue what the promises allow.
 
     Args:
-        is_formed: whether the roster has ever been complete.
         may_grant: whether the broker has authority now; without it a price goes out and no grant.
     """
     timing = settings.timing
     office = replace(
         office,
-        joining={n: j for n, j in office.joining.items() if now_ns - j[1] < JOIN_PATIENCE_NS},
+        joining={n: j for n, j in office.joining.items() if now_ns - j.asked_ns < JOIN_PATIENCE_NS},
     )
-    live = _live(office, roster, now_ns, timing)
-    said = _with_supports(live, office, roster, now_ns, timing)
+    live = _live(office, now_ns, timing)
+    said = _with_supports(live, office, now_ns, timing)
+    floors_mw = reserved_mw(office)
     usable_mw = capacity_mw(office, settings) - settings.reserve_mw
     offers = _offers(said)
     offered_mw = sum(offer.power_mw for offer in offers)
@@ -161,9 +202,9 @@ def cleared(
     clearing = clear(
         [_bid(account) for account in said],
         offers,
-        floors_mw=roster.floors_mw,
+        floors_mw=floors_mw,
         capacity_mw=usable_mw,
-        room_mw=supply_mw - roster.floors_mw - _unavailable_mw(office, said, now_ns),
+        room_mw=supply_mw - floors_mw - _unavailable_mw(office, said, now_ns),
         price_cap_uc=settings.price_cap_uc,
     )
     office = replace(
@@ -175,16 +216,15 @@ def cleared(
     )
     allotments: list[Allotment] = []
     if may_grant:
-        nodes = frozenset(line.node for line in roster.lines)
-        entry = book.settled(office.book, nodes, now_ns, timing, is_formed=is_formed)
+        nodes = frozenset(line.node for line in office.agreement.reserved.lines)
+        entry = book.settled(office.book, nodes, now_ns, timing)
         office = replace(office, book=entry)
-        office, allotments = _allot(office, roster, live, clearing, supply_mw, now_ns, timing)
-    return _announced(office, roster, said, clearing, supply_mw, allotments, now_ns, timing)
+        office, allotments = _allot(office, live, clearing, supply_mw, now_ns, timing)
+    return _announced(office, said, clearing, supply_mw, allotments, now_ns, timing)
 
 
 def _allot(
     office: Office,
-    roster: Roster,
     live: list[Account],
     clearing: Clearing,
     supply_mw: int,
@@ -193,7 +233,7 @@ def _allot(
 ) -> tuple[Office, list[Allotment]]:
     """Issue grants, those that raise nothing first; what is issued is counted before it is sent."""
     entry = office.book
-    budget_mw = supply_mw - roster.floors_mw - sum(f for f, _ in office.joining.values())
+    budget_mw = supply_mw - reserved_mw(office) - joining_mw(office)
     allotments: list[Allotment] = []
     wanting = False
     for account in sorted(live, key=lambda a: _merit(a, clearing, now_ns)):
@@ -216,7 +256,6 @@ def _allot(
 
 def _announced(
     office: Office,
-    roster: Roster,
     said: list[Account],
     clearing: Clearing,
     supply_mw: int,
@@ -231,7 +270,7 @@ def _announced(
             price_uc=clearing.price_uc,
             valid_for_ms=timing.price_valid_ns // MS_NS,
             capacity_mw=max(0, supply_mw),
-            floors_mw=roster.floors_mw,
+            floors_mw=min(reserved_mw(office), WATTS_MAX_MW),
             granted_mw=min(office.book.counted_mw(now_ns), WATTS_MAX_MW),
             drawn_mw=min(sum(account.report.draw_mw for account in said), WATTS_MAX_MW),
             scarce=clearing.scarce,
@@ -251,8 +290,28 @@ def _merit(account: Account, clearing: Clearing, now_ns: int) -> tuple[bool, int
     return raises, -max((s.worth_uc for s in wanted if not s.running), default=0), account.node
 
 
-def _live(office: Office, roster: Roster, now_ns: int, timing: Timing) -> list[Account]:
+def reserved_mw(office: Office) -> int:
+    """What may be drawn without any grant, mW: the floors, and what exceeds them (P1, P8).
+
+    The silent count with the excess that they had: it has not been seen to end.
+    """
+    excess_mw = sum(account.report.excess_mw for account in office.book.accounts.values())
+    return office.agreement.reserved.floors_mw + excess_mw
+
+
+def joining_mw(office: Office) -> int:
+    """Floors that are kept free for nodes which are about to be admitted, mW."""
+    known = office.agreement.reserved
+    extra_mw = 0
+    for node, joining in office.joining.items():
+        line = known.line(node)
+        extra_mw += max(0, joining.join.floor_mw - (line.floor_mw if line else 0))
+    return extra_mw
+
+
+def _live(office: Office, now_ns: int, timing: Timing) -> list[Account]:
     """Accounts of rostered nodes whose bid is recent."""
+    roster = office.agreement.base
     return [
         account
         for node, account in sorted(office.book.accounts.items())
@@ -261,7 +320,7 @@ def _live(office: Office, roster: Roster, now_ns: int, timing: Timing) -> list[A
 
 
 def _with_supports(
-    live: list[Account], office: Office, roster: Roster, now_ns: int, timing: Timing
+    live: list[Account], office: Office, now_ns: int, timing: Timing
 ) -> list[Account]:
     """Add what voters said with their support, until their first ack in this term.
 
@@ -270,6 +329,7 @@ def _with_supports(
     """
     if now_ns - office.since_ns > timing.absent_ns:
         return live
+    roster = office.agreement.base
     known = {account.node for account in live}
     return live + [
         opened(node, BootId(0), report, now_ns, timing)
@@ -301,7 +361,7 @@ def _unavailable_mw(office: Office, said: list[Account], now_ns: int) -> int:
         if node not in alive
     )
     dead_mw = sum(max(0, a.old_mw(now_ns) - a.running_mw(now_ns)) for a in said)
-    return silent_mw + dead_mw + sum(floor_mw for floor_mw, _ in office.joining.values())
+    return silent_mw + dead_mw + office.book.handed_mw(now_ns) + joining_mw(office)
 
 
 def _bid(account: Account) -> Bid:

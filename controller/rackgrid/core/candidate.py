@@ -18,6 +18,7 @@ from rackgrid.wire.message import (
     Stance,
     Superseded,
     pair_wire,
+    stamp_wire,
 )
 
 TERM_BLOCK = 1000
@@ -47,7 +48,8 @@ def heartbeat(node: State, sender: NodeId, message: Heartbeat, now_ns: int) -> N
     if after is None:
         return
     node.election = after
-    node.roster_heard = message.roster_version
+    node.heartbeat = message
+    regain_vote(node, pair, message.agreed_version)
     if is_new:
         node.agent = agents.followed(node.agent, pair)
         node.become(f"follows {pair}", now_ns)
@@ -64,13 +66,16 @@ def acknowledge(node: State, now_ns: int) -> None:
     if not isinstance(state, Following) or state.seq == 0 or node.agent.board is None:
         return  # nothing was heard that could be answered, or there is nothing to say
     pair = state.pair
-    node.fence = max(node.fence, pair)
-    votes = node.may_vote(now_ns)
+    _bind(node, pair)
     # Not in the quiet time: whoever finds a pair that was kept takes its quiet time for over.
-    if votes and node.kept < pair:
+    if node.may_vote(now_ns) and node.kept < pair:
         _keep(node, pair)
-    ack = Ack(pair_wire(pair), state.seq, votes, node.roster.version, node.report(now_ns))
-    node.unicast(pair.node, ack)
+    assert node.heartbeat is not None, "the sequence came with a heartbeat"
+    votes = node.votes(now_ns, node.heartbeat.rack)
+    left, roster = pair_wire(node.left), stamp_wire(node.roster.stamp)
+    node.unicast(
+        pair.node, Ack(pair_wire(pair), state.seq, votes, left, roster, node.report(now_ns))
+    )
 
 
 def coordinator(node: State, sender: NodeId, message: Coordinator, now_ns: int) -> None:
@@ -90,6 +95,7 @@ def coordinator(node: State, sender: NodeId, message: Coordinator, now_ns: int) 
 def resign(node: State, message: Resign, now_ns: int) -> None:
     """The followed broker stops on purpose: the highest rank stands at once."""
     state = node.election
+    node.resigned = (message, now_ns)
     if isinstance(state, Following) and state.pair == message.pair.pair():
         index = node.rank_index(now_ns, state.pair.node)
         node.election = election.resigned(state, now_ns, index, node.timing)
@@ -130,15 +136,15 @@ def called(node: State, sender: NodeId, message: Election, now_ns: int) -> None:
     if node.agent.board is None:
         return
     peers = membership.ranked(node.peers, sender, message.priority)
-    node.peers = membership.informed(peers, sender, message.roster_version)
-    knows_more = node.roster.version > message.roster_version
+    node.peers = membership.informed(peers, sender, message.rack, message.roster.stamp())
+    knows_more = node.roster.stamp > message.roster.stamp()
     state = node.election
     heard_ns = state.heard_ns if isinstance(state, Following) else election.NEVER_HEARD
     outranks = knows_more or node.rank > Rank(message.priority, sender)
     answer = election.stance(
         leads=node.office is not None,
         heard_ago_ns=now_ns - heard_ns,
-        may_vote=node.may_vote(now_ns),
+        may_vote=node.votes(now_ns, message.rack),
         is_bound=pair <= node.fence,
         outranks=outranks and node.may_stand(now_ns),
         knows_more=knows_more,
@@ -181,27 +187,34 @@ def answered(node: State, sender: NodeId, message: Answer, now_ns: int) -> None:
 
 def stand(node: State, now_ns: int, attempt: int) -> None:
     """Begin a candidature under the next term."""
-    term = max(node.term_seen, node.fence.term, node.followed.term) + 1
-    term = max(term, node.settings.terms_from)
-    if term > TERM_MAX:
-        node.note(f"term {term} is out of range: somebody who holds the group key inflates terms")
+    pair = next_pair(node)
+    if pair is None:
         node.election = Listening(now_ns + election.BACK_OFF_MAX_NS, attempt)
         node.become("there is no term to stand for", now_ns)
         return
-    if term >= node.terms_until:
-        node.terms_until = term + TERM_BLOCK
-        node.out.append(ReserveTerms(node.terms_until))
-    node.term_seen = term
-    pair = Pair(Term(term), node.me, node.boot)
     higher = frozenset(
         p.node for p in node.live(now_ns) if p.rank > node.rank and p.node != node.followed.node
     )
     nonce = node.jitter.next64()
     node.election = election.stood(pair, nonce, higher, now_ns, attempt, node.timing)
-    version = node.roster.version
-    node.multicast(Election(pair_wire(pair), node.settings.priority, nonce, version))
+    rack, roster = node.roster.rack, stamp_wire(node.roster.stamp)
+    node.multicast(Election(pair_wire(pair), node.settings.priority, nonce, rack, roster))
     node.become(f"stands for {pair}", now_ns)
     _try_win(node, node.election, now_ns)
+
+
+def next_pair(node: State) -> Pair | None:
+    """Take the next term, reserved first if need be; None if there is none left."""
+    term = max(node.term_seen, node.fence.term, node.followed.term) + 1
+    term = max(term, node.settings.terms_from)
+    if term > TERM_MAX:
+        node.note(f"term {term} is out of range: somebody who holds the group key inflates terms")
+        return None
+    if term >= node.terms_until:
+        node.terms_until = term + TERM_BLOCK
+        node.out.append(ReserveTerms(node.terms_until))
+    node.term_seen = term
+    return Pair(Term(term), node.me, node.boot)
 
 
 def give_up(node: State, now_ns: int, cause: str) -> None:
@@ -229,15 +242,13 @@ def leave_office(node: State, now_ns: int, cause: str) -> None:
 
 
 def _stand_or_wait(node: State, state: Listening | Following, now_ns: int) -> None:
-    if node.may_stand(now_ns):
+    if node.may_stand(now_ns, state.attempt):
         stand(node, now_ns, state.attempt)
         return
+    # Silent broker, and this node may not lead: it stops following, and listens.
+    node.election = Listening(now_ns + node.timing.heartbeat_ns, state.attempt + 1)
     if isinstance(state, Following):
-        # Silent broker, and this node may not lead: it stops following, and listens.
-        node.election = Listening(now_ns + node.timing.heartbeat_ns, state.attempt)
         node.become("the broker is silent", now_ns)
-    else:
-        node.election = Listening(now_ns + node.timing.heartbeat_ns, state.attempt)
 
 
 def _give_way(node: State, now_ns: int) -> None:
@@ -249,15 +260,13 @@ def _give_way(node: State, now_ns: int) -> None:
 
 
 def _try_win(node: State, state: election.State, now_ns: int) -> bool:
-    need = node.majority(now_ns)
-    if not isinstance(state, Standing) or need is None:
+    if not isinstance(state, Standing):
         return False
-    votes = node.votes_of(node.me) + sum(node.votes_of(n) for n in state.supports)
-    if not election.wins(state, votes, need, now_ns):
+    if not election.wins(state, now_ns, is_backed=node.is_backed(state.supports.keys())):
         return False
     node.election = Leading(state.pair)
-    node.office = broker.taken(state.pair, state.supports, now_ns)
-    node.fence = max(node.fence, state.pair)
+    node.office = broker.taken(state.pair, node.roster, state.supports, now_ns)
+    _bind(node, state.pair)
     _keep(node, state.pair)
     node.agent = agents.followed(node.agent, state.pair)
     node.ack_due = None
@@ -265,6 +274,19 @@ def _try_win(node: State, state: election.State, now_ns: int) -> bool:
     node.multicast(Coordinator(pair_wire(state.pair), node.settings.priority))
     node.become("elected", now_ns)
     return True
+
+
+def _bind(node: State, pair: Pair) -> None:
+    """Act for no lower pair from here on, and remember which one was left for it (P5)."""
+    if pair > node.fence:
+        node.left, node.fence = node.fence, pair
+
+
+def regain_vote(node: State, pair: Pair, agreed_version: int) -> None:
+    """A node that lost its roster votes again once one that it was given is agreed (P7)."""
+    stamp = node.roster.stamp
+    if node.is_lost and stamp.pair == pair:
+        node.is_lost = not 0 < stamp.version <= agreed_version
 
 
 def _keep(node: State, pair: Pair) -> None:

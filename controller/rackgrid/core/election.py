@@ -153,9 +153,9 @@ def unanswered(state: Standing) -> Standing:
     return replace(state, higher=frozenset())
 
 
-def wins(state: Standing, votes_for: int, majority: int, now_ns: int) -> bool:
+def wins(state: Standing, now_ns: int, *, is_backed: bool) -> bool:
     """Whether the candidature has a majority, and the higher ranks have had their say."""
-    return votes_for >= majority and (not state.higher or now_ns >= state.decide_ns)
+    return is_backed and (not state.higher or now_ns >= state.decide_ns)
 
 
 def backed_off(state: Standing, now_ns: int, jitter_ns: int) -> Listening:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rackgrid.identity import BootId, NodeId
+from rackgrid.identity import BootId, NodeId, Stamp
 from rackgrid.market.offer import Offer
 from rackgrid.wire.message import Message
 from rackgrid_firmware.link import Report as FirmwareReport
@@ -73,6 +73,36 @@ class LoopLate:
 
 
 @dataclass(frozen=True, slots=True)
+class RosterStored:
+    """The roster that an action asked to keep is on the disk, for good."""
+
+    now_ns: int
+    stamp: Stamp
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetRequested:
+    """The operator says that a silent node is off for good: its floor may be released."""
+
+    now_ns: int
+    node: NodeId
+
+
+@dataclass(frozen=True, slots=True)
+class HandoverRequested:
+    """The operator wants another broker."""
+
+    now_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class RecoverRequested:
+    """The operator says that all nodes which are not heard are off, and a majority is gone."""
+
+    now_ns: int
+
+
+@dataclass(frozen=True, slots=True)
 class LeaveRequested:
     """The operator takes this node out: loads off, then LEAVE."""
 
@@ -86,6 +116,9 @@ class StopRequested:
     now_ns: int
 
 
+Request = ForgetRequested | HandoverRequested | RecoverRequested | LeaveRequested | StopRequested
+"""What an operator asks for."""
+
 Event = (
     DatagramReceived
     | TimePassed
@@ -94,6 +127,6 @@ Event = (
     | OffersChanged
     | CapacityChanged
     | LoopLate
-    | LeaveRequested
-    | StopRequested
+    | RosterStored
+    | Request
 )

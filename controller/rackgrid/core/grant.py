@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 
 from rackgrid.core.settings import MS_NS, Timing
 from rackgrid.identity import BootId, NodeId, Pair
-from rackgrid.wire.message import Report
+from rackgrid.wire.message import ClaimReport, Report
 
 ISSUED_MAX = 16
 """Grants remembered one by one; beyond it two are merged into their pessimistic union."""
@@ -91,6 +91,66 @@ class Account:
     def old_mw(self, now_ns: int) -> int:
         """Count what the dead boots may still hold, mW: each beside the others."""
         return sum(c.power_mw for c in self.old if c.until_ns > now_ns)
+
+
+@dataclass(frozen=True, slots=True)
+class Handed:
+    """What a predecessor counted for a node, in a book that was handed over.
+
+    Attributes:
+        running: of the boot that it knew; old: of the boots before it.
+    """
+
+    node: NodeId
+    boot: BootId
+    running: Claim
+    old: Claim
+
+    def counted_mw(self, now_ns: int) -> int:
+        """Count everything, mW."""
+        return sum(c.power_mw for c in (self.running, self.old) if c.until_ns > now_ns)
+
+    def beside(self, boot: BootId, now_ns: int) -> tuple[Claim, ...]:
+        """What stands beside the own report of this boot: all that other boots may hold."""
+        claims = (self.old,) if boot == self.boot else (self.running, self.old)
+        return _alive(claims, now_ns)
+
+    def told(self, now_ns: int) -> ClaimReport:
+        """Hand it on."""
+        return _claim_report(self.node, self.boot, (self.running,), (self.old,), now_ns)
+
+
+def handed(line: ClaimReport, received_ns: int, timing: Timing) -> Handed:
+    """Read a line of a predecessor's table; its clock may have been the slower one."""
+
+    def claim(power_mw: int, rest_ms: int) -> Claim:
+        return Claim(power_mw, received_ns + timing.stretched(rest_ms * MS_NS))
+
+    running, old = claim(line.running_mw, line.running_ms), claim(line.old_mw, line.old_ms)
+    return Handed(line.node, line.boot, running, old)
+
+
+def told(account: Account, now_ns: int) -> ClaimReport:
+    """Write down what is counted for a node."""
+    running = (account.reported, *account.issued)
+    return _claim_report(account.node, account.boot, running, account.old, now_ns)
+
+
+def _claim_report(
+    node: NodeId,
+    boot: BootId,
+    running: tuple[Claim, ...],
+    old: tuple[Claim, ...],
+    now_ns: int,
+) -> ClaimReport:
+    def rest_ms(claims: tuple[Claim, ...]) -> int:
+        ends_ns = [c.until_ns for c in claims if c.until_ns > now_ns and c.power_mw > 0]
+        return holding_ms(max(ends_ns, default=now_ns), now_ns)
+
+    old_mw = sum(c.power_mw for c in old if c.until_ns > now_ns)
+    return ClaimReport(
+        node, boot, _largest(running, now_ns), rest_ms(running), old_mw, rest_ms(old)
+    )
 
 
 def opened(node: NodeId, boot: BootId, report: Report, now_ns: int, timing: Timing) -> Account:

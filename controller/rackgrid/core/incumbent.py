@@ -1,38 +1,26 @@
-"""What a node does while it is the broker: it keeps its authority, admits, clears, and lets go."""
+"""What a node does while it is the broker: it keeps its authority, clears, and lets go.
+
+What it does about the roster is in `registrar`.
+"""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from rackgrid.core import admission, book, broker, candidate, membership
 from rackgrid.core import agent as agents
+from rackgrid.core import book, broker, candidate, registrar
 from rackgrid.core.action import PriceSent
-from rackgrid.core.authority import NEVER
 from rackgrid.core.broker import Office
-from rackgrid.core.election import Listening
 from rackgrid.core.grant import Account
-from rackgrid.core.roster import Roster
 from rackgrid.core.settings import MS_NS, SECOND_NS
 from rackgrid.core.state import State
 from rackgrid.identity import BootId, NodeId, Rank
-from rackgrid.wire.message import (
-    Ack,
-    Join,
-    JoinReply,
-    Price,
-    Remove,
-    Resign,
-    RosterLine,
-    pair_wire,
-)
+from rackgrid.wire.message import NODES_MAX, Ack, Price, Remove, Resign, pair_wire
 
-INCOMPLETE_NS = 5 * SECOND_NS
-"""So long after taking office a rack that is still forming is worth a word."""
-
-
-def has_authority(node: State, now_ns: int) -> bool:
-    """Whether this broker may issue grants now (P4)."""
-    return node.office is not None and _authority_until_ns(node, node.office, now_ns) > now_ns
+FOUNDING_NS = 5 * SECOND_NS
+"""So long a broker waits until all who are expected have joined it."""
+ASIDE_NS = 5 * SECOND_NS
+"""So long a broker that was asked to hand over leaves the field to others."""
 
 
 def lapsed(node: State, now_ns: int) -> None:
@@ -40,39 +28,30 @@ def lapsed(node: State, now_ns: int) -> None:
     office = node.office
     if office is None:
         return
-    until_ns = _authority_until_ns(node, office, now_ns)
+    if office.agreement.is_founding:
+        if now_ns >= office.since_ns + FOUNDING_NS:
+            registrar.complain(node, office)
+            candidate.leave_office(node, now_ns, "the rack could not be founded")
+        return
+    until_ns = node.authority_until_ns(now_ns)
     if office.book.first_majority_ns is None:
         if until_ns > now_ns:
-            entry = book.majority_reached(office.book, now_ns)
-            node.office = replace(office, book=entry)
-            node.urgent = True
-        elif now_ns >= office.since_ns + 2 * node.timing.authority_ns:
+            _first_majority(node, office, now_ns)
+        elif now_ns >= _patience_ns(node, office):
             candidate.leave_office(node, now_ns, "never had a majority")
     elif until_ns <= now_ns:
         candidate.leave_office(node, now_ns, "no majority answers")
 
 
-def begin(node: State) -> None:
-    """Start a term that was just won: with the roster at hand, or a first one of this node."""
-    assert node.office is not None, "only a broker begins a term"
-    if node.roster.line(node.me) is None:
-        assert node.agent.board is not None, "a node without its firmware does not stand"
-        line = RosterLine(
-            node.me, node.settings.name, node.settings.priority, node.agent.board.floor_mw, votes=1
-        )
-        node.adopt(node.roster.with_line(line))
-    node.multicast(node.roster.update(node.office.pair))
-
-
 def acked(node: State, sender: NodeId, boot: BootId, message: Ack, now_ns: int) -> None:
-    """Take a member's ack; one of a node that is not on the roster tells it to join."""
+    """Take a member's ack: its vote, its report, and what it has stored of the roster."""
     office = node.office
-    if office is None or message.pair.pair() != office.pair or node.roster.line(sender) is None:
+    if office is None or message.pair.pair() != office.pair:
         return
-    if message.roster_version > node.roster.version:
-        # Whoever is on the newer roster and not on this one would be forgotten, floor and all.
-        node.peers = membership.informed(node.peers, sender, message.roster_version)
-        candidate.leave_office(node, now_ns, "a member knows a newer roster")
+    if registrar.is_overtaken(node, sender, message, now_ns):
+        return
+    if not registrar.is_known(office, sender):
+        registrar.founder_acked(node, office, sender, message, now_ns)
         return
     before = office.book.accounts.get(sender)
     was_absent = sender in office.absent
@@ -81,70 +60,8 @@ def acked(node: State, sender: NodeId, boot: BootId, message: Ack, now_ns: int) 
     after = office.book.accounts.get(sender)
     if after is not None:
         node.urgent |= was_absent or _asks_for_a_round(office, before, after, now_ns)
-    _enfranchise(node, sender, message, now_ns)
+    registrar.caught_up(node, sender, message, now_ns)
     lapsed(node, now_ns)
-
-
-def joined(node: State, sender: NodeId, boot: BootId, message: Join, now_ns: int) -> None:
-    """Admit a node, or say why not (P1)."""
-    office = node.office
-    if office is None:
-        return
-    line, account = node.roster.line(sender), office.book.accounts.get(sender)
-    if line is not None and (account is None or account.boot != boot):
-        # A late word of a dead boot must not lower a floor that the running one may draw; the
-        # running one asks again, and has acked by then.
-        message = replace(message, floor_mw=max(message.floor_mw, line.floor_mw))
-    pair = pair_wire(office.pair)
-    if node.is_formed and not has_authority(node, now_ns):
-        # A broker that may itself be on its way out must not promise anybody a floor. (A first
-        # roster is made before any authority: that needs votes, and those need a roster.)
-        node.unicast(
-            sender, JoinReply(message.nonce, pair, False, "not yet: no majority has acked")
-        )
-        return
-    reason = admission.refusal(
-        office, node.roster, sender, message, node.settings, now_ns, is_formed=node.is_formed
-    )
-    if reason is not None:
-        if reason.startswith(admission.MAKING_ROOM):
-            node.office = admission.making_room(office, sender, message.floor_mw, now_ns)
-            node.urgent = True
-        else:
-            node.note(f"{message.name} is not admitted: {reason}")
-        node.unicast(sender, JoinReply(message.nonce, pair, False, reason))
-        return
-    version = node.roster.version
-    node.office, roster = admission.admitted(office, node.roster, sender, message)
-    node.adopt(roster)
-    node.unicast(sender, JoinReply(message.nonce, pair, True, ""))
-    if node.roster.version != version:
-        node.multicast(node.roster.update(office.pair))
-    else:
-        node.unicast(sender, node.roster.update(office.pair))
-
-
-def left(node: State, sender: NodeId, boot: BootId, now_ns: int) -> None:
-    """Release the floor of a node that says that it is off: the boot that acks here, no other.
-
-    Only with authority, like every change: else two brokers would have two rosters. The node says
-    it again until it is heard.
-    """
-    office = node.office
-    if office is None or node.roster.line(sender) is None or not has_authority(node, now_ns):
-        return
-    account = office.book.accounts.get(sender)
-    if account is None or account.boot != boot:
-        return
-    node.adopt(node.roster.without(sender))
-    accounts = {n: a for n, a in office.book.accounts.items() if n != sender}
-    node.office = replace(
-        office,
-        book=replace(office.book, accounts=accounts),
-        absent=office.absent - {sender},
-    )
-    node.multicast(node.roster.update(office.pair))
-    node.urgent = True
 
 
 def due(node: State, now_ns: int) -> None:
@@ -156,7 +73,8 @@ def due(node: State, now_ns: int) -> None:
         _beat(node, office, now_ns)
     office = node.office
     if office is not None and now_ns >= broker.round_due_ns(office, urgent=node.urgent):
-        _clear(node, office, now_ns)
+        registrar.amend(node, now_ns)
+        _clear(node, now_ns)
 
 
 def next_deadline_ns(node: State, now_ns: int) -> int | None:
@@ -165,9 +83,11 @@ def next_deadline_ns(node: State, now_ns: int) -> int | None:
     if office is None:
         return None
     times = [office.heartbeat_ns, broker.round_due_ns(office, urgent=node.urgent)]
-    until_ns = _authority_until_ns(node, office, now_ns, own_vote=False)
+    if office.agreement.is_founding:
+        return min(*times, office.since_ns + FOUNDING_NS)
+    until_ns = node.authority_until_ns(now_ns, own_vote=False)
     if office.book.first_majority_ns is None:
-        times.append(office.since_ns + 2 * node.timing.authority_ns)
+        times.append(_patience_ns(node, office))
     elif until_ns > now_ns:
         times.append(until_ns)
     return min(times)
@@ -181,7 +101,7 @@ def preempted(node: State, now_ns: int) -> None:
     if now_ns - office.since_ns < node.timing.preempt_after_ns:
         return  # whoever outranks this node has just had the chance to be elected
     for peer in node.live(now_ns):
-        line = node.roster.line(peer.node)
+        line = office.agreement.base.line(peer.node)
         if line is None or Rank(line.priority, line.node) <= node.rank:
             continue
         is_steady = now_ns - peer.steady_ns >= node.timing.preempt_after_ns
@@ -191,12 +111,28 @@ def preempted(node: State, now_ns: int) -> None:
 
 
 def resign(node: State, now_ns: int, cause: str) -> None:
-    """Stop granting, say so, and let the rack elect at once."""
-    assert node.office is not None, "only a broker resigns"
-    node.multicast(Resign(pair_wire(node.office.pair)))
-    patience = 2 * node.timing.suspect * node.timing.heartbeat_ns
+    """Stop granting, pass the book on, and let the rack elect at once.
+
+    The office is left before the word leaves: what the table counts is all that will ever have been
+    granted under this pair. It is whole only if this broker's own book is: past the waits of P6.
+    """
+    office = node.office
+    assert office is not None, "only a broker resigns"
+    table = book.table(office.book, now_ns)
+    is_whole = office.book.opened and len(table) <= NODES_MAX
+    word = Resign(pair_wire(office.pair), is_whole, table[:NODES_MAX])
     candidate.leave_office(node, now_ns, cause)
-    node.election = Listening(now_ns + patience)
+    node.resigned = (word, now_ns)
+    node.multicast(word)
+
+
+def hand_over(node: State, now_ns: int) -> None:
+    """Let another lead, as the operator wishes: the highest rank beside this one."""
+    if node.office is None:
+        node.note("nothing to hand over: this node is not the broker")
+        return
+    node.aside_until_ns = now_ns + ASIDE_NS
+    resign(node, now_ns, "hands the office over")
 
 
 def apply(node: State, price: Price, now_ns: int) -> None:
@@ -218,40 +154,33 @@ def apply(node: State, price: Price, now_ns: int) -> None:
 
 def _beat(node: State, office: Office, now_ns: int) -> None:
     timing = node.timing
-    for silent in broker.silent(office, node.roster, node.me, now_ns, timing):
-        account = office.book.accounts.get(silent)
-        heard_ns = account.bid_received_ns if account else office.since_ns
-        silent_ms = (now_ns - heard_ns) // MS_NS
+    for silent in broker.silent(office, node.me, now_ns, timing):
+        silent_ms = broker.silence_ns(office, silent, now_ns) // MS_NS
         node.multicast(Remove(pair_wire(office.pair), silent, silent_ms, "no ack"))
         office = replace(office, absent=office.absent | {silent})
         node.urgent = True
-    office, heartbeat = broker.beat(office, node.roster, now_ns, timing)
+    office, heartbeat = broker.beat(office, now_ns, timing)
     node.office = office
     node.multicast(heartbeat)
-    if office.seq == 1:
-        begin(node)
 
 
-def _enfranchise_self(node: State, office: Office, now_ns: int) -> None:
-    """Give the broker its own vote, if it was elected before it got one: it acks to nobody."""
-    line = node.roster.line(node.me)
-    if line is None or line.votes or not node.may_vote(now_ns):
-        return
-    if has_authority(node, now_ns):
-        node.adopt(admission.enfranchised(node.roster, node.me))
-        node.multicast(node.roster.update(office.pair))
+def _patience_ns(node: State, office: Office) -> int:
+    """When a broker gives up that never had a majority; founding has a patience of its own."""
+    return max(office.since_ns, office.founded_ns) + 2 * node.timing.authority_ns
 
 
-def _clear(node: State, office: Office, now_ns: int) -> None:
-    _enfranchise_self(node, office, now_ns)
+def _clear(node: State, now_ns: int) -> None:
+    office = node.office
+    assert office is not None, "only a broker clears"
     node.urgent = False
+    if office.agreement.is_founding:
+        node.office = replace(office, round_ns=now_ns + node.timing.heartbeat_ns)
+        return
     report = node.report(now_ns)
     office = broker.own_report(office, node.me, node.boot, report, now_ns, node.timing)
     node.office = office
-    grants = has_authority(node, now_ns) and office.book.first_majority_ns is not None
-    office, prices = broker.cleared(
-        office, node.roster, node.settings, now_ns, may_grant=grants, is_formed=node.is_formed
-    )
+    grants = node.has_authority(now_ns) and office.book.first_majority_ns is not None
+    office, prices = broker.cleared(office, node.settings, now_ns, may_grant=grants)
     node.office = office
     first = prices[0]
     for price in prices:
@@ -260,12 +189,6 @@ def _clear(node: State, office: Office, now_ns: int) -> None:
     node.out.append(PriceSent(office.pair, first.round, first.price_uc, valid_ns))
     for price in prices:
         apply(node, price, now_ns)
-    if not node.is_formed and now_ns > office.since_ns + INCOMPLETE_NS:
-        node.note(
-            f"the rack is not complete: {node.roster.votes} of {node.settings.expect} expected"
-            " nodes are here; until all have come once, only required loads run"
-            " (lower `expect` if it is wrong)"
-        )
     if first.floors_mw > first.capacity_mw:
         node.note(
             f"overcommitted: floors of {first.floors_mw / 1000:.1f} W"
@@ -273,25 +196,24 @@ def _clear(node: State, office: Office, now_ns: int) -> None:
         )
 
 
-def _authority_until_ns(node: State, office: Office, now_ns: int, *, own_vote: bool = True) -> int:
-    """When authority ends; its own vote never lapses while it may vote at all."""
-    mine = now_ns if own_vote else now_ns + node.timing.authority_ns
-    vote_ns = mine if node.may_vote(now_ns) else NEVER
-    roster: Roster = node.roster
-    need = node.votes_needed
-    return broker.authority_until_ns(office, roster, need, node.me, vote_ns, node.timing)
+def _first_majority(node: State, office: Office, now_ns: int) -> None:
+    """Note the moment that P6 counts from, or open the book that was handed over."""
+    entry = book.majority_reached(office.book, now_ns)
+    if node.resigned is not None:
+        word, received_ns = node.resigned
+        if word.is_whole and _follows_directly(node, office, word):
+            entry = book.handed_over(entry, word.table, received_ns, node.timing)
+    node.office = replace(office, book=entry)
+    node.urgent = True
 
 
-def _enfranchise(node: State, sender: NodeId, ack: Ack, now_ns: int) -> None:
-    """Give a member its vote once it has acked, knowing the roster of the day."""
-    line = node.roster.line(sender)
-    if node.office is None or line is None or line.votes or not ack.votes:
-        return
-    if ack.roster_version != node.roster.version:
-        return
-    if not node.is_formed or has_authority(node, now_ns):
-        node.adopt(admission.enfranchised(node.roster, sender))
-        node.multicast(node.roster.update(node.office.pair))
+def _follows_directly(node: State, office: Office, word: Resign) -> bool:
+    """Whether a majority left the resigned broker for this one: then nobody led in between."""
+    pair = word.pair.pair()
+    nodes = {who for who, left in office.left.items() if left == pair}
+    if node.left == pair:
+        nodes.add(node.me)
+    return all(roster.is_backed(nodes) for roster in office.agreement.authorities)
 
 
 def _asks_for_a_round(office: Office, before: Account | None, after: Account, now_ns: int) -> bool:
@@ -302,5 +224,7 @@ def _asks_for_a_round(office: Office, before: Account | None, after: Account, no
     if (old.capacity_mw, old.offers) != (new.capacity_mw, new.offers):
         return True
     if [s.worth_uc for s in old.steps] != [s.worth_uc for s in new.steps]:
+        return True
+    if new.excess_mw > old.excess_mw or new.holding_mw > before.running_mw(now_ns):
         return True
     return office.wanting and after.counted_mw(now_ns) < before.counted_mw(now_ns)

@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
-from rackgrid.core import candidate, election, roster
+from rackgrid.core import candidate, election, registrar
+from rackgrid.core.roster import announced
 from rackgrid.core.settings import MS_NS, SECOND_NS
 from rackgrid.core.state import State
-from rackgrid.wire.message import PROTOCOL_VERSION, Join, JoinReply, Remove, RosterUpdate
+from rackgrid.identity import NO_RACK, NodeId, Stamp
+from rackgrid.wire.message import (
+    PROTOCOL_VERSION,
+    Forget,
+    Join,
+    JoinReply,
+    Remove,
+    RosterUpdate,
+)
 
 JOIN_RETRY_NS = (200 * MS_NS, 2 * SECOND_NS)
 """First and longest wait between two JOINs."""
+FORGET_NS = 10 * SECOND_NS
+"""So long the operator's word is told to the broker again."""
 
 
 def seek_admission(node: State, now_ns: int) -> None:
-    """Ask to be admitted (again) while the followed broker's roster is not this node's."""
+    """Ask to be admitted (again) while this node's own line is not as it should be."""
     if not isinstance(node.election, election.Following) or node.agent.board is None:
         return
     if node.leave_ns is not None:
         return
     line = node.roster.line(node.me)
-    is_current = (
-        line is not None
-        and line.floor_mw == node.agent.board.floor_mw
-        and node.roster.version == node.roster_heard
-    )
-    if is_current:
+    wanted = (node.agent.board.floor_mw, node.settings.meters_feed)
+    if line is not None and (line.floor_mw, line.meters_feed) == wanted:
         node.join_ns = None
     elif node.join_ns is None:
         node.join_ns, node.join_attempt = now_ns, 0
@@ -39,8 +46,9 @@ def join(node: State, now_ns: int) -> None:
     wait = min(first << min(node.join_attempt, 8), longest)
     node.join_ns = now_ns + wait + node.jitter.between(0, wait // 4)
     node.join_attempt += 1
-    name, priority = node.settings.name, node.settings.priority
-    join = Join(node.jitter.next64(), name, priority, board.floor_mw, PROTOCOL_VERSION)
+    me = node.settings
+    nonce, floor_mw = node.jitter.next64(), board.floor_mw
+    join = Join(nonce, me.name, me.priority, floor_mw, me.meters_feed, PROTOCOL_VERSION)
     node.unicast(node.followed.node, join)
 
 
@@ -50,21 +58,33 @@ def join_replied(node: State, message: JoinReply) -> None:
         node.note(f"not admitted to the rack: {message.reason}")
 
 
-def roster_heard(node: State, message: RosterUpdate, now_ns: int) -> None:
-    """Take the followed broker's roster, and let it know at once."""
-    pair = message.pair.pair()
-    if pair != node.followed or node.office is not None:
+def roster_heard(node: State, message: RosterUpdate) -> None:
+    """Have the followed broker's roster stored: this node's own rack, or one that admits it."""
+    roster = announced(message)
+    if roster.stamp.pair != node.followed or node.office is not None:
         return
-    if message.version < node.roster.version:
-        # Overtaken on its way; or its broker missed a newer one, and this ack tells it.
-        candidate.acknowledge(node, now_ns)
+    if roster.line(node.me) is None and node.roster.rack == NO_RACK:
         return
-    node.adopt(roster.taken(message))
-    node.roster_heard = max(node.roster_heard, message.version)
+    if roster.stamp.pair != node.fence:
+        return  # acked first, stored then: the ack tells the broker whether this node knows more
+    candidate.regain_vote(node, roster.stamp.pair, message.agreed_version)
+    newest = node.storing or node.roster
+    if roster.stamp > newest.stamp:
+        node.store(roster)
+
+
+def roster_stored(node: State, stamp: Stamp, now_ns: int) -> None:
+    """Take the roster that is on the disk now, and let the broker know at once."""
+    roster = node.storing
+    if roster is None or roster.stamp != stamp:
+        return  # a newer one is on its way behind it
+    node.roster, node.storing = roster, None
     node.become("the roster changed", now_ns)
+    if node.office is not None:
+        registrar.stored(node, now_ns)
+        return
     seek_admission(node, now_ns)
-    if node.roster.line(node.me) is not None:
-        candidate.acknowledge(node, now_ns)
+    candidate.acknowledge(node, now_ns)
 
 
 def removed(node: State, message: Remove, now_ns: int) -> None:
@@ -72,3 +92,25 @@ def removed(node: State, message: Remove, now_ns: int) -> None:
     if message.node == node.me and message.pair.pair() == node.followed:
         node.note("the broker does not hear this node's acks: check its unicast path")
         candidate.acknowledge(node, now_ns)
+
+
+def forget(node: State, who: NodeId, now_ns: int) -> None:
+    """Have a silent node's floor released, as an operator says that it is off for good (P1)."""
+    if node.roster.line(who) is None:
+        node.note("nothing to forget: that node is not on the roster")
+    elif who == node.me or who in {peer.node for peer in node.live(now_ns)}:
+        node.note("not forgotten: that node is heard; take it out with `rackgrid leave` there")
+    else:
+        node.forgetting = {**node.forgetting, who: now_ns + FORGET_NS}
+
+
+def press(node: State, now_ns: int) -> None:
+    """Tell the broker again which nodes are to be forgotten, until the roster has done so."""
+    node.forgetting = {
+        who: until_ns
+        for who, until_ns in node.forgetting.items()
+        if node.roster.line(who) is not None and now_ns < until_ns
+    }
+    if node.office is None and node.followed.node:
+        for who in node.forgetting:
+            node.unicast(node.followed.node, Forget(who))

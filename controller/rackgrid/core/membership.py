@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from rackgrid.identity import NO_PAIR, BootId, NodeId, Pair, Rank
+from rackgrid.identity import NO_PAIR, NO_RACK, NO_STAMP, BootId, NodeId, Pair, RackId, Rank, Stamp
 from rackgrid.wire.message import NODES_MAX, Beacon, LoadStatus, Role
 
 PEERS_MAX = 2 * NODES_MAX
@@ -33,7 +33,8 @@ class Peer:
     priority: int = 0
     role: Role = Role.JOINING
     followed: Pair = NO_PAIR
-    roster_version: int = 0
+    rack: RackId = NO_RACK
+    roster: Stamp = NO_STAMP
     floor_mw: int = 0
     draw_mw: int = 0
     api_port: int = 0
@@ -69,7 +70,8 @@ def beaconed(peers: Peers, node: NodeId, beacon: Beacon) -> Peers:
         priority=beacon.priority,
         role=beacon.role,
         followed=beacon.followed.pair(),
-        roster_version=beacon.roster_version,
+        rack=beacon.rack,
+        roster=beacon.roster.stamp(),
         floor_mw=beacon.floor_mw,
         draw_mw=beacon.draw_mw,
         api_port=beacon.api_port,
@@ -83,9 +85,17 @@ def ranked(peers: Peers, node: NodeId, priority: int) -> Peers:
     return {**peers, node: replace(peers[node], priority=priority)}
 
 
-def informed(peers: Peers, node: NodeId, roster_version: int) -> Peers:
-    """Note that a peer knows a roster of this version."""
-    return {**peers, node: replace(peers[node], roster_version=roster_version)}
+def belonging(peers: Peers, node: NodeId, rack: RackId) -> Peers:
+    """Note to which rack a peer belongs, if that is news."""
+    return peers if peers[node].rack == rack else {**peers, node: replace(peers[node], rack=rack)}
+
+
+def informed(peers: Peers, node: NodeId, rack: RackId, roster: Stamp) -> Peers:
+    """Note which roster a peer has stored, if that is news."""
+    known = peers[node]
+    if (known.rack, known.roster) == (rack, roster):
+        return peers
+    return {**peers, node: replace(known, rack=rack, roster=roster)}
 
 
 def forgotten(peers: Peers, node: NodeId) -> Peers:

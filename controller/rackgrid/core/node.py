@@ -13,7 +13,15 @@ from typing import assert_never
 
 from rackgrid.core import agent as agents
 from rackgrid.core import board as boards
-from rackgrid.core import candidate, election, incumbent, member, membership
+from rackgrid.core import (
+    candidate,
+    election,
+    incumbent,
+    member,
+    membership,
+    recovery,
+    registrar,
+)
 from rackgrid.core.action import Action, Left
 from rackgrid.core.event import (
     CapacityChanged,
@@ -21,33 +29,42 @@ from rackgrid.core.event import (
     Event,
     FirmwareLost,
     FirmwareReported,
+    ForgetRequested,
+    HandoverRequested,
     LeaveRequested,
     LoopLate,
     OffersChanged,
+    RecoverRequested,
+    Request,
+    RosterStored,
     StopRequested,
     TimePassed,
 )
 from rackgrid.core.jitter import Jitter
 from rackgrid.core.picture import load_statuses
+from rackgrid.core.roster import NO_ROSTER, Roster
 from rackgrid.core.settings import MS_NS, SECOND_NS, NodeSettings
 from rackgrid.core.state import State
-from rackgrid.identity import NO_PAIR, BootId, NodeId, Pair
+from rackgrid.identity import NO_PAIR, NO_RACK, BootId, NodeId, Pair
 from rackgrid.wire.message import (
     Ack,
     Answer,
     Beacon,
     Coordinator,
     Election,
+    Forget,
     Heartbeat,
     Join,
     JoinReply,
     Leave,
+    Message,
     Price,
     Remove,
     Resign,
     RosterUpdate,
     Superseded,
     pair_wire,
+    stamp_wire,
 )
 from rackgrid_firmware.guard import NOT_ON
 from rackgrid_firmware.link import Attached, Refused, Switched, Telemetry
@@ -57,7 +74,7 @@ FROM_THE_PAIR = (Coordinator, Election, Heartbeat, JoinReply, Price, Remove, Res
 """Messages that only the node which their pair names may send."""
 JUDGE_NS = 100 * MS_NS
 """Loads are judged at each event that changes something, and else not more often than this."""
-LEAVE_PATIENCE_NS = 2 * SECOND_NS
+LEAVE_PATIENCE_NS = 4 * SECOND_NS
 LEAVE_REPEAT_NS = 100 * MS_NS
 
 
@@ -71,6 +88,7 @@ class Node:
         boot: BootId,
         now_ns: int,
         remembered: Pair | None = None,
+        roster: Roster = NO_ROSTER,
     ) -> None:
         """Start a boot.
 
@@ -78,6 +96,7 @@ class Node:
             now_ns: the local monotonic time.
             remembered: the highest pair acked since the machine came up, if it was kept; without
                 it the node is quiet for T_quiet (P5).
+            roster: the newest that it has stored, if it has (P7).
         """
         timing = settings.timing
         jitter = Jitter(settings.seed)
@@ -94,6 +113,8 @@ class Node:
             beacon_ns=now_ns,
             terms_until=settings.terms_until,
             kept=remembered or NO_PAIR,
+            roster=roster,
+            is_lost=roster.rack == NO_RACK,
         )
         self.state.agent = replace(self.state.agent, capacity_mw=settings.capacity_mw)
 
@@ -116,19 +137,15 @@ class Node:
             case CapacityChanged():
                 node.agent = replace(node.agent, capacity_mw=event.capacity_mw)
                 self._changed(now_ns)
+            case RosterStored():
+                member.roster_stored(node, event.stamp, now_ns)
             case LoopLate():
                 node.late_until_ns = now_ns + node.timing.heartbeat_ns
                 node.election = election.patient(node.election, node.late_until_ns)
-            case LeaveRequested():
-                candidate.withdraw(node, now_ns, "leaves the rack")
-                node.leave_ns = now_ns + LEAVE_PATIENCE_NS
-                node.agent = replace(node.agent, leaving=True)
-            case StopRequested():
-                self._stop(now_ns)
             case TimePassed():
                 pass
             case _:
-                assert_never(event)
+                self._asked(event)
         if not node.ended:
             self._settle(now_ns)
         done, node.out = node.out, []
@@ -178,16 +195,21 @@ class Node:
         node = self.state
         node.agent, actions = agents.decided(node.agent, node.settings, now_ns)
         node.out.extend(actions)
-        if agents.holding_mw(node.agent, now_ns) < node.reported_mw:
-            self._came_down(now_ns)
+        if (
+            agents.holding_mw(node.agent, now_ns) < node.reported_mw
+            or agents.beyond_mw(node.agent, now_ns) > node.beyond_mw
+        ):
+            self._draws_otherwise(now_ns)
         node.judged, node.judge_ns = node.agent, now_ns + JUDGE_NS
 
-    def _came_down(self, now_ns: int) -> None:
-        """Tell the broker at once that watts are free: another may be waiting for them."""
+    def _draws_otherwise(self, now_ns: int) -> None:
+        """Tell the broker at once: watts are free, or more is drawn than was granted (P8)."""
         node = self.state
         if node.office is not None:
-            node.urgent = node.urgent or node.office.wanting
+            beyond_mw = agents.beyond_mw(node.agent, now_ns)
+            node.urgent = node.urgent or node.office.wanting or beyond_mw > node.beyond_mw
             node.reported_mw = agents.holding_mw(node.agent, now_ns)
+            node.beyond_mw = beyond_mw
         else:
             candidate.acknowledge(node, now_ns)
 
@@ -198,6 +220,25 @@ class Node:
             node.urgent = True
         elif isinstance(node.election, election.Following):
             candidate.acknowledge(node, now_ns)
+
+    def _asked(self, request: Request) -> None:
+        """Do what the operator asks for."""
+        node, now_ns = self.state, request.now_ns
+        match request:
+            case ForgetRequested():
+                member.forget(node, request.node, now_ns)
+            case HandoverRequested():
+                incumbent.hand_over(node, now_ns)
+            case RecoverRequested():
+                recovery.recover(node, now_ns)
+            case LeaveRequested():
+                candidate.withdraw(node, now_ns, "leaves the rack")
+                node.leave_ns = now_ns + LEAVE_PATIENCE_NS
+                node.agent = replace(node.agent, leaving=True)
+            case StopRequested():
+                self._stop(now_ns)
+            case _:
+                assert_never(request)
 
     # --- what arrives ----------------------------------------------------------------------------
 
@@ -210,6 +251,8 @@ class Node:
         if isinstance(message, FROM_THE_PAIR) and message.pair.node != sender:
             return  # a member that speaks for another
         node.peers = membership.heard(node.peers, sender, event.boot, now_ns, node.silence_ns)
+        if self._is_foreign(sender, message):
+            return
         match message:
             case Beacon():
                 node.peers = membership.beaconed(node.peers, sender, message)
@@ -225,11 +268,11 @@ class Node:
                 if not candidate.is_stale(node, message.pair.pair(), sender):
                     incumbent.apply(node, message, now_ns)
             case Join():
-                incumbent.joined(node, sender, event.boot, message, now_ns)
+                registrar.joined(node, sender, event.boot, message, now_ns)
             case JoinReply():
                 member.join_replied(node, message)
             case RosterUpdate():
-                member.roster_heard(node, message, now_ns)
+                member.roster_heard(node, message)
             case Election():
                 candidate.called(node, sender, message, now_ns)
             case Answer():
@@ -242,11 +285,31 @@ class Node:
                 candidate.superseded(node, message, now_ns)
             case Leave():
                 node.peers = membership.forgotten(node.peers, sender)
-                incumbent.left(node, sender, event.boot, now_ns)
+                registrar.left(node, sender, event.boot, now_ns)
+            case Forget():
+                if node.office is not None:
+                    member.forget(node, message.node, now_ns)
             case Remove():
                 member.removed(node, message, now_ns)
             case _:
                 assert_never(message)
+
+    def _is_foreign(self, sender: NodeId, message: Message) -> bool:
+        """Whether the sender belongs to another rack that uses the same key: it is not listened to.
+
+        Two racks on one feed would each give out all of it; whatever the reason, say so.
+        """
+        node = self.state
+        if isinstance(message, (Beacon, Heartbeat, Election)):
+            node.peers = membership.belonging(node.peers, sender, message.rack)
+        peer = node.peers[sender]
+        if NO_RACK in (peer.rack, node.roster.rack) or peer.rack == node.roster.rack:
+            return False
+        node.note(
+            f"{peer.name or f'{sender:016x}'} belongs to another rack with the same key: if they"
+            " share a feed, stop it and delete the roster files of one; if not, give it another key"
+        )
+        return True
 
     def _firmware(self, report: FirmwareReport, now_ns: int) -> None:
         node = self.state
@@ -307,13 +370,15 @@ class Node:
                 priority=node.settings.priority,
                 role=node.role,
                 followed=pair_wire(node.followed),
-                roster_version=node.roster.version,
+                rack=node.roster.rack,
+                roster=stamp_wire(node.roster.stamp),
                 floor_mw=board.floor_mw if board else 0,
                 draw_mw=boards.total_mw(board, now_ns, required_only=False) if board else 0,
                 api_port=node.settings.api_port,
                 loads=load_statuses(node, now_ns),
             )
         )
+        member.press(node, now_ns)
         incumbent.preempted(node, now_ns)
 
     def _leave(self, now_ns: int) -> None:
@@ -324,7 +389,7 @@ class Node:
         if not is_up and not self._is_off(now_ns):
             return
         if node.office is not None:
-            self._pass_on(now_ns)
+            incumbent.resign(node, now_ns, "leaves the rack")
         if node.roster.line(node.me) is None:
             self._end()
         elif is_up:
@@ -338,15 +403,6 @@ class Node:
         """Whether nothing above the floor is drawn."""
         agent = replace(self.state.agent, grant=None)
         return agent.board is not None and agents.holding_mw(agent, now_ns) == 0
-
-    def _pass_on(self, now_ns: int) -> None:
-        """Announce the roster without this node, its last act in office, and resign."""
-        node = self.state
-        assert node.office is not None, "only a broker passes its office on"
-        if self._is_off(now_ns) and incumbent.has_authority(node, now_ns):
-            node.adopt(node.roster.without(node.me))
-            node.multicast(node.roster.update(node.office.pair))
-        incumbent.resign(node, now_ns, "leaves the rack")
 
     def _end(self) -> None:
         self.state.out.append(Left())

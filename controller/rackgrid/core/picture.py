@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from rackgrid.core import board as boards
-from rackgrid.core import incumbent
 from rackgrid.core.agent import Agent
 from rackgrid.core.reason import UC, sentence
 from rackgrid.core.settings import MS_NS, SECOND_NS, LoadSettings
@@ -48,7 +47,7 @@ def view(
         term=followed.term,
         broker=_name(node, followed.node) if followed.node else "",
         broker_id=_id(followed.node) if followed.node else "",
-        authority=incumbent.has_authority(node, now_ns),
+        authority=node.has_authority(now_ns),
         roster=tuple(
             RosterView(_id(x.node), x.name, x.priority, x.floor_mw / 1000, x.votes)
             for x in node.roster.lines

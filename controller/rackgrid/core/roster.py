@@ -1,29 +1,48 @@
-"""The roster: the admitted nodes, their floors and votes.
+"""The roster: the admitted nodes of one rack, their floors and votes (P7).
 
-First depth: the broker of the day decides alone, every change takes the next version, and members
-take a roster only from the broker that they follow. A floor stays reserved while its node is
-silent: silence is no proof that it draws nothing (P1). Only the node's own word (LEAVE) releases
-it.
+A roster is named by its stamp: the broker that announced it and its version. A node keeps the
+newest that it was given, on its disk, and says so in its acks only then. How a change becomes the
+rack's is `agreement`; who votes is `franchise`.
+
+A floor stays reserved while its node is silent: silence is no proof that it draws nothing (P1).
+Only the node's own word (LEAVE) or an operator's (`rackgrid forget`) releases it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass, replace
 
-from rackgrid.identity import NodeId, Pair
+from rackgrid.identity import NO_RACK, NO_STAMP, NodeId, Pair, RackId, Stamp
 from rackgrid.wire.message import NODES_MAX, RosterLine, RosterUpdate, pair_wire
 
 
 @dataclass(frozen=True, slots=True)
 class Roster:
-    """The admitted nodes at one version; version 0 is empty: the node knows no roster."""
+    """The admitted nodes, as of one stamp.
 
-    version: int
+    Attributes:
+        rack: the rack's identity, drawn when it was founded; `NO_RACK` if this node has no roster.
+        founding: it is the first of its rack, or recovered: it needs all its nodes, not a majority.
+        lines: one a node, in the order of their ids.
+    """
+
+    rack: RackId
+    stamp: Stamp
+    founding: bool
     lines: tuple[RosterLine, ...]
+
+    @property
+    def version(self) -> int:
+        """Of the content: it grows by one with each change."""
+        return self.stamp.version
 
     def line(self, node: NodeId) -> RosterLine | None:
         """Find a node's line."""
-        return next((line for line in self.lines if line.node == node), None)
+        for line in self.lines:
+            if line.node == node:
+                return line
+        return None
 
     @property
     def floors_mw(self) -> int:
@@ -35,38 +54,57 @@ class Roster:
         """Σ votes."""
         return sum(line.votes for line in self.lines)
 
+    def is_backed(self, nodes: Container[NodeId]) -> bool:
+        """Whether these nodes are a majority of its votes; of a founding one, all its nodes."""
+        if self.founding:
+            return bool(self.lines) and all(line.node in nodes for line in self.lines)
+        got = sum(line.votes for line in self.lines if line.node in nodes)
+        return 2 * got > self.votes
+
     def with_line(self, line: RosterLine) -> Roster:
         """Admit a node, or change its line."""
         others = tuple(old for old in self.lines if old.node != line.node)
         assert len(others) < NODES_MAX, "the broker refuses a node beyond the roster's limit"
-        return Roster(self.version + 1, tuple(sorted((*others, line), key=lambda x: x.node)))
+        return self._next(tuple(sorted((*others, line), key=lambda x: x.node)))
 
     def without(self, node: NodeId) -> Roster:
         """Release a node's floor and vote."""
-        return Roster(self.version + 1, tuple(x for x in self.lines if x.node != node))
+        return self._next(tuple(x for x in self.lines if x.node != node))
 
-    def update(self, pair: Pair) -> RosterUpdate:
-        """Announce this roster under `pair`."""
-        return RosterUpdate(pair_wire(pair), self.version, self.lines)
+    def settled(self) -> Roster:
+        """Make the next version of a founding roster: from now on majorities decide."""
+        return replace(self._next(self.lines), founding=False)
 
+    def under(self, pair: Pair) -> Roster:
+        """Stamp it with the broker that announces it."""
+        return replace(self, stamp=Stamp(pair, self.version))
 
-NO_ROSTER = Roster(0, ())
+    def update(self, agreed_version: int) -> RosterUpdate:
+        """Announce it; `agreed_version` is the newest of this pair that is agreed."""
+        pair, version = pair_wire(self.stamp.pair), self.version
+        return RosterUpdate(pair, self.rack, version, agreed_version, self.founding, self.lines)
 
-
-def majority(votes: int) -> int:
-    """How many votes are more than half."""
-    return votes // 2 + 1
-
-
-def needed(roster: Roster, expect: int, *, is_formed: bool) -> int:
-    """How many votes lead this roster.
-
-    Until the expected number of nodes has once been admitted, a majority of *them* is needed: half
-    a rack that forms by itself would be a second rack on the same feed.
-    """
-    return majority(roster.votes if is_formed else max(roster.votes, expect))
+    def _next(self, lines: tuple[RosterLine, ...]) -> Roster:
+        return replace(self, stamp=Stamp(self.stamp.pair, self.version + 1), lines=lines)
 
 
-def taken(update: RosterUpdate) -> Roster:
+NO_ROSTER = Roster(NO_RACK, NO_STAMP, founding=False, lines=())
+
+
+def announced(update: RosterUpdate) -> Roster:
     """Read a roster from its announcement."""
-    return replace(NO_ROSTER, version=update.version, lines=update.lines)
+    stamp = Stamp(update.pair.pair(), update.version)
+    return Roster(update.rack, stamp, update.founding, update.lines)
+
+
+def united(one: Roster, other: Roster) -> Roster:
+    """Put two rosters together pessimistically: everybody on either, each at the higher floor.
+
+    While a change is on its way both may be in force somewhere.
+    """
+    lines = {line.node: line for line in one.lines}
+    for line in other.lines:
+        known = lines.get(line.node)
+        if known is None or known.floor_mw < line.floor_mw:
+            lines[line.node] = line
+    return replace(other, lines=tuple(lines[node] for node in sorted(lines)))

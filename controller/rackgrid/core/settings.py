@@ -32,6 +32,7 @@ class Timing:
         preempt: whether a stable node of higher rank gets the office.
         preempt_after_ns: how long it must have been stable.
         absent_ns: a member silent for so long is absent.
+        demote_after_ns: a member silent for so long loses its vote, not its reserved floor.
         price_valid_ns: how long a price may be used.
     """
 
@@ -48,6 +49,7 @@ class Timing:
     preempt: bool = True
     preempt_after_ns: int = 60 * SECOND_NS
     absent_ns: int = 1000 * MS_NS
+    demote_after_ns: int = 300 * SECOND_NS
     price_valid_ns: int = 2000 * MS_NS
 
     def stretched(self, span_ns: int) -> int:
@@ -86,12 +88,14 @@ class NodeSettings:
     """Everything that a node is told at its start.
 
     Attributes:
-        expect: how many nodes must be heard (itself included) before a first broker is elected.
+        expect: how many nodes it takes to found a rack, this one included.
         capacity_mw: of the feed, mW.
         reserve_mw: kept free for devices that are plugged in and not admitted, mW.
         price_cap_uc: what a load bids that must go on running (inside its min-on).
         terms_from: the first term of the block that this boot reserved.
         terms_until: one past the block's last; asking for more is an action.
+        meters_feed: whether a meter of this node sees the whole feed.
+        voters_max: most nodes that vote; odd.
         seed: 64 random bits: jitter and nonces come from it, so a run can be replayed.
     """
 
@@ -107,3 +111,5 @@ class NodeSettings:
     terms_from: int
     terms_until: int
     seed: int
+    meters_feed: bool = False
+    voters_max: int = 5

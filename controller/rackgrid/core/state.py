@@ -6,19 +6,23 @@ the current ones and collects the actions of the event that is being handled.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from rackgrid.core import agent as agents
-from rackgrid.core import election, membership
-from rackgrid.core.action import Action, Multicast, Noted, RoleChanged, Unicast
+from rackgrid.core import broker, election, membership
+from rackgrid.core.action import Action, Multicast, Noted, RoleChanged, StoreRoster, Unicast
 from rackgrid.core.agent import Agent
+from rackgrid.core.authority import NEVER
 from rackgrid.core.broker import Office
 from rackgrid.core.jitter import Jitter
 from rackgrid.core.membership import NO_PEERS, Peer, Peers
-from rackgrid.core.roster import NO_ROSTER, Roster, majority, needed
+from rackgrid.core.roster import NO_ROSTER, Roster
 from rackgrid.core.settings import MS_NS, NodeSettings, Timing
-from rackgrid.identity import NO_PAIR, BootId, NodeId, Pair, Rank
-from rackgrid.wire.message import NODES_MAX, Message, Price, Report, Role
+from rackgrid.identity import NO_PAIR, NO_RACK, BootId, NodeId, Pair, RackId, Rank
+from rackgrid.wire.message import NODES_MAX, Heartbeat, Message, Price, Report, Resign, Role
 
 NOTES_MAX = 64
 """Different notes remembered, so that each is said once."""
@@ -44,8 +48,14 @@ class State:
         leave_ns: a node that leaves is gone by then; leave_said_ns: when it says so again.
         judged: what the loads were last judged by; judge_ns: when they are judged again anyway.
         late_until_ns: its own loop ran late; it accuses nobody before this.
-        votes_needed: votes that lead the roster that this node knows.
-        is_formed: the roster has once had as many votes as the operator expects.
+        reported_mw, beyond_mw: its holding, and what it drew beyond its grant, as last reported.
+        left: the pair that it acted for before its fence.
+        roster: the newest that it has stored; storing: one that is on its way to the disk.
+        is_lost: it started without a roster: it has no vote until one is agreed without it (P7).
+        heartbeat: the last of the followed broker.
+        resigned: the last word of a broker that resigned, and when it came.
+        forgetting: nodes that an operator wants forgotten, each with the end of its patience.
+        aside_until_ns: it has just handed the office over, and does not stand before this.
         terms_until: one past the reserved block of terms.
         term_seen: the highest term in any message.
     """
@@ -63,9 +73,14 @@ class State:
     term_seen: int = 0
     late_until_ns: int = 0
     peers: Peers = field(default_factory=lambda: NO_PEERS)
+    left: Pair = NO_PAIR
     roster: Roster = NO_ROSTER
-    is_formed: bool = False
-    votes_needed: int = NODES_MAX
+    storing: Roster | None = None
+    is_lost: bool = True
+    heartbeat: Heartbeat | None = None
+    resigned: tuple[Resign, int] | None = None
+    aside_until_ns: int = 0
+    forgetting: Mapping[NodeId, int] = field(default_factory=lambda: MappingProxyType({}))
     office: Office | None = None
     agent: Agent = field(default_factory=Agent)
     judged: Agent | None = None
@@ -73,9 +88,9 @@ class State:
     ack_due: AckDue | None = None
     join_ns: int | None = None
     join_attempt: int = 0
-    roster_heard: int = 0
     urgent: bool = False
     reported_mw: int = 0
+    beyond_mw: int = 0
     leave_ns: int | None = None
     leave_said_ns: int = 0
     ended: bool = False
@@ -133,47 +148,76 @@ class State:
         mine = self.rank
         return sum(1 for p in self.live(now_ns) if p.rank > mine and p.node != broker)
 
-    def majority(self, now_ns: int) -> int | None:
-        """Votes that make a majority; None where too few nodes are known to speak of one.
+    def votes(self, now_ns: int, rack: RackId) -> bool:
+        """Whether this node's word may count for a broker that leads `rack` (0: founds one).
 
-        Once the rack is formed it is the roster's; before, of the nodes that are heard, which must
-        be as many as the operator expects: a roster in the making has too few votes to elect the
-        successor of a broker that died over it.
+        Not in its quiet time; and not if it has lost its roster, until it has been given one that
+        was agreed without it (P7): what it once stored, and has forgotten, may have been agreed.
         """
-        if self.is_formed:
-            return self.votes_needed
-        heard = 1 + len(self.live(now_ns))
-        return majority(heard) if heard >= self.settings.expect else None
+        if not self.may_vote(now_ns):
+            return False
+        if not self.is_lost or self.roster.founding:
+            return True
+        return self.roster.rack == NO_RACK and rack == NO_RACK
 
-    def adopt(self, roster: Roster) -> None:
-        """Take a roster, and note whether the rack has ever been complete."""
-        self.roster = roster
-        self.is_formed = self.is_formed or roster.votes >= self.settings.expect
-        self.votes_needed = needed(roster, self.settings.expect, is_formed=self.is_formed)
+    def is_backed(self, supporters: AbstractSet[NodeId]) -> bool:
+        """Whether these nodes and this one may make it broker.
 
-    def votes_of(self, node: NodeId) -> int:
-        """A node's votes in an election."""
-        if not self.is_formed:
-            return 1
-        line = self.roster.line(node)
-        return line.votes if line else 0
+        Who has a roster needs its majority; who has none founds a rack, and needs most of those
+        that are expected (all of them must ack before there is one).
+        """
+        nodes, mine = {*supporters, self.me}, self.roster
+        if mine.rack == NO_RACK:
+            return 2 * len(nodes) > self.settings.expect
+        if mine.founding:
+            return 2 * sum(line.node in nodes for line in mine.lines) > len(mine.lines)
+        return mine.is_backed(nodes)
 
-    def may_stand(self, now_ns: int) -> bool:
-        """Whether this node may lead: it votes, has its firmware and knows the newest roster."""
-        newest = max((p.roster_version for p in self.live(now_ns)), default=0)
+    def authority_until_ns(self, now_ns: int, *, own_vote: bool = True) -> int:
+        """When this broker's authority ends (P4); its own vote never lapses while it may vote.
+
+        Args:
+            own_vote: False to ask how long the others' acks alone will last.
+        """
+        office = self.office
+        assert office is not None, "only a broker has authority"
+        mine = now_ns if own_vote else now_ns + self.timing.authority_ns
+        vote_ns = mine if self.votes(now_ns, office.agreement.newest.rack) else NEVER
+        return broker.authority_until_ns(office, self.me, vote_ns, self.timing)
+
+    def has_authority(self, now_ns: int) -> bool:
+        """Whether this node is a broker that may issue grants and change the roster now (P4)."""
+        return self.office is not None and self.authority_until_ns(now_ns) > now_ns
+
+    def may_stand(self, now_ns: int, attempt: int = 0) -> bool:
+        """Whether this node may lead: it votes, has its firmware and a place on the roster.
+
+        Args:
+            attempt: from the third on it no longer waits for a node that knows a newer roster.
+        """
         return (
-            self.may_vote(now_ns)
-            and now_ns >= self.late_until_ns
+            self.votes(now_ns, self.roster.rack)
+            and now_ns >= max(self.late_until_ns, self.aside_until_ns)
             and self.agent.board is not None
             and self.leave_ns is None
-            and self.majority(now_ns) is not None
-            and self.roster.version >= newest
-            and (self.roster.line(self.me) is not None or self._may_found())
+            and (self._may_lead(now_ns, attempt) or self._may_found(now_ns))
         )
 
-    def _may_found(self) -> bool:
-        """Whether a node without a line of its own may lead: a rack in the making, with room."""
-        return not self.is_formed and len(self.roster.lines) < NODES_MAX
+    def _may_lead(self, now_ns: int, attempt: int) -> bool:
+        mine = self.roster
+        if mine.line(self.me) is None:
+            return False
+        peers = self.live(now_ns)
+        return attempt > 1 or all(p.roster <= mine.stamp for p in peers if p.rack == mine.rack)
+
+    def _may_found(self, now_ns: int) -> bool:
+        """Whether a rack may be founded: nobody here has one, and all that are expected came."""
+        peers = self.live(now_ns)
+        return (
+            self.roster.rack == NO_RACK
+            and all(peer.rack == NO_RACK for peer in peers)
+            and self.settings.expect <= 1 + len(peers) <= NODES_MAX
+        )
 
     # --- what it says ----------------------------------------------------------------------------
 
@@ -181,6 +225,7 @@ class State:
         """Make the next numbered bid and report."""
         self.agent, report = agents.bid(self.agent, self.settings, now_ns)
         self.reported_mw = report.holding_mw
+        self.beyond_mw = agents.beyond_mw(self.agent, now_ns)
         return report
 
     def multicast(self, message: Message) -> None:
@@ -190,6 +235,11 @@ class State:
     def unicast(self, to: NodeId, message: Message) -> None:
         """Send to one node."""
         self.out.append(Unicast(to, message))
+
+    def store(self, roster: Roster) -> None:
+        """Have a newer roster kept; it is this node's when it is on the disk."""
+        self.storing = roster
+        self.out.append(StoreRoster(roster))
 
     def note(self, text: str) -> None:
         """Say something to the operator, once."""

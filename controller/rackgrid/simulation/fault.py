@@ -28,8 +28,8 @@ from rackgrid.simulation.world import World
 
 BROKER = 0
 """Whoever leads, instead of a place."""
-LEAVE_NS = 2500 * MS_NS
-"""After so long somebody takes a node out that was asked to leave: it had 2 s to say so."""
+LEAVE_NS = 4500 * MS_NS
+"""After so long somebody takes a node out that was asked to leave: it had 4 s to say so."""
 SHED_NS = 10 * MS_NS
 """What the links and the relays of the simulation need, amply."""
 SLOW_NS = 1500 * MS_NS
@@ -307,7 +307,7 @@ class Leave:
 
     def apply(self, world: World) -> None:
         """Do it."""
-        if not all(seat.node and seat.node.state.is_formed for seat in world.seats.values()):
+        if not all(seat.node and seat.node.state.roster.version for seat in world.seats.values()):
             return
         for seat in _meant(world, self.node):
             for other in world.seats.values():

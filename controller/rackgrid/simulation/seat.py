@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rackgrid.core.node import Node
+from rackgrid.core.roster import NO_ROSTER, Roster
 from rackgrid.core.settings import NodeSettings
 from rackgrid.identity import NodeId, Pair
 from rackgrid.market.offer import Offer
 from rackgrid.simulation.firmware import SimFirmware
 
 MILLION = 1_000_000
+DISK_NS = 5_000_000
+"""A write on a good day."""
 
 
 @dataclass(slots=True)
@@ -24,6 +27,7 @@ class Seat:
         life: counts the controller's lives: a dead one's timers are not its heir's.
         power: counts the power-ups: what was on its way to the firmware before is lost.
         remembered: the pair kept in memory that survives the process.
+        roster: the newest on its disk; disk_ns: how long a write takes.
         term: the last that it stood for.
         terms_until: the durable reservation of terms.
     """
@@ -40,6 +44,8 @@ class Seat:
     wake_ns: int = -1
     firmware_due_ns: int = -1
     remembered: Pair | None = None
+    roster: Roster = NO_ROSTER
+    disk_ns: int = DISK_NS
     terms_until: int = 1
     term: int = 0
 

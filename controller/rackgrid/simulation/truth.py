@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from rackgrid.core import agent as agents
-from rackgrid.core.incumbent import has_authority
 from rackgrid.identity import NodeId
 from rackgrid.simulation.checker import Checker
 from rackgrid.simulation.seat import Seat
@@ -98,4 +97,4 @@ def _raises(seat: Seat, now_ns: int) -> bool:
     assert seat.node is not None, "the dead raise nothing"
     state = seat.node.state
     opened = state.office is not None and state.office.book.opened
-    return opened and has_authority(state, seat.local_ns(now_ns))
+    return opened and state.has_authority(seat.local_ns(now_ns))

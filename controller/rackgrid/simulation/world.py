@@ -27,6 +27,7 @@ from rackgrid.core.action import (
     Remember,
     ReserveTerms,
     RoleChanged,
+    StoreRoster,
     Unicast,
 )
 from rackgrid.core.agent import Agent
@@ -35,9 +36,11 @@ from rackgrid.core.event import (
     Event,
     FirmwareReported,
     OffersChanged,
+    RosterStored,
     TimePassed,
 )
 from rackgrid.core.node import Node
+from rackgrid.core.roster import Roster
 from rackgrid.identity import BootId, NodeId
 from rackgrid.simulation.checker import Checker
 from rackgrid.simulation.network import Network
@@ -99,7 +102,8 @@ class World:
         )
         seat.terms_until += 1000
         boot = BootId(self.chance.getrandbits(64))
-        seat.node = Node(settings, seat.id, boot, seat.local_ns(self.now_ns), seat.remembered)
+        now_ns = seat.local_ns(self.now_ns)
+        seat.node = Node(settings, seat.id, boot, now_ns, seat.remembered, seat.roster)
         self._say(seat, "boots")
         self.tell(seat, OffersChanged(seat.local_ns(self.now_ns), seat.offers))
         self._firmware_says(seat, [seat.firmware.attach()])
@@ -195,12 +199,21 @@ class World:
                     self.at(self.now_ns + LINK_NS, self._carried(seat, action.command))
                 case ReserveTerms():
                     seat.terms_until = max(seat.terms_until, action.until)
+                case StoreRoster():
+                    stored = partial(self._stored, seat, seat.life, action.roster)
+                    self.at(self.now_ns + seat.disk_ns, stored)
                 case Remember():
                     before = seat.remembered.term if seat.remembered else 0
                     self.checker.acked(self.now_ns, seat.settings.name, before, action.pair.term)
                     seat.remembered = action.pair
                 case _:
                     self._publish(seat, action)
+
+    def _stored(self, seat: Seat, life: int, roster: Roster) -> None:
+        """The disk has it, if the controller that asked for it still lived until then."""
+        if seat.life == life and seat.node is not None:
+            seat.roster = roster
+            self.tell(seat, RosterStored(seat.local_ns(self.now_ns), roster.stamp))
 
     def _stands(self, seat: Seat, term: int) -> None:
         self.checker.stood(self.now_ns, seat.settings.name, seat.term, term, seat.terms_until)

@@ -50,6 +50,7 @@ KINDS: Final[Mapping[int, type[Message]]] = {
     12: words.Coordinator,
     13: words.Resign,
     14: words.Superseded,
+    15: words.Forget,
 }
 """The first byte of a payload. A number that was ever used is never given to another kind."""
 

@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Annotated
 
-from rackgrid.identity import BootId, NodeId, Pair, Round, Term
+from rackgrid.identity import BootId, NodeId, Pair, RackId, Round, Stamp, Term
 from rackgrid.market.curve import BID_STEPS_MAX
 
 U8, U16, U32, U64, I64 = "u8", "u16", "u32", "u64", "i64"
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 DATAGRAM_MAX = 1400
 """Longest datagram, bytes: below every Ethernet MTU, so that none is ever fragmented."""
 NODES_MAX = 27
@@ -118,6 +118,8 @@ class Report:
         round_taken: the round of the last grant taken from the followed pair; 0 if none.
         draw_mw: metered draw of the whole node, mW (nameplate where a meter is stale).
         required_mw: the part of it that required loads and the electronics take, mW.
+        excess_mw: the draw that is neither floor nor holding (a load that lies, a welded contact),
+            mW: it counts as floor (P8).
         capacity_mw: the feed capacity that this node knows of, mW: the broker takes the least.
         offers: of the sources that this node speaks for.
     """
@@ -130,6 +132,7 @@ class Report:
     round_taken: Annotated[Round, U32]
     draw_mw: Annotated[int, U32]
     required_mw: Annotated[int, U32]
+    excess_mw: Annotated[int, U32]
     capacity_mw: Annotated[int, U32]
     offers: Annotated[tuple[OfferReport, ...], OFFERS_MAX]
 
@@ -153,6 +156,23 @@ def pair_wire(pair: Pair) -> PairWire:
 
 
 @dataclass(frozen=True, slots=True)
+class StampWire:
+    """A `Stamp` on the wire."""
+
+    pair: PairWire
+    version: Annotated[int, U32]
+
+    def stamp(self) -> Stamp:
+        """Which roster these fields name."""
+        return Stamp(self.pair.pair(), self.version)
+
+
+def stamp_wire(stamp: Stamp) -> StampWire:
+    """Write a stamp for the wire."""
+    return StampWire(pair_wire(stamp.pair), stamp.version)
+
+
+@dataclass(frozen=True, slots=True)
 class LoadStatus:
     """One load as the rest of the rack sees it."""
 
@@ -167,13 +187,19 @@ class LoadStatus:
 
 @dataclass(frozen=True, slots=True)
 class Beacon:
-    """Multicast by every node, slowly: I am here, and so are my loads."""
+    """Multicast by every node, slowly: I am here, and so are my loads.
+
+    Attributes:
+        rack: to which this node belongs; 0 while it belongs to none.
+        roster: the newest that it has stored.
+    """
 
     name: Annotated[str, NAME_MAX]
     priority: Annotated[int, U16]
     role: Role
     followed: PairWire
-    roster_version: Annotated[int, U32]
+    rack: Annotated[RackId, U64]
+    roster: StampWire
     floor_mw: Annotated[int, U32]
     draw_mw: Annotated[int, U32]
     api_port: Annotated[int, U16]
@@ -182,12 +208,17 @@ class Beacon:
 
 @dataclass(frozen=True, slots=True)
 class Join:
-    """Unicast to the broker: admit me with this floor."""
+    """Unicast to the broker: admit me with this floor.
+
+    Attributes:
+        meters_feed: whether one of its meters sees the whole feed.
+    """
 
     nonce: Annotated[int, U64]
     name: Annotated[str, NAME_MAX]
     priority: Annotated[int, U16]
     floor_mw: Annotated[int, U32]
+    meters_feed: bool
     protocol: Annotated[int, U16]
 
 
@@ -203,31 +234,53 @@ class JoinReply:
 
 @dataclass(frozen=True, slots=True)
 class RosterLine:
-    """One admitted node."""
+    """One admitted node.
+
+    Attributes:
+        meters_feed: whether it meters the whole feed: where votes would be even, it has two.
+    """
 
     node: Annotated[NodeId, U64]
     name: Annotated[str, NAME_MAX]
     priority: Annotated[int, U16]
     floor_mw: Annotated[int, U32]
     votes: Annotated[int, U8]
+    meters_feed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class RosterUpdate:
-    """Multicast by the broker: the whole roster at this version."""
+    """Multicast by the broker: store this roster, and say in your ack that you have (P7).
+
+    Attributes:
+        pair: who announces it; with the version, its stamp.
+        agreed_version: the newest that is agreed under this pair; 0 before the first.
+        founding: it is the first of its rack, or recovered: every node on it must have stored it.
+    """
 
     pair: PairWire
+    rack: Annotated[RackId, U64]
     version: Annotated[int, U32]
+    agreed_version: Annotated[int, U32]
+    founding: bool
     lines: Annotated[tuple[RosterLine, ...], NODES_MAX]
 
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
-    """Multicast by the broker each `heartbeat_s`; answered by `Ack`."""
+    """Multicast by the broker each `heartbeat_s`; answered by `Ack`.
+
+    Attributes:
+        rack: which it leads; 0 while it founds one.
+        roster_version: the newest that it has announced under this pair.
+        agreed_version: the newest that is agreed under this pair; 0 before the first.
+    """
 
     pair: PairWire
     seq: Annotated[int, U32]
+    rack: Annotated[RackId, U64]
     roster_version: Annotated[int, U32]
+    agreed_version: Annotated[int, U32]
     round: Annotated[Round, U32]
 
 
@@ -238,14 +291,16 @@ class Ack:
     Attributes:
         pair: whose heartbeat is answered.
         seq: of that heartbeat; the broker's authority counts from when it sent it.
-        votes: false while this node may not vote (its quiet time after a start).
-        roster_version: the newest that this node knows.
+        votes: false while this node may not vote: its quiet time after a start, or a lost roster.
+        left: the pair that it acted for before this one: a handover rests on it.
+        roster: the newest that this node has stored.
     """
 
     pair: PairWire
     seq: Annotated[int, U32]
     votes: bool
-    roster_version: Annotated[int, U32]
+    left: PairWire
+    roster: StampWire
     report: Report
 
 
@@ -300,13 +355,21 @@ class Leave:
 
 
 @dataclass(frozen=True, slots=True)
+class Forget:
+    """Unicast to the broker: an operator says that this silent node is off for good."""
+
+    node: Annotated[NodeId, U64]
+
+
+@dataclass(frozen=True, slots=True)
 class Election:
     """Multicast: I stand for this pair; whoever knows a newer roster does not support it."""
 
     pair: PairWire
     priority: Annotated[int, U16]
     nonce: Annotated[int, U64]
-    roster_version: Annotated[int, U32] = 0
+    rack: Annotated[RackId, U64]
+    roster: StampWire
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,10 +392,34 @@ class Coordinator:
 
 
 @dataclass(frozen=True, slots=True)
+class ClaimReport:
+    """What a resigning broker counts for one node, from the sending of its word on.
+
+    Attributes:
+        running_mw, running_ms: what its boot may hold, and for how long at most.
+        old_mw, old_ms: what its earlier boots may hold beside it.
+    """
+
+    node: Annotated[NodeId, U64]
+    boot: Annotated[BootId, U64]
+    running_mw: Annotated[int, U32]
+    running_ms: Annotated[int, U32]
+    old_mw: Annotated[int, U32]
+    old_ms: Annotated[int, U32]
+
+
+@dataclass(frozen=True, slots=True)
 class Resign:
-    """Multicast by a broker that stops on purpose: it has stopped granting; elect at once."""
+    """Multicast by a broker that stops on purpose: it has stopped granting; elect at once.
+
+    Attributes:
+        is_whole: the table is all that may be held above the floors: nobody else has granted.
+        table: what its book counts. A successor that the same nodes follow next needs no waits.
+    """
 
     pair: PairWire
+    is_whole: bool
+    table: Annotated[tuple[ClaimReport, ...], NODES_MAX]
 
 
 @dataclass(frozen=True, slots=True)
@@ -352,6 +439,7 @@ Message = (
     | Price
     | Remove
     | Leave
+    | Forget
     | Election
     | Answer
     | Coordinator

@@ -1,0 +1,297 @@
+"""What the broker does about the roster: it founds the rack, admits, releases, and gives votes.
+
+Each change is announced, stored by the nodes, and in force once it is agreed (`agreement`). One is
+under way at a time; who asks for another asks again, or waits in `Office.joining`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from rackgrid.core import admission, broker, candidate, franchise, membership
+from rackgrid.core import agreement as agreements
+from rackgrid.core.broker import Joining, Office
+from rackgrid.core.roster import Roster
+from rackgrid.core.state import State
+from rackgrid.identity import BootId, NodeId, RackId
+from rackgrid.wire.message import Ack, Join, JoinReply, RosterLine, pair_wire
+
+
+def is_known(office: Office, who: NodeId) -> bool:
+    """Whether a node is on the roster, or on the one that is being agreed."""
+    return office.agreement.reserved.line(who) is not None
+
+
+def is_overtaken(node: State, sender: NodeId, message: Ack, now_ns: int) -> bool:
+    """Give the office up if a member knows a newer roster (P7).
+
+    Whoever is on the newer one and not on this one would be forgotten, floor and all.
+    """
+    office, stamp = node.office, message.roster.stamp()
+    if office is None or not office.agreement.is_newer(stamp, office.pair):
+        return False
+    rack = node.peers[sender].rack
+    node.peers = membership.informed(node.peers, sender, rack, stamp)
+    candidate.leave_office(node, now_ns, "a member knows a newer roster")
+    return True
+
+
+def caught_up(node: State, sender: NodeId, message: Ack, now_ns: int) -> None:
+    """After a member's ack: a change may be agreed now; else it may need the roster again."""
+    office = node.office
+    assert office is not None, "only a broker hears acks"
+    newest = office.agreement.newest
+    if newest.stamp.pair == office.pair and message.roster.stamp() < newest.stamp:
+        told_ns = office.told_ns.get(sender, office.announced_ns)
+        if now_ns - told_ns >= 2 * node.timing.heartbeat_ns:
+            node.office = replace(office, told_ns={**office.told_ns, sender: now_ns})
+            node.unicast(sender, newest.update(office.agreement.agreed_version))
+    if office.agreement.is_free:
+        agreed(node, office, now_ns)
+
+
+def stored(node: State, now_ns: int) -> None:
+    """This broker's own disk has the roster: its own vote for it counts."""
+    office = node.office
+    assert office is not None, "only a broker's own store is a vote"
+    stamp = node.roster.stamp
+    if stamp.pair == office.pair and node.votes(now_ns, node.roster.rack):
+        agreement = agreements.stored(office.agreement, node.me, stamp.version)
+        node.office = replace(office, agreement=agreement)
+        agreed(node, node.office, now_ns)
+
+
+def agreed(node: State, office: Office, now_ns: int) -> None:
+    """Follow up an agreement, if there is a new one: clear by it, and begin what waits."""
+    if office.agreement.agreed_version == office.cleared_version:
+        return
+    if node.roster.founding:
+        office = replace(office, founded_ns=now_ns)
+    node.is_lost = False
+    node.office = replace(office, cleared_version=office.agreement.agreed_version)
+    node.urgent = True
+
+
+def amend(node: State, now_ns: int) -> None:
+    """Begin the next change of the roster, if one is wanted and none is under way."""
+    office = node.office
+    if office is None or office.agreement.proposed is not None:
+        return
+    base = office.agreement.base
+    if office.agreement.is_founding:
+        _refound(node, office, base, now_ns)
+    elif not node.has_authority(now_ns):
+        pass
+    elif office.agreement.agreed_version == 0:
+        announce(node, base, now_ns)
+    elif node.roster.founding and node.roster.stamp == base.stamp:
+        announce(node, base.settled(), now_ns)
+    else:
+        _change(node, office, base, now_ns)
+
+
+def _change(node: State, office: Office, base: Roster, now_ns: int) -> None:
+    """One node moves: those that go first, then those that come, then the votes."""
+    for who in node.forgetting:
+        if base.line(who) is not None and _is_off(node, office, who, now_ns):
+            announce(node, _released(base, who), now_ns)
+            return
+    for who, waiting in office.joining.items():
+        if _admit(node, office, who, waiting, now_ns):
+            return
+    step = franchise.next_step(
+        base,
+        _present(node, office, now_ns),
+        _gone(node, office, now_ns),
+        node.settings.voters_max,
+    )
+    if step is not None:
+        announce(node, step, now_ns)
+
+
+def announce(node: State, roster: Roster, now_ns: int) -> None:
+    """Propose a roster under this broker's pair, store it here, and have all others store it."""
+    office = node.office
+    assert office is not None, "only a broker proposes"
+    roster = roster.under(office.pair)
+    agreement = agreements.proposed(office.agreement, roster)
+    node.office = replace(office, agreement=agreement, announced_ns=now_ns, told_ns={})
+    node.store(roster)
+    node.multicast(roster.update(agreement.agreed_version))
+
+
+# --- those who come -------------------------------------------------------------------------------
+
+
+def joined(node: State, sender: NodeId, boot: BootId, message: Join, now_ns: int) -> None:
+    """Admit a node, or say why not (P1)."""
+    office = node.office
+    if office is None:
+        return
+    if office.agreement.is_founding:
+        if not office.agreement.reserved.lines:
+            _founder(node, office, sender, message, now_ns)
+        return
+    known = office.agreement.reserved.line(sender)
+    account = office.book.accounts.get(sender)
+    if known is not None and (account is None or account.boot != boot):
+        # A late word of a dead boot must not lower a floor that the running one may draw; the
+        # running one asks again, and has acked by then.
+        message = replace(message, floor_mw=max(message.floor_mw, known.floor_mw))
+    waiting = Joining(boot, message, now_ns)
+    if not node.has_authority(now_ns):
+        # A broker that may itself be on its way out must not promise anybody a floor.
+        _refuse(node, office, sender, message, "not yet: no majority has acked")
+    elif not _admit(node, office, sender, waiting, now_ns):
+        node.urgent = True
+
+
+def _admit(node: State, office: Office, who: NodeId, waiting: Joining, now_ns: int) -> bool:
+    """Begin to admit a node if it can be now; else refuse it, or keep room for its next turn."""
+    join, base = waiting.join, office.agreement.base
+    reason = admission.refusal(office, who, join, node.settings, now_ns)
+    rest = {n: j for n, j in office.joining.items() if n != who}
+    if reason is not None and not reason.startswith(admission.MAKING_ROOM):
+        node.office = replace(office, joining=rest)
+        node.note(f"{join.name} is not admitted: {reason}")
+        _refuse(node, office, who, join, reason)
+        return False
+    if reason is not None or not office.agreement.is_free:
+        node.office = replace(office, joining={**rest, who: waiting})
+        return False
+    node.office = replace(office, joining=rest)
+    roster = admission.admitted(base, who, join)
+    if roster is base:
+        node.unicast(who, base.update(office.agreement.agreed_version))
+        return False
+    announce(node, roster, now_ns)
+    return True
+
+
+def _refuse(node: State, office: Office, who: NodeId, join: Join, reason: str) -> None:
+    node.unicast(who, JoinReply(join.nonce, pair_wire(office.pair), False, reason))
+
+
+# --- the founding ---------------------------------------------------------------------------------
+
+
+def _founder(node: State, office: Office, sender: NodeId, join: Join, now_ns: int) -> None:
+    """Take note of one who would found a rack with this node."""
+    if wrong := admission.misfit(join):
+        _refuse(node, office, sender, join, wrong)
+        return
+    line = admission.line_of(sender, join)
+    node.office = replace(office, founders={**office.founders, sender: line})
+    _found(node, now_ns)
+
+
+def founder_acked(node: State, office: Office, sender: NodeId, message: Ack, now_ns: int) -> None:
+    """Take the vote of one who has no roster yet either: it will take none of an older broker."""
+    if not office.agreement.reserved.lines:
+        node.office = broker.voted(office, sender, message)
+        _found(node, now_ns)
+
+
+def _refound(node: State, office: Office, base: Roster, now_ns: int) -> None:
+    """Go on with a founding that another broker began: when all on its roster have acked."""
+    acked = {node.me, *office.authority.acked}
+    if base.lines and all(line.node in acked for line in base.lines):
+        announce(node, base, now_ns)
+
+
+def complain(node: State, office: Office) -> None:
+    """Say for whom the founding waits in vain."""
+    agreement = office.agreement
+    there = {node.me, *office.founders, *agreement.stored}
+    missing = [line.name for line in agreement.reserved.lines if line.node not in there]
+    who = f"{', '.join(missing)} did not answer" if missing else "too few nodes joined in"
+    node.note(
+        f"the rack could not be founded: {who}; {node.settings.expect} nodes are expected:"
+        " start them, or correct `expect`"
+    )
+
+
+def _found(node: State, now_ns: int) -> None:
+    """Found the rack once all who are expected have acked this broker and asked to be in it."""
+    office, board = node.office, node.agent.board
+    assert office is not None, "only a broker founds a rack"
+    acked = office.authority.acked
+    founders = [line for who, line in office.founders.items() if who in acked]
+    if board is None or 1 + len(founders) < node.settings.expect:
+        return
+    me = node.settings
+    mine = RosterLine(node.me, me.name, me.priority, board.floor_mw, 0, me.meters_feed)
+    founders.append(mine)
+    capacity_mw = me.capacity_mw - me.reserve_mw
+    floors_mw = sum(line.floor_mw for line in founders)
+    if floors_mw > capacity_mw:
+        worst = max(founders, key=lambda line: line.floor_mw)
+        what = admission.too_much(worst.floor_mw, floors_mw, capacity_mw)
+        node.note(f"the rack cannot be founded; of {worst.name}: {what}")
+        return
+    rack = RackId(node.jitter.next64() | 1)
+    roster = admission.founded(rack, office.pair, founders, me.voters_max)
+    announce(node, roster, now_ns)
+
+
+# --- those who go ---------------------------------------------------------------------------------
+
+
+def left(node: State, sender: NodeId, boot: BootId, now_ns: int) -> None:
+    """Release the floor of a node that says that it is off: the boot that acks here, no other.
+
+    Only with authority, like every change. The node says it again until the roster is without it.
+    """
+    office = node.office
+    if office is None or not office.agreement.is_free:
+        return
+    account = office.book.accounts.get(sender)
+    if account is None or account.boot != boot or not node.has_authority(now_ns):
+        return
+    base = office.agreement.base
+    if base.line(sender) is not None:
+        announce(node, _released(base, sender), now_ns)
+
+
+def _released(base: Roster, who: NodeId) -> Roster:
+    """Take a node's last extra vote first, then the node: the sum of votes moves by one."""
+    line = base.line(who)
+    assert line is not None, "only an admitted node is released"
+    if line.votes > 1:
+        return base.with_line(replace(line, votes=line.votes - 1))
+    return base.without(who)
+
+
+def _is_off(node: State, office: Office, who: NodeId, now_ns: int) -> bool:
+    """Whether nothing is heard of a node that an operator says is off for good."""
+    return who != node.me and broker.silence_ns(office, who, now_ns) > node.timing.absent_ns
+
+
+# --- who votes ------------------------------------------------------------------------------------
+
+
+def _present(node: State, office: Office, now_ns: int) -> frozenset[NodeId]:
+    """Nodes that are heard, vote, and have stored the newest roster."""
+    base = office.agreement.base
+    stored_by: Mapping[NodeId, int] = office.agreement.stored
+    return frozenset(
+        line.node
+        for line in base.lines
+        if stored_by.get(line.node) == base.version
+        and (line.node == node.me or _is_heard(node, office, line.node, now_ns))
+    )
+
+
+def _is_heard(node: State, office: Office, who: NodeId, now_ns: int) -> bool:
+    return broker.silence_ns(office, who, now_ns) <= node.timing.absent_ns
+
+
+def _gone(node: State, office: Office, now_ns: int) -> frozenset[NodeId]:
+    """Nodes that have been silent for so long that they lose their vote."""
+    return frozenset(
+        line.node
+        for line in office.agreement.base.lines
+        if line.node != node.me
+        and broker.silence_ns(office, line.node, now_ns) > node.timing.demote_after_ns
+    )
