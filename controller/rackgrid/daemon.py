@@ -22,6 +22,7 @@ from rackgrid.adapters.firmware import FirmwareLink
 from rackgrid.adapters.group import Group
 from rackgrid.adapters.keys import Identity, load_group_key, load_identity
 from rackgrid.adapters.multicast import Place
+from rackgrid.adapters.roster_shelf import RosterShelf
 from rackgrid.adapters.store import Store
 from rackgrid.adapters.systemd import Notifier, secret_file
 from rackgrid.adapters.tariff import Sources
@@ -34,10 +35,13 @@ from rackgrid.core.event import (
     FirmwareLost,
     LeaveRequested,
     OffersChanged,
+    Request,
+    RosterStored,
     StopRequested,
 )
 from rackgrid.core.node import Node
 from rackgrid.core.picture import view
+from rackgrid.core.roster import Roster
 from rackgrid.core.settings import SECOND_NS
 from rackgrid.core.view import View
 from rackgrid.driver import Driver, guarded
@@ -72,6 +76,7 @@ class Parts:
     identity: Identity
     boot: BootId
     store: Store
+    shelf: RosterShelf
     group: Group
     link: FirmwareLink
     sources: Sources
@@ -95,6 +100,7 @@ def assemble(config: Config) -> Parts:
         identity=identity,
         boot=boot,
         store=store,
+        shelf=RosterShelf(config.node.state_dir),
         group=Group(place, Keyring(KEY_ID, {KEY_ID: key}), identity.node_id, boot),
         link=FirmwareLink(config.node.runtime_dir / "firmware.sock", monotonic_ns()),
         sources=Sources(config.sources, config.feed.capacity_w),
@@ -123,9 +129,22 @@ class Daemon:
             seed=secrets.randbits(64),
         )
         remembered = parts.store.recall()
-        self.node = Node(settings, parts.identity.node_id, parts.boot, monotonic_ns(), remembered)
+        self.node = Node(
+            settings,
+            parts.identity.node_id,
+            parts.boot,
+            monotonic_ns(),
+            remembered,
+            parts.shelf.roster,
+        )
         self._driver = Driver(
-            self.node, parts.group, parts.link, parts.store, self._publish, monotonic_ns
+            self.node,
+            parts.group,
+            parts.link,
+            parts.store,
+            self._keep_roster,
+            self._publish,
+            monotonic_ns,
         )
         self._trace = Trace(config.mock.trace, config.node.name) if config.mock.trace else None
         self._bridge = _bridge(config, self.view)
@@ -161,6 +180,10 @@ class Daemon:
         if role in (Role.BROKER, Role.MEMBER):
             return True, role.name.lower()
         return False, f"{role.name.lower()}: no broker is followed"
+
+    def ask(self, request: Request) -> None:
+        """Let the node do what an operator asks for."""
+        self._tell(request)
 
     def leave(self) -> None:
         """Take the node out of the rack, then end."""
@@ -216,6 +239,11 @@ class Daemon:
             self._parts.link.send(MakeSafe(0))
         self._exit = 1
         self._ended.set()
+
+    def _keep_roster(self, roster: Roster) -> None:
+        self._parts.shelf.keep(
+            roster, lambda stamp: self._tell(RosterStored(monotonic_ns(), stamp)), self._failed
+        )
 
     def _look_at_readings(self) -> None:
         """Let metered sources follow their meters at once."""
@@ -297,6 +325,7 @@ class Daemon:
             self._bridge.close()
         if self._trace is not None:
             self._trace.close()
+        self._parts.shelf.close()
         self._parts.store.close()
 
 

@@ -17,9 +17,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from rackgrid.core.action import Action, Instruct, Left, Multicast, Remember, ReserveTerms, Unicast
+from rackgrid.core.action import (
+    Action,
+    Instruct,
+    Left,
+    Multicast,
+    Remember,
+    ReserveTerms,
+    StoreRoster,
+    Unicast,
+)
 from rackgrid.core.event import DatagramReceived, Event, FirmwareReported, LoopLate, TimePassed
 from rackgrid.core.node import Node
+from rackgrid.core.roster import Roster
 from rackgrid.errors import StoreError
 from rackgrid.identity import BootId, NodeId, Pair
 from rackgrid.wire.message import Message
@@ -128,12 +138,14 @@ class Driver:
         group: GroupPort,
         firmware: FirmwarePort,
         store: StorePort,
+        keep_roster: Callable[[Roster], None],
         publish: Callable[[Action, int], None],
         clock: Callable[[], int],
     ) -> None:
         """Join a node to its ports.
 
         Args:
+            keep_roster: begins to store a roster; a `RosterStored` is handed in when it has.
             publish: takes the actions that tell people and programs something, with their times.
             clock: the local monotonic time, ns.
         """
@@ -142,6 +154,7 @@ class Driver:
         self._group = group
         self._firmware = firmware
         self._store = store
+        self._keep_roster = keep_roster
         self._publish = publish
         self._clock = clock
         self._due_ns = clock()
@@ -194,6 +207,8 @@ class Driver:
                     self._firmware.send(action.command)
                 case ReserveTerms() | Remember():
                     self._keep(action)
+                case StoreRoster():
+                    self._keep_roster(action.roster)
                 case Left():
                     self.ended = True
                     told.append((action, self._clock()))

@@ -256,7 +256,7 @@ def _read_terms(paths: Sequence[Path]) -> int:
             f"{folder}/terms.*, and start it"
         )
     for path in damaged:
-        _set_aside(path)
+        set_aside(path)
     return max(known, default=0)
 
 
@@ -266,12 +266,13 @@ def _read_pair(path: Path) -> Pair | None:
         return None
     numbers = _numbers(data, "pair", 3)
     if numbers is None:
-        _set_aside(path)
+        set_aside(path)
         return None
     return Pair(Term(numbers[0]), NodeId(numbers[1]), BootId(numbers[2]))
 
 
-def _set_aside(path: Path) -> None:
+def set_aside(path: Path) -> None:
+    """Rename a file that cannot be read, so that it is neither used nor lost."""
     aside = path.with_name(f"{path.name}.bad")
     try:
         path.replace(aside)

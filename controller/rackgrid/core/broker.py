@@ -114,7 +114,8 @@ def beat(office: Office, now_ns: int, timing: Timing) -> tuple[Office, Heartbeat
     agreed, newest = office.agreement.agreed_version, office.agreement.newest
     version = newest.version if newest.stamp.pair == office.pair else 0
     pair, round_ = pair_wire(office.pair), Round(office.round)
-    return office, Heartbeat(pair, seq, newest.rack, version, agreed, round_)
+    founding = office.agreement.is_founding
+    return office, Heartbeat(pair, seq, newest.rack, founding, version, agreed, round_)
 
 
 def acked(

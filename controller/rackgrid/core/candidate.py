@@ -71,7 +71,7 @@ def acknowledge(node: State, now_ns: int) -> None:
     if node.may_vote(now_ns) and node.kept < pair:
         _keep(node, pair)
     assert node.heartbeat is not None, "the sequence came with a heartbeat"
-    votes = node.votes(now_ns, node.heartbeat.rack)
+    votes = node.votes(now_ns, founding=node.heartbeat.founding)
     left, roster = pair_wire(node.left), stamp_wire(node.roster.stamp)
     node.unicast(
         pair.node, Ack(pair_wire(pair), state.seq, votes, left, roster, node.report(now_ns))
@@ -144,7 +144,7 @@ def called(node: State, sender: NodeId, message: Election, now_ns: int) -> None:
     answer = election.stance(
         leads=node.office is not None,
         heard_ago_ns=now_ns - heard_ns,
-        may_vote=node.votes(now_ns, message.rack),
+        may_vote=node.votes(now_ns, founding=message.founding),
         is_bound=pair <= node.fence,
         outranks=outranks and node.may_stand(now_ns),
         knows_more=knows_more,
@@ -198,7 +198,8 @@ def stand(node: State, now_ns: int, attempt: int) -> None:
     nonce = node.jitter.next64()
     node.election = election.stood(pair, nonce, higher, now_ns, attempt, node.timing)
     rack, roster = node.roster.rack, stamp_wire(node.roster.stamp)
-    node.multicast(Election(pair_wire(pair), node.settings.priority, nonce, rack, roster))
+    priority, founds = node.settings.priority, node.founds
+    node.multicast(Election(pair_wire(pair), priority, nonce, rack, roster, founds))
     node.become(f"stands for {pair}", now_ns)
     _try_win(node, node.election, now_ns)
 

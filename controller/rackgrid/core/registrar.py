@@ -56,7 +56,7 @@ def stored(node: State, now_ns: int) -> None:
     office = node.office
     assert office is not None, "only a broker's own store is a vote"
     stamp = node.roster.stamp
-    if stamp.pair == office.pair and node.votes(now_ns, node.roster.rack):
+    if stamp.pair == office.pair and node.votes(now_ns, founding=office.agreement.is_founding):
         agreement = agreements.stored(office.agreement, node.me, stamp.version)
         node.office = replace(office, agreement=agreement)
         agreed(node, node.office, now_ns)

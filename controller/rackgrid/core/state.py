@@ -21,7 +21,7 @@ from rackgrid.core.jitter import Jitter
 from rackgrid.core.membership import NO_PEERS, Peer, Peers
 from rackgrid.core.roster import NO_ROSTER, Roster
 from rackgrid.core.settings import MS_NS, NodeSettings, Timing
-from rackgrid.identity import NO_PAIR, NO_RACK, BootId, NodeId, Pair, RackId, Rank
+from rackgrid.identity import NO_PAIR, NO_RACK, BootId, NodeId, Pair, Rank
 from rackgrid.wire.message import NODES_MAX, Heartbeat, Message, Price, Report, Resign, Role
 
 NOTES_MAX = 64
@@ -148,17 +148,23 @@ class State:
         mine = self.rank
         return sum(1 for p in self.live(now_ns) if p.rank > mine and p.node != broker)
 
-    def votes(self, now_ns: int, rack: RackId) -> bool:
-        """Whether this node's word may count for a broker that leads `rack` (0: founds one).
+    def votes(self, now_ns: int, *, founding: bool) -> bool:
+        """Whether this node's word may count for a broker, which founds a rack or leads one.
 
         Not in its quiet time; and not if it has lost its roster, until it has been given one that
         was agreed without it (P7): what it once stored, and has forgotten, may have been agreed.
+        For a founding that is no matter, since it needs everybody.
         """
         if not self.may_vote(now_ns):
             return False
-        if not self.is_lost or self.roster.founding:
-            return True
-        return self.roster.rack == NO_RACK and rack == NO_RACK
+        return (
+            not self.is_lost or self.roster.founding or (founding and self.roster.rack == NO_RACK)
+        )
+
+    @property
+    def founds(self) -> bool:
+        """Whether this node would found a rack, or go on with a founding, if it led."""
+        return self.roster.founding or self.roster.rack == NO_RACK
 
     def is_backed(self, supporters: AbstractSet[NodeId]) -> bool:
         """Whether these nodes and this one may make it broker.
@@ -182,7 +188,7 @@ class State:
         office = self.office
         assert office is not None, "only a broker has authority"
         mine = now_ns if own_vote else now_ns + self.timing.authority_ns
-        vote_ns = mine if self.votes(now_ns, office.agreement.newest.rack) else NEVER
+        vote_ns = mine if self.votes(now_ns, founding=office.agreement.is_founding) else NEVER
         return broker.authority_until_ns(office, self.me, vote_ns, self.timing)
 
     def has_authority(self, now_ns: int) -> bool:
@@ -196,7 +202,7 @@ class State:
             attempt: from the third on it no longer waits for a node that knows a newer roster.
         """
         return (
-            self.votes(now_ns, self.roster.rack)
+            self.votes(now_ns, founding=self.founds)
             and now_ns >= max(self.late_until_ns, self.aside_until_ns)
             and self.agent.board is not None
             and self.leave_ns is None

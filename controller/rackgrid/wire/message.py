@@ -271,7 +271,8 @@ class Heartbeat:
     """Multicast by the broker each `heartbeat_s`; answered by `Ack`.
 
     Attributes:
-        rack: which it leads; 0 while it founds one.
+        rack: which it leads; 0 before there is one.
+        founding: it founds the rack, or goes on with a founding: nodes without a roster may vote.
         roster_version: the newest that it has announced under this pair.
         agreed_version: the newest that is agreed under this pair; 0 before the first.
     """
@@ -279,6 +280,7 @@ class Heartbeat:
     pair: PairWire
     seq: Annotated[int, U32]
     rack: Annotated[RackId, U64]
+    founding: bool
     roster_version: Annotated[int, U32]
     agreed_version: Annotated[int, U32]
     round: Annotated[Round, U32]
@@ -370,6 +372,7 @@ class Election:
     nonce: Annotated[int, U64]
     rack: Annotated[RackId, U64]
     roster: StampWire
+    founding: bool
 
 
 @dataclass(frozen=True, slots=True)
