@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Container
 from dataclasses import dataclass, replace
 
-from rackgrid.identity import NO_RACK, NO_STAMP, BootId, NodeId, Pair, RackId, Stamp
+from rackgrid.identity import NO_BOOT, NO_RACK, NO_STAMP, BootId, NodeId, Pair, RackId, Stamp
 from rackgrid.wire.message import NODES_MAX, RosterLine, RosterUpdate, pair_wire
 
 
