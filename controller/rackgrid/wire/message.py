@@ -23,7 +23,7 @@ U8, U16, U32, U64, I64 = "u8", "u16", "u32", "u64", "i64"
 PROTOCOL_VERSION = 2
 DATAGRAM_MAX = 1400
 """Longest datagram, bytes: below every Ethernet MTU, so that none is ever fragmented."""
-NODES_MAX = 27
+NODES_MAX = 26
 """Most entries in a roster message: so many fit one datagram with the longest names."""
 ALLOTMENTS_MAX = 40
 """Most allotments in one price message; more nodes take several, each valid by itself."""
