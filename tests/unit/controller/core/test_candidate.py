@@ -9,16 +9,13 @@ from tests.unit.controller.core.ballot import (
     H,
     answer,
     awake,
-    beacon,
     election,
-    founder,
     heartbeat,
     standing,
 )
 from tests.unit.controller.core.stage import (
     FOUNDER,
     ME,
-    RACK,
     TIMING,
     Player,
     all_of,
@@ -34,7 +31,7 @@ from rackgrid.core.action import Remember, Unicast
 from rackgrid.core.election import Following, Listening, Standing
 from rackgrid.core.event import FirmwareLost, LoopLate
 from rackgrid.core.settings import MS_NS
-from rackgrid.identity import NO_RACK, Stamp
+from rackgrid.identity import Stamp
 from rackgrid.wire.message import (
     Ack,
     Answer,

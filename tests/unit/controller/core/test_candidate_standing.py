@@ -10,7 +10,6 @@ from tests.unit.controller.core.ballot import (
     answer,
     awake,
     beacon,
-    founder,
     heartbeat,
     standing,
 )
@@ -45,7 +44,6 @@ from rackgrid.wire.message import (
     Superseded,
     pair_wire,
 )
-
 
 # --- standing --------------------------------------------------------------------------------
 

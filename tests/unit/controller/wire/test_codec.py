@@ -38,8 +38,8 @@ from rackgrid.wire.message import (
     Role,
     RosterLine,
     RosterUpdate,
-    Stance,
     StampWire,
+    Stance,
     StepReport,
     Why,
 )
