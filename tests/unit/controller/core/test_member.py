@@ -19,7 +19,7 @@ from tests.unit.controller.core.stage import (
     spec,
 )
 
-from rackgrid.core.action import Noted, StoreRoster
+from rackgrid.core.action import Action, Noted, StoreRoster
 from rackgrid.core.event import FirmwareLost, ForgetRequested, LeaveRequested, RosterStored
 from rackgrid.core.member import FORGET_NS
 from rackgrid.core.roster import NO_ROSTER, Roster
@@ -31,7 +31,6 @@ from rackgrid.wire.message import (
     Forget,
     Join,
     JoinReply,
-    Message,
     Remove,
     Role,
     RosterUpdate,
@@ -42,9 +41,9 @@ BERT = 9
 OF = pair(4, BERT)
 
 
-def beat(player: Player, seq: int, *, agreed: int = 0) -> list[Message]:
+def beat(player: Player, seq: int, *, agreed: int = 0) -> list[Action]:
     said = heartbeat(OF, seq, version=1, agreed=agreed)
-    return messages(player.hears(BERT, said, unicast=False))
+    return player.hears(BERT, said, unicast=False)
 
 
 def update(version: int, *nodes: int, of: Pair = OF, agreed: int = 0) -> RosterUpdate:
@@ -65,7 +64,7 @@ def admitted() -> Player:
 
 def test_join_is_sent_to_the_broker_that_is_heard() -> None:
     player = Player(settings(), remembered=pair(1))
-    (join,) = [m for m in beat(player, 1) if isinstance(m, Join)]
+    join = only(Join, beat(player, 1))
     assert (join.name, join.priority, join.floor_mw) == ("n5", 5, 5000)
 
 
@@ -95,7 +94,7 @@ def test_join_without_firmware_or_broker_is_not_sent() -> None:
     assert not any(isinstance(m, Join) for m in messages(lost.passes(250 * MS_NS)))
     assert lost.node.state.join_ns is None
     dark = Player(settings(), remembered=pair(1), with_firmware=False)
-    assert not any(isinstance(m, Join) for m in beat(dark, 1))
+    assert all_of(Join, beat(dark, 1)) == []
 
 
 def test_join_again_when_the_floor_has_changed() -> None:
@@ -201,10 +200,8 @@ def test_roster_lost_a_node_has_no_vote_until_one_is_agreed_without_it() -> None
     player = following()
     said = player.hears(BERT, update(3, ME, BERT, agreed=2), unicast=False)
     assert not only(Ack, said).votes
-    beat(player, 2, agreed=2)
-    assert not only(Ack, player.passes(H)).votes
-    beat(player, 3, agreed=3)
-    assert only(Ack, player.passes(H)).votes
+    assert not only(Ack, beat(player, 2, agreed=2)).votes
+    assert only(Ack, beat(player, 3, agreed=3)).votes
 
 
 def test_roster_lost_a_repeated_announcement_may_say_that_it_is_agreed() -> None:
