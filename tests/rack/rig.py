@@ -114,6 +114,20 @@ class RigNode:
         self.controller.send_signal(signal.SIGKILL)
         self.controller.wait(DEADLINE_S)
 
+    def kill_all(self) -> None:
+        """Kill both processes: its outputs stay as they are until `make_safe`."""
+        started = [process for process in (self.controller, self.firmware) if process]
+        for process in started:
+            process.kill()
+        for process in started:
+            process.wait(DEADLINE_S)
+
+    def make_safe(self) -> None:
+        """Do what systemd does whenever the firmware has ended: run the unit's helper."""
+        words = [str(self.folder / "board.toml"), "--plant", str(self.plant), "--node", self.name]
+        helper = self._run("safe", ["-m", "rackgrid_firmware.safe", *words], ["nice", "-n", "-10"])
+        assert helper.wait(DEADLINE_S) == 0, (self.folder / "safe.log").read_text()
+
     def state(self) -> State:
         """Ask its API, on its own host; empty while nobody answers."""
         try:
