@@ -86,10 +86,7 @@ class Agent:
 
 def worth_now(agent: Agent, load: LoadSettings, settings: NodeSettings, now_ns: int) -> int:
     """What a flexible load bids: its worth, or the price cap while its min-on holds it."""
-    assert load.worth_uc is not None, "only flexible loads have a worth"
-    state = _state(agent, load)
-    inside_min_on = state is not None and state.on and now_ns < state.may_switch_ns
-    return settings.price_cap_uc if inside_min_on else load.worth_uc
+    return _worth_uc(load, _state(agent, load), settings, now_ns)
 
 
 def holding_mw(agent: Agent, now_ns: int) -> int:
@@ -221,21 +218,27 @@ def decided(agent: Agent, settings: NodeSettings, now_ns: int) -> tuple[Agent, l
     """Command every output that should be otherwise, and say why of every load that changed."""
     actions: list[Action] = []
     for load in settings.loads:
-        wanted, why = _judge(agent, load, settings, now_ns)
-        if why not in (Why.REQUIRED, Why.FIRMWARE_LOST) and not _is_unavailable(agent, load):
-            agent = _commanded(agent, load, wanted, why, actions)
-        agent = _published(agent, load, why, actions)
+        state = _state(agent, load)
+        wanted, why = _judge(agent, load, state, settings, now_ns)
+        if state is not None and why is not Why.REQUIRED and state.cause != UNAVAILABLE:
+            agent = _commanded(agent, load, state, wanted, why, actions)
+        is_on = state is not None and state.on
+        if agent.judged.get(load.name) != (is_on, why):
+            agent = _published(agent, load, is_on, why, actions)
     return agent, actions
 
 
 def _judge(
-    agent: Agent, load: LoadSettings, settings: NodeSettings, now_ns: int
+    agent: Agent,
+    load: LoadSettings,
+    state: OutputState | None,
+    settings: NodeSettings,
+    now_ns: int,
 ) -> tuple[bool, Why]:
-    """Decide whether a load should be on, and by which rule."""
-    state = _state(agent, load)
+    """Decide whether a load, in this state, should be on, and by which rule."""
     if state is None:
         return False, Why.FIRMWARE_LOST
-    if _is_unavailable(agent, load):
+    if state.cause == UNAVAILABLE:
         return False, Why.FAULT
     if _is_required(agent, load):
         return True, Why.REQUIRED
@@ -248,7 +251,7 @@ def _judge(
     granted = _covers(agent, load, state, now_ns)
     if agent.price is None:
         return granted and state.on, Why.PRICE_UNKNOWN
-    if agent.price.price_uc > worth_now(agent, load, settings, now_ns):
+    if agent.price.price_uc > _worth_uc(load, state, settings, now_ns):
         return False, Why.PRICE_ABOVE_WORTH
     if not granted:
         if state.cause == "deadline":
@@ -258,6 +261,14 @@ def _judge(
         wanted = agent.price.price_uc <= load.worth_uc
         return True, Why.WORTH_IT if wanted else Why.MIN_ON
     return True, Why.MIN_OFF if now_ns < state.may_switch_ns else Why.STARTING
+
+
+def _worth_uc(
+    load: LoadSettings, state: OutputState | None, settings: NodeSettings, now_ns: int
+) -> int:
+    assert load.worth_uc is not None, "only flexible loads have a worth"
+    inside_min_on = state is not None and state.on and now_ns < state.may_switch_ns
+    return settings.price_cap_uc if inside_min_on else load.worth_uc
 
 
 def _covers(agent: Agent, load: LoadSettings, state: OutputState, now_ns: int) -> bool:
@@ -271,11 +282,14 @@ def _covers(agent: Agent, load: LoadSettings, state: OutputState, now_ns: int) -
 
 
 def _commanded(
-    agent: Agent, load: LoadSettings, wanted: bool, why: Why, actions: list[Action]
+    agent: Agent,
+    load: LoadSettings,
+    state: OutputState,
+    wanted: bool,
+    why: Why,
+    actions: list[Action],
 ) -> Agent:
     """Tell the firmware, if it was last told otherwise."""
-    state = _state(agent, load)
-    assert state is not None, "only a known output is commanded"
     if wanted and why is Why.PRICE_UNKNOWN:
         return agent
     before = agent.commanded.get(load.output)
@@ -298,12 +312,11 @@ def _commanded(
     return replace(agent, command_seq=seq, commanded=commanded)
 
 
-def _published(agent: Agent, load: LoadSettings, why: Why, actions: list[Action]) -> Agent:
-    state = _state(agent, load)
-    is_on = state is not None and state.on
+def _published(
+    agent: Agent, load: LoadSettings, is_on: bool, why: Why, actions: list[Action]
+) -> Agent:
+    """Say what has changed about a load."""
     before = agent.judged.get(load.name)
-    if before == (is_on, why):
-        return agent
     if before is None and why is Why.FIRMWARE_LOST:
         return agent  # it has not been heard yet: that is no news about the load
     price = agent.price
@@ -330,11 +343,11 @@ def _steps(agent: Agent, settings: NodeSettings, now_ns: int) -> list[tuple[str,
     assert board is not None, "a bid needs the board"
     steps: list[tuple[str, Step]] = []
     for load in settings.loads:
-        state = _state(agent, load)
+        state = board.outputs.get(load.output)
         if load.worth_uc is None or state is None or agent.leaving or _is_required(agent, load):
             continue
-        if _is_unavailable(agent, load):
-            continue
+        if state.cause == UNAVAILABLE:
+            continue  # the firmware could not get the output's pin: no watt is wanted for it
         spec = board.specs[load.output]
         step = step_for(
             worth_uc=load.worth_uc,
@@ -354,12 +367,6 @@ def _steps(agent: Agent, settings: NodeSettings, now_ns: int) -> list[tuple[str,
 
 def _state(agent: Agent, load: LoadSettings) -> OutputState | None:
     return agent.board.outputs.get(load.output) if agent.board else None
-
-
-def _is_unavailable(agent: Agent, load: LoadSettings) -> bool:
-    """Whether the firmware could not get the output's pin: no watt is wanted for it."""
-    state = _state(agent, load)
-    return state is not None and state.cause == UNAVAILABLE
 
 
 def _is_required(agent: Agent, load: LoadSettings) -> bool:

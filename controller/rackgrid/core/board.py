@@ -93,15 +93,15 @@ def metered_mw(board: Board, output: str, now_ns: int) -> int | None:
         return None
     if now_ns - reading.t_ns > READING_AGE_NS:
         return None
-    return round(max(0.0, min(reading.watts * 1000, METERED_MAX_MW)))
+    metered_mw = reading.watts * 1000
+    if 0.0 < metered_mw < METERED_MAX_MW:
+        return round(metered_mw)
+    return round(max(0.0, min(metered_mw, METERED_MAX_MW)))
 
 
 def is_settled(board: Board, output: str, now_ns: int) -> bool:
     """Whether an output's inrush, and its meter's view of it, is over."""
-    state, spec = board.outputs.get(output), board.specs[output]
-    if state is None or not state.on:
-        return False
-    return now_ns >= state.since_ns + spec.inrush_ns + SETTLE_NS
+    return _is_settled(board.outputs.get(output), board.specs[output], now_ns)
 
 
 def reserve_mw(board: Board, output: str, now_ns: int) -> int:
@@ -109,7 +109,7 @@ def reserve_mw(board: Board, output: str, now_ns: int) -> int:
     state, spec = board.outputs.get(output), board.specs[output]
     if state is not None and not state.on and state.deadline_ns == 0:
         return 0  # a contact that draws all the same is no holding but floor: `excess_mw`
-    if not is_settled(board, output, now_ns):
+    if not _is_settled(state, spec, now_ns):
         return spec.inrush_mw
     return max(spec.nominal_mw, metered_mw(board, output, now_ns) or 0)
 
@@ -125,8 +125,11 @@ def draw_mw(board: Board, output: str, now_ns: int) -> int:
 
 def total_mw(board: Board, now_ns: int, *, required_only: bool) -> int:
     """What the node draws, electronics included, mW."""
-    chosen = (s.name for s in board.specs.values() if s.required or not required_only)
-    return board.base_mw + sum(draw_mw(board, name, now_ns) for name in chosen)
+    total_mw = board.base_mw
+    for name, spec in board.specs.items():
+        if spec.required or not required_only:
+            total_mw += draw_mw(board, name, now_ns)
+    return total_mw
 
 
 def flexible_mj(board: Board) -> int:
@@ -134,6 +137,12 @@ def flexible_mj(board: Board) -> int:
     meters = {board.specs[name].meter for name in board.flexible}
     energy_mj = sum(r.energy_mj for name, r in board.readings.items() if name in meters)
     return max(0, min(energy_mj, ENERGY_MAX_MJ))
+
+
+def _is_settled(state: OutputState | None, spec: OutputSpec, now_ns: int) -> bool:
+    if state is None or not state.on:
+        return False
+    return now_ns >= state.since_ns + spec.inrush_ns + SETTLE_NS
 
 
 def _known(

@@ -52,22 +52,33 @@ def is_under_way(board: Board, told: Commanded) -> bool:
 def reserve_mw(board: Board, commands: Commands, output: str, now_ns: int) -> int:
     """The most that an output may draw now, also by a command under way, mW."""
     known_mw = boards.reserve_mw(board, output, now_ns)
+    if known_mw:
+        return known_mw
     told = commands.get(output)
-    if known_mw == 0 and told and is_under_way(board, told) and told.latest_ns > now_ns:
+    if told and is_under_way(board, told) and told.latest_ns > now_ns:
         return board.specs[output].inrush_mw
-    return known_mw
+    return 0
 
 
 def switched_mw(board: Board, commands: Commands, now_ns: int) -> int:
     """The most that all flexible outputs may draw now, mW."""
-    return sum(reserve_mw(board, commands, output, now_ns) for output in board.flexible)
+    total_mw = 0
+    for output in board.flexible:
+        total_mw += reserve_mw(board, commands, output, now_ns)
+    return total_mw
 
 
 def until_ns(board: Board, commands: Commands, now_ns: int) -> int:
     """When the last flexible output will have opened by itself; now, if none is held."""
-    ends = [told.latest_ns for told in commands.values() if is_under_way(board, told)]
-    ends += [board.outputs[name].deadline_ns for name in board.flexible if name in board.outputs]
-    return max([now_ns, *ends])
+    ends_ns = now_ns
+    for told in commands.values():
+        if told.latest_ns > ends_ns and is_under_way(board, told):
+            ends_ns = told.latest_ns
+    for name in board.flexible:
+        state = board.outputs.get(name)
+        if state is not None and state.deadline_ns > ends_ns:
+            ends_ns = state.deadline_ns
+    return ends_ns
 
 
 def has_room(board: Board, commands: Commands, output: str, power_mw: int, now_ns: int) -> bool:

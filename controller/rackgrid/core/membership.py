@@ -62,7 +62,7 @@ def heard(peers: Peers, node: NodeId, boot: BootId, now_ns: int, silence_ns: int
     elif now_ns - known.heard_ns < HEARD_STEP_NS:
         return peers
     else:
-        fresh = replace(known, heard_ns=now_ns)
+        fresh = _heard_again(known, now_ns)
     return _bounded({**peers, node: fresh}, node)
 
 
@@ -111,6 +111,26 @@ def live(peers: Peers, now_ns: int, silence_ns: int) -> tuple[Peer, ...]:
     """List the peers heard within `silence_ns`, highest rank first."""
     alive = (p for p in peers.values() if now_ns - p.heard_ns <= silence_ns)
     return tuple(sorted(alive, key=lambda p: p.rank, reverse=True))
+
+
+def _heard_again(known: Peer, now_ns: int) -> Peer:
+    """Note that a peer still lives; written out, since `replace` is slow and this is frequent."""
+    return Peer(
+        known.node,
+        known.boot,
+        now_ns,
+        known.steady_ns,
+        known.name,
+        known.priority,
+        known.role,
+        known.followed,
+        known.rack,
+        known.roster,
+        known.floor_mw,
+        known.draw_mw,
+        known.api_port,
+        known.loads,
+    )
 
 
 def _bounded(peers: dict[NodeId, Peer], newest: NodeId) -> Peers:
