@@ -60,6 +60,7 @@ class SimFirmware:
         self.misread = 1.0
         self.welded: frozenset[str] = frozenset()
         self.floor_mw = base_mw + sum(x.spec.inrush_mw for x in loads if x.spec.required)
+        self._told: tuple[guard.GuardState, tuple[OutputState, ...]] | None = None
         self.verdicts = dict.fromkeys((x.spec.name for x in loads), Verdict.UNKNOWN)
         self.state, _ = guard.begin(
             self.rules, 0, {x.spec.name: (False, -(1 << 60)) for x in loads}
@@ -124,11 +125,11 @@ class SimFirmware:
         """What each load truly draws now, mW."""
         draws: list[int] = []
         for load, state in zip(self.loads, self.state.outputs, strict=True):
-            starting = now_ns < state.since_ns + load.spec.inrush_ns
-            running_mw = load.spec.inrush_mw if starting else load.draw_mw
-            if load.spec.name in self.welded and not state.on:
-                running_mw = load.draw_mw
-            draws.append(running_mw if state.on or load.spec.name in self.welded else 0)
+            if state.on:
+                starting = now_ns < state.since_ns + load.spec.inrush_ns
+                draws.append(load.spec.inrush_mw if starting else load.draw_mw)
+            else:
+                draws.append(load.draw_mw if load.spec.name in self.welded else 0)
         return draws
 
     def total_mw(self, now_ns: int) -> int:
@@ -156,11 +157,16 @@ class SimFirmware:
 
     def is_required_off(self) -> bool:
         """Whether a required load is without power."""
-        pairs = zip(self.loads, self.state.outputs, strict=True)
-        return any(load.spec.required and not state.on for load, state in pairs)
+        for load, state in zip(self.loads, self.state.outputs, strict=True):
+            if load.spec.required and not state.on:
+                return True
+        return False
 
     def _states(self) -> tuple[OutputState, ...]:
-        return guard.output_states(self.rules, self.state, self.verdicts)
+        """How the outputs stand: put into words anew only after a step."""
+        if self._told is None or self._told[0] is not self.state:
+            self._told = self.state, guard.output_states(self.rules, self.state, self.verdicts)
+        return self._told[1]
 
     def _step(self, event: guard.Event, now_ns: int) -> list[Report]:
         self.state, actions = guard.step(self.rules, self.state, event)

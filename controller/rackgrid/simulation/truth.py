@@ -36,6 +36,7 @@ class Truth:
         self._checker = checker
         self._sums: dict[NodeId, _Sums] = {}
         self._touched: dict[NodeId, Seat] = {}
+        self._required_off: set[NodeId] = set()
         self._draw_mw = 0
         self._held_mw = 0
         self._now_ns = 0
@@ -68,7 +69,8 @@ class Truth:
             self._add_up(now_ns, seats)
         self._checker.draw(now_ns, self._draw_mw)
         self._checker.held(now_ns, self._held_mw)
-        self._checker.required(now_ns, [n for n, s in self._sums.items() if s.required_off])
+        if self._required_off:
+            self._checker.required(now_ns, sorted(self._required_off))
         leaders = [s for s in seats.values() if s.node is not None and s.node.state.office]
         if len(leaders) > 1:
             self._checker.raisers(now_ns, [s.settings.name for s in leaders if _raises(s, now_ns)])
@@ -82,6 +84,10 @@ class Truth:
         self._draw_mw += sums.draw_mw - before.draw_mw
         self._held_mw += sums.held_mw - before.held_mw
         self._sums[node] = sums
+        if sums.required_off:
+            self._required_off.add(node)
+        elif before.required_off:
+            self._required_off.remove(node)
 
 
 def _sums(seat: Seat, now_ns: int) -> _Sums:
@@ -93,9 +99,9 @@ def _sums(seat: Seat, now_ns: int) -> _Sums:
         if agent.grant and agent.grant.deadline_ns > local_ns and not agent.leaving:
             granted_mw = agent.grant.power_mw
     return _Sums(
-        draw_mw=firmware.total_mw(local_ns),
-        held_mw=firmware.floor_mw + max(granted_mw, firmware.flexible_worst_mw(local_ns)),
-        required_off=firmware.is_required_off(),
+        firmware.total_mw(local_ns),
+        firmware.floor_mw + max(granted_mw, firmware.flexible_worst_mw(local_ns)),
+        firmware.is_required_off(),
     )
 
 
