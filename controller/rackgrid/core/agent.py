@@ -91,19 +91,20 @@ def worth_now(agent: Agent, load: LoadSettings, settings: NodeSettings, now_ns: 
 
 def holding_mw(agent: Agent, now_ns: int) -> int:
     """What is in force or still switched on above the floor, mW; lower only after the outputs."""
-    grant = _live_grant(agent, now_ns)
+    return held_mw(agent, now_ns)[0]
+
+
+def held_mw(agent: Agent, now_ns: int) -> tuple[int, int]:
+    """Say the holding, and what is drawn beyond floor and grant, mW.
+
+    A running load that lies counts among the latter, too (P8).
+    """
+    grant, board = _live_grant(agent, now_ns), agent.board
     granted_mw = grant.power_mw if grant else 0
-    board = agent.board
-    return max(granted_mw, holding.switched_mw(board, agent.commanded, now_ns) if board else 0)
-
-
-def beyond_mw(agent: Agent, now_ns: int) -> int:
-    """What is drawn beyond floor and grant, mW: a running load that lies counts, too (P8)."""
-    board, grant = agent.board, _live_grant(agent, now_ns)
     if board is None:
-        return 0
-    over_mw = holding.switched_mw(board, agent.commanded, now_ns) - (grant.power_mw if grant else 0)
-    return max(0, over_mw) + board.excess_mw
+        return granted_mw, 0
+    switched_mw = holding.switched_mw(board, agent.commanded, now_ns)
+    return max(granted_mw, switched_mw), max(0, switched_mw - granted_mw) + board.excess_mw
 
 
 def bid(agent: Agent, settings: NodeSettings, now_ns: int) -> tuple[Agent, Report]:
@@ -111,6 +112,7 @@ def bid(agent: Agent, settings: NodeSettings, now_ns: int) -> tuple[Agent, Repor
     board = agent.board
     assert board is not None, "a node without its firmware does not report"
     steps = _steps(agent, settings, now_ns)
+    draw_mw, required_mw = boards.totals_mw(board, now_ns)
     seq = agent.bid_seq + 1
     sent = SentBid(seq, now_ns, tuple(name for name, _ in steps))
     report = Report(
@@ -120,8 +122,8 @@ def bid(agent: Agent, settings: NodeSettings, now_ns: int) -> tuple[Agent, Repor
         holding_mw=holding_mw(agent, now_ns),
         holding_ms=holding_ms(_held_until_ns(agent, board, now_ns), now_ns),
         round_taken=Round(_round_taken(agent)),
-        draw_mw=boards.total_mw(board, now_ns, required_only=False),
-        required_mw=boards.total_mw(board, now_ns, required_only=True),
+        draw_mw=draw_mw,
+        required_mw=required_mw,
         excess_mw=board.excess_mw,
         capacity_mw=agent.capacity_mw,
         offers=tuple(OfferReport(o.source, o.price_uc, o.power_mw) for o in agent.offers),

@@ -125,11 +125,18 @@ def draw_mw(board: Board, output: str, now_ns: int) -> int:
 
 def total_mw(board: Board, now_ns: int, *, required_only: bool) -> int:
     """What the node draws, electronics included, mW."""
-    total_mw = board.base_mw
+    return totals_mw(board, now_ns)[1 if required_only else 0]
+
+
+def totals_mw(board: Board, now_ns: int) -> tuple[int, int]:
+    """What the node draws, electronics included, and the required part of it, mW."""
+    total_mw = required_mw = board.base_mw
     for name, spec in board.specs.items():
-        if spec.required or not required_only:
-            total_mw += draw_mw(board, name, now_ns)
-    return total_mw
+        drawn_mw = draw_mw(board, name, now_ns)
+        total_mw += drawn_mw
+        if spec.required:
+            required_mw += drawn_mw
+    return total_mw, required_mw
 
 
 def flexible_mj(board: Board) -> int:

@@ -125,23 +125,36 @@ def acked(
     sent_ns = office.authority.sent.get(ack.seq)
     if sent_ns is None:
         return office
-    office = voted(office, node, ack)
     entry = book.reported(office.book, node, boot, ack.report, sent_ns, now_ns, timing)
-    return replace(office, book=entry, absent=office.absent - {node})
+    left, marks, agreement = _vote(office, node, ack)
+    return replace(
+        office,
+        left=left,
+        authority=marks,
+        agreement=agreement,
+        book=entry,
+        absent=office.absent - {node},
+    )
 
 
 def voted(office: Office, node: NodeId, ack: Ack) -> Office:
     """Take the vote in an ack, and what it says of the roster that its node has stored."""
-    left = office.left
+    left, marks, agreement = _vote(office, node, ack)
+    return replace(office, left=left, authority=marks, agreement=agreement)
+
+
+def _vote(
+    office: Office, node: NodeId, ack: Ack
+) -> tuple[Mapping[NodeId, Pair], Authority, Agreement]:
+    left, agreement = office.left, office.agreement
     if node not in left:
         left = {**left, node: ack.left.pair()}
     if not ack.votes:
-        return replace(office, left=left)
-    agreement, stamp = office.agreement, ack.roster.stamp()
+        return left, office.authority, agreement
+    stamp = ack.roster.stamp()
     if stamp.pair == office.pair:
         agreement = agreements.stored(agreement, node, stamp.version)
-    marks = authority.acked(office.authority, node, ack.seq)
-    return replace(office, authority=marks, agreement=agreement, left=left)
+    return left, authority.acked(office.authority, node, ack.seq), agreement
 
 
 def own_report(

@@ -109,8 +109,8 @@ def forgotten(peers: Peers, node: NodeId) -> Peers:
 
 def live(peers: Peers, now_ns: int, silence_ns: int) -> tuple[Peer, ...]:
     """List the peers heard within `silence_ns`, highest rank first."""
-    alive = (p for p in peers.values() if now_ns - p.heard_ns <= silence_ns)
-    return tuple(sorted(alive, key=lambda p: p.rank, reverse=True))
+    alive = [p for p in peers.values() if now_ns - p.heard_ns <= silence_ns]
+    return tuple(sorted(alive, key=lambda p: (p.priority, p.node), reverse=True))
 
 
 def _heard_again(known: Peer, now_ns: int) -> Peer:

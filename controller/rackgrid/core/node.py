@@ -154,8 +154,8 @@ class Node:
     def next_deadline_ns(self, now_ns: int) -> int:
         """When this node wants to be woken if nothing happens before."""
         node = self.state
-        times = [
-            node.beacon_ns,
+        due_ns = node.beacon_ns
+        for at_ns in (
             election.next_deadline_ns(node.election),
             incumbent.next_deadline_ns(node, now_ns),
             agents.next_deadline_ns(node.agent),
@@ -163,8 +163,10 @@ class Node:
             node.join_ns,
             node.leave_ns,
             node.leave_said_ns if node.leave_said_ns > now_ns else None,
-        ]
-        return min(t for t in times if t is not None)
+        ):
+            if at_ns is not None and at_ns < due_ns:
+                due_ns = at_ns
+        return due_ns
 
     # --- around every event ----------------------------------------------------------------------
 
@@ -195,21 +197,17 @@ class Node:
         node = self.state
         node.agent, actions = agents.decided(node.agent, node.settings, now_ns)
         node.out.extend(actions)
-        if (
-            agents.holding_mw(node.agent, now_ns) < node.reported_mw
-            or agents.beyond_mw(node.agent, now_ns) > node.beyond_mw
-        ):
-            self._draws_otherwise(now_ns)
+        holding_mw, beyond_mw = agents.held_mw(node.agent, now_ns)
+        if holding_mw < node.reported_mw or beyond_mw > node.beyond_mw:
+            self._draws_otherwise(holding_mw, beyond_mw, now_ns)
         node.judged, node.judge_ns = node.agent, now_ns + JUDGE_NS
 
-    def _draws_otherwise(self, now_ns: int) -> None:
+    def _draws_otherwise(self, holding_mw: int, beyond_mw: int, now_ns: int) -> None:
         """Tell the broker at once: watts are free, or more is drawn than was granted (P8)."""
         node = self.state
         if node.office is not None:
-            beyond_mw = agents.beyond_mw(node.agent, now_ns)
             node.urgent = node.urgent or node.office.wanting or beyond_mw > node.beyond_mw
-            node.reported_mw = agents.holding_mw(node.agent, now_ns)
-            node.beyond_mw = beyond_mw
+            node.reported_mw, node.beyond_mw = holding_mw, beyond_mw
         else:
             candidate.acknowledge(node, now_ns)
 

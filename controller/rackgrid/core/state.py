@@ -15,7 +15,8 @@ from rackgrid.core import agent as agents
 from rackgrid.core import broker, election, membership
 from rackgrid.core.action import Action, Multicast, Noted, RoleChanged, StoreRoster, Unicast
 from rackgrid.core.agent import Agent
-from rackgrid.core.authority import NEVER
+from rackgrid.core.agreement import Agreement
+from rackgrid.core.authority import NEVER, Authority
 from rackgrid.core.broker import Office
 from rackgrid.core.jitter import Jitter
 from rackgrid.core.membership import NO_PEERS, Peer, Peers
@@ -28,12 +29,34 @@ NOTES_MAX = 64
 """Different notes remembered, so that each is said once."""
 
 
+EVER_NS = 1 << 62
+"""Later than every clock shows."""
+
+
 @dataclass(slots=True)
 class AckDue:
     """A heartbeat that is still to be answered."""
 
     seq: int
     at_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Backing:
+    """When authority ends by these acks, if the broker's own vote never lapses."""
+
+    authority: Authority
+    agreement: Agreement
+    votes: bool
+    ends_ns: int
+
+    def is_of(self, office: Office, *, votes: bool) -> bool:
+        """Whether it still holds: the same acks, under the same rosters."""
+        return (
+            self.authority is office.authority
+            and self.agreement is office.agreement
+            and self.votes == votes
+        )
 
 
 @dataclass(slots=True)
@@ -54,6 +77,7 @@ class State:
         is_lost: it started without a roster: it has no vote until one is agreed without it (P7).
         heartbeat: the last of the followed broker.
         resigned: the last word of a broker that resigned, and when it came.
+        backing: what was last found of the acks behind the office, which is asked at each event.
         forgetting: nodes that an operator wants forgotten, each with the end of its patience.
         aside_until_ns: it has just handed the office over, and does not stand before this.
         terms_until: one past the reserved block of terms.
@@ -82,6 +106,7 @@ class State:
     aside_until_ns: int = 0
     forgetting: Mapping[NodeId, int] = field(default_factory=lambda: MappingProxyType({}))
     office: Office | None = None
+    backing: Backing | None = None
     agent: Agent = field(default_factory=Agent)
     judged: Agent | None = None
     judge_ns: int = 0
@@ -146,7 +171,13 @@ class State:
     def rank_index(self, now_ns: int, broker: NodeId) -> int:
         """How many live nodes rank higher, apart from the broker whose place is in question."""
         mine = self.rank
-        return sum(1 for p in self.live(now_ns) if p.rank > mine and p.node != broker)
+        heard_since_ns = now_ns - self.silence_ns
+        index = 0
+        for peer in self.peers.values():
+            # The cheap tests first: this is asked at every heartbeat.
+            if peer.heard_ns >= heard_since_ns and peer.node != broker and peer.rank > mine:
+                index += 1
+        return index
 
     def votes(self, now_ns: int, *, founding: bool) -> bool:
         """Whether this node's word may count for a broker, which founds a rack or leads one.
@@ -187,9 +218,16 @@ class State:
         """
         office = self.office
         assert office is not None, "only a broker has authority"
-        mine = now_ns if own_vote else now_ns + self.timing.authority_ns
-        vote_ns = mine if self.votes(now_ns, founding=office.agreement.is_founding) else NEVER
-        return broker.authority_until_ns(office, self.me, vote_ns, self.timing)
+        votes = self.votes(now_ns, founding=office.agreement.is_founding)
+        known = self.backing
+        if known is None or not known.is_of(office, votes=votes):
+            vote_ns = EVER_NS if votes else NEVER
+            ends_ns = broker.authority_until_ns(office, self.me, vote_ns, self.timing)
+            known = self.backing = Backing(office.authority, office.agreement, votes, ends_ns)
+        # No ack answers a later heartbeat than its own vote does, so that this vote is the first of
+        # all and sets the end only where it is a majority by itself.
+        mine_ns = now_ns if own_vote else now_ns + self.timing.authority_ns
+        return min(known.ends_ns, mine_ns + self.timing.authority_ns)
 
     def has_authority(self, now_ns: int) -> bool:
         """Whether this node is a broker that may issue grants and change the roster now (P4)."""
@@ -230,8 +268,7 @@ class State:
     def report(self, now_ns: int) -> Report:
         """Make the next numbered bid and report."""
         self.agent, report = agents.bid(self.agent, self.settings, now_ns)
-        self.reported_mw = report.holding_mw
-        self.beyond_mw = agents.beyond_mw(self.agent, now_ns)
+        self.reported_mw, self.beyond_mw = agents.held_mw(self.agent, now_ns)
         return report
 
     def multicast(self, message: Message) -> None:
