@@ -15,9 +15,10 @@ nodes that read the same bytes hold the same value, and a digest of the bytes na
 What a stranger or a newer peer sends cannot raise: it becomes a `Rejection`. What we send ourselves
 outside the limits is our bug, and an assertion.
 
-Neighbouring numbers are read by one `struct` call, and a list of records made of numbers alone by
-one `iter_unpack`; the annotations are read once, at import. A schema language (CBOR, msgpack,
-protobuf) was rejected: none is canonical by itself, and each would still need these checks.
+Neighbouring numbers, those of a record among them too, are read by one `struct` call, and a list of
+records made of numbers alone by one `iter_unpack`; the annotations are read once, at import. A
+schema language (CBOR, msgpack, protobuf) was rejected: none is canonical by itself, and each would
+still need these checks.
 """
 
 from __future__ import annotations
@@ -69,24 +70,56 @@ class MalformedError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
-    """Neighbouring fields that are numbers on the wire: one `struct` for all of them.
+class Number:
+    """A field that is a number on the wire.
 
     Attributes:
-        names: of the fields.
+        name: with dots, if it is a field of a record that is itself a field.
+        format: of `struct`.
+        table: what each number stands for, if it is not a plain one.
+    """
+
+    name: str
+    format: str
+    table: Mapping[int, object] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Nest:
+    """A record made of numbers alone, among the numbers of the record around it.
+
+    Attributes:
+        start: where its first number is.
+        arity: how many values it is made of, once those within it are made.
+    """
+
+    start: int
+    arity: int
+    kind: Callable[..., object]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Neighbouring fields that are numbers, or records of numbers: one `struct` for all of them.
+
+    Attributes:
+        names: of the numbers.
         packer: their encoding.
         tables: for those that are not plain numbers (by index): what each number stands for.
-        pick: takes their values out of a record.
+        nests: the records among them, from the last to the first, and the inner ones first: what
+            stands before a record has its place still.
+        pick: takes the numbers out of a record.
     """
 
     names: tuple[str, ...]
     packer: struct.Struct
     tables: tuple[tuple[int, Mapping[int, object]], ...]
+    nests: tuple[Nest, ...]
     pick: Callable[[object], tuple[int, ...]]
 
     def finish(self, numbers: tuple[int, ...]) -> Sequence[object]:
         """Turn numbers into the values that they stand for."""
-        if not self.tables:
+        if not self.tables and not self.nests:
             return numbers
         values: list[object] = list(numbers)
         for index, table in self.tables:
@@ -94,6 +127,9 @@ class Run:
             if number not in table:
                 raise MalformedError(f"{self.names[index]} is {number}")
             values[index] = table[number]
+        for nest in self.nests:
+            end = nest.start + nest.arity
+            values[nest.start : end] = (nest.kind(*values[nest.start : end]),)
         return values
 
     def read(self, payload: bytes, at: int, values: list[object]) -> int:
@@ -138,20 +174,21 @@ def compile_record(kind: type[T]) -> Record[T]:
     assert is_dataclass(kind), "only dataclasses go over the wire"
     hints = get_type_hints(kind, include_extras=True)
     parts: list[tuple[Reader, Writer]] = []
-    numbers: list[tuple[str, str, Mapping[int, object] | None]] = []
+    numbers: list[Number] = []
+    nests: list[Nest] = []
     run: Run | None = None
 
     def flush() -> None:
         nonlocal run
         if numbers:
-            run = _run(numbers)
+            run = _run(numbers, nests)
             parts.append((run.read, run.write))
             numbers.clear()
+            nests.clear()
 
     for field in fields(kind):
-        number = _number(hints[field.name])
-        if number is not None:
-            numbers.append((field.name, *number))
+        if _is_numbers(hints[field.name]):
+            _flatten(field.name, hints[field.name], numbers, nests)
             continue
         flush()
         parts.append(_part(field.name, hints[field.name]))
@@ -159,14 +196,39 @@ def compile_record(kind: type[T]) -> Record[T]:
     return Record(kind, tuple(parts), run if len(parts) == 1 else None)
 
 
-def _run(numbers: Sequence[tuple[str, str, Mapping[int, object] | None]]) -> Run:
-    names = tuple(name for name, _, _ in numbers)
+def _run(numbers: Sequence[Number], nests: Sequence[Nest]) -> Run:
+    names = tuple(number.name for number in numbers)
     return Run(
         names=names,
-        packer=struct.Struct(">" + "".join(format_ for _, format_, _ in numbers)),
-        tables=tuple((i, table) for i, (_, _, table) in enumerate(numbers) if table is not None),
+        packer=struct.Struct(">" + "".join(number.format for number in numbers)),
+        tables=tuple((i, x.table) for i, x in enumerate(numbers) if x.table is not None),
+        nests=tuple(sorted(nests, key=lambda nest: -nest.start)),
         pick=_picker(names),
     )
+
+
+def _is_numbers(hint: object) -> bool:
+    """Whether a field is a number, or a record of such fields alone."""
+    if _number(hint) is not None:
+        return True
+    if not isinstance(hint, type) or not is_dataclass(hint):
+        return False
+    hints = get_type_hints(hint, include_extras=True)
+    return all(_is_numbers(hints[field.name]) for field in fields(hint))
+
+
+def _flatten(name: str, hint: object, numbers: list[Number], nests: list[Nest]) -> None:
+    """Add a field's numbers, and the records that they are to be made into, inner ones first."""
+    number = _number(hint)
+    if number is not None:
+        numbers.append(Number(name, *number))
+        return
+    assert isinstance(hint, type)
+    assert is_dataclass(hint), f"{name} is made of numbers"
+    start, hints, inner = len(numbers), get_type_hints(hint, include_extras=True), fields(hint)
+    for field in inner:
+        _flatten(f"{name}.{field.name}", hints[field.name], numbers, nests)
+    nests.append(Nest(start, len(inner), hint))
 
 
 def _picker(names: tuple[str, ...]) -> Callable[[object], tuple[int, ...]]:
@@ -262,7 +324,7 @@ def _list(name: str, inner: Record[object], limit: int) -> tuple[Reader, Writer]
 
 def _rows(name: str, run: Run, inner: Record[object], limit: int) -> tuple[Reader, Writer]:
     """A list whose items are numbers alone: one call reads them all."""
-    _, write = _list(name, inner, limit)
+    pick: Callable[[object], Sequence[object]] = attrgetter(name)
     size, make, finish = run.packer.size, inner.kind, run.finish
 
     def read(payload: bytes, at: int, values: list[object]) -> int:
@@ -273,6 +335,14 @@ def _rows(name: str, run: Run, inner: Record[object], limit: int) -> tuple[Reade
         rows = run.packer.iter_unpack(payload[start:end])
         values.append(tuple([make(*finish(row)) for row in rows]))
         return end
+
+    def write(record: object, out: bytearray) -> None:
+        items = pick(record)
+        assert len(items) <= limit, f"{name} has {len(items)} entries, at most {limit}"
+        out.append(len(items))
+        pack, numbers = run.packer.pack, run.pick
+        for item in items:
+            out += pack(*numbers(item))
 
     return read, write
 
