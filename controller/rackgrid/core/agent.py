@@ -86,7 +86,10 @@ class Agent:
 
 def worth_now(agent: Agent, load: LoadSettings, settings: NodeSettings, now_ns: int) -> int:
     """What a flexible load bids: its worth, or the price cap while its min-on holds it."""
-    return _worth_uc(load, _state(agent, load), settings, now_ns)
+    assert load.worth_uc is not None, "only flexible loads have a worth"
+    state = _state(agent, load)
+    inside_min_on = state is not None and state.on and now_ns < state.may_switch_ns
+    return settings.price_cap_uc if inside_min_on else load.worth_uc
 
 
 def holding_mw(agent: Agent, now_ns: int) -> int:
@@ -211,9 +214,12 @@ def lapsed(agent: Agent, now_ns: int) -> tuple[Agent, list[Action]]:
 
 def next_deadline_ns(agent: Agent) -> int | None:
     """When `lapsed` next has something to do."""
-    ends = [agent.grant.deadline_ns] if agent.grant else []
-    ends += [agent.price.until_ns] if agent.price else []
-    return min(ends, default=None)
+    grant, price = agent.grant, agent.price
+    if grant is None:
+        return None if price is None else price.until_ns
+    if price is None or grant.deadline_ns <= price.until_ns:
+        return grant.deadline_ns
+    return price.until_ns
 
 
 def decided(agent: Agent, settings: NodeSettings, now_ns: int) -> tuple[Agent, list[Action]]:
@@ -253,7 +259,7 @@ def _judge(
     granted = _covers(agent, load, state, now_ns)
     if agent.price is None:
         return granted and state.on, Why.PRICE_UNKNOWN
-    if agent.price.price_uc > _worth_uc(load, state, settings, now_ns):
+    if agent.price.price_uc > worth_now(agent, load, settings, now_ns):
         return False, Why.PRICE_ABOVE_WORTH
     if not granted:
         if state.cause == "deadline":
@@ -263,14 +269,6 @@ def _judge(
         wanted = agent.price.price_uc <= load.worth_uc
         return True, Why.WORTH_IT if wanted else Why.MIN_ON
     return True, Why.MIN_OFF if now_ns < state.may_switch_ns else Why.STARTING
-
-
-def _worth_uc(
-    load: LoadSettings, state: OutputState | None, settings: NodeSettings, now_ns: int
-) -> int:
-    assert load.worth_uc is not None, "only flexible loads have a worth"
-    inside_min_on = state is not None and state.on and now_ns < state.may_switch_ns
-    return settings.price_cap_uc if inside_min_on else load.worth_uc
 
 
 def _covers(agent: Agent, load: LoadSettings, state: OutputState, now_ns: int) -> bool:

@@ -173,8 +173,10 @@ class Node:
     def _lapse(self, now_ns: int) -> None:
         node = self.state
         incumbent.lapsed(node, now_ns)
-        node.agent, actions = agents.lapsed(node.agent, now_ns)
-        node.out.extend(actions)
+        ends_ns = agents.next_deadline_ns(node.agent)
+        if ends_ns is not None and now_ns >= ends_ns:
+            node.agent, actions = agents.lapsed(node.agent, now_ns)
+            node.out.extend(actions)
 
     def _settle(self, now_ns: int) -> None:
         """Do what is due, judge the loads, and report at once what came down."""

@@ -170,14 +170,15 @@ class State:
 
     def rank_index(self, now_ns: int, broker: NodeId) -> int:
         """How many live nodes rank higher, apart from the broker whose place is in question."""
-        mine = self.rank
-        heard_since_ns = now_ns - self.silence_ns
-        index = 0
-        for peer in self.peers.values():
-            # The cheap tests first: this is asked at every heartbeat.
-            if peer.heard_ns >= heard_since_ns and peer.node != broker and peer.rank > mine:
-                index += 1
-        return index
+        mine = (self.settings.priority, self.me)
+        since_ns = now_ns - self.silence_ns
+        return sum(
+            1
+            for peer in self.peers.values()
+            if (peer.priority, peer.node) > mine
+            and peer.heard_ns >= since_ns
+            and peer.node != broker
+        )
 
     def votes(self, now_ns: int, *, founding: bool) -> bool:
         """Whether this node's word may count for a broker, which founds a rack or leads one.
