@@ -4,12 +4,15 @@ A broker's time in office is named by a `Pair`: (term, node) and the boot in whi
 office. Bully elections over a lossy network can give one term to two brokers, so a term alone
 names nothing; the pair does, and pairs are ordered. Terms never repeat at a node, so two boots can
 never share (term, node).
+
+Pairs and stamps go over the wire as they are, a few with every message: their annotations are their
+encoding (`wire.message`).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NewType
+from typing import Annotated, NewType
 
 NodeId = NewType("NodeId", int)
 """A node's stable identity: 64 bits of a hash of its Ed25519 public key."""
@@ -34,9 +37,13 @@ Round = NewType("Round", int)
 class Pair:
     """A broker's authority: the term, who holds it, and in which boot."""
 
-    term: Term
-    node: NodeId
-    boot: BootId
+    term: Annotated[Term, "u32"]
+    node: Annotated[NodeId, "u64"]
+    boot: Annotated[BootId, "u64"]
+
+    def pair(self) -> Pair:
+        """As read from a message, where it stands as it is."""
+        return self
 
     def __str__(self) -> str:
         return f"{self.term}/{self.node:016x}"
@@ -51,7 +58,11 @@ class Stamp:
     """Which roster: the broker that announced it, and its version. Stamps are ordered."""
 
     pair: Pair
-    version: int
+    version: Annotated[int, "u32"]
+
+    def stamp(self) -> Stamp:
+        """As read from a message, where it stands as it is."""
+        return self
 
     def __str__(self) -> str:
         return f"version {self.version} of {self.pair}"

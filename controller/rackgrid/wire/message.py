@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Annotated
 
-from rackgrid.identity import BootId, NodeId, Pair, RackId, Round, Stamp, Term
+from rackgrid.identity import BootId, NodeId, Pair, RackId, Round, Stamp
 from rackgrid.market.curve import BID_STEPS_MAX
 
 U8, U16, U32, U64, I64 = "u8", "u16", "u32", "u64", "i64"
@@ -137,39 +137,21 @@ class Report:
     offers: Annotated[tuple[OfferReport, ...], OFFERS_MAX]
 
 
-@dataclass(frozen=True, slots=True)
-class PairWire:
-    """A `Pair` on the wire."""
-
-    term: Annotated[Term, U32]
-    node: Annotated[NodeId, U64]
-    boot: Annotated[BootId, U64]
-
-    def pair(self) -> Pair:
-        """The authority that these fields name."""
-        return Pair(self.term, self.node, self.boot)
+PairWire = Pair
+"""A `Pair` on the wire: itself, since a copy at each end of each message would cost more than all
+its numbers."""
+StampWire = Stamp
+"""A `Stamp` on the wire: itself, too."""
 
 
 def pair_wire(pair: Pair) -> PairWire:
     """Write a pair for the wire."""
-    return PairWire(pair.term, pair.node, pair.boot)
-
-
-@dataclass(frozen=True, slots=True)
-class StampWire:
-    """A `Stamp` on the wire."""
-
-    pair: PairWire
-    version: Annotated[int, U32]
-
-    def stamp(self) -> Stamp:
-        """Which roster these fields name."""
-        return Stamp(self.pair.pair(), self.version)
+    return pair
 
 
 def stamp_wire(stamp: Stamp) -> StampWire:
     """Write a stamp for the wire."""
-    return StampWire(pair_wire(stamp.pair), stamp.version)
+    return stamp
 
 
 @dataclass(frozen=True, slots=True)
