@@ -97,11 +97,13 @@ def holding_mw(agent: Agent, now_ns: int) -> int:
     return held_mw(agent, now_ns)[0]
 
 
-def held_mw(agent: Agent, now_ns: int) -> tuple[int, int]:
-    """Say the holding, and what is drawn beyond floor and grant, mW.
+def beyond_mw(agent: Agent, now_ns: int) -> int:
+    """What is drawn beyond floor and grant, mW: a running load that lies counts, too (P8)."""
+    return held_mw(agent, now_ns)[1]
 
-    A running load that lies counts among the latter, too (P8).
-    """
+
+def held_mw(agent: Agent, now_ns: int) -> tuple[int, int]:
+    """Say both, the holding and what is beyond it, from one look at the outputs, mW."""
     grant, board = _live_grant(agent, now_ns), agent.board
     granted_mw = grant.power_mw if grant else 0
     if board is None:
