@@ -127,13 +127,9 @@ def acked(
         return office
     entry = book.reported(office.book, node, boot, ack.report, sent_ns, now_ns, timing)
     left, marks, agreement = _vote(office, node, ack)
+    absent = office.absent - {node}
     return replace(
-        office,
-        left=left,
-        authority=marks,
-        agreement=agreement,
-        book=entry,
-        absent=office.absent - {node},
+        office, left=left, authority=marks, agreement=agreement, book=entry, absent=absent
     )
 
 
