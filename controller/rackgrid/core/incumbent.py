@@ -174,7 +174,8 @@ def _clear(node: State, now_ns: int) -> None:
     assert office is not None, "only a broker clears"
     node.urgent = False
     if office.agreement.is_founding:
-        node.office = replace(office, round_ns=now_ns + node.timing.heartbeat_ns)
+        due_ns = now_ns + node.timing.heartbeat_ns
+        node.office = replace(office, rounded_ns=now_ns, round_ns=due_ns)
         return
     report = node.report(now_ns)
     office = broker.own_report(office, node.me, node.boot, report, now_ns, node.timing)

@@ -80,7 +80,10 @@ def amend(node: State, now_ns: int) -> None:
         return
     base = office.agreement.base
     if office.agreement.is_founding:
-        _refound(node, office, base, now_ns)
+        if base.lines:
+            _refound(node, office, base, now_ns)
+        else:
+            _found(node, now_ns)  # whoever is expected alone hears nobody who would ask for it
     elif not node.has_authority(now_ns):
         pass
     elif office.agreement.agreed_version == 0:
@@ -196,7 +199,7 @@ def founder_acked(node: State, office: Office, sender: NodeId, message: Ack, now
 def _refound(node: State, office: Office, base: Roster, now_ns: int) -> None:
     """Go on with a founding that another broker began: when all on its roster have acked."""
     acked = {node.me, *office.authority.acked}
-    if base.lines and all(line.node in acked for line in base.lines):
+    if all(line.node in acked for line in base.lines):
         announce(node, base, now_ns)
 
 

@@ -23,7 +23,7 @@ U8, U16, U32, U64, I64 = "u8", "u16", "u32", "u64", "i64"
 PROTOCOL_VERSION = 2
 DATAGRAM_MAX = 1400
 """Longest datagram, bytes: below every Ethernet MTU, so that none is ever fragmented."""
-NODES_MAX = 27
+NODES_MAX = 26
 """Most entries in a roster message: so many fit one datagram with the longest names."""
 ALLOTMENTS_MAX = 40
 """Most allotments in one price message; more nodes take several, each valid by itself."""
@@ -256,6 +256,7 @@ class RosterUpdate:
         pair: who announces it; with the version, its stamp.
         agreed_version: the newest that is agreed under this pair; 0 before the first.
         founding: it is the first of its rack, or recovered: every node on it must have stored it.
+        founded: the boot of the broker under which they had; 0 while it is founding.
     """
 
     pair: PairWire
@@ -263,6 +264,7 @@ class RosterUpdate:
     version: Annotated[int, U32]
     agreed_version: Annotated[int, U32]
     founding: bool
+    founded: Annotated[BootId, U64]
     lines: Annotated[tuple[RosterLine, ...], NODES_MAX]
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from rackgrid.adapters.endpoint import Endpoint, Received
 from rackgrid.adapters.multicast import Place, Transport
-from rackgrid.identity import BootId, NodeId, Round, Term
+from rackgrid.identity import BootId, NodeId, RackId, Round, Term
 from rackgrid.wire.message import (
     Heartbeat,
     Leave,
@@ -25,7 +25,7 @@ A, B = NodeId(0xA), NodeId(0xB)
 BOOT = BootId(7)
 RING = Keyring(1, {1: bytes(range(32))})
 PAIR = PairWire(Term(1), A, BOOT)
-HEARTBEAT = Heartbeat(PAIR, 1, 0, Round(0))
+HEARTBEAT = Heartbeat(PAIR, 1, RackId(2), False, 3, 3, Round(0))
 DEADLINE_S = 5.0
 
 Make = Callable[..., Endpoint]

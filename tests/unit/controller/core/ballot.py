@@ -2,42 +2,122 @@
 
 from __future__ import annotations
 
-from tests.unit.controller.core.stage import TIMING, Player, only, pair, report, settings
+from tests.unit.controller.core.stage import (
+    FOUNDER,
+    ME,
+    RACK,
+    TIMING,
+    Player,
+    only,
+    pair,
+    report,
+    roster,
+    settings,
+)
 
 from rackgrid.core.election import Standing
-from rackgrid.identity import NO_PAIR, Pair, Round
-from rackgrid.wire.message import Answer, Beacon, Election, Heartbeat, Role, Stance, pair_wire
+from rackgrid.core.roster import NO_ROSTER, Roster
+from rackgrid.identity import NO_PAIR, NO_RACK, Pair, RackId, Round, Stamp
+from rackgrid.wire.message import (
+    Ack,
+    Answer,
+    Beacon,
+    Election,
+    Heartbeat,
+    Report,
+    Role,
+    Stance,
+    pair_wire,
+    stamp_wire,
+)
 
 H = TIMING.heartbeat_ns
-ANNA, BERT = 1, 9
-"""Anna ranks below this node (priority 5), Bert above."""
+ANNA, BERT, CARL = 1, 9, 3
+"""Anna and Carl rank below this node (priority 5), Bert above."""
 
 
-def beacon(priority: int, version: int = 0) -> Beacon:
-    return Beacon("x", priority, Role.MEMBER, pair_wire(pair(0, 0, 0)), version, 5000, 5000, 0, ())
+def beacon(
+    priority: int = 0,
+    version: int = 1,
+    *,
+    of: Pair = FOUNDER,
+    followed: Pair = NO_PAIR,
+    rack: RackId = RACK,
+    name: str = "x",
+) -> Beacon:
+    """I am here; of no rack, if `rack` is `NO_RACK`."""
+    stamp = Stamp(of, version) if rack else NO_ROSTER.stamp
+    who, has = pair_wire(followed), stamp_wire(stamp)
+    return Beacon(name, priority, Role.MEMBER, who, rack, has, 5000, 5000, 0, ())
 
 
-def heartbeat(of: Pair, seq: int = 1, version: int = 0) -> Heartbeat:
-    return Heartbeat(pair_wire(of), seq, version, Round(0))
+def heartbeat(
+    of: Pair,
+    seq: int = 1,
+    *,
+    version: int = 0,
+    agreed: int = 0,
+    founding: bool = False,
+    rack: RackId = RACK,
+) -> Heartbeat:
+    """I lead."""
+    return Heartbeat(pair_wire(of), seq, rack, founding, version, agreed, Round(0))
 
 
-def election(of: Pair, priority: int = 1, nonce: int = 3, version: int = 0) -> Election:
-    return Election(pair_wire(of), priority, nonce, version)
+def election(
+    of: Pair,
+    priority: int = 1,
+    nonce: int = 3,
+    *,
+    has: Stamp | None = None,
+    rack: RackId = RACK,
+    founding: bool = False,
+) -> Election:
+    """I stand, with this roster; by default with the one that everybody has."""
+    stamp = Stamp(FOUNDER, 1) if has is None else has
+    return Election(pair_wire(of), priority, nonce, rack, stamp_wire(stamp), founding)
 
 
 def answer(nonce: int, stance: Stance, known: Pair = NO_PAIR) -> Answer:
+    """What a peer says to a candidature."""
     return Answer(nonce, stance, 1, pair_wire(known), report())
 
 
-def awake(*peers: tuple[int, int]) -> Player:
-    """A node past its quiet time that hears these (node, priority), and has not stood yet."""
-    player = Player(settings(expect=1 + len(peers)), remembered=pair(1, 1, 1))
+def ack(
+    of: Pair,
+    seq: int = 1,
+    *,
+    votes: bool = True,
+    left: Pair = NO_PAIR,
+    has: Stamp | None = None,
+    said: Report | None = None,
+) -> Ack:
+    """I follow this pair; by default with the roster that everybody has."""
+    stamp = Stamp(FOUNDER, 1) if has is None else has
+    word = report() if said is None else said
+    return Ack(pair_wire(of), seq, votes, pair_wire(left), stamp_wire(stamp), word)
+
+
+def awake(*peers: tuple[int, int], keeps: Roster | None = None) -> Player:
+    """A node past its quiet time that hears these (node, priority), and has not stood yet.
+
+    By default all of them are admitted and vote.
+    """
+    kept = roster(ME, *(who for who, _ in peers)) if keeps is None else keeps
+    player = Player(settings(expect=1 + len(peers)), remembered=pair(1, 1, 1), keeps=kept)
     for who, priority in peers:
-        player.hears(who, beacon(priority), unicast=False)
+        player.hears(who, beacon(priority, rack=kept.rack), unicast=False)
     return player
 
 
-def standing(*peers: tuple[int, int]) -> tuple[Player, Election]:
-    player = awake(*peers)
+def founder(*peers: tuple[int, int]) -> Player:
+    """The same before there is a rack: nobody has a roster."""
+    assert NO_ROSTER.rack == NO_RACK
+    return awake(*peers, keeps=NO_ROSTER)
+
+
+def standing(*peers: tuple[int, int], keeps: Roster | None = None) -> tuple[Player, Election]:
+    """The same, and it stands."""
+    player = awake(*peers, keeps=keeps)
     actions = player.steps_until(lambda node: isinstance(node.state.election, Standing))
     return player, only(Election, actions)

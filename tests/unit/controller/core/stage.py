@@ -7,14 +7,22 @@ from dataclasses import replace
 from typing import TypeVar
 
 from rackgrid.core import board as boards
-from rackgrid.core.action import Action, Instruct, Multicast, Unicast
+from rackgrid.core.action import Action, Instruct, Multicast, StoreRoster, Unicast
 from rackgrid.core.board import Board
-from rackgrid.core.event import DatagramReceived, FirmwareReported, OffersChanged, TimePassed
+from rackgrid.core.event import (
+    DatagramReceived,
+    Event,
+    FirmwareReported,
+    OffersChanged,
+    RosterStored,
+    TimePassed,
+)
 from rackgrid.core.node import Node
+from rackgrid.core.roster import NO_ROSTER, Roster
 from rackgrid.core.settings import MS_NS, SECOND_NS, LoadSettings, NodeSettings, Timing
-from rackgrid.identity import BootId, NodeId, Pair, Round, Term
+from rackgrid.identity import BootId, NodeId, Pair, RackId, Round, Stamp, Term
 from rackgrid.market.offer import Offer
-from rackgrid.wire.message import Message, OfferReport, Report, StepReport
+from rackgrid.wire.message import Message, OfferReport, Report, RosterLine, StepReport
 from rackgrid_firmware.device import Quality, Reading, Verdict
 from rackgrid_firmware.link import Attached, Command, OutputSpec, OutputState, Switched, Telemetry
 
@@ -98,6 +106,7 @@ def settings(
     timing: Timing = TIMING,
     terms: tuple[int, int] = (1, 1001),
     seed: int = 7,
+    meters_feed: bool = False,
 ) -> NodeSettings:
     """What a node is told at its start."""
     return NodeSettings(
@@ -113,6 +122,7 @@ def settings(
         terms_from=terms[0],
         terms_until=terms[1],
         seed=seed,
+        meters_feed=meters_feed,
     )
 
 
@@ -127,6 +137,7 @@ def report(
     offers: tuple[OfferReport, ...] = (OfferReport("grid", 250_000, 60_000),),
     draw_mw: int = 0,
     received_mj: int = 0,
+    excess_mw: int = 0,
 ) -> Report:
     """A member's word."""
     return Report(
@@ -138,6 +149,7 @@ def report(
         Round(round_taken),
         draw_mw,
         0,
+        excess_mw,
         capacity_mw,
         offers,
     )
@@ -155,23 +167,74 @@ def pair(term: int, node: int = 9, boot: int = 90) -> Pair:
     return Pair(Term(term), NodeId(node), BootId(boot))
 
 
+RACK = RackId(0xAC)
+FOUNDER = pair(1, 1, 1)
+"""Under whom the rack's roster was last agreed, before a test begins."""
+
+
+def line(
+    node: int,
+    floor_mw: int = 5000,
+    votes: int = 1,
+    *,
+    priority: int = 0,
+    meters_feed: bool = False,
+) -> RosterLine:
+    """An admitted node."""
+    return RosterLine(NodeId(node), f"n{node}", priority, floor_mw, votes, meters_feed)
+
+
+def roster(
+    *who: int | RosterLine,
+    of: Pair = FOUNDER,
+    version: int = 1,
+    founding: bool = False,
+    rack: RackId = RACK,
+) -> Roster:
+    """A roster of these lines; a mere number is a node with the usual floor and one vote."""
+    lines = (line(one) if isinstance(one, int) else one for one in who)
+    ordered = tuple(sorted(lines, key=lambda x: x.node))
+    return Roster(rack, Stamp(of, version), founding, ordered)
+
+
 class Player:
-    """One node on a stage: the test is its network, its firmware and its clock."""
+    """One node on a stage: the test is its network, its firmware, its disk and its clock.
+
+    Attributes:
+        disk: whether a roster is on it at once; else it waits until the test says `stores`.
+    """
 
     def __init__(
         self,
         told: NodeSettings | None = None,
         *,
         remembered: Pair | None = None,
+        keeps: Roster = NO_ROSTER,
         with_firmware: bool = True,
         now_ns: int = START_NS,
     ) -> None:
         self.now_ns = now_ns
-        self.node = Node(told or settings(), ME, BOOT, now_ns, remembered)
+        self.node = Node(told or settings(), ME, BOOT, now_ns, remembered, keeps)
+        self.disk = True
+        self.writing: list[Stamp] = []
         self.said: list[Action] = []
         if with_firmware:
             self.hears_firmware(attached())
             self.happens_offers(Offer("grid", 250_000, 60_000))
+
+    def happens(self, event: Event) -> list[Action]:
+        """Let anything happen to the node, and its disk do what it asks for."""
+        actions = self.node.handle(event)
+        self.writing += [a.roster.stamp for a in actions if isinstance(a, StoreRoster)]
+        self.said += actions
+        return actions + self.stores() if self.disk else actions
+
+    def stores(self) -> list[Action]:
+        """Let the disk finish what it was asked to write, in that order."""
+        actions = list[Action]()
+        while self.writing:
+            actions += self.happens(RosterStored(self.now_ns, self.writing.pop(0)))
+        return actions
 
     def passes(self, span_ns: int) -> list[Action]:
         """Let time pass, waking the node whenever it asks to be woken."""
@@ -179,13 +242,12 @@ class Player:
         while (due_ns := self.node.next_deadline_ns(self.now_ns)) <= end_ns:
             assert due_ns > self.now_ns or due_ns <= end_ns
             self.now_ns = max(due_ns, self.now_ns)
-            actions += self.node.handle(TimePassed(self.now_ns))
+            actions += self.happens(TimePassed(self.now_ns))
             if self.node.state.ended:
                 break
             again_ns = self.node.next_deadline_ns(self.now_ns)
             assert again_ns > self.now_ns, "a node that asks for the present again spins"
         self.now_ns = end_ns
-        self.said += actions
         return actions
 
     def steps_until(self, is_so: Callable[[Node], bool]) -> list[Action]:
@@ -202,22 +264,15 @@ class Player:
     ) -> list[Action]:
         """Deliver a datagram."""
         who = BootId(sender * 10 if boot is None else boot)
-        event = DatagramReceived(self.now_ns, NodeId(sender), who, unicast, message)
-        actions = self.node.handle(event)
-        self.said += actions
-        return actions
+        return self.happens(DatagramReceived(self.now_ns, NodeId(sender), who, unicast, message))
 
     def hears_firmware(self, word: Attached | Telemetry | Switched) -> list[Action]:
         """Deliver a word of the firmware."""
-        actions = self.node.handle(FirmwareReported(self.now_ns, word))
-        self.said += actions
-        return actions
+        return self.happens(FirmwareReported(self.now_ns, word))
 
     def happens_offers(self, *offers: Offer) -> list[Action]:
         """Let this node's sources offer this."""
-        actions = self.node.handle(OffersChanged(self.now_ns, offers))
-        self.said += actions
-        return actions
+        return self.happens(OffersChanged(self.now_ns, offers))
 
 
 def messages(actions: Sequence[Action]) -> list[Message]:

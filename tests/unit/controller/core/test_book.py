@@ -73,7 +73,7 @@ def test_majority_reached_is_noted_once() -> None:
 
 def test_opens_before_the_first_majority_is_never() -> None:
     assert book.opens_ns(Book(), TIMING) is None
-    nobody = book.settled(Book(), frozenset(), NOW, TIMING, is_formed=True)
+    nobody = book.settled(Book(), frozenset(), NOW, TIMING)
     assert not nobody.opened
 
 
@@ -86,24 +86,17 @@ def test_opens_after_every_older_authority_and_then_every_older_grant_is_over() 
 def test_settled_by_time_alone_opens_at_that_moment(late_ns: int, opened: bool) -> None:
     held, now_ns = closed((ANNA, 0, 0)), NOW + T_END + G_END + late_ns
     nodes = frozenset({ANNA, BERT})
-    assert book.settled(held, nodes, now_ns, TIMING, is_formed=True).opened is opened
+    assert book.settled(held, nodes, now_ns, TIMING).opened is opened
 
 
 def test_settled_every_rostered_node_acked_opens_at_once() -> None:
     held = closed((ANNA, 0, 0), (BERT, 5, 5))
-    assert book.settled(held, frozenset({ANNA, BERT}), NOW, TIMING, is_formed=True).opened
-
-
-def test_settled_roster_never_complete_says_nothing_about_who_else_there_is() -> None:
-    held = closed((ANNA, 0, 0))
-    assert not book.settled(held, frozenset({ANNA}), NOW, TIMING, is_formed=False).opened
-    late_ns = NOW + 100 * (T_END + G_END)
-    assert not book.settled(held, frozenset({ANNA}), late_ns, TIMING, is_formed=False).opened
+    assert book.settled(held, frozenset({ANNA, BERT}), NOW, TIMING).opened
 
 
 def test_settled_open_book_stays_open() -> None:
     held = replace(closed(), opened=True)
-    assert book.settled(held, frozenset({ANNA}), NOW, TIMING, is_formed=True) is held
+    assert book.settled(held, frozenset({ANNA}), NOW, TIMING) is held
 
 
 def test_limit_open_book_has_none() -> None:

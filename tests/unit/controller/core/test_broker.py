@@ -2,44 +2,53 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.controller.core.stage import TIMING, pair, report, settings, step
+from tests.unit.controller.core.ballot import ack as ack_of
+from tests.unit.controller.core.stage import RACK, TIMING, pair, report, roster, settings, step
 
 from rackgrid.core import broker, grant
 from rackgrid.core.book import Book
-from rackgrid.core.broker import JOIN_PATIENCE_NS, ROUND_GAP_NS, WATTS_MAX_MW, Office
+from rackgrid.core.broker import JOIN_PATIENCE_NS, ROUND_GAP_NS, WATTS_MAX_MW, Joining, Office
 from rackgrid.core.grant import Account
 from rackgrid.core.roster import Roster
 from rackgrid.core.settings import MS_NS, SECOND_NS
 from rackgrid.identity import BootId, NodeId
-from rackgrid.wire.message import Ack, Allotment, OfferReport, Price, Report, RosterLine, pair_wire
+from rackgrid.wire.message import (
+    PROTOCOL_VERSION,
+    Ack,
+    Allotment,
+    Join,
+    OfferReport,
+    Price,
+    Report,
+)
 
 NOW = 10**12
 H = TIMING.heartbeat_ns
-ME, ANNA, BERT = NodeId(9), NodeId(1), NodeId(2)
+ME, ANNA, BERT, CARL = (NodeId(n) for n in (9, 1, 2, 3))
 TOLD = settings()
-FLOOR = 5000
+ROSTER = roster(ANNA, BERT, ME, version=4)
 
 
-def roster(*nodes: NodeId) -> Roster:
-    who = nodes or (ANNA, BERT, ME)
-    return Roster(4, tuple(RosterLine(n, f"n{n}", 0, FLOOR, 1) for n in sorted(who)))
+def taken(of: Roster = ROSTER, supports: Mapping[NodeId, Report] | None = None) -> Office:
+    return broker.taken(pair(3), of, supports or {}, NOW)
 
 
-def office(*said: tuple[NodeId, Report], opened: bool = True) -> Office:
+def office(*said: tuple[NodeId, Report], opened: bool = True, of: Roster = ROSTER) -> Office:
     """An office whose book is open, with these reports received now."""
-    made = broker.taken(pair(3), {}, NOW)
+    made = taken(of)
     accounts = {n: grant.opened(n, BootId(n), r, NOW, TIMING) for n, r in said}
     return replace(made, book=Book(accounts, first_majority_ns=NOW, opened=opened))
 
 
 def cleared(
-    held: Office, *, now_ns: int = NOW, may_grant: bool = True, of: Roster | None = None
+    held: Office, *, now_ns: int = NOW, may_grant: bool = True
 ) -> tuple[Office, list[Price]]:
-    return broker.cleared(held, of or roster(), TOLD, now_ns, may_grant=may_grant, is_formed=True)
+    return broker.cleared(held, TOLD, now_ns, may_grant=may_grant)
 
 
 def allotted(prices: list[Price]) -> dict[NodeId, Allotment]:
@@ -60,26 +69,27 @@ def wants(bid_seq: int = 1, *, holding_mw: int = 0, running: bool = False) -> Re
 
 
 def test_beat_numbers_and_remembers_when_it_was_sent() -> None:
-    held, said = broker.beat(broker.taken(pair(3), {}, NOW), roster(), NOW, TIMING)
-    assert (said.seq, said.pair.pair(), said.roster_version, said.round) == (1, pair(3), 4, 0)
+    held, said = broker.beat(taken(), NOW, TIMING)
+    assert (said.seq, said.pair.pair(), said.rack, said.round) == (1, pair(3), RACK, 0)
+    assert (said.founding, said.roster_version, said.agreed_version) == (False, 0, 0)
     assert held.authority.sent == {1: NOW}
     assert held.heartbeat_ns == NOW + H
 
 
 def test_beat_late_keeps_the_beat_and_does_not_hurry_to_catch_up() -> None:
-    held = broker.taken(pair(3), {}, NOW)
-    late, _ = broker.beat(held, roster(), NOW + H // 4, TIMING)
+    held = taken()
+    late, _ = broker.beat(held, NOW + H // 4, TIMING)
     assert late.heartbeat_ns == NOW + H
-    very_late, _ = broker.beat(held, roster(), NOW + 10 * H, TIMING)
+    very_late, _ = broker.beat(held, NOW + 10 * H, TIMING)
     assert very_late.heartbeat_ns == NOW + 10 * H + H // 2
 
 
 def ack(seq: int, *, votes: bool = True) -> Ack:
-    return Ack(pair_wire(pair(3)), seq, votes, 4, wants())
+    return ack_of(pair(3), seq, votes=votes, said=wants())
 
 
 def test_acked_is_a_vote_and_a_report_and_ends_absence() -> None:
-    held, _ = broker.beat(broker.taken(pair(3), {}, NOW), roster(), NOW, TIMING)
+    held, _ = broker.beat(taken(), NOW, TIMING)
     held = replace(held, absent=frozenset({ANNA}))
     held = broker.acked(held, ANNA, BootId(1), ack(1), NOW + 5, TIMING)
     assert held.authority.acked == {ANNA: NOW}
@@ -88,36 +98,36 @@ def test_acked_is_a_vote_and_a_report_and_ends_absence() -> None:
 
 
 def test_acked_in_its_quiet_time_reports_and_does_not_vote() -> None:
-    held, _ = broker.beat(broker.taken(pair(3), {}, NOW), roster(), NOW, TIMING)
+    held, _ = broker.beat(taken(), NOW, TIMING)
     held = broker.acked(held, ANNA, BootId(1), ack(1, votes=False), NOW, TIMING)
     assert held.authority.acked == {}
     assert ANNA in held.book.accounts
 
 
 def test_acked_heartbeat_that_was_never_sent_changes_nothing() -> None:
-    held = broker.taken(pair(3), {}, NOW)
+    held = taken()
     assert broker.acked(held, ANNA, BootId(1), ack(7), NOW, TIMING) is held
 
 
 def test_authority_of_an_office_counts_its_acks() -> None:
-    held, _ = broker.beat(broker.taken(pair(3), {}, NOW), roster(), NOW, TIMING)
+    held, _ = broker.beat(taken(), NOW, TIMING)
     held = broker.acked(held, ANNA, BootId(1), ack(1), NOW + 5, TIMING)
-    until = broker.authority_until_ns(held, roster(), 2, ME, NOW + 5, TIMING)
+    until = broker.authority_until_ns(held, ME, NOW + 5, TIMING)
     assert until == NOW + TIMING.authority_ns
 
 
 def test_own_report_goes_into_the_book_like_any_other() -> None:
-    held = broker.own_report(broker.taken(pair(3), {}, NOW), ME, BootId(9), wants(), NOW, TIMING)
+    held = broker.own_report(taken(), ME, BootId(9), wants(), NOW, TIMING)
     assert held.book.accounts[ME].bid_seq == 1
 
 
 def test_silent_names_each_node_once() -> None:
     held = office((ANNA, wants()))
     later = NOW + TIMING.absent_ns + 1
-    assert broker.silent(held, roster(), ME, later - 1, TIMING) == []
-    assert broker.silent(held, roster(), ME, later, TIMING) == [ANNA, BERT]
+    assert broker.silent(held, ME, later - 1, TIMING) == []
+    assert broker.silent(held, ME, later, TIMING) == [ANNA, BERT]
     told = replace(held, absent=frozenset({ANNA}))
-    assert broker.silent(told, roster(), ME, later, TIMING) == [BERT]
+    assert broker.silent(told, ME, later, TIMING) == [BERT]
 
 
 def test_round_due_by_the_clock_or_after_the_gap_if_urgent() -> None:
@@ -187,16 +197,17 @@ def test_cleared_raise_waits_until_lowered_watts_were_reported_back() -> None:
 
 
 def test_cleared_node_off_the_roster_gets_nothing() -> None:
-    _, prices = cleared(office((ANNA, wants())), of=roster(BERT, ME))
+    _, prices = cleared(office((ANNA, wants()), of=roster(BERT, ME)))
     assert allotted(prices) == {}
 
 
 def test_cleared_joiner_is_made_room_for_until_it_stops_asking() -> None:
     held = office((ANNA, wants(holding_mw=6000, running=True)))
-    big = replace(held, joining={BERT: (43_000, NOW)})
+    asked = Join(1, "carl", 0, 43_000, False, PROTOCOL_VERSION)
+    big = replace(held, joining={CARL: Joining(BootId(3), asked, NOW)})
     kept, prices = cleared(big)
     assert allotted(prices)[ANNA].grant_mw == 0
-    assert BERT in kept.joining
+    assert CARL in kept.joining
     later = NOW + JOIN_PATIENCE_NS
     fresh = replace(held.book.accounts[ANNA], bid_received_ns=later)
     big = replace(big, book=replace(held.book, accounts={ANNA: fresh}))
@@ -225,7 +236,7 @@ def test_cleared_restarted_controller_makes_no_shortage() -> None:
 
 
 def test_cleared_supports_make_the_first_price_and_no_grant() -> None:
-    held = broker.taken(pair(3), {ANNA: wants(), NodeId(44): wants()}, NOW)
+    held = taken(supports={ANNA: wants(), NodeId(44): wants()})
     held = broker.own_report(held, ME, BootId(9), report(1, offers=()), NOW, TIMING)
     held, prices = cleared(held, may_grant=False)
     assert prices[0].capacity_mw == 60_000
@@ -295,11 +306,11 @@ def test_cleared_round_after_round_counts_no_more_than_there_is(
     """Σ floors + Σ counted never grows beyond the capacity; what was beyond it only falls."""
     said = accounts_of(draws, capacity_mw)
     nodes = roster(*(n for n, _ in said), ME)
-    held, now_ns = office(*said), NOW
+    held, now_ns = office(*said, of=nodes), NOW
     told = settings(capacity_mw=capacity_mw)
     for gap_ms in gaps_ms:
         before = held.book.counted_mw(now_ns)
-        held, _ = broker.cleared(held, nodes, told, now_ns, may_grant=True, is_formed=True)
+        held, _ = broker.cleared(held, told, now_ns, may_grant=True)
         room = capacity_mw - nodes.floors_mw
         assert held.book.counted_mw(now_ns) <= max(room, before)
         now_ns += gap_ms * MS_NS

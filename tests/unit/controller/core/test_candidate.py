@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.unit.controller.core.ballot import (
     ANNA,
     BERT,
+    CARL,
     H,
     answer,
     awake,
@@ -13,6 +14,7 @@ from tests.unit.controller.core.ballot import (
     standing,
 )
 from tests.unit.controller.core.stage import (
+    FOUNDER,
     ME,
     TIMING,
     Player,
@@ -20,6 +22,7 @@ from tests.unit.controller.core.stage import (
     messages,
     only,
     pair,
+    roster,
     settings,
 )
 
@@ -27,16 +30,14 @@ from rackgrid.core import candidate
 from rackgrid.core.action import Remember, Unicast
 from rackgrid.core.election import Following, Listening, Standing
 from rackgrid.core.event import FirmwareLost, LoopLate
-from rackgrid.core.roster import NO_ROSTER
 from rackgrid.core.settings import MS_NS
-from rackgrid.identity import NodeId
+from rackgrid.identity import Stamp
 from rackgrid.wire.message import (
     Ack,
     Answer,
     Coordinator,
     Election,
     Resign,
-    RosterLine,
     Stance,
     Superseded,
     pair_wire,
@@ -73,7 +74,7 @@ def test_heartbeat_in_the_quiet_time_is_acked_without_a_vote() -> None:
 
 def test_heartbeat_in_the_quiet_time_is_remembered_only_with_the_first_vote() -> None:
     """A process that restarts inside its quiet time must find nothing that ends it."""
-    player = Player(settings(expect=2))
+    player = Player(settings(expect=2), keeps=roster(ME, BERT))
     quiet = player.hears(BERT, heartbeat(pair(4, BERT)), unicast=False)
     assert only(Ack, quiet).votes is False
     assert Remember not in map(type, quiet)
@@ -155,14 +156,14 @@ def test_silence_of_the_broker_heard_by_a_node_that_may_not_lead_makes_it_listen
 def test_resign_of_the_followed_broker_makes_the_highest_rank_stand_at_once() -> None:
     player = awake((BERT, 9))
     player.hears(BERT, heartbeat(pair(4, BERT)), unicast=False)
-    actions = player.hears(BERT, Resign(pair_wire(pair(4, BERT))), unicast=False)
+    actions = player.hears(BERT, Resign(pair_wire(pair(4, BERT)), False, ()), unicast=False)
     assert only(Election, actions).pair.term == 5
 
 
 def test_resign_of_another_pair_is_nothing() -> None:
     player = awake((BERT, 9))
     player.hears(BERT, heartbeat(pair(4, BERT)), unicast=False)
-    assert player.hears(BERT, Resign(pair_wire(pair(3, BERT))), unicast=False) == []
+    assert player.hears(BERT, Resign(pair_wire(pair(3, BERT)), False, ()), unicast=False) == []
 
 
 def test_loop_late_accuses_nobody_on_that_evidence() -> None:
@@ -222,30 +223,26 @@ def test_called_for_a_pair_that_is_not_above_the_acked_one_is_bound_and_says_it(
     assert (said.stance, said.known.pair()) == (Stance.BOUND, pair(7, BERT))
 
 
-def with_roster(player: Player, version: int, *nodes: int) -> None:
-    made = NO_ROSTER
-    for node in nodes:
-        made = made.with_line(RosterLine(NodeId(node), f"n{node}", 0, 5000, 1))
-    player.node.state.adopt(type(made)(version, made.lines))
+OLDER = Stamp(FOUNDER, 0)
 
 
 def test_called_by_a_higher_rank_with_an_older_roster_it_is_not_supported() -> None:
     """Fails if a restarted node can lead by a roster that forgets somebody's floor."""
     player = awake((ANNA, 1), (BERT, 9))
-    with_roster(player, 8, ME, ANNA, BERT)
-    assert stance_of(player, election(pair(4, BERT), 9, version=7), BERT) is Stance.OUTRANKED
+    assert stance_of(player, election(pair(4, BERT), 9, has=OLDER), BERT) is Stance.OUTRANKED
     assert isinstance(player.node.state.election, Standing)
 
 
 def test_called_by_an_older_roster_in_its_own_weakness_is_bound() -> None:
-    player = awake((ANNA, 1), (BERT, 9))
-    with_roster(player, 8, ANNA, BERT, 3)
-    assert stance_of(player, election(pair(4, BERT), 9, version=7), BERT) is Stance.BOUND
+    player = awake((ANNA, 1), (BERT, 9), keeps=roster(ANNA, BERT, CARL))
+    assert stance_of(player, election(pair(4, BERT), 9, has=OLDER), BERT) is Stance.BOUND
 
 
 def test_called_by_a_newer_roster_a_higher_rank_supports() -> None:
+    """It does not stand itself while somebody who is heard knows more than it does."""
     player = awake((ANNA, 1))
-    assert stance_of(player, election(pair(4, ANNA), version=9)) is Stance.SUPPORT
+    call = election(pair(4, ANNA), has=Stamp(pair(2, ANNA), 0))
+    assert stance_of(player, call) is Stance.SUPPORT
 
 
 def test_called_without_firmware_is_silent() -> None:

@@ -15,13 +15,16 @@ from tests.unit.controller.core.ballot import (
 )
 from tests.unit.controller.core.stage import (
     BOOT,
+    FOUNDER,
     ME,
+    RACK,
     START_NS,
     Player,
     all_of,
     messages,
     only,
     pair,
+    roster,
     settings,
 )
 
@@ -29,28 +32,18 @@ from rackgrid.core.action import Multicast, Noted, Remember, ReserveTerms
 from rackgrid.core.candidate import TERM_BLOCK, TERM_MAX
 from rackgrid.core.election import BACK_OFF_MAX_NS, Leading, Listening, Standing
 from rackgrid.core.event import FirmwareLost, LeaveRequested
-from rackgrid.core.roster import NO_ROSTER
 from rackgrid.core.settings import MS_NS, SECOND_NS
-from rackgrid.identity import NodeId
+from rackgrid.identity import Stamp
 from rackgrid.wire.message import (
     Coordinator,
     Election,
     Heartbeat,
     Price,
     Role,
-    RosterLine,
     Stance,
     Superseded,
     pair_wire,
 )
-
-
-def with_roster(player: Player, version: int, *nodes: int) -> None:
-    made = NO_ROSTER
-    for node in nodes:
-        made = made.with_line(RosterLine(NodeId(node), f"n{node}", 0, 5000, 1))
-    player.node.state.adopt(type(made)(version, made.lines))
-
 
 # --- standing --------------------------------------------------------------------------------
 
@@ -58,7 +51,8 @@ def with_roster(player: Player, version: int, *nodes: int) -> None:
 def test_stand_calls_for_the_next_term_and_names_its_roster() -> None:
     player, call = standing((ANNA, 1))
     assert call.pair.pair() == pair(2, ME, BOOT)
-    assert (call.priority, call.roster_version) == (5, 0)
+    assert (call.priority, call.rack, call.founding) == (5, RACK, False)
+    assert call.roster.stamp() == Stamp(FOUNDER, 1)
     assert player.node.state.role is Role.CANDIDATE
 
 
@@ -79,9 +73,8 @@ def test_stand_answer_with_another_nonce_is_no_support() -> None:
     assert isinstance(player.node.state.election, Standing)
 
 
-def test_stand_supporters_off_a_formed_roster_have_no_vote() -> None:
-    player = awake((ANNA, 1), (BERT, 1))
-    with_roster(player, 8, ME, 2, 3)
+def test_stand_supporters_off_the_roster_have_no_vote() -> None:
+    player = awake((ANNA, 1), (BERT, 1), keeps=roster(ME, 2, 3))
     actions = player.passes(SECOND_NS // 2)
     call = all_of(Election, actions)[-1]
     player.hears(ANNA, answer(call.nonce, Stance.SUPPORT))
@@ -196,7 +189,8 @@ def test_terms_inside_the_reserved_block_need_no_write() -> None:
 
 
 def test_terms_begin_at_the_block_of_this_boot() -> None:
-    player = Player(settings(expect=2, terms=(3001, 4001)), remembered=pair(1))
+    told, kept = settings(terms=(3001, 4001)), roster(ME, ANNA)
+    player = Player(told, remembered=pair(1), keeps=kept)
     player.hears(ANNA, beacon(1), unicast=False)
     assert only(Election, player.passes(4 * H)).pair.term == 3001
 

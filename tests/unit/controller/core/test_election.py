@@ -131,16 +131,16 @@ def stood(*higher: NodeId) -> Standing:
 def test_stood_nobody_higher_decides_at_once() -> None:
     state = stood()
     assert state.decide_ns == NOW
-    assert election.wins(state, 2, 2, NOW)
-    assert not election.wins(state, 1, 2, NOW + H)
+    assert election.wins(state, NOW, is_backed=True)
+    assert not election.wins(state, NOW + H, is_backed=False)
 
 
 def test_stood_higher_ranks_have_their_say_first() -> None:
     state = stood(BERT)
-    assert not election.wins(state, 2, 2, NOW)
-    assert election.wins(state, 2, 2, NOW + HIGHER_PATIENCE_NS)
-    assert election.wins(election.supported(state, BERT, report()), 2, 2, NOW)
-    assert election.wins(election.unanswered(state), 2, 2, NOW)
+    assert not election.wins(state, NOW, is_backed=True)
+    assert election.wins(state, NOW + HIGHER_PATIENCE_NS, is_backed=True)
+    assert election.wins(election.supported(state, BERT, report()), NOW, is_backed=True)
+    assert election.wins(election.unanswered(state), NOW, is_backed=True)
 
 
 def test_supported_keeps_the_report_of_each_voter() -> None:

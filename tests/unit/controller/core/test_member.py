@@ -4,20 +4,35 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from tests.unit.controller.core.stage import ME, Player, attached, messages, pair, settings, spec
+from tests.unit.controller.core.ballot import H, beacon, heartbeat
+from tests.unit.controller.core.stage import (
+    FOUNDER,
+    ME,
+    Player,
+    all_of,
+    attached,
+    messages,
+    only,
+    pair,
+    roster,
+    settings,
+    spec,
+)
 
-from rackgrid.core.action import Noted
-from rackgrid.core.event import FirmwareLost, LeaveRequested
+from rackgrid.core.action import Action, Noted, StoreRoster
+from rackgrid.core.event import FirmwareLost, ForgetRequested, LeaveRequested, RosterStored
+from rackgrid.core.member import FORGET_NS
+from rackgrid.core.roster import NO_ROSTER, Roster
 from rackgrid.core.settings import MS_NS, SECOND_NS
-from rackgrid.identity import NodeId, Round
+from rackgrid.identity import NodeId, Pair, Stamp
 from rackgrid.wire.message import (
     Ack,
-    Heartbeat,
+    Coordinator,
+    Forget,
     Join,
     JoinReply,
     Remove,
     Role,
-    RosterLine,
     RosterUpdate,
     pair_wire,
 )
@@ -26,19 +41,18 @@ BERT = 9
 OF = pair(4, BERT)
 
 
-def beat(player: Player, seq: int, version: int) -> list[object]:
-    said = Heartbeat(pair_wire(OF), seq, version, Round(0))
-    return list(messages(player.hears(BERT, said, unicast=False)))
+def beat(player: Player, seq: int, *, agreed: int = 0) -> list[Action]:
+    said = heartbeat(OF, seq, version=1, agreed=agreed)
+    return player.hears(BERT, said, unicast=False)
 
 
-def update(version: int, *nodes: int, floor_mw: int = 5000) -> RosterUpdate:
-    lines = tuple(RosterLine(NodeId(n), f"n{n}", 0, floor_mw, 1) for n in nodes)
-    return RosterUpdate(pair_wire(OF), version, lines)
+def update(version: int, *nodes: int, of: Pair = OF, agreed: int = 0) -> RosterUpdate:
+    return roster(*nodes, of=of, version=version).update(agreed)
 
 
-def following(version: int = 1) -> Player:
-    player = Player(settings(), remembered=pair(1))
-    beat(player, 1, version)
+def following(keeps: Roster = NO_ROSTER) -> Player:
+    player = Player(settings(), remembered=pair(1), keeps=keeps)
+    beat(player, 1)
     return player
 
 
@@ -50,14 +64,14 @@ def admitted() -> Player:
 
 def test_join_is_sent_to_the_broker_that_is_heard() -> None:
     player = Player(settings(), remembered=pair(1))
-    (join,) = [m for m in beat(player, 1, 1) if isinstance(m, Join)]
+    join = only(Join, beat(player, 1))
     assert (join.name, join.priority, join.floor_mw) == ("n5", 5, 5000)
 
 
 def test_join_unanswered_is_repeated_with_growing_waits() -> None:
     player, times = following(), list[int]()
     for seq in range(2, 70):
-        beat(player, seq, 1)
+        beat(player, seq)
         start = player.now_ns
         if any(isinstance(m, Join) for m in messages(player.passes(100 * MS_NS))):
             times.append(start)
@@ -80,7 +94,7 @@ def test_join_without_firmware_or_broker_is_not_sent() -> None:
     assert not any(isinstance(m, Join) for m in messages(lost.passes(250 * MS_NS)))
     assert lost.node.state.join_ns is None
     dark = Player(settings(), remembered=pair(1), with_firmware=False)
-    assert not any(isinstance(m, Join) for m in beat(dark, 1, 1))
+    assert all_of(Join, beat(dark, 1)) == []
 
 
 def test_join_again_when_the_floor_has_changed() -> None:
@@ -91,17 +105,11 @@ def test_join_again_when_the_floor_has_changed() -> None:
     assert join.floor_mw == 6000
 
 
-def test_join_again_when_the_roster_was_missed() -> None:
-    player = admitted()
-    beat(player, 2, 2)
-    assert any(isinstance(m, Join) for m in messages(player.passes(MS_NS)) + messages(player.said))
-
-
 def test_join_is_not_asked_for_by_a_node_that_leaves() -> None:
     player = admitted()
     player.node.state.leave_ns = player.now_ns + SECOND_NS
     before = len(player.said)
-    beat(player, 2, 7)
+    beat(player, 2)
     assert not any(isinstance(m, Join) for m in messages(player.said[before:]))
 
 
@@ -119,29 +127,92 @@ def test_refusal_of_another_broker_and_admission_say_nothing() -> None:
     assert player.hears(BERT, other) == []
 
 
-def test_roster_of_the_followed_broker_is_taken_and_acked() -> None:
+# --- rosters (P7) ----------------------------------------------------------------------------
+
+
+def test_roster_of_the_followed_broker_is_acked_only_when_it_is_on_the_disk() -> None:
+    """Fails if a node says that it has stored what a power cut would still take."""
     player = following()
-    said = messages(player.hears(BERT, update(1, ME, BERT), unicast=False))
-    (ack,) = [m for m in said if isinstance(m, Ack)]
-    assert ack.roster_version == 1
-    assert player.node.state.roster.version == 1
+    player.disk = False
+    said = player.hears(BERT, update(1, ME, BERT), unicast=False)
+    assert [a.roster for a in said if isinstance(a, StoreRoster)] == [roster(ME, BERT, of=OF)]
+    assert all_of(Ack, said) == []
+    assert player.node.state.roster == NO_ROSTER
+    said = player.stores()
+    assert only(Ack, said).roster.stamp() == Stamp(OF, 1)
+    assert player.node.state.roster == roster(ME, BERT, of=OF)
+    assert player.node.state.role is Role.MEMBER
 
 
 def test_roster_of_anybody_else_is_not_taken() -> None:
     player = following()
-    lines = update(5, ME).lines
-    player.hears(BERT, RosterUpdate(pair_wire(pair(9, BERT)), 5, lines), unicast=False)
+    player.hears(BERT, update(5, ME, of=pair(9, BERT)), unicast=False)
     player.hears(3, update(5, ME), unicast=False)
-    assert player.node.state.roster.version == 0
+    assert player.writing == []
+    assert player.node.state.roster == NO_ROSTER
 
 
-def test_roster_overtaken_on_its_way_is_not_taken_and_the_sender_is_told() -> None:
+def test_roster_of_a_broker_that_is_not_acked_yet_is_not_taken() -> None:
+    """Fails if a broker can pave over a newer roster before an ack has told of it."""
+    player = Player(settings(), remembered=pair(1), keeps=roster(ME, BERT))
+    player.hears(BERT, Coordinator(pair_wire(OF), 9), unicast=False)
+    assert player.node.state.followed == OF
+    player.hears(BERT, update(2, ME, BERT), unicast=False)
+    assert player.node.state.roster.stamp == Stamp(FOUNDER, 1)
+    beat(player, 1)
+    player.hears(BERT, update(2, ME, BERT), unicast=False)
+    assert player.node.state.roster.stamp == Stamp(OF, 2)
+
+
+def test_roster_without_this_node_is_of_no_use_to_one_of_no_rack() -> None:
+    player = following()
+    player.hears(BERT, update(1, BERT), unicast=False)
+    assert player.node.state.roster == NO_ROSTER
+
+
+def test_roster_overtaken_on_its_way_is_not_taken() -> None:
     """Fails if a newer roster, with somebody's floor in it, can be forgotten."""
     player = following()
     player.hears(BERT, update(7, ME, BERT, 3), unicast=False)
-    said = messages(player.hears(BERT, update(6, ME, BERT), unicast=False))
+    assert player.hears(BERT, update(6, ME, BERT), unicast=False) == []
     assert player.node.state.roster.version == 7
-    assert [m.roster_version for m in said if isinstance(m, Ack)] == [7]
+
+
+def test_roster_overtaken_on_its_way_to_the_disk_is_neither_taken_nor_acked() -> None:
+    player = following()
+    player.disk = False
+    player.hears(BERT, update(1, ME, BERT), unicast=False)
+    player.hears(BERT, update(2, ME, BERT, 3), unicast=False)
+    assert player.hears(BERT, update(1, ME, BERT), unicast=False) == []
+    assert [ack.roster.version for ack in all_of(Ack, player.stores())] == [2]
+    assert player.node.state.roster.version == 2
+
+
+def test_roster_stored_that_nobody_asked_for_changes_nothing() -> None:
+    player = admitted()
+    before = player.node.state.roster
+    assert player.happens(RosterStored(player.now_ns, Stamp(OF, 9))) == []
+    assert player.node.state.roster == before
+
+
+def test_roster_lost_a_node_has_no_vote_until_one_is_agreed_without_it() -> None:
+    """What it once stored, and has forgotten, may have been agreed with its word."""
+    player = following()
+    said = player.hears(BERT, update(3, ME, BERT, agreed=2), unicast=False)
+    assert not only(Ack, said).votes
+    assert not only(Ack, beat(player, 2, agreed=2)).votes
+    assert only(Ack, beat(player, 3, agreed=3)).votes
+
+
+def test_roster_lost_a_repeated_announcement_may_say_that_it_is_agreed() -> None:
+    player = following()
+    player.hears(BERT, update(3, ME, BERT), unicast=False)
+    assert player.node.state.is_lost
+    player.hears(BERT, update(3, ME, BERT, agreed=3), unicast=False)
+    assert not player.node.state.is_lost
+
+
+# --- who is silent ---------------------------------------------------------------------------
 
 
 def test_removed_itself_says_so_and_acks_again() -> None:
@@ -166,3 +237,50 @@ def test_leave_of_a_member_with_everything_off_is_said_until_the_roster_is_witho
     assert said.count("Leave") == 3
     player.hears(BERT, update(2, BERT), unicast=False)
     assert player.node.state.ended
+
+
+def forgets(player: Player, who: int) -> list[str]:
+    said = player.happens(ForgetRequested(player.now_ns, NodeId(who)))
+    return [a.text for a in said if isinstance(a, Noted)]
+
+
+def test_forget_tells_the_broker_with_each_beacon_until_the_roster_has_done_so() -> None:
+    player = following(roster(ME, BERT, 3))
+    assert forgets(player, 3) == []
+    for seq in range(2, 42):
+        beat(player, seq)
+        player.passes(H)
+    assert {m.node for m in all_of(Forget, player.said)} == {3}
+    assert len(all_of(Forget, player.said)) >= 3
+    player.hears(BERT, update(2, ME, BERT), unicast=False)
+    before = len(player.said)
+    for seq in range(42, 72):
+        beat(player, seq)
+        player.passes(H)
+    assert all_of(Forget, player.said[before:]) == []
+    assert player.node.state.forgetting == {}
+
+
+def test_forget_gives_up_after_a_while() -> None:
+    player = following(roster(ME, BERT, 3))
+    forgets(player, 3)
+    player.passes(FORGET_NS + 2 * SECOND_NS)
+    assert player.node.state.forgetting == {}
+
+
+def test_forget_without_a_broker_is_said_to_nobody() -> None:
+    player = Player(settings(), remembered=pair(1), keeps=roster(ME, BERT, 3))
+    forgets(player, 3)
+    player.passes(3 * SECOND_NS)
+    assert all_of(Forget, player.said) == []
+
+
+def test_forget_who_is_heard_or_unknown_or_itself_is_refused_with_what_to_do() -> None:
+    for who in (3, ME, BERT, 77):
+        player = following(roster(ME, BERT, 3))
+        player.hears(3, beacon(), unicast=False)
+        (note,) = forgets(player, who)
+        assert note.startswith(
+            "nothing to forget: that" if who == 77 else "not forgotten: that node is heard"
+        )
+        assert player.node.state.forgetting == {}

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from tests.unit.controller.core.stage import pair
+from tests.unit.controller.core.stage import RACK, pair
 
 from rackgrid.core import membership
 from rackgrid.core.membership import NO_PEERS, PEERS_MAX
-from rackgrid.identity import NO_PAIR, BootId, NodeId
-from rackgrid.wire.message import Beacon, LoadStatus, Role, Why, pair_wire
+from rackgrid.identity import NO_PAIR, NO_RACK, NO_STAMP, BootId, NodeId, RackId, Stamp
+from rackgrid.wire.message import Beacon, LoadStatus, Role, Why, pair_wire, stamp_wire
 
 SILENCE = 100
 ANNA, BERT = NodeId(1), NodeId(2)
 BOOT = BootId(7)
+STAMP = Stamp(pair(3), 6)
 
 
 def beacon(priority: int = 3) -> Beacon:
     lamp = LoadStatus("lamp", False, True, 5000, 1, 6000, Why.WORTH_IT)
-    return Beacon("anna", priority, Role.MEMBER, pair_wire(pair(4)), 6, 5000, 7000, 80, (lamp,))
+    who, has = pair_wire(pair(4)), stamp_wire(STAMP)
+    return Beacon("anna", priority, Role.MEMBER, who, RACK, has, 5000, 7000, 80, (lamp,))
 
 
 def test_heard_first_time_is_steady_from_then() -> None:
@@ -62,7 +64,8 @@ def test_beaconed_takes_what_the_beacon_says() -> None:
     peers = membership.heard(NO_PEERS, ANNA, BOOT, 10, SILENCE)
     peer = membership.beaconed(peers, ANNA, beacon())[ANNA]
     assert (peer.name, peer.priority, peer.role) == ("anna", 3, Role.MEMBER)
-    assert (peer.followed, peer.roster_version, peer.api_port) == (pair(4), 6, 80)
+    assert (peer.followed, peer.rack, peer.roster) == (pair(4), RACK, STAMP)
+    assert peer.api_port == 80
     assert (peer.floor_mw, peer.draw_mw, len(peer.loads)) == (5000, 7000, 1)
     assert peer.heard_ns == 10
 
@@ -70,7 +73,18 @@ def test_beaconed_takes_what_the_beacon_says() -> None:
 def test_ranked_and_informed_note_one_thing_each() -> None:
     peers = membership.heard(NO_PEERS, ANNA, BOOT, 10, SILENCE)
     assert membership.ranked(peers, ANNA, 9)[ANNA].priority == 9
-    assert membership.informed(peers, ANNA, 12)[ANNA].roster_version == 12
+    told = membership.informed(peers, ANNA, RACK, STAMP)
+    assert (told[ANNA].rack, told[ANNA].roster) == (RACK, STAMP)
+    assert membership.informed(told, ANNA, RACK, STAMP) is told
+
+
+def test_belonging_notes_the_rack_and_leaves_the_rest() -> None:
+    peers = membership.heard(NO_PEERS, ANNA, BOOT, 10, SILENCE)
+    assert (peers[ANNA].rack, peers[ANNA].roster) == (NO_RACK, NO_STAMP)
+    peers = membership.informed(peers, ANNA, RACK, STAMP)
+    assert membership.belonging(peers, ANNA, RACK) is peers
+    other = membership.belonging(peers, ANNA, RackId(7))[ANNA]
+    assert (other.rack, other.roster) == (RackId(7), STAMP)
 
 
 def test_forgotten_node_is_gone_and_others_stay() -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rackgrid.identity import BootId, NodeId, Round, Term
+from rackgrid.identity import BootId, NodeId, RackId, Round, Term
 from rackgrid.wire.codec import KINDS, compile_record, decode, encode
 from rackgrid.wire.message import (
     ALLOTMENTS_MAX,
@@ -20,6 +20,7 @@ from rackgrid.wire.message import (
     Allotment,
     Answer,
     Beacon,
+    ClaimReport,
     Coordinator,
     Heartbeat,
     Join,
@@ -35,6 +36,9 @@ from rackgrid.wire.message import (
     Report,
     Resign,
     Role,
+    RosterLine,
+    RosterUpdate,
+    StampWire,
     Stance,
     StepReport,
     Why,
@@ -59,10 +63,21 @@ REPORT = Report(
     round_taken=Round(3),
     draw_mw=7000,
     required_mw=2000,
+    excess_mw=250,
     capacity_mw=60_000,
     offers=(OfferReport("grid", -250_000, 60_000),),
 )
-ACK = Ack(pair=PAIR, seq=12, votes=True, roster_version=2, report=REPORT)
+STAMP = StampWire(PAIR, 2)
+ACK = Ack(pair=PAIR, seq=12, votes=True, left=PAIR, roster=STAMP, report=REPORT)
+RESIGN = Resign(PAIR, True, (ClaimReport(NodeId(1), BootId(2), 6000, 1200, 500, 900),))
+ROSTER = RosterUpdate(
+    pair=PAIR,
+    rack=RackId(2**64 - 1),
+    version=3,
+    agreed_version=2,
+    founding=True,
+    lines=(RosterLine(NodeId(1), "anna", 5, 5000, 2, meters_feed=True),),
+)
 PRICE = Price(
     pair=PAIR,
     round=Round(3),
@@ -187,27 +202,30 @@ def test_kinds_numbers_stay_as_they_were_given() -> None:
         "Coordinator",
         "Resign",
         "Superseded",
+        "Forget",
     ]
 
 
 def test_encode_heartbeat_has_the_documented_bytes() -> None:
-    heartbeat = Heartbeat(pair=PAIR, seq=1, roster_version=2, round=Round(3))
+    heartbeat = Heartbeat(PAIR, 1, RackId(5), True, 2, 4, Round(3))
     assert encode(heartbeat).hex() == (
-        "05" "00000007" "1122334455667788" "ffffffffffffffff" "00000001" "00000002" "00000003"
+        "05" "00000007" "1122334455667788" "ffffffffffffffff" "00000001"
+        "0000000000000005" "01" "00000002" "00000004" "00000003"
     )  # fmt: skip
 
 
 def test_encode_text_list_enum_and_bool_have_the_documented_bytes() -> None:
     status = LoadStatus("é", False, True, 1, -1, 2, Why.MIN_ON)
-    beacon = Beacon("pi", 258, Role.BROKER, PAIR, 1, 2, 3, 4, (status,))
+    beacon = Beacon("pi", 258, Role.BROKER, PAIR, RackId(5), STAMP, 2, 3, 4, (status,))
     assert encode(beacon).hex() == (
         "01" "027069" "0102" "03" "00000007" "1122334455667788" "ffffffffffffffff"
-        "00000001" "00000002" "00000003" "0004"
+        "0000000000000005" "00000007" "1122334455667788" "ffffffffffffffff" "00000002"
+        "00000002" "00000003" "0004"
         "01" "02c3a9" "00" "01" "00000001" "ffffffffffffffff" "00000002" "06"
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("message", [ACK, PRICE, Leave(5), Resign(PAIR), Coordinator(PAIR, 9)])
+@pytest.mark.parametrize("message", [ACK, PRICE, Leave(5), RESIGN, ROSTER, Coordinator(PAIR, 9)])
 def test_codec_typical_message_round_trips_with_its_types(message: Message) -> None:
     found = decode(encode(message))
     assert found == message
@@ -218,7 +236,7 @@ def test_decode_empty_payload_is_malformed() -> None:
     assert rejection(b"").reason is RejectReason.MALFORMED
 
 
-@pytest.mark.parametrize("kind", [0, 15, 255])
+@pytest.mark.parametrize("kind", [0, 16, 255])
 def test_decode_unknown_kind_is_told_apart(kind: int) -> None:
     assert rejection(bytes((kind, 1, 2))) == Rejection(RejectReason.UNKNOWN_KIND, f"kind {kind}")
 
@@ -233,7 +251,7 @@ def test_decode_bool_of_two_is_malformed() -> None:
 
 def test_decode_bool_of_two_inside_a_list_is_malformed() -> None:
     payload = bytearray(encode(ACK))
-    start = 1 + 20 + 4 + 1 + 4 + 4 + 1
+    start = 1 + 20 + 4 + 1 + 20 + 24 + 4 + 1
     payload[start + 16] = 2
     assert rejection(bytes(payload)).detail == "Ack: running is 2"
 
@@ -252,7 +270,7 @@ def test_decode_count_above_the_limit_is_malformed() -> None:
 
 
 def test_decode_text_above_its_limit_is_malformed() -> None:
-    payload = bytearray(encode(Join(1, "", 1, 1, 1)))
+    payload = bytearray(encode(Join(1, "", 1, 1, False, 1)))
     payload[9:10] = bytes((NAME_MAX + 1,)) + b"x" * (NAME_MAX + 1)
     assert rejection(bytes(payload)).detail == "Join: name has 33 bytes, at most 32"
 
@@ -260,7 +278,7 @@ def test_decode_text_above_its_limit_is_malformed() -> None:
 @pytest.mark.parametrize("text", [b"\xff\xfe", b"\xc0\x80", b"\xed\xa0\x80"])
 def test_decode_text_that_is_no_utf8_is_malformed(text: bytes) -> None:
     """Among them the overlong and the surrogate, which would give one text two encodings."""
-    payload = bytearray(encode(Join(1, "", 1, 1, 1)))
+    payload = bytearray(encode(Join(1, "", 1, 1, False, 1)))
     payload[9:10] = bytes((len(text),)) + text
     found = rejection(bytes(payload))
     assert found.reason is RejectReason.MALFORMED
@@ -269,7 +287,7 @@ def test_decode_text_that_is_no_utf8_is_malformed(text: bytes) -> None:
 
 def test_encode_text_above_its_limit_is_our_bug() -> None:
     with pytest.raises(AssertionError, match="33 bytes"):
-        encode(Join(1, "é" * 16 + "x", 1, 1, 1))
+        encode(Join(1, "é" * 16 + "x", 1, 1, False, 1))
 
 
 def test_encode_list_above_its_limit_is_our_bug() -> None:

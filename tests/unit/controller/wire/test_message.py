@@ -5,9 +5,17 @@ from typing import get_args
 
 import pytest
 
-from rackgrid.identity import BootId, NodeId, Pair, Term
+from rackgrid.identity import NO_STAMP, BootId, NodeId, Pair, Stamp, Term
 from rackgrid.market.curve import BID_STEPS_MAX
-from rackgrid.wire.message import Leave, Message, Rejection, RejectReason, StepReport, pair_wire
+from rackgrid.wire.message import (
+    Leave,
+    Message,
+    Rejection,
+    RejectReason,
+    StepReport,
+    pair_wire,
+    stamp_wire,
+)
 
 KINDS: tuple[type, ...] = get_args(Message)
 
@@ -26,6 +34,11 @@ def test_message_cannot_be_changed_once_made() -> None:
 def test_pair_wire_gives_back_the_pair_that_it_was_made_of() -> None:
     pair = Pair(Term(7), NodeId(8), BootId(9))
     assert pair_wire(pair).pair() == pair
+
+
+@pytest.mark.parametrize("stamp", [Stamp(Pair(Term(7), NodeId(8), BootId(9)), 4), NO_STAMP])
+def test_stamp_wire_gives_back_the_stamp_that_it_was_made_of(stamp: Stamp) -> None:
+    assert stamp_wire(stamp).stamp() == stamp
 
 
 def test_step_report_that_reserves_less_than_it_takes_is_refused() -> None:
