@@ -48,14 +48,23 @@ VIEW = View(
 )
 
 
+def state_of(view: View) -> bytes:
+    """What a daemon with this view answers."""
+    return json.dumps(rack_state(view)).encode()
+
+
 @dataclass
 class Daemon:
     """What answers, and what it was asked."""
 
     api: str = ""
     status: int = 200
-    body: bytes = field(default_factory=lambda: json.dumps(rack_state(VIEW)).encode())
+    body: bytes = field(default_factory=lambda: state_of(VIEW))
     asked: list[str] = field(default_factory=list)
+    sent: list[bytes] = field(default_factory=list)
+    """The bodies that came with it, where there were any."""
+    first: list[tuple[int, bytes]] = field(default_factory=list)
+    """Answers that are given once each, before the one that stays."""
 
 
 @contextmanager
@@ -65,10 +74,13 @@ def answering(daemon: Daemon) -> Generator[Daemon]:
     class Handler(BaseHTTPRequestHandler):
         def answer(self) -> None:
             daemon.asked.append(f"{self.command} {self.path}")
-            self.send_response(daemon.status)
-            self.send_header("content-length", str(len(daemon.body)))
+            if size := int(self.headers.get("content-length") or 0):
+                daemon.sent.append(self.rfile.read(size))
+            status, body = daemon.first.pop(0) if daemon.first else (daemon.status, daemon.body)
+            self.send_response(status)
+            self.send_header("content-length", str(len(body)))
             self.end_headers()
-            self.wfile.write(daemon.body)
+            self.wfile.write(body)
 
         do_GET = answer  # noqa: N815 (theirs)
         do_POST = answer  # noqa: N815 (theirs)
