@@ -98,7 +98,7 @@ def _members(node: State, now_ns: int) -> tuple[MemberView, ...]:
         floor_w=board.floor_mw / 1000 if board else 0.0,
         heard_ms=0,
         api_port=node.settings.api_port,
-        excess_w=boards.excess_mw(board, now_ns) / 1000 if board else None,
+        excess_w=board.excess_mw / 1000 if board else None,
     )
     others = [
         MemberView(
