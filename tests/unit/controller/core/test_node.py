@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.unit.controller.core import stage
+from tests.unit.controller.core import ballot, stage
 from tests.unit.controller.core.stage import (
     BOOT,
     ME,
@@ -14,6 +14,7 @@ from tests.unit.controller.core.stage import (
     only,
     output,
     pair,
+    roster,
 )
 
 from rackgrid.core.action import Action, Left, Noted
@@ -28,15 +29,13 @@ from rackgrid.core.event import (
 )
 from rackgrid.core.node import FROM_THE_PAIR, LEAVE_PATIENCE_NS
 from rackgrid.core.settings import MS_NS, SECOND_NS, LoadSettings
-from rackgrid.identity import BootId, NodeId, Round
+from rackgrid.identity import BootId, Round
 from rackgrid.market.offer import Offer
 from rackgrid.wire.message import (
     Ack,
     Allotment,
     Beacon,
     Coordinator,
-    Election,
-    Heartbeat,
     JoinReply,
     Leave,
     Message,
@@ -44,8 +43,6 @@ from rackgrid.wire.message import (
     Price,
     Remove,
     Resign,
-    RosterLine,
-    RosterUpdate,
     Superseded,
     pair_wire,
 )
@@ -56,10 +53,8 @@ BERT = 9
 
 def member(*, on: bool = False) -> Player:
     """A node that follows Bert, is on his roster, knows a price and holds a grant for its lamp."""
-    player = Player(stage.settings(), remembered=pair(1))
+    player = Player(stage.settings(), remembered=pair(1), keeps=roster(ME, BERT))
     heartbeat(player, 1)
-    lines = tuple(RosterLine(NodeId(n), f"n{n}", 0, 5000, 1) for n in (ME, BERT))
-    player.hears(BERT, RosterUpdate(pair_wire(pair(4, BERT)), 1, lines), unicast=False)
     grant(player, 1)
     if on:
         lamp = output(
@@ -69,9 +64,8 @@ def member(*, on: bool = False) -> Player:
     return player
 
 
-def heartbeat(player: Player, seq: int, version: int = 1) -> list[Action]:
-    said = Heartbeat(pair_wire(pair(4, BERT)), seq, version, Round(0))
-    return player.hears(BERT, said, unicast=False)
+def heartbeat(player: Player, seq: int) -> list[Action]:
+    return player.hears(BERT, ballot.heartbeat(pair(4, BERT), seq), unicast=False)
 
 
 def price(
@@ -122,7 +116,7 @@ def test_price_of_a_stale_pair_is_told_the_higher_one() -> None:
 
 def test_ack_of_a_stale_pair_is_told_the_higher_one() -> None:
     player = member()
-    stale = Ack(pair_wire(pair(3, ME)), 1, True, 0, stage.report())
+    stale = ballot.ack(pair(3, ME))
     assert only(Superseded, player.hears(3, stale)).known.pair() == pair(4, BERT)
 
 
@@ -209,13 +203,13 @@ def test_heard_itself_is_a_cloned_card_and_changes_nothing() -> None:
 def test_heard_member_that_speaks_for_another_is_not_believed() -> None:
     wire = pair_wire(pair(9, BERT))
     lies: list[Message] = [
-        Heartbeat(wire, 1, 0, Round(0)),
+        ballot.heartbeat(pair(9, BERT)),
         Coordinator(wire, 9),
-        Election(wire, 9, 1),
+        ballot.election(pair(9, BERT), 9),
         Price(wire, Round(1), 1, 1, 0, 0, 0, 0, False, ()),
-        RosterUpdate(wire, 9, ()),
+        roster(ME, of=pair(9, BERT)).update(0),
         Remove(wire, ME, 1, ""),
-        Resign(pair_wire(pair(4, BERT))),
+        Resign(pair_wire(pair(4, BERT)), False, ()),
         JoinReply(1, pair_wire(pair(4, BERT)), False, "no"),
     ]
     assert {type(lie) for lie in lies} == set(FROM_THE_PAIR)
