@@ -13,6 +13,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable, Generator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -57,6 +58,13 @@ def missing_mosquitto() -> str | None:
     return None
 
 
+def missing_faketime() -> str | None:
+    """Say why no process can be given another wall clock here."""
+    if not any(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")):
+        return "needs libfaketime: sudo apt install faketime"
+    return None
+
+
 def missing_systemd() -> str | None:
     """Say why no unit can be verified here."""
     if shutil.which("systemd-analyze") is None:
@@ -74,6 +82,7 @@ def missing_oracle() -> str | None:
 PROBES: dict[str, Callable[[], str | None]] = {
     "root": missing_root,
     "mosquitto": missing_mosquitto,
+    "faketime": missing_faketime,
     "systemd": missing_systemd,
     "oracle": missing_oracle,
 }

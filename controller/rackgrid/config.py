@@ -15,6 +15,7 @@ class RackConfig:
     """The rack and its timers.
 
     `group` and `port` are where nodes meet; `interface` is a name such as "eth0" or "lo".
+    `voters_max` is odd; what the rack does goes by its broker's word, so all nodes say the same.
     """
 
     name: str
@@ -32,16 +33,19 @@ class RackConfig:
     grant_s: float
     preempt: bool
     preempt_after_s: float
+    demote_after_s: float
+    voters_max: int
 
 
 @dataclass(frozen=True, slots=True)
 class FeedConfig:
-    """The shared supply."""
+    """The shared supply; `meter` is the board's meter that sees all of it, or ""."""
 
     capacity_w: float
     reserve_w: float
     currency: str
     price_cap: float
+    meter: str
 
 
 @dataclass(frozen=True, slots=True)

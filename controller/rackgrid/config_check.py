@@ -14,6 +14,8 @@ from rackgrid_firmware.settings import TomlFile
 
 RHO = 0.01
 """Bound on the error of a clock's rate, either way."""
+ABSENT_S_MIN = 1.0
+"""No node counts as absent sooner: it is for people, and for votes, and frees nothing."""
 ELECTION_S = 0.2
 """Longest from the suspicion to a new broker's first price, s: skew by rank, answers, one retry."""
 AUTHORITY_HEARTBEATS = 3
@@ -37,6 +39,11 @@ def grant_s_min(heartbeat_s: float, round_s: float, suspect: int, authority_s: f
     return heartbeat_s + round_s + failover_s + old_authority_s + heartbeat_s
 
 
+def absent_s(heartbeat_s: float, suspect: int) -> float:
+    """Return how long a node is silent until it counts as absent, s."""
+    return max(ABSENT_S_MIN, 10 * heartbeat_s, (suspect + 1) * heartbeat_s)
+
+
 def check_rack(file: TomlFile, rack: Section, feed: Section) -> None:
     """Check the timers against each other, and the feed's reserve against its capacity."""
     heartbeat_s, authority_s = rack.number("heartbeat_s"), rack.number("authority_s")
@@ -48,6 +55,7 @@ def check_rack(file: TomlFile, rack: Section, feed: Section) -> None:
             file.blame(rack, "authority_s", complaint(text, f"{authority_s:g}", allowed))
     if rack.sound(*_TIMERS):
         _check_grant(file, rack)
+    _check_votes(file, rack)
     if feed.sound("capacity_w", "reserve_w"):
         capacity_w, reserve_w = feed.number("capacity_w"), feed.number("reserve_w")
         if reserve_w >= capacity_w:
@@ -73,6 +81,33 @@ def _check_grant(file: TomlFile, rack: Section) -> None:
         "too short: a failover would drop grants", f"{rack.number('grant_s'):g}", allowed
     )
     file.blame(rack, "grant_s" if "grant_s" in rack.given else _longest(rack), text)
+
+
+def _check_votes(file: TomlFile, rack: Section) -> None:
+    voters_max = rack.integer("voters_max")
+    if rack.sound("voters_max") and voters_max % 2 == 0:
+        text = "even: votes are given in odd numbers, so that no half of a rack equals the other"
+        allowed, guess = "an odd number, 1 to 15", f"'{voters_max - 1}'"
+        file.blame(rack, "voters_max", complaint(text, f"{voters_max}", allowed, guess))
+    if not rack.sound("heartbeat_s", "suspect", "demote_after_s"):
+        return
+    demote_s = rack.number("demote_after_s")
+    least_s = absent_s(rack.number("heartbeat_s"), rack.integer("suspect"))
+    if demote_s < least_s * (1 - 1e-9):
+        text = "too short: a node would lose its vote before it counts as absent"
+        allowed = f"{least_s:g} s or more"
+        file.blame(rack, "demote_after_s", complaint(text, f"{demote_s:g}", allowed))
+
+
+def rack_notes(file: TomlFile, rack: Section) -> tuple[Finding, ...]:
+    """Note what is allowed in `[rack]` and probably not meant."""
+    if not rack.present or not rack.sound("expect") or rack.integer("expect") > 1:
+        return ()
+    text = (
+        "1: this node founds a rack of its own as soon as it hears no other, and two such nodes "
+        "would be two racks that each give out the whole feed; write how many nodes the rack has"
+    )
+    return (file.finding((*rack.place, "expect"), f"{rack.label} expect", text),)
 
 
 def _longest(rack: Section) -> str:
@@ -154,8 +189,8 @@ def check_profile(
         )
         file.blame(rack, "grant_s", text)
     meters = {meter.name for meter in profile.meters}
-    for source in sections["source"]:
-        file.refer(source, "meter", meters, f"meter in {node.text('board')}")
+    for metered in (*sections["source"], *sections["feed"]):
+        file.refer(metered, "meter", meters, f"meter in {node.text('board')}")
     for load in sections["load"]:
         _check_output(file, load, node, profile)
     return tuple(_notes(file, sections, profile))

@@ -22,7 +22,13 @@ from rackgrid.config import (
     SourceConfig,
     WebConfig,
 )
-from rackgrid.config_check import check_loads, check_profile, check_rack, check_sources
+from rackgrid.config_check import (
+    check_loads,
+    check_profile,
+    check_rack,
+    check_sources,
+    rack_notes,
+)
 from rackgrid.config_table import refused_tables, tables
 from rackgrid.errors import ConfigError
 from rackgrid_firmware.key import complaint, meant, shown
@@ -73,6 +79,7 @@ def read_config(path: Path) -> Outcome:
     check_loads(file, sections["load"], sections["feed"][0])
     check_sources(file, sections["source"], sections["feed"][0])
     profile, faults, notes = _board(file, sections["node"][0])
+    notes = (*rack_notes(file, sections["rack"][0]), *notes)
     if profile is not None:
         notes = (*notes, *check_profile(file, sections, profile))
     findings = (*file.findings, *faults)
@@ -132,6 +139,7 @@ def _config(file: TomlFile, sections: Sections) -> Config:
             reserve_w=feed.number("reserve_w"),
             currency=feed.text("currency"),
             price_cap=feed.number("price_cap"),
+            meter=feed.text("meter"),
         ),
         sources=tuple(_source(file, source) for source in sections["source"]),
         node=_node(file, sections["node"][0]),
@@ -166,6 +174,8 @@ def _rack(file: TomlFile, rack: Section) -> RackConfig:
         grant_s=rack.number("grant_s"),
         preempt=rack.flag("preempt"),
         preempt_after_s=rack.number("preempt_after_s"),
+        demote_after_s=rack.number("demote_after_s"),
+        voters_max=rack.integer("voters_max"),
     )
 
 

@@ -79,6 +79,8 @@ _RACK = Table(
         _seconds("grant_s", "how long a grant lives", 2.5, 0.1, 60),
         Key("preempt", Kind.FLAG, "whether a stable node of higher rank gets the office", True),
         _seconds("preempt_after_s", "how long it must have been stable", 60.0, 0, 86400),
+        _seconds("demote_after_s", "how long a silent node keeps its vote", 300.0, 1, 2592000),
+        Key("voters_max", Kind.INTEGER, "most nodes that vote, odd", 5, low=1, high=15),
     ),
     required=True,
     refused=(("key", _secret("key_file")),),
@@ -104,6 +106,7 @@ _FEED = Table(
             allowed='three capital letters, such as "EUR"',
         ),
         Key("price_cap", Kind.NUMBER, "the highest bid, per kWh", 10.0, low=0.001, high=1e6),
+        Key("meter", Kind.NAME, "the board's meter that sees the whole feed", None),
     ),
     required=True,
 )

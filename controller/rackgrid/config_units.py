@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 
 from rackgrid.config import Config, RackConfig
-from rackgrid.config_check import ELECTION_S
+from rackgrid.config_check import ELECTION_S, absent_s
 from rackgrid.core.settings import MS_NS, SECOND_NS, LoadSettings, NodeSettings, Timing
 from rackgrid.market.offer import Offer
 
@@ -55,7 +55,8 @@ def timing(rack: RackConfig) -> Timing:
         grant_ns=nanoseconds(rack.grant_s),
         preempt=rack.preempt,
         preempt_after_ns=nanoseconds(rack.preempt_after_s),
-        absent_ns=max(SECOND_NS, 10 * heartbeat_ns, (rack.suspect + 1) * heartbeat_ns),
+        absent_ns=nanoseconds(absent_s(rack.heartbeat_s, rack.suspect)),
+        demote_after_ns=nanoseconds(rack.demote_after_s),
         price_valid_ns=max(4 * nanoseconds(rack.round_s), 2 * nanoseconds(failover_s)),
     )
 
@@ -113,4 +114,6 @@ def node_settings(
         terms_from=terms_from,
         terms_until=terms_until,
         seed=seed,
+        meters_feed=bool(config.feed.meter),
+        voters_max=config.rack.voters_max,
     )

@@ -17,6 +17,9 @@ NodeId = NewType("NodeId", int)
 BootId = NewType("BootId", int)
 """64 random bits that a controller draws when it starts."""
 
+NO_BOOT = BootId(0)
+"""Of nobody: a boot draws its id at random from all others."""
+
 RackId = NewType("RackId", int)
 """64 random bits that a rack draws when it is founded."""
 

@@ -40,6 +40,13 @@ inrush_s = 0.05
 mock = {{ draw_w = 7.5 }}
 """
 
+EXACT_BOARD = (
+    BOARD.replace("draw_w = 3.6, noise = 0.05", "draw_w = 4.0, noise = 0.0")
+    .replace("draw_w = 5.7, noise = 0.02", "draw_w = 6.0, noise = 0.0")
+    .replace("draw_w = 7.5", "draw_w = 8.0, noise = 0.0")
+)
+"""Every load draws its nameplate to the watt: no watt given twice hides beside it."""
+
 CONFIG = """\
 [rack]
 name = "rig"

@@ -13,6 +13,7 @@ feed was never oversubscribed, and no required load was ever off.
 from __future__ import annotations
 
 import json
+import os
 import select
 import shutil
 import signal
@@ -64,7 +65,16 @@ def wait_until(what: str, condition: Callable[[], object], deadline_s: float = D
 class RigNode:
     """One node: its host, its files and its two processes."""
 
-    def __init__(self, folder: Path, host: Host, trace: Path, plant: Path | None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        host: Host,
+        trace: Path,
+        plant: Path | None,
+        env: Mapping[str, str],
+    ) -> None:
+        self.env = env
+        """What its processes find in their environment beside ours."""
         self.plant = plant
         """Where its copper is; None for the pins of the machine itself."""
         self.name = f"pi-{host.number}"
@@ -103,6 +113,20 @@ class RigNode:
         assert self.controller is not None
         self.controller.send_signal(signal.SIGKILL)
         self.controller.wait(DEADLINE_S)
+
+    def kill_all(self) -> None:
+        """Kill both processes: its outputs stay as they are until `make_safe`."""
+        started = [process for process in (self.controller, self.firmware) if process]
+        for process in started:
+            process.kill()
+        for process in started:
+            process.wait(DEADLINE_S)
+
+    def make_safe(self) -> None:
+        """Do what systemd does whenever the firmware has ended: run the unit's helper."""
+        words = [str(self.folder / "board.toml"), "--plant", str(self.plant), "--node", self.name]
+        helper = self._run("safe", ["-m", "rackgrid_firmware.safe", *words], ["nice", "-n", "-10"])
+        assert helper.wait(DEADLINE_S) == 0, (self.folder / "safe.log").read_text()
 
     def state(self) -> State:
         """Ask its API, on its own host; empty while nobody answers."""
@@ -148,6 +172,7 @@ class RigNode:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                env={**os.environ, **self.env},
                 cwd=self.folder,
             )
 
@@ -163,6 +188,8 @@ class Rig:
         priorities: Mapping[int, int] | None = None,
         rack: Mapping[str, object] = QUICK,
         driver: str = "mock",
+        board: str = BOARD,
+        env: Mapping[str, str] | None = None,
     ) -> None:
         """Choose.
 
@@ -172,12 +199,16 @@ class Rig:
             priorities: by node number; else a node's number is its priority.
             rack: further keys of the table `[rack]`.
             driver: of the boards: "mock", or "pi" for what this machine has.
+            board: the profile of each, as in `recipe`.
+            env: what every node's processes find in their environment beside ours.
         """
         self.count = count
         self.capacity_w = AMPLE_W_PER_NODE * count if capacity_w is None else capacity_w
         self._priorities = priorities or {}
         self._rack = {"expect": count, **rack}
         self._driver = driver
+        self._board = board
+        self._env = env or {}
         self._undo = ExitStack()
 
     def __enter__(self) -> Rig:
@@ -239,21 +270,31 @@ class Rig:
     @contextmanager
     def scene(self) -> Generator[RigNode]:
         """A scene of several on one rack: bring all back, give the broker, check what was drawn."""
-        try:
+        with self.watched():
             yield self._settle()
+
+    @contextmanager
+    def watched(self) -> Generator[None]:
+        """Check what was drawn at the end; show what the processes said if that is not reached."""
+        try:
+            yield
         except BaseException:
             self._show_logs()
             raise
         self.check()
 
-    def _settle(self) -> RigNode:
-        """Every cable in, every process running, one broker, every load on."""
+    def bring_back(self) -> None:
+        """Every cable in, every process running."""
         for node in self.nodes:
             node.host.heal()
             if node.firmware is not None and node.firmware.poll() is not None:
                 node.start_firmware()
             if not node.running:
                 node.start()
+
+    def _settle(self) -> RigNode:
+        """Everything back, one broker, every load on."""
+        self.bring_back()
         state = self.wait_for_broker()
         self.wait_for_loads()
         return next(node for node in self.nodes if node.name == state["broker"])
@@ -266,8 +307,8 @@ class Rig:
         folder = self.folder / f"pi-{host.number}"
         (folder / "run").mkdir(parents=True)
         plant = self.plant if self._driver == "mock" else None
-        node = RigNode(folder, host, self.trace, plant)
-        (folder / "board.toml").write_text(BOARD.format(driver=self._driver))
+        node = RigNode(folder, host, self.trace, plant, self._env)
+        (folder / "board.toml").write_text(self._board.format(driver=self._driver))
         node.config.write_text(
             CONFIG.format(
                 interface="eth0",

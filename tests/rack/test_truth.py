@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tests.rack.truth import Draw, Edge, breaches, draws, edges
+from tests.rack.truth import Draw, Edge, breaches, draws, edges, peak_w
 
 START = (
     Draw(1, "a", 6.0, {"server": 4.0, "lamp": 0.0}),
@@ -28,6 +28,13 @@ def test_breaches_changes_of_one_moment_count_as_one() -> None:
     dark = Draw(3, "a", 6.0, {"server": 4.0, "lamp": 0.0})
     trace = (*START, lit(2, "a"), lit(3, "b"), dark)
     assert breaches(trace, 18.0, ["server"]) == []
+
+
+def test_peak_is_the_most_of_any_moment_and_not_of_a_step_within_one() -> None:
+    dark = Draw(3, "a", 6.0, {"server": 4.0, "lamp": 0.0})
+    assert peak_w(()) == 0.0
+    assert peak_w((*START, lit(2, "a"), lit(3, "b"), dark)) == 18.0
+    assert peak_w((*START, lit(2, "a"), lit(3, "b"))) == 24.0
 
 
 def test_breaches_required_load_that_goes_off_is_found() -> None:

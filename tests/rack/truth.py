@@ -69,6 +69,16 @@ def edges(trace: Iterable[Draw]) -> list[Edge]:
     return found
 
 
+def peak_w(trace: Iterable[Draw]) -> float:
+    """Find the most that all nodes ever drew together; changes of one moment count as one."""
+    watts: dict[str, float] = {}
+    peak = 0.0
+    for _, moment in itertools.groupby(trace, attrgetter("t_ns")):
+        watts.update((draw.node, draw.watts) for draw in moment)
+        peak = max(peak, sum(watts.values()))
+    return peak
+
+
 def breaches(trace: Iterable[Draw], capacity_w: float, required: Iterable[str]) -> list[str]:
     """Find every moment at which the feed gave too much, or a required load got nothing.
 

@@ -89,6 +89,9 @@ def add(verbs: Verbs) -> None:
     )
     parser.add_argument("--seeds", type=int, default=20, metavar="K", help="how many runs (20)")
     parser.add_argument("--seed-from", type=int, default=0, metavar="SEED", help="the first (0)")
+    parser.add_argument(
+        "--plot", default="", metavar="NAME", help="this plot only, such as churn (all take turns)"
+    )
     parser.add_argument("--replay", type=int, metavar="SEED", help="run this seed only, in words")
     parser.add_argument(
         "--keep", metavar="I,J", help="with --replay: keep these faults of its script only"
@@ -166,7 +169,7 @@ def _complaint(args: argparse.Namespace) -> str | None:
     if (args.keep is not None or args.transcript) and args.replay is None:
         return "--keep and --transcript go with --replay SEED"
     try:
-        script = scripted(args.replay or 0, args.nodes, args.seconds)
+        script = scripted(args.replay or 0, args.nodes, args.seconds, args.plot)
         _kept(script, args.keep)
     except (ValueError, IndexError) as error:
         return str(error)
@@ -190,7 +193,7 @@ def _seeds(args: argparse.Namespace, tally: Tally) -> None:
 
     began = told = time.monotonic()
     for seed in range(args.seed_from, args.seed_from + args.seeds):
-        script = scripted(seed, args.nodes, args.seconds)
+        script = scripted(seed, args.nodes, args.seconds, args.plot)
         outcome = run_script(script)
         tally.add(outcome)
         if outcome.violations:
@@ -208,7 +211,7 @@ def _replay(args: argparse.Namespace, tally: Tally) -> None:
     from rackgrid.simulation.script import scripted
 
     began = time.monotonic()
-    script = _kept(scripted(args.replay, args.nodes, args.seconds), args.keep)
+    script = _kept(scripted(args.replay, args.nodes, args.seconds, args.plot), args.keep)
     outcome = run_script(script)
     tally.add(outcome)
     tally.real_s = time.monotonic() - began
@@ -236,6 +239,8 @@ def _told(outcome: Outcome, places: list[int] | None) -> Finding:
     replay = (
         f"rackgrid sim --nodes {script.nodes} --seconds {script.seconds} --replay {script.seed}"
     )
+    if script.plot:
+        replay += f" --plot {script.plot}"
     if places is not None:
         replay += f" --keep {','.join(map(str, places)) or ','}"
     return Finding(

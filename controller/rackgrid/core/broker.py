@@ -294,10 +294,12 @@ def _merit(account: Account, clearing: Clearing, now_ns: int) -> tuple[bool, int
 def reserved_mw(office: Office) -> int:
     """What may be drawn without any grant, mW: the floors, and what exceeds them (P1, P8).
 
-    The silent count with the excess that they had: it has not been seen to end.
+    The silent count with the excess that they had: it has not been seen to end. Who is released
+    does not: it has gone, or `reserve_mw` covers it.
     """
-    excess_mw = sum(account.report.excess_mw for account in office.book.accounts.values())
-    return office.agreement.reserved.floors_mw + excess_mw
+    accounts, reserved = office.book.accounts, office.agreement.reserved
+    known = (accounts.get(line.node) for line in reserved.lines)
+    return reserved.floors_mw + sum(account.report.excess_mw for account in known if account)
 
 
 def joining_mw(office: Office) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from rackgrid.core import agent as agents
 from rackgrid.core import broker, election, membership
 from rackgrid.core.action import Remember, ReserveTerms
@@ -49,7 +51,7 @@ def heartbeat(node: State, sender: NodeId, message: Heartbeat, now_ns: int) -> N
         return
     node.election = after
     node.heartbeat = message
-    regain_vote(node, pair, message.agreed_version)
+    learn_agreed(node, pair, message.agreed_version)
     if is_new:
         node.agent = agents.followed(node.agent, pair)
         node.become(f"follows {pair}", now_ns)
@@ -283,11 +285,18 @@ def _bind(node: State, pair: Pair) -> None:
         node.left, node.fence = node.fence, pair
 
 
-def regain_vote(node: State, pair: Pair, agreed_version: int) -> None:
-    """A node that lost its roster votes again once one that it was given is agreed (P7)."""
+def learn_agreed(node: State, pair: Pair, agreed_version: int) -> None:
+    """Take the broker's word that a roster which this node has stored is agreed (P7).
+
+    A node that had lost its own votes again from here on. And a founding roster that all have
+    stored is as good as any, whoever of them dies next.
+    """
     stamp = node.roster.stamp
-    if node.is_lost and stamp.pair == pair:
-        node.is_lost = not 0 < stamp.version <= agreed_version
+    if stamp.pair != pair or not 0 < stamp.version <= agreed_version:
+        return
+    node.is_lost = False
+    if node.roster.founding and node.office is None:
+        node.roster = replace(node.roster, founding=False, founded=pair.boot)
 
 
 def _keep(node: State, pair: Pair) -> None:

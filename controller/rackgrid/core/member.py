@@ -67,7 +67,7 @@ def roster_heard(node: State, message: RosterUpdate) -> None:
         return
     if roster.stamp.pair != node.fence:
         return  # acked first, stored then: the ack tells the broker whether this node knows more
-    candidate.regain_vote(node, roster.stamp.pair, message.agreed_version)
+    candidate.learn_agreed(node, roster.stamp.pair, message.agreed_version)
     newest = node.storing or node.roster
     if roster.stamp > newest.stamp:
         node.store(roster)
@@ -78,6 +78,7 @@ def roster_stored(node: State, stamp: Stamp, now_ns: int) -> None:
     roster = node.storing
     if roster is None or roster.stamp != stamp:
         return  # a newer one is on its way behind it
+    node.is_lost = node.is_lost and not roster.proves(node.roster)
     node.roster, node.storing = roster, None
     node.become("the roster changed", now_ns)
     if node.office is not None:

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from rackgrid.core import admission, candidate, election
 from rackgrid.core.state import State
-from rackgrid.identity import NO_RACK, Stamp
+from rackgrid.identity import NO_BOOT, NO_RACK, Stamp
 
 
 def recover(node: State, now_ns: int) -> None:
@@ -33,5 +33,5 @@ def recover(node: State, now_ns: int) -> None:
     heard = {node.me, *(peer.node for peer in node.live(now_ns))}
     lines = tuple(line for line in node.roster.lines if line.node in heard)
     stamp = Stamp(pair, node.roster.version + 1)
-    roster = replace(node.roster, stamp=stamp, founding=True, lines=lines)
+    roster = replace(node.roster, stamp=stamp, founding=True, founded=NO_BOOT, lines=lines)
     node.store(admission.enfranchised(roster, node.settings.voters_max))

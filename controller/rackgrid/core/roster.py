@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Container
 from dataclasses import dataclass, replace
 
-from rackgrid.identity import NO_RACK, NO_STAMP, NodeId, Pair, RackId, Stamp
+from rackgrid.identity import NO_BOOT, NO_RACK, NO_STAMP, BootId, NodeId, Pair, RackId, Stamp
 from rackgrid.wire.message import NODES_MAX, RosterLine, RosterUpdate, pair_wire
 
 
@@ -24,6 +24,7 @@ class Roster:
     Attributes:
         rack: the rack's identity, drawn when it was founded; `NO_RACK` if this node has no roster.
         founding: it is the first of its rack, or recovered: it needs all its nodes, not a majority.
+        founded: the boot of the broker under which all its nodes stored it; 0 while it is founding.
         lines: one a node, in the order of their ids.
     """
 
@@ -31,6 +32,7 @@ class Roster:
     stamp: Stamp
     founding: bool
     lines: tuple[RosterLine, ...]
+    founded: BootId = NO_BOOT
 
     @property
     def version(self) -> int:
@@ -73,7 +75,14 @@ class Roster:
 
     def settled(self) -> Roster:
         """Make the next version of a founding roster: from now on majorities decide."""
-        return replace(self._next(self.lines), founding=False)
+        return replace(self._next(self.lines), founding=False, founded=self.stamp.pair.boot)
+
+    def proves(self, mine: Roster) -> bool:
+        """Whether this roster proves that all, this node too, had stored its founding one.
+
+        Such a node has forgotten nothing: it was there when the rack began.
+        """
+        return mine.founding and self.rack == mine.rack and self.founded == mine.stamp.pair.boot
 
     def under(self, pair: Pair) -> Roster:
         """Stamp it with the broker that announces it."""
@@ -82,7 +91,9 @@ class Roster:
     def update(self, agreed_version: int) -> RosterUpdate:
         """Announce it; `agreed_version` is the newest of this pair that is agreed."""
         pair, version = pair_wire(self.stamp.pair), self.version
-        return RosterUpdate(pair, self.rack, version, agreed_version, self.founding, self.lines)
+        return RosterUpdate(
+            pair, self.rack, version, agreed_version, self.founding, self.founded, self.lines
+        )
 
     def _next(self, lines: tuple[RosterLine, ...]) -> Roster:
         return replace(self, stamp=Stamp(self.stamp.pair, self.version + 1), lines=lines)
@@ -94,7 +105,7 @@ NO_ROSTER = Roster(NO_RACK, NO_STAMP, founding=False, lines=())
 def announced(update: RosterUpdate) -> Roster:
     """Read a roster from its announcement."""
     stamp = Stamp(update.pair.pair(), update.version)
-    return Roster(update.rack, stamp, update.founding, update.lines)
+    return Roster(update.rack, stamp, update.founding, update.lines, update.founded)
 
 
 def united(one: Roster, other: Roster) -> Roster:

@@ -26,6 +26,8 @@ class Checker:
     peak_mw: int = 0
     _before_mw: int = 0
     _bound_ns: int = 0
+    _surprise_mw: int = 0
+    _surprise_ns: int = 0
 
     def shrunk(self, now_ns: int, capacity_mw: int, bound_ns: int) -> None:
         """The feed gives less from now on; the rack has `bound_ns` to follow."""
@@ -33,10 +35,19 @@ class Checker:
         self._bound_ns = now_ns + bound_ns
         self.capacity_mw = capacity_mw
 
+    def surprised(self, until_ns: int, extra_mw: int) -> None:
+        """Physics draws so much on top, which the rack cannot know before it is metered."""
+        self._surprise_mw = max(self._surprise_mw, extra_mw)
+        self._surprise_ns = max(self._surprise_ns, until_ns)
+
     def limit_mw(self, now_ns: int) -> int:
         """What may be drawn now."""
-        is_bounded = now_ns < self._bound_ns
-        return max(self.capacity_mw, self._before_mw) if is_bounded else self.capacity_mw
+        limit_mw = self.capacity_mw
+        if now_ns < self._bound_ns:
+            limit_mw = max(limit_mw, self._before_mw)
+        if now_ns >= self._surprise_ns:
+            self._surprise_mw = 0
+        return limit_mw + self._surprise_mw
 
     def draw(self, now_ns: int, total_mw: int) -> None:
         """I1: Σ true draw is at most the capacity."""
@@ -73,6 +84,10 @@ class Checker:
             self._violated(
                 now_ns, f"I5 {name} stands for term {term}, reserved to {reserved_until}"
             )
+
+    def complain(self, now_ns: int, what: str) -> None:
+        """Take a violation that was found elsewhere."""
+        self._violated(now_ns, what)
 
     def _violated(self, now_ns: int, what: str) -> None:
         if len(self.violations) < VIOLATIONS_MAX:

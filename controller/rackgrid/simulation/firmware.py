@@ -56,6 +56,9 @@ class SimFirmware:
             stagger_ns=stagger_ns,
         )
         self.handled = 0
+        self.quality = Quality.FRESH
+        self.misread = 1.0
+        self.welded: frozenset[str] = frozenset()
         self.floor_mw = base_mw + sum(x.spec.inrush_mw for x in loads if x.spec.required)
         self.verdicts = dict.fromkeys((x.spec.name for x in loads), Verdict.UNKNOWN)
         self.state, _ = guard.begin(
@@ -108,9 +111,9 @@ class SimFirmware:
                 x.spec.meter,
                 now_ns,
                 VOLTS,
-                draw_mw / 1000 / VOLTS,
+                draw_mw * self.misread / 1000 / VOLTS,
                 0,
-                Quality.FRESH,
+                self.quality,
             )
             for x, draw_mw in zip(self.loads, self.draws_mw(now_ns), strict=True)
             if x.spec.meter
@@ -123,7 +126,9 @@ class SimFirmware:
         for load, state in zip(self.loads, self.state.outputs, strict=True):
             starting = now_ns < state.since_ns + load.spec.inrush_ns
             running_mw = load.spec.inrush_mw if starting else load.draw_mw
-            draws.append(running_mw if state.on else 0)
+            if load.spec.name in self.welded and not state.on:
+                running_mw = load.draw_mw
+            draws.append(running_mw if state.on or load.spec.name in self.welded else 0)
         return draws
 
     def total_mw(self, now_ns: int) -> int:
@@ -131,13 +136,23 @@ class SimFirmware:
         return self.base_mw + sum(self.draws_mw(now_ns))
 
     def flexible_worst_mw(self, now_ns: int) -> int:
-        """The most that the switched-on flexible loads may draw now, mW."""
+        """The most that the switched-on flexible loads may draw now by their nameplates, mW."""
         worst_mw = 0
         for load, state in zip(self.loads, self.state.outputs, strict=True):
             if state.on and not load.spec.required:
                 starting = now_ns < state.since_ns + load.spec.inrush_ns
                 worst_mw += load.spec.inrush_mw if starting else load.spec.nominal_mw
         return worst_mw
+
+    def surprise_mw(self) -> int:
+        """The most that liars and welded contacts draw beyond what is allowed, mW."""
+        most_mw = 0
+        for load in self.loads:
+            if load.spec.name in self.welded:
+                most_mw += load.draw_mw
+            else:
+                most_mw += max(0, load.draw_mw - load.spec.nominal_mw)
+        return most_mw
 
     def is_required_off(self) -> bool:
         """Whether a required load is without power."""

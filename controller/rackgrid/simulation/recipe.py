@@ -23,6 +23,9 @@ GRID_UC = 250_000
 """The grid's tariff: 0.25 a kWh."""
 FLOOR_W = 5.0
 """Of each node: 2 W of electronics and a 3 W fan."""
+DWELL_NS = {"pump": (1_000_000_000, 2_000_000_000)}
+"""Minimum on-time and off-time, by load."""
+STAGGER_NS = 50_000_000
 GRID = "grid"
 SUN = "sun"
 SUNNY = 2
@@ -43,7 +46,8 @@ def spec(name: str, watts: float, *, required: bool = False) -> OutputSpec:
     """Describe an output; a flexible one starts with half as much again for 50 ms."""
     nominal = int(watts * WATT)
     inrush = nominal if required else nominal * 3 // 2
-    return OutputSpec(name, required, nominal, inrush, 50_000_000, 0, 0, f"m-{name}")
+    min_on, min_off = DWELL_NS.get(name, (0, 0))
+    return OutputSpec(name, required, nominal, inrush, 50_000_000, min_on, min_off, f"m-{name}")
 
 
 def seat(
@@ -55,7 +59,8 @@ def seat(
     priority: int | None = None,
     timing: Timing | None = None,
     offers: tuple[Offer, ...] | None = None,
-    stagger_ns: int = 0,
+    stagger_ns: int = STAGGER_NS,
+    meters_feed: bool = False,
 ) -> Seat:
     """Build one node; the higher its index, the higher its rank and the worth of its loads."""
     loads = (
@@ -80,6 +85,7 @@ def seat(
         terms_from=1,
         terms_until=1001,
         seed=0,
+        meters_feed=meters_feed,
     )
     if offers is None:
         offers = (Offer(GRID, GRID_UC, int(capacity_w * WATT)),)
@@ -96,11 +102,13 @@ def rack(
     network: Network | None = None,
     timing: Timing | None = None,
     rho_ppm: int = 0,
+    feed_meter: bool = False,
 ) -> World:
     """Build a rack, all its nodes switched on at time 0, each with a clock of its own.
 
     Args:
         sun_w: so much of the capacity comes from a source that one node alone speaks for.
+        feed_meter: whether the first node meters the feed.
         rho_ppm: each clock's rate is off by so much, either way or not at all.
     """
     world = World(seed, int(capacity_w * WATT), network)
@@ -114,6 +122,7 @@ def rack(
             capacity_w=capacity_w,
             reserve_w=reserve_w,
             timing=timing,
+            meters_feed=feed_meter and index == 1,
             offers=(grid, sun) if sun_w and index == SUNNY else (grid,),
         )
         one.clock_ppm = chance.choice((-rho_ppm, 0, rho_ppm))

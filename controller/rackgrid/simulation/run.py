@@ -11,8 +11,8 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from rackgrid.core.settings import SECOND_NS
-from rackgrid.simulation import fault, recipe
+from rackgrid.core.settings import MS_NS, SECOND_NS, Timing
+from rackgrid.simulation import fault, feed, recipe
 from rackgrid.simulation.fault import kind
 from rackgrid.simulation.script import HEAL_NS, RHO_PPM, Script
 from rackgrid.simulation.witness import NEAR, Witness
@@ -56,6 +56,10 @@ def run(script: Script) -> Outcome:
         reserve_w=script.reserve_mw / recipe.WATT,
         sun_w=script.sun_mw / recipe.WATT,
         rho_ppm=RHO_PPM,
+        feed_meter=script.feed_meter,
+        timing=Timing(
+            demote_after_ns=script.demote_ms * MS_NS, preempt_after_ns=script.preempt_ms * MS_NS
+        ),
     )
     witness = Witness(world)
     faults: Counter[str] = Counter()
@@ -101,8 +105,8 @@ def heal(world: World, script: Script) -> None:
     """Repair everything: the network, the feed, the dead."""
     world.transcript.say(world.now_ns, "fault", "none any more")
     world.network.calm()
-    fault.Capacity(script.capacity_mw).apply(world)
-    fault.Sun(script.sun_mw).apply(world)
+    feed.Capacity(script.capacity_mw).apply(world)
+    feed.Sun(script.sun_mw).apply(world)
     fault.Revive().apply(world)
 
 

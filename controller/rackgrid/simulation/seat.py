@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import deque
+from dataclasses import dataclass, field
 
+from rackgrid.core.event import Event
 from rackgrid.core.node import Node
 from rackgrid.core.roster import NO_ROSTER, Roster
 from rackgrid.core.settings import NodeSettings
 from rackgrid.identity import NodeId, Pair
 from rackgrid.market.offer import Offer
+from rackgrid.simulation.dwell import Dwell
 from rackgrid.simulation.firmware import SimFirmware
 
 MILLION = 1_000_000
 DISK_NS = 5_000_000
 """A write on a good day."""
+WAITING_MAX = 400
+"""What a socket's buffer holds for a process that stands still; the oldest is lost first."""
 
 
 @dataclass(slots=True)
@@ -27,7 +32,11 @@ class Seat:
         life: counts the controller's lives: a dead one's timers are not its heir's.
         power: counts the power-ups: what was on its way to the firmware before is lost.
         remembered: the pair kept in memory that survives the process.
-        roster: the newest on its disk; disk_ns: how long a write takes.
+        roster: the newest on its disk; writing: one on its way; disk_ns: how long a write takes.
+        frozen_until_ns: its controller stands still; waiting: what came in the meantime.
+        stall_ns: it will stand still for so long before it sends its next price.
+        hung_until_ns: its firmware hangs.
+        dwell: watches its contacts.
         term: the last that it stood for.
         terms_until: the durable reservation of terms.
     """
@@ -45,9 +54,18 @@ class Seat:
     firmware_due_ns: int = -1
     remembered: Pair | None = None
     roster: Roster = NO_ROSTER
+    writing: Roster | None = None
     disk_ns: int = DISK_NS
+    frozen_until_ns: int = 0
+    waiting: deque[Event] = field(default_factory=lambda: deque[Event](maxlen=WAITING_MAX))
+    stall_ns: int = 0
+    hung_until_ns: int = 0
+    dwell: Dwell = field(init=False)
     terms_until: int = 1
     term: int = 0
+
+    def __post_init__(self) -> None:
+        self.dwell = Dwell(self.firmware.rules.stagger_ns)
 
     def local_ns(self, true_ns: int) -> int:
         """What this seat's clock shows."""

@@ -9,9 +9,8 @@ broken, everything is added up anew before anybody is accused.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from rackgrid.core import agent as agents
 from rackgrid.identity import NodeId
 from rackgrid.simulation.checker import Checker
 from rackgrid.simulation.seat import Seat
@@ -39,9 +38,16 @@ class Truth:
         self._touched: dict[NodeId, Seat] = {}
         self._draw_mw = 0
         self._held_mw = 0
+        self._now_ns = 0
 
     def touched(self, seat: Seat) -> None:
         """Something happened at this seat: its sums are to be taken anew."""
+        self._touched[seat.id] = seat
+
+    def surprised(self, seat: Seat, bound_ns: int) -> None:
+        """A load draws what nobody could know of: the rack has `bound_ns` to make room."""
+        now_ns = self._now_ns
+        self._checker.surprised(now_ns + bound_ns, seat.firmware.surprise_mw())
         self._touched[seat.id] = seat
 
     def forget(self, node: NodeId) -> None:
@@ -52,6 +58,7 @@ class Truth:
 
     def check(self, now_ns: int, seats: Mapping[NodeId, Seat]) -> None:
         """Check the invariants."""
+        self._now_ns = now_ns
         if not self._touched:
             return
         self._add_up(now_ns, self._touched)
@@ -79,15 +86,15 @@ class Truth:
 
 def _sums(seat: Seat, now_ns: int) -> _Sums:
     local_ns, firmware = seat.local_ns(now_ns), seat.firmware
-    holding_mw = 0
+    granted_mw = 0
     if seat.node:
         agent = seat.node.state.agent
         # Whoever leaves has given its grant up: it starts nothing under it any more.
-        agent = replace(agent, grant=None) if agent.leaving else agent
-        holding_mw = agents.holding_mw(agent, local_ns)
+        if agent.grant and agent.grant.deadline_ns > local_ns and not agent.leaving:
+            granted_mw = agent.grant.power_mw
     return _Sums(
         draw_mw=firmware.total_mw(local_ns),
-        held_mw=firmware.floor_mw + max(holding_mw, firmware.flexible_worst_mw(local_ns)),
+        held_mw=firmware.floor_mw + max(granted_mw, firmware.flexible_worst_mw(local_ns)),
         required_off=firmware.is_required_off(),
     )
 

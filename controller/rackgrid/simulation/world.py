@@ -34,7 +34,9 @@ from rackgrid.core.agent import Agent
 from rackgrid.core.event import (
     DatagramReceived,
     Event,
+    FirmwareLost,
     FirmwareReported,
+    LoopLate,
     OffersChanged,
     RosterStored,
     TimePassed,
@@ -48,14 +50,17 @@ from rackgrid.simulation.seat import Seat
 from rackgrid.simulation.transcript import Transcript
 from rackgrid.simulation.truth import Truth
 from rackgrid.wire.codec import decode, encode
-from rackgrid.wire.message import Election, Message, Rejection, Role
-from rackgrid_firmware.link import Command, Switched
+from rackgrid.wire.message import Election, Message, Price, Rejection, Role
+from rackgrid_firmware.link import Command, OutputState, Release, Switched
 from rackgrid_firmware.link import Report as FirmwareReport
 
 LINK_NS = 200_000
 """How long a packet takes between controller and firmware."""
 TELEMETRY_NS = 100_000_000
 
+
+SURPRISE_NS = 1_500_000_000
+"""So long after a contact moved may a load that lies, or is welded, surprise the rack."""
 
 Witness = Callable[[Seat, Event, Agent, list[Action]], None]
 """Is told what a seat heard, what its agent was before, and what it did."""
@@ -124,8 +129,7 @@ class World:
         seat.power += 1
         if clock_ns is not None:
             seat.reclock(self.now_ns, seat.clock_ppm, clock_ns)
-        seat.firmware.cut(seat.local_ns(self.now_ns))
-        seat.firmware_due_ns = -1
+        self._cut(seat)
         self.boot(seat)
 
     def change_rate(self, seat: Seat, ppm: int) -> None:
@@ -139,6 +143,9 @@ class World:
         """Let something happen to a seat's controller, if it runs; the event has its local time."""
         if seat.node is None:
             return
+        if self.now_ns < seat.frozen_until_ns:
+            seat.waiting.append(event)
+            return
         before = seat.node.state.agent
         actions = seat.node.handle(event)
         after = seat.node.state.agent
@@ -150,8 +157,23 @@ class World:
             self.truth.touched(seat)
         if self.witness is not None:
             self.witness(seat, event, before, actions)
-        self._perform(seat, actions)
+        if seat.stall_ns and _clears(actions):
+            self._stall(seat, actions)
+        else:
+            self._perform(seat, actions)
         self._arm(seat)
+
+    def freeze(self, seat: Seat, for_ns: int) -> None:
+        """Let a controller stand still; what comes in the meantime waits for it."""
+        seat.frozen_until_ns = self.now_ns + for_ns
+        self.at(seat.frozen_until_ns, partial(self._thaw, seat, seat.life, for_ns))
+
+    def hang(self, seat: Seat, for_ns: int) -> None:
+        """Let a firmware hang until its watchdog ends it: its outputs stay as they are so long."""
+        if self.now_ns < seat.hung_until_ns:
+            return
+        seat.hung_until_ns = self.now_ns + for_ns
+        self.at(seat.hung_until_ns, partial(self._watchdog, seat, seat.power))
 
     def at(self, when_ns: int, act: Callable[[], None]) -> None:
         """Do something at a virtual time."""
@@ -178,9 +200,56 @@ class World:
         priced = all(state.agent.price is not None for state in running)
         return len(self.brokers()) == 1 and len(pairs) == 1 and priced
 
+    # --- standing still ---------------------------------------------------------------------------
+
+    def _stall(self, seat: Seat, actions: list[Action]) -> None:
+        """Stand still between deciding and sending: it is sent when the process runs again."""
+        for_ns, seat.stall_ns = seat.stall_ns, 0
+        self.at(self.now_ns + for_ns, partial(self._perform_late, seat, seat.life, actions))
+        self.freeze(seat, for_ns)
+
+    def _perform_late(self, seat: Seat, life: int, actions: list[Action]) -> None:
+        if seat.life == life and seat.node is not None:
+            self._perform(seat, actions)
+
+    def _thaw(self, seat: Seat, life: int, for_ns: int) -> None:
+        waiting = list(seat.waiting)
+        if seat.life != life or seat.node is None or self.now_ns < seat.frozen_until_ns:
+            return
+        seat.waiting.clear()
+        now_ns = seat.local_ns(self.now_ns)
+        self.tell(seat, LoopLate(now_ns, for_ns))
+        for event in waiting:
+            self.tell(seat, replace(event, now_ns=now_ns))
+        self.tell(seat, TimePassed(now_ns))
+
+    def _watchdog(self, seat: Seat, power: int) -> None:
+        """End a hung firmware: its outputs are made safe, and a new one starts."""
+        if seat.power != power or seat.id not in self.seats:
+            return
+        seat.power += 1
+        now_ns = seat.local_ns(self.now_ns)
+        self._cut(seat)
+        self.tell(seat, FirmwareLost(now_ns))
+        if seat.node is not None:
+            self._firmware_says(seat, [seat.firmware.attach()])
+
+    def _cut(self, seat: Seat) -> None:
+        now_ns = seat.local_ns(self.now_ns)
+        seat.firmware.cut(now_ns)
+        seat.dwell.lost_power(now_ns, [x.spec.name for x in seat.firmware.loads])
+        seat.firmware_due_ns = -1
+        seat.hung_until_ns = 0
+        self.truth.touched(seat)
+
     # --- the wheels ------------------------------------------------------------------------------
 
     def _end(self, seat: Seat) -> None:
+        if seat.writing is not None and self.chance.random() < 0.5:
+            seat.roster = seat.writing  # it had reached the disk, and nobody was told
+        seat.writing = None
+        seat.frozen_until_ns = seat.stall_ns = 0
+        seat.waiting.clear()
         seat.node = None
         seat.wake_ns = -1
         self.truth.touched(seat)
@@ -200,6 +269,7 @@ class World:
                 case ReserveTerms():
                     seat.terms_until = max(seat.terms_until, action.until)
                 case StoreRoster():
+                    seat.writing = action.roster
                     stored = partial(self._stored, seat, seat.life, action.roster)
                     self.at(self.now_ns + seat.disk_ns, stored)
                 case Remember():
@@ -212,7 +282,7 @@ class World:
     def _stored(self, seat: Seat, life: int, roster: Roster) -> None:
         """The disk has it, if the controller that asked for it still lived until then."""
         if seat.life == life and seat.node is not None:
-            seat.roster = roster
+            seat.roster, seat.writing = roster, None
             self.tell(seat, RosterStored(seat.local_ns(self.now_ns), roster.stamp))
 
     def _stands(self, seat: Seat, term: int) -> None:
@@ -263,8 +333,10 @@ class World:
         return partial(self._command, seat, seat.power, command)
 
     def _command(self, seat: Seat, power: int, command: Command) -> None:
-        if seat.power != power:
-            return  # it was on its way when the plug was pulled
+        if seat.power != power or self.now_ns < seat.hung_until_ns:
+            return  # it was on its way when the plug was pulled, or is lost with a hung process
+        if isinstance(command, Release):
+            seat.dwell.released(command.output, urgent=command.urgent)
         self._firmware_says(seat, seat.firmware.command(command, seat.local_ns(self.now_ns)))
 
     def _firmware_says(self, seat: Seat, reports: list[FirmwareReport]) -> None:
@@ -274,6 +346,7 @@ class World:
                 self._say(
                     seat, f"switches {state.name} {'on' if state.on else 'off'}: {state.cause}"
                 )
+                self._switched(seat, state)
             self.at(self.now_ns + LINK_NS, partial(self._hear_firmware, seat, seat.life, report))
         self.truth.touched(seat)
         due_ns = seat.firmware.next_deadline_ns()
@@ -281,12 +354,28 @@ class World:
             seat.firmware_due_ns = due_ns
             self.at(seat.true_ns(due_ns), partial(self._firmware_wakes, seat, due_ns))
 
+    def _switched(self, seat: Seat, state: OutputState) -> None:
+        spec = next(x.spec for x in seat.firmware.loads if x.spec.name == state.name)
+        seat.dwell.switched(
+            seat.local_ns(self.now_ns),
+            spec,
+            on=state.on,
+            cause=state.cause,
+            complain=lambda what: self.checker.complain(
+                self.now_ns, f"{what} at {seat.settings.name}"
+            ),
+        )
+        if seat.firmware.surprise_mw():
+            self.truth.surprised(seat, SURPRISE_NS)
+
     def _hear_firmware(self, seat: Seat, life: int, report: FirmwareReport) -> None:
         if seat.life == life:
             self.tell(seat, FirmwareReported(seat.local_ns(self.now_ns), report))
 
     def _telemetry(self, seat: Seat) -> None:
-        if seat.id in self.seats:
+        if seat.id in self.seats and self.now_ns < seat.hung_until_ns:
+            self.at(self.now_ns + TELEMETRY_NS, partial(self._telemetry, seat))
+        elif seat.id in self.seats:
             now_ns = seat.local_ns(self.now_ns)
             self._firmware_says(seat, [seat.firmware.telemetry(now_ns)])
             self.at(self.now_ns + TELEMETRY_NS, partial(self._telemetry, seat))
@@ -305,9 +394,14 @@ class World:
             self.tell(seat, TimePassed(seat.local_ns(self.now_ns)))
 
     def _firmware_wakes(self, seat: Seat, due_ns: int) -> None:
-        if seat.firmware_due_ns == due_ns:
+        if seat.firmware_due_ns == due_ns and self.now_ns >= seat.hung_until_ns:
             seat.firmware_due_ns = -1
             self._firmware_says(seat, seat.firmware.passed(seat.local_ns(self.now_ns)))
 
     def _say(self, seat: Seat, what: str) -> None:
         self.transcript.say(self.now_ns, seat.settings.name, what)
+
+
+def _clears(actions: list[Action]) -> bool:
+    """Whether a price is about to be sent."""
+    return any(isinstance(a, Multicast) and isinstance(a.message, Price) for a in actions)

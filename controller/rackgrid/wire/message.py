@@ -256,6 +256,7 @@ class RosterUpdate:
         pair: who announces it; with the version, its stamp.
         agreed_version: the newest that is agreed under this pair; 0 before the first.
         founding: it is the first of its rack, or recovered: every node on it must have stored it.
+        founded: the boot of the broker under which they had; 0 while it is founding.
     """
 
     pair: PairWire
@@ -263,6 +264,7 @@ class RosterUpdate:
     version: Annotated[int, U32]
     agreed_version: Annotated[int, U32]
     founding: bool
+    founded: Annotated[BootId, U64]
     lines: Annotated[tuple[RosterLine, ...], NODES_MAX]
 
 

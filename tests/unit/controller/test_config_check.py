@@ -4,7 +4,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rackgrid.config_check import AUTHORITY_HEARTBEATS, ELECTION_S, RHO, grant_s_min
+from rackgrid.config_check import AUTHORITY_HEARTBEATS, ELECTION_S, RHO, absent_s, grant_s_min
 from rackgrid.config_file import read_config
 
 PROFILE = """\
@@ -26,7 +26,7 @@ name = "fan"
 gpio = 22
 nominal_w = 6
 """
-RACK = '[rack]\nname = "demo"\ninterface = "lo"\n'
+RACK = '[rack]\nname = "demo"\ninterface = "lo"\nexpect = 3\n'
 REST = '[feed]\ncapacity_w = {feed}\n[node]\nname = "pi-1"\nboard = "board.toml"\n'
 FAN = '[[load]]\nname = "fan"\nworth = 0.4\n'
 
@@ -61,7 +61,7 @@ def test_defaults_leave_room_for_a_failover() -> None:
 def test_grant_that_a_failover_would_drop_is_refused_with_the_sum(tmp_path: Path) -> None:
     findings, _ = check(tmp_path, "grant_s = 1.2\n")
     assert findings == [
-        ":4: [rack] grant_s: too short: a failover would drop grants (got 1.2); allowed: 1.71 s or "
+        ":5: [rack] grant_s: too short: a failover would drop grants (got 1.2); allowed: 1.71 s or "
         "more = heartbeat_s 0.1 + round_s 0.5 + failover 0.5 (suspect 3 * heartbeat_s + 0.2) "
         "+ authority_s * 1.01/0.99 0.5101 + heartbeat_s 0.1"
     ]
@@ -69,7 +69,7 @@ def test_grant_that_a_failover_would_drop_is_refused_with_the_sum(tmp_path: Path
 
 def test_grant_by_default_too_short_blames_the_key_that_made_it_so(tmp_path: Path) -> None:
     findings, _ = check(tmp_path, "round_s = 4\n")
-    assert findings[0].startswith(":4: [rack] round_s: too short: a failover would drop grants")
+    assert findings[0].startswith(":5: [rack] round_s: too short: a failover would drop grants")
 
 
 @given(
@@ -114,7 +114,7 @@ def test_authority_of_less_than_three_heartbeats_is_refused(tmp_path: Path) -> N
 def test_grant_longer_than_the_firmware_holds_is_refused(tmp_path: Path) -> None:
     findings, _ = check(tmp_path, "grant_s = 4\n", hold_max_s=3)
     assert findings == [
-        ":4: [rack] grant_s: longer than the firmware holds an output (got 4); "
+        ":5: [rack] grant_s: longer than the firmware holds an output (got 4); "
         "allowed: at most hold_max_s of board.toml, 3 s"
     ]
 
@@ -122,7 +122,7 @@ def test_grant_longer_than_the_firmware_holds_is_refused(tmp_path: Path) -> None
 def test_reserve_that_leaves_nothing_is_refused(tmp_path: Path) -> None:
     findings, _ = check(tmp_path, feed="30\nreserve_w = 30")
     assert findings == [
-        ":6: [feed] reserve_w: the reserve leaves nothing of the feed (got 30); "
+        ":7: [feed] reserve_w: the reserve leaves nothing of the feed (got 30); "
         "allowed: less than capacity_w, 30 W"
     ]
 
@@ -131,50 +131,50 @@ def test_reserve_that_leaves_nothing_is_refused(tmp_path: Path) -> None:
     ("loads", "findings"),
     [
         ('[[load]]\nname = "fan"\n', [
-            ':9: [[load]] "fan" worth: missing: a flexible load bids; '
+            ':10: [[load]] "fan" worth: missing: a flexible load bids; '
             "give the highest price per kWh at which it is wanted"
         ]),
         ('[[load]]\nname = "fan"\nworht = 1\n', [
-            ":11: [[load]] \"fan\" worht: unknown key; did you mean 'worth'?"
+            ":12: [[load]] \"fan\" worht: unknown key; did you mean 'worth'?"
         ]),
         ('[[load]]\nname = "fan"\nworth = 11\n', [
-            ':11: [[load]] "fan" worth: above the highest bid that the rack allows (got 11); '
+            ':12: [[load]] "fan" worth: above the highest bid that the rack allows (got 11); '
             "allowed: at most price_cap, 10"
         ]),
         ('[[load]]\nname = "server"\nkind = "required"\nworth = 1\n', [
-            ':12: [[load]] "server" worth: a required load always gets its power and does not '
+            ':13: [[load]] "server" worth: a required load always gets its power and does not '
             "bid; take this line out"
         ]),
         ('[[load]]\nname = "server"\nworth = 1\n', [
-            ':9: [[load]] "server" kind: the output "server" of board.toml is required = true; '
+            ':10: [[load]] "server" kind: the output "server" of board.toml is required = true; '
             'so is this load (got "flexible"); allowed: "required"'
         ]),
         ('[[load]]\nname = "fan"\nkind = "required"\n', [
-            ':11: [[load]] "fan" kind: the output "fan" of board.toml is not required: the '
+            ':12: [[load]] "fan" kind: the output "fan" of board.toml is not required: the '
             'firmware would not keep it on by itself (got "required"); '
             'allowed: "flexible", or required = true in the board profile'
         ]),
         ('[[load]]\nname = "fen"\nworth = 1\n', [
-            ':10: [[load]] "fen" name: no such output in board.toml (got "fen"); '
+            ':11: [[load]] "fen" name: no such output in board.toml (got "fen"); '
             "allowed: \"fan\", \"server\"; did you mean 'fan'?"
         ]),
         ('[[load]]\nname = "x"\noutput = "fna"\nworth = 1\n', [
-            ':11: [[load]] "x" output: no such output in board.toml (got "fna"); '
+            ':12: [[load]] "x" output: no such output in board.toml (got "fna"); '
             "allowed: \"fan\", \"server\"; did you mean 'fan'?"
         ]),
         (FAN + FAN, [
-            ':13: [[load]] "fan" name: used already in line 10, by [[load]] "fan"; '
+            ':14: [[load]] "fan" name: used already in line 11, by [[load]] "fan"; '
             'each needs its own (got "fan")'
         ]),
         (FAN + '[[load]]\nname = "fan-2"\noutput = "fan"\nworth = 1\n', [
-            ':14: [[load]] "fan-2" output: [[load]] "fan" has this output already (got "fan")'
+            ':15: [[load]] "fan-2" output: [[load]] "fan" has this output already (got "fan")'
         ]),
         (FAN + '[[source]]\nname = "sun"\nprice = 0\nmeter = "pannel"\n', [
-            ':15: [[source]] "sun" meter: no such meter in board.toml (got "pannel"); '
+            ':16: [[source]] "sun" meter: no such meter in board.toml (got "pannel"); '
             "allowed: \"panel\"; did you mean 'panel'?"
         ]),
         (FAN + '[[source]]\nname = "sun"\nprice = 10.5\n', [
-            ':14: [[source]] "sun" price: above the highest bid that the rack allows (got 10.5); '
+            ':15: [[source]] "sun" price: above the highest bid that the rack allows (got 10.5); '
             "allowed: at most price_cap, 10"
         ]),
     ],
@@ -192,14 +192,14 @@ def test_good_config_has_neither_findings_nor_notes(tmp_path: Path) -> None:
 def test_flexible_output_that_no_load_uses_is_noted(tmp_path: Path) -> None:
     assert check(tmp_path, loads="") == (
         [],
-        [':6: [node]: no [[load]] uses the output "fan", so it is never switched on'],
+        [':7: [node]: no [[load]] uses the output "fan", so it is never switched on'],
     )
 
 
 def test_floor_that_the_feed_cannot_carry_is_noted(tmp_path: Path) -> None:
     _, notes = check(tmp_path, feed="11")
     assert notes == [
-        ":5: [feed] capacity_w: this node alone needs 12 W (electronics and required outputs), "
+        ":6: [feed] capacity_w: this node alone needs 12 W (electronics and required outputs), "
         "and the feed has 11 W beside its reserve: the rack will not admit it"
     ]
 
@@ -218,10 +218,60 @@ def test_relay_that_closes_while_the_pi_boots_is_noted(
     outcome = read_config(path)
     assert outcome.findings == ()
     assert [("closes at every boot" in note.problem, note.line) for note in outcome.notes] == (
-        [(True, 8)] if closes else []
+        [(True, 9)] if closes else []
     )
 
 
 def test_mock_table_beside_a_real_board_is_noted(tmp_path: Path) -> None:
     _, notes = check(tmp_path, loads=f"{FAN}[mock]\nseed = 3\n", driver="pi")
-    assert notes == [":12: [mock]: has no effect: the board b is a real one"]
+    assert notes == [":13: [mock]: has no effect: the board b is a real one"]
+
+
+def test_even_number_of_voters_is_refused(tmp_path: Path) -> None:
+    findings, _ = check(tmp_path, "voters_max = 4\n")
+    assert findings == [
+        ":5: [rack] voters_max: even: votes are given in odd numbers, so that no half of a rack "
+        "equals the other (got 4); allowed: an odd number, 1 to 15; did you mean '3'?"
+    ]
+    for odd in (1, 3, 15):
+        assert check(tmp_path, f"voters_max = {odd}\n")[0] == []
+
+
+def test_vote_that_is_lost_before_its_node_is_absent_is_refused(tmp_path: Path) -> None:
+    slow = "heartbeat_s = 0.4\nauthority_s = 1.2\ngrant_s = 5\n"
+    findings, _ = check(tmp_path, f"{slow}demote_after_s = 3\n")
+    assert findings == [
+        ":8: [rack] demote_after_s: too short: a node would lose its vote before it counts as "
+        "absent (got 3); allowed: 4 s or more"
+    ]
+    assert check(tmp_path, f"{slow}demote_after_s = 4\n")[0] == []
+
+
+@pytest.mark.parametrize(
+    ("heartbeat_s", "suspect", "expected"), [(0.1, 3, 1.0), (0.5, 3, 5.0), (0.2, 20, 4.2)]
+)
+def test_absence_outlasts_suspicion_and_a_second(
+    heartbeat_s: float, suspect: int, expected: float
+) -> None:
+    assert absent_s(heartbeat_s, suspect) == pytest.approx(expected)
+
+
+def test_meter_of_the_feed_is_one_of_the_boards(tmp_path: Path) -> None:
+    assert check(tmp_path, feed='30\nmeter = "panel"') == ([], [])
+    findings, _ = check(tmp_path, feed='30\nmeter = "pannel"')
+    assert findings == [
+        ':7: [feed] meter: no such meter in board.toml (got "pannel"); '
+        "allowed: \"panel\"; did you mean 'panel'?"
+    ]
+
+
+@pytest.mark.parametrize(("expect", "line"), [("", 1), ("expect = 1\n", 4)])
+def test_rack_of_one_is_noted(tmp_path: Path, expect: str, line: int) -> None:
+    (tmp_path / "board.toml").write_text(PROFILE.format(driver="mock", hold_max_s=6))
+    path = tmp_path / "r.toml"
+    path.write_text(RACK.replace("expect = 3\n", expect) + REST.format(feed=30) + FAN)
+    outcome = read_config(path)
+    assert outcome.findings == ()
+    (note,) = outcome.notes
+    assert (note.line, note.place) == (line, "[rack] expect")
+    assert "two racks" in note.problem

@@ -90,7 +90,8 @@ def test_profile_that_this_user_may_not_read_is_left_out_and_noted() -> None:
         board = folder / "board.toml"
         board.write_text("[board]\n")
         board.chmod(0)
-        path = write(folder, SMALL + '[[load]]\nname = "any"\nworth = 1\n', "board.toml")
+        config = SMALL.replace("[feed]", "expect = 3\n[feed]")
+        path = write(folder, config + '[[load]]\nname = "any"\nworth = 1\n', "board.toml")
         path.chmod(0o644)
         with as_nobody():
             outcome = read_config(path)
@@ -98,7 +99,7 @@ def test_profile_that_this_user_may_not_read_is_left_out_and_noted() -> None:
     assert outcome.config is not None
     assert outcome.profile is None
     (note,) = outcome.notes
-    assert note.line == 8
+    assert note.line == 9
     assert "not for this user to read" in note.problem
 
 

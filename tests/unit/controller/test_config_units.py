@@ -44,11 +44,13 @@ RACK = RackConfig(
     grant_s=2.5,
     preempt=True,
     preempt_after_s=60.0,
+    demote_after_s=300.0,
+    voters_max=5,
 )
 CONFIG = Config(
     path=Path("/c"),
     rack=RACK,
-    feed=FeedConfig(capacity_w=30.0005, reserve_w=0.3, currency="EUR", price_cap=10.0),
+    feed=FeedConfig(capacity_w=30.0005, reserve_w=0.3, currency="EUR", price_cap=10.0, meter=""),
     sources=(
         SourceConfig("grid", 0.3, 0.0, "", None),
         SourceConfig("battery", 0.123456, 12.5, "", None),
@@ -75,6 +77,10 @@ def test_timing_of_a_faster_rack_elects_faster_too() -> None:
     assert (fast.skew_ns, fast.skew_max_ns) == (3_000_000, 12_000_000)
     assert fast.authority_ns == 100_000_000
     assert fast.absent_ns == 1_000_000_000
+
+
+def test_timing_of_a_patient_rack_keeps_votes_longer() -> None:
+    assert timing(replace(RACK, demote_after_s=2.5)).demote_after_ns == 2_500_000_000
 
 
 @given(st.floats(0.01, 10), st.floats(0.05, 60), st.integers(2, 20))
@@ -131,5 +137,13 @@ def test_node_settings_round_against_the_node() -> None:
     assert (it.name, it.priority, it.expect, it.api_port) == ("pi-1", 7, 3, 8470)
     assert (it.terms_from, it.terms_until, it.seed) == (4, 260, 99)
     assert (it.loads, it.timing) == (loads(CONFIG), Timing())
+    assert (it.voters_max, it.meters_feed) == (5, False)
     uneven = replace(CONFIG, feed=replace(CONFIG.feed, reserve_w=0.3001))
     assert node_settings(uneven, api_port=0, terms_from=1, terms_until=2, seed=1).reserve_mw == 301
+
+
+def test_node_settings_of_a_metered_feed_say_so() -> None:
+    metered = replace(CONFIG, feed=replace(CONFIG.feed, meter="panel"))
+    voting = replace(metered, rack=replace(RACK, voters_max=7))
+    it = node_settings(voting, api_port=0, terms_from=1, terms_until=2, seed=1)
+    assert (it.meters_feed, it.voters_max) == (True, 7)

@@ -14,6 +14,7 @@ FULL = f"""\
 [rack]
 name = "demo"
 interface = "lo"
+expect = 3
 heartbeat_s = 0.05
 [feed]
 capacity_w = 60
@@ -53,7 +54,7 @@ def test_check_of_a_good_file_has_notes_as_data_and_a_word_on_stderr(
     out, err = capsys.readouterr()
     assert err == f"{path}: good\n"
     assert out == (
-        f'{path}:7: [node]: no [[load]] uses the output "heater", so it is never switched on '
+        f'{path}:8: [node]: no [[load]] uses the output "heater", so it is never switched on '
         "(note)\n"
     )
 
@@ -64,7 +65,7 @@ def test_check_of_a_bad_file_names_all_and_ends_with_78(
     path = write(tmp_path, FULL.replace("worth", "worht").replace("60", '"60W"'))
     assert main(["config", "check", str(path)]) == Exit.BAD_CONFIG
     out, err = capsys.readouterr()
-    assert [line.split(" ")[0] for line in out.splitlines()[:2]] == [f"{path}:6:", f"{path}:19:"]
+    assert [line.split(" ")[0] for line in out.splitlines()[:2]] == [f"{path}:7:", f"{path}:20:"]
     assert "did you mean 'worth'?" in out
     assert err == f"{path}: 2 to put right\n"
 
@@ -81,7 +82,7 @@ def test_check_as_json_has_place_and_problem_of_each(
     assert answer["findings"] == [
         {
             "file": str(path),
-            "line": 6,
+            "line": 7,
             "place": "[feed] capacty_w",
             "problem": "unknown key; did you mean 'capacity_w'?",
         }

@@ -1,0 +1,76 @@
+"""Faults of the feed: its capacity is cut, its sun goes, its loads want all they may.
+
+What shrinks the feed states how long the rack has to follow (see `checker`): an operator's cut is
+told to all nodes and written into their configurations, so nothing outlives the grants of that
+moment; a source that vanishes is noticed by one node, whose word the rest may miss until its
+silence speaks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from rackgrid.core.event import CapacityChanged, OffersChanged
+from rackgrid.core.settings import MS_NS
+from rackgrid.market.offer import Offer
+from rackgrid.simulation import recipe
+from rackgrid.simulation.target import meant
+from rackgrid.simulation.world import World
+
+SHED_NS = 10 * MS_NS
+"""What the links and the relays of the simulation need, amply."""
+SLOW_NS = 1500 * MS_NS
+"""A word that was under way when its sender's source vanished is this late at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """The operator cuts the feed's capacity, or gives it back: all nodes are told, and all files.
+
+    It is followed within G even where nobody leads: what is held then expires by itself.
+    """
+
+    power_mw: int
+
+    def apply(self, world: World) -> None:
+        """Do it."""
+        bound_ns = 0
+        for seat in world.seats.values():
+            timing = seat.settings.timing
+            bound_ns = max(bound_ns, timing.stretched(timing.grant_ns) + SHED_NS)
+            seat.settings = replace(seat.settings, capacity_mw=self.power_mw)
+        _supply_changed(world, bound_ns)
+        for seat in list(world.seats.values()):
+            world.tell(seat, CapacityChanged(seat.local_ns(world.now_ns), self.power_mw))
+
+    def __str__(self) -> str:
+        return f"the feed's capacity is {self.power_mw / 1000:g} W"
+
+
+@dataclass(frozen=True, slots=True)
+class Sun:
+    """The source that one node alone speaks for gives more, less, or nothing."""
+
+    power_mw: int
+
+    def apply(self, world: World) -> None:
+        """Do it."""
+        for seat in meant(world, recipe.SUNNY):
+            timing = seat.settings.timing
+            bound_ns = timing.stretched(timing.absent_ns + timing.grant_ns) + SLOW_NS + SHED_NS
+            grid = tuple(o for o in seat.offers if o.source != recipe.SUN)
+            seat.offers = (*grid, Offer(recipe.SUN, 0, self.power_mw)) if self.power_mw else grid
+            _supply_changed(world, bound_ns)
+            world.tell(seat, OffersChanged(seat.local_ns(world.now_ns), seat.offers))
+
+    def __str__(self) -> str:
+        return f"the sun gives {self.power_mw / 1000:g} W"
+
+
+def _supply_changed(world: World, bound_ns: int) -> None:
+    """Let the checker know what the feed gives now; less is to be followed within the bound."""
+    supply_mw = recipe.supply_mw(world)
+    if supply_mw < world.checker.capacity_mw:
+        world.checker.shrunk(world.now_ns, supply_mw, bound_ns)
+    else:
+        world.checker.capacity_mw = supply_mw

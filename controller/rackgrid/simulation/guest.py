@@ -1,0 +1,110 @@
+"""Faults of the roster: nodes come and go, orderly or not, and the office changes hands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import partial
+
+from rackgrid.core.event import ForgetRequested, HandoverRequested, LeaveRequested
+from rackgrid.core.settings import MS_NS
+from rackgrid.simulation import recipe
+from rackgrid.simulation.seat import Seat
+from rackgrid.simulation.target import BROKER, meant, name
+from rackgrid.simulation.world import World
+
+LEAVE_NS = 4500 * MS_NS
+"""After so long somebody takes a node out that was asked to leave: it had 4 s to say so."""
+FORGET_NS = 2000 * MS_NS
+"""Between two times that an operator says that a node is gone."""
+FORGET_TIMES = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """A new node is plugged in; the feed's reserve covers it until it is admitted."""
+
+    node: int
+
+    def apply(self, world: World) -> None:
+        """Do it."""
+        if recipe.node_id(self.node) not in world.seats:
+            world.add(recipe.joiner(world, self.node))
+
+    def __str__(self) -> str:
+        return f"{name(self.node)} joins"
+
+
+@dataclass(frozen=True, slots=True)
+class HandOver:
+    """The operator wants another broker."""
+
+    def apply(self, world: World) -> None:
+        """Do it."""
+        for seat in meant(world, BROKER):
+            world.tell(seat, HandoverRequested(seat.local_ns(world.now_ns)))
+
+    def __str__(self) -> str:
+        return "the broker is asked to hand over"
+
+
+@dataclass(frozen=True, slots=True)
+class Scrap:
+    """A node is taken out of the rack for good, unasked, and an operator says so to another."""
+
+    node: int
+    told: int
+
+    def apply(self, world: World) -> None:
+        """Do it."""
+        if not all(seat.node and seat.node.state.roster.version for seat in world.seats.values()):
+            return
+        for seat in meant(world, self.node):
+            for other in world.seats.values():
+                expect = other.settings.expect - 1
+                other.settings = replace(other.settings, expect=expect)
+            world.unplug(seat)
+            world.at(world.now_ns + FORGET_NS, partial(self._say, world, seat, FORGET_TIMES))
+
+    def _say(self, world: World, gone: Seat, times: int) -> None:
+        """Say it, and say it again while somebody still counts with it: as a person would."""
+        told = next((s for s in meant(world, self.told) if s.node), None)
+        if told is None:
+            told = next((s for s in world.seats.values() if s.node), None)
+        if told is not None:
+            world.tell(told, ForgetRequested(told.local_ns(world.now_ns), gone.id))
+        known = [s for s in world.seats.values() if s.node and s.node.state.roster.line(gone.id)]
+        if known and times:
+            again = partial(self._say, world, gone, times - 1)
+            world.at(world.now_ns + FORGET_NS, again)
+
+    def __str__(self) -> str:
+        return f"{name(self.node)} is scrapped, and {name(self.told)} is told to forget it"
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """A node is asked to leave, and taken out soon after; the reserve covers it in between.
+
+    Only a whole rack is made smaller, and the configurations of the others are told to expect one
+    node less: a rack of five that never was complete waits for its fifth node, by design.
+    """
+
+    node: int
+
+    def apply(self, world: World) -> None:
+        """Do it."""
+        if not all(seat.node and seat.node.state.roster.version for seat in world.seats.values()):
+            return
+        for seat in meant(world, self.node):
+            for other in world.seats.values():
+                expect = other.settings.expect - 1
+                other.settings = replace(other.settings, expect=expect)
+            world.tell(seat, LeaveRequested(seat.local_ns(world.now_ns)))
+            world.at(world.now_ns + LEAVE_NS, partial(self._end, world, seat))
+
+    def _end(self, world: World, seat: Seat) -> None:
+        if seat.id in world.seats:
+            world.unplug(seat)
+
+    def __str__(self) -> str:
+        return f"{name(self.node)} leaves"

@@ -1,0 +1,243 @@
+"""Plots: faults that belong together, because chance alone would hardly ever bring them so near.
+
+Random faults let real bugs live: they hardly ever restart the one voter that two halves share,
+within the milliseconds that matter. So most scripts have a plot beside their noise. A plot is a
+list of (ms, fault); what its moment in the run is, it is told.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+from rackgrid.simulation import fault, feed, guest, mishap, weather
+from rackgrid.simulation.fault import Fault
+from rackgrid.simulation.target import BROKER
+
+RHO_PPM = 10_000
+GAP_MS = (50, 2500)
+"""Between two random faults."""
+DEMOTE_MS = (4000, 300_000)
+HANG_MS = (2000, 3000)
+"""From the hang of a firmware until its watchdog has made its outputs safe."""
+
+Written = list[tuple[int, Fault]]
+
+
+class Author:
+    """Thinks of faults, one rack's chance at hand.
+
+    Attributes:
+        comes_and_goes: the roster changes under the noise.
+        demote_ms: how long a node is silent until it loses its vote.
+        losses: how many nodes may still lose their rosters: always fewer than half.
+        is_calm: the plot wants no other faults beside it.
+    """
+
+    def __init__(self, chance: random.Random, nodes: int, capacity_mw: int, sun_mw: int) -> None:
+        self.chance = chance
+        self.nodes = nodes
+        self.capacity_mw = capacity_mw
+        self.sun_mw = sun_mw
+        self.comes_and_goes = chance.random() < 0.2
+        self.demote_ms = chance.choice(DEMOTE_MS)
+        # Whoever may lose its vote by silence, too, could be the last one to have a roster.
+        self.losses = (nodes - 1) // 2 if self.demote_ms == DEMOTE_MS[1] else 0
+        self.is_calm = False
+
+    def weather(self, for_ms: int) -> list[Fault]:
+        """A network that is bad from the start, now and then."""
+        faults: list[Fault] = []
+        if percent := self.chance.choice((0, 0, 5, 20)):
+            faults.append(weather.Loss(percent, for_ms))
+        if percent := self.chance.choice((0, 0, 10)):
+            faults.append(weather.Duplication(percent, for_ms))
+        if mean_ms := self.chance.choice((0, 0, 2, 30, 200)):
+            faults.append(weather.Delay(mean_ms, for_ms))
+        return faults
+
+    def noise(self, now_ms: int, end_ms: int) -> Written:
+        """Random faults until all is healed."""
+        written: Written = []
+        while now_ms < end_ms:
+            written.append((now_ms, self._any()))
+            now_ms += self.ms(*GAP_MS)
+        return written
+
+    def node(self) -> int:
+        """Any node, or whoever leads."""
+        return self.chance.randint(BROKER, self.nodes)
+
+    def others(self, node: int, count: int) -> tuple[int, ...]:
+        """Some nodes beside this one."""
+        rest = [n for n in range(1, self.nodes + 1) if n != node]
+        return tuple(sorted(self.chance.sample(rest, min(count, len(rest)))))
+
+    def ms(self, low: int, high: int) -> int:
+        """A span, ms."""
+        return self.chance.randint(low, high)
+
+    def lost(self) -> Fault:
+        """A lost roster, if one may still be lost."""
+        if self.losses < 1:
+            return fault.Restart(self.node())
+        self.losses -= 1
+        return mishap.LostRoster(self.ms(1, self.nodes))
+
+    def pause(self) -> Fault:
+        """A controller that stands still, now and then with a price in its hands."""
+        deciding = self.chance.random() < 0.5
+        return mishap.Pause(self.node(), self.chance.choice((60, 400, 1500, 4000)), deciding)
+
+    def _any(self) -> Fault:
+        chance, capacity_mw = self.chance, self.capacity_mw
+        choices: tuple[Callable[[], Fault], ...] = (
+            lambda: fault.Kill(BROKER),
+            lambda: fault.Kill(self.node()),
+            lambda: fault.Restart(self.node()),
+            lambda: fault.Amnesia(self.node()),
+            lambda: fault.PowerCycle(self.node(), self.ms(0, 20_000)),
+            fault.Revive,
+            fault.Revive,
+            lambda: fault.Partition(self.others(BROKER, chance.randint(1, 2))),
+            lambda: fault.Partition((BROKER,)),
+            lambda: fault.CutOneWay(self.node(), self.node()),
+            fault.Heal,
+            fault.Heal,
+            lambda: weather.Loss(chance.choice((10, 50, 100)), self.ms(100, 2000)),
+            lambda: weather.Duplication(50, self.ms(100, 2000)),
+            lambda: weather.Delay(chance.choice((20, 200, 800)), self.ms(100, 2000)),
+            lambda: fault.SlowLink(self.node(), self.ms(20, 900), self.ms(200, 3000)),
+            lambda: fault.ClockRate(self.node(), chance.choice((-RHO_PPM, 0, RHO_PPM))),
+            lambda: fault.FullDraw(self.node()),
+            lambda: feed.Capacity(capacity_mw * chance.choice((75, 90)) // 100),
+            lambda: feed.Capacity(capacity_mw),
+            lambda: feed.Sun(self.sun_mw and chance.choice((0, self.sun_mw))),
+            self.pause,
+            lambda: mishap.FirmwareHang(self.node(), self.ms(*HANG_MS)),
+            lambda: mishap.DiskStall(self.node(), self.ms(50, 3000), self.ms(500, 5000)),
+            lambda: mishap.BadMeter(self.node(), self.how(), self.ms(200, 4000)),
+            guest.HandOver,
+            self.lost,
+        )
+        return chance.choice(choices)()
+
+    def how(self) -> str:
+        """In which way meters are bad."""
+        return self.chance.choice(("stale", "nothing", "too much"))
+
+
+def noise_alone(_author: Author, _at_ms: int) -> Written:
+    """No plot: the random faults have the rack to themselves."""
+    return []
+
+
+def bridge(author: Author, at_ms: int) -> Written:
+    """Two halves share one voter, which restarts at once and forgets whom it has acked."""
+    shared = author.ms(1, author.nodes)
+    again_ms = at_ms + author.ms(1, 600)
+    return [
+        (at_ms, fault.Bridge(author.others(shared, author.nodes // 2), shared)),
+        (again_ms, fault.Amnesia(shared)),
+        (again_ms + author.ms(5, 900), fault.Amnesia(shared)),
+    ]
+
+
+def slow_broker(author: Author, at_ms: int) -> Written:
+    """A broker's last grants are still on their way when it dies and another leads."""
+    late = fault.SlowLink(BROKER, author.ms(100, 1500), 3000)
+    return [(at_ms, late), (at_ms + author.ms(10, 800), fault.Kill(BROKER))]
+
+
+def clock_reset(author: Author, at_ms: int) -> Written:
+    """A node and then the broker lose power: their clocks begin anew, near zero or near another."""
+    node = author.ms(1, author.nodes)
+    second = fault.PowerCycle(BROKER, author.ms(0, 5000))
+    return [
+        (at_ms, fault.PowerCycle(node, author.ms(0, 50))),
+        (at_ms + author.ms(1, 900), second),
+    ]
+
+
+def late_decision(author: Author, at_ms: int) -> Written:
+    """A broker stops between deciding and sending; when it goes on, another leads."""
+    few = author.others(BROKER, 1)
+    return [
+        (at_ms, mishap.Pause(BROKER, author.ms(300, 4000), deciding=True)),
+        (at_ms + author.ms(1, 300), fault.Partition(few)),
+        (at_ms + author.ms(2000, 4000), fault.Heal()),
+    ]
+
+
+def lost_rosters(author: Author, at_ms: int) -> Written:
+    """Nodes lose their rosters while the others are apart: their old votes must not count."""
+    shared = author.ms(1, author.nodes)
+    written: Written = [
+        (at_ms, fault.Bridge(author.others(shared, author.nodes // 2), shared)),
+        (at_ms + author.ms(1, 1200), author.lost()),
+    ]
+    again_ms = at_ms + author.ms(1, 2500)
+    return [*written, (again_ms, author.lost()), (at_ms + 5000, fault.Heal())]
+
+
+def churn(author: Author, at_ms: int) -> Written:
+    """Nodes come and go, orderly or not, while disks stall and brokers die."""
+    chance, last = author.chance, author.nodes
+    written: Written = [(at_ms + author.ms(0, 3000), guest.Join(last + 1))]
+    if last > 3:
+        goer = author.ms(3, last)
+        gone = guest.Leave(goer) if chance.random() < 0.6 else guest.Scrap(goer, author.ms(1, 2))
+        written.append((at_ms + author.ms(0, 3000), gone))
+    if chance.random() < 0.5:
+        written.append((at_ms, mishap.DiskStall(author.node(), author.ms(50, 1500), 4000)))
+    disturbance = chance.choice(
+        (fault.Kill(BROKER), fault.Partition((BROKER,)), guest.HandOver(), fault.Amnesia(BROKER))
+    )
+    return [*written, (at_ms + author.ms(0, 3500), disturbance)]
+
+
+def demotion(author: Author, at_ms: int) -> Written:
+    """Two nodes are silent until they lose their votes; then they come back, and others go."""
+    author.demote_ms, author.losses = DEMOTE_MS[0], 0
+    silent = author.others(BROKER, 2)
+    back_ms = at_ms + DEMOTE_MS[0] + author.ms(-200, 600)
+    keep = author.others(BROKER, author.nodes // 2)
+    written: Written = [(at_ms, fault.Partition(silent))]
+    return [*written, (back_ms, fault.Heal()), (back_ms + author.ms(0, 300), fault.Partition(keep))]
+
+
+def hung_firmware(author: Author, at_ms: int) -> Written:
+    """A firmware hangs at the very time at which its node's grants run out."""
+    node = author.ms(1, author.nodes)
+    hang = mishap.FirmwareHang(node, author.ms(*HANG_MS))
+    return [(at_ms, fault.Partition((node,))), (at_ms + author.ms(1500, 2600), hang)]
+
+
+def lying_load(author: Author, at_ms: int) -> Written:
+    """A load takes more than its nameplate says, on a calm day: room must be made for it."""
+    author.is_calm = True
+    node, load = author.ms(1, author.nodes), author.chance.choice(("fan", "lamp", "pump"))
+    return [(at_ms, mishap.Liar(node, load, author.ms(110, 160)))]
+
+
+def welded_contact(author: Author, at_ms: int) -> Written:
+    """A contact welds on a calm day, and the supply falls, so that it should have opened."""
+    author.is_calm = True
+    node, load = author.ms(1, author.nodes), author.chance.choice(("lamp", "pump"))
+    shortage = feed.Capacity(author.capacity_mw * 80 // 100)
+    return [(at_ms, mishap.Weld(node, load)), (at_ms + author.ms(500, 3000), shortage)]
+
+
+PLOTS: dict[str, Callable[[Author, int], Written]] = {
+    "noise": noise_alone,
+    "bridge": bridge,
+    "slow-broker": slow_broker,
+    "clock-reset": clock_reset,
+    "late-decision": late_decision,
+    "lost-rosters": lost_rosters,
+    "churn": churn,
+    "demotion": demotion,
+    "hung-firmware": hung_firmware,
+    "lying-load": lying_load,
+    "welded-contact": welded_contact,
+}
