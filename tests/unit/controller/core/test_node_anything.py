@@ -156,6 +156,7 @@ MESSAGES: st.SearchStrategy[Message] = st.one_of(
         SMALL | U32,
         SMALL,
         st.booleans(),
+        st.sampled_from((BootId(0), BOOT, BootId(90))),
         st.lists(LINES, max_size=NODES_MAX).map(tuple),
     ),
     st.builds(

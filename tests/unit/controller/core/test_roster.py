@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.controller.core.stage import FOUNDER, RACK, line, pair, roster
 
-from rackgrid.core.roster import NO_ROSTER, announced, united
-from rackgrid.identity import NO_RACK, NO_STAMP, NodeId, Stamp
+from rackgrid.core.roster import NO_ROSTER, Roster, announced, united
+from rackgrid.identity import NO_RACK, NO_STAMP, NodeId, RackId, Stamp
 from rackgrid.wire.message import NODES_MAX, RosterLine
 
 ANNA, BERT, CARL = NodeId(1), NodeId(2), NodeId(3)
@@ -55,6 +55,26 @@ def test_settled_founding_roster_lets_majorities_decide_from_the_next_version_on
     first = roster(1, 2, founding=True)
     made = first.settled()
     assert (made.founding, made.version, made.lines) == (False, 2, first.lines)
+    assert made.founded == FOUNDER.boot
+
+
+@pytest.mark.parametrize(
+    ("mine", "proved"),
+    [
+        (roster(1, 2, founding=True), True),
+        (roster(1, 2, of=pair(3), founding=True), False),
+        (roster(1, 2), False),
+        (roster(1, 2, founding=True, rack=RackId(9)), False),
+        (NO_ROSTER, False),
+    ],
+    ids=["stored it", "stored another", "has learnt it", "another rack", "had none"],
+)
+def test_proves_that_whoever_stored_the_founding_roster_has_forgotten_nothing(
+    mine: Roster, proved: bool
+) -> None:
+    settled = roster(1, 2, founding=True).settled()
+    assert settled.proves(mine) is proved
+    assert settled.with_line(line(3)).under(pair(9)).proves(mine) is proved
 
 
 def test_under_another_broker_keeps_version_and_content_and_is_newer() -> None:
@@ -88,7 +108,8 @@ def test_changes_in_any_order_never_repeat_a_version_nor_lose_a_floor(
 def test_announced_reads_back_what_update_says(
     lines: tuple[RosterLine, ...], founding: bool, agreed: int
 ) -> None:
-    made = roster(*lines, of=pair(3), version=9, founding=founding)
+    made = roster(*lines, of=pair(3), version=9, founding=True)
+    made = made if founding else made.settled()
     said = made.update(agreed)
     assert announced(said) == made
     assert said.agreed_version == agreed
