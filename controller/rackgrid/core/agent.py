@@ -106,7 +106,7 @@ def beyond_mw(agent: Agent, now_ns: int) -> int:
     if board is None:
         return 0
     over_mw = holding.switched_mw(board, agent.commanded, now_ns) - (grant.power_mw if grant else 0)
-    return max(0, over_mw) + boards.excess_mw(board, now_ns)
+    return max(0, over_mw) + board.excess_mw
 
 
 def bid(agent: Agent, settings: NodeSettings, now_ns: int) -> tuple[Agent, Report]:
@@ -125,7 +125,7 @@ def bid(agent: Agent, settings: NodeSettings, now_ns: int) -> tuple[Agent, Repor
         round_taken=Round(_round_taken(agent)),
         draw_mw=boards.total_mw(board, now_ns, required_only=False),
         required_mw=boards.total_mw(board, now_ns, required_only=True),
-        excess_mw=boards.excess_mw(board, now_ns),
+        excess_mw=board.excess_mw,
         capacity_mw=agent.capacity_mw,
         offers=tuple(OfferReport(o.source, o.price_uc, o.power_mw) for o in agent.offers),
     )

@@ -72,16 +72,18 @@ def until_ns(
 
 
 def _backed_ns(authority: Authority, roster: Roster, me: NodeId, own_vote_ns: int) -> int:
-    """Find the latest moment since which enough nodes have answered."""
-    answered: list[tuple[int, NodeId]] = []
-    for line in roster.lines:
-        sent_ns = own_vote_ns if line.node == me else authority.acked.get(line.node, NEVER)
-        if sent_ns != NEVER:
-            answered.append((sent_ns, line.node))
+    """Find the latest moment since which a majority has answered."""
+    assert not roster.founding, "founding has no authority, and needs no majority"
+    acked = authority.acked
+    answered = [
+        (own_vote_ns if line.node == me else acked.get(line.node, NEVER), line.votes)
+        for line in roster.lines
+        if line.votes
+    ]
     answered.sort(reverse=True)
-    nodes: set[NodeId] = set()
-    for sent_ns, node in answered:
-        nodes.add(node)
-        if roster.is_backed(nodes):
+    missing = roster.votes // 2 + 1
+    for sent_ns, votes in answered:
+        missing -= votes
+        if missing <= 0:
             return sent_ns
     return NEVER

@@ -37,6 +37,7 @@ class Board:
         flexible: names of the outputs that only a grant may keep on.
         own_meter: output → the meter that sees it and no other output.
         handled: the highest command that it has decided on.
+        excess_mw: what is drawn beyond floor and holdings, mW, as of the last word (`told`).
     """
 
     name: str
@@ -48,6 +49,7 @@ class Board:
     outputs: Mapping[str, OutputState]
     readings: Mapping[str, Reading]
     handled: int = 0
+    excess_mw: int = 0
 
 
 def attached(message: Attached) -> Board:
@@ -73,12 +75,14 @@ def told(board: Board, message: Telemetry | Switched) -> Board:
     if isinstance(message, Switched):
         outputs = {**board.outputs, **_known(board.specs, (message.state,))}
         return replace(board, outputs=outputs, handled=handled)
-    return replace(
+    board = replace(
         board,
         handled=handled,
         outputs={**board.outputs, **_known(board.specs, message.outputs)},
         readings={reading.meter: reading for reading in message.readings},
     )
+    excess_mw = _excess_mw(board, message.t_ns)
+    return board if excess_mw == board.excess_mw else replace(board, excess_mw=excess_mw)
 
 
 def metered_mw(board: Board, output: str, now_ns: int) -> int | None:
@@ -119,7 +123,27 @@ def draw_mw(board: Board, output: str, now_ns: int) -> int:
     return board.specs[output].nominal_mw if state is None or state.on else 0
 
 
-def excess_mw(board: Board, now_ns: int) -> int:
+def total_mw(board: Board, now_ns: int, *, required_only: bool) -> int:
+    """What the node draws, electronics included, mW."""
+    chosen = (s.name for s in board.specs.values() if s.required or not required_only)
+    return board.base_mw + sum(draw_mw(board, name, now_ns) for name in chosen)
+
+
+def flexible_mj(board: Board) -> int:
+    """Energy that flexible loads received since the firmware started, mJ."""
+    meters = {board.specs[name].meter for name in board.flexible}
+    energy_mj = sum(r.energy_mj for name, r in board.readings.items() if name in meters)
+    return max(0, min(energy_mj, ENERGY_MAX_MJ))
+
+
+def _known(
+    specs: Mapping[str, OutputSpec], states: Iterable[OutputState]
+) -> dict[str, OutputState]:
+    """States of the outputs that the board has; of anything else nothing can be said."""
+    return {state.name: state for state in states if state.name in specs}
+
+
+def _excess_mw(board: Board, now_ns: int) -> int:
     """What is drawn beyond floor and holdings, mW, rounded up: it counts as floor at once (P8).
 
     Required loads that take more than they said, and contacts that draw though they are open. What
@@ -142,23 +166,3 @@ def excess_mw(board: Board, now_ns: int) -> int:
 def _is_read_after(board: Board, output: str, when_ns: int) -> bool:
     """Whether an output's meter has been read since: before, it may show what has ended."""
     return board.readings[board.own_meter[output]].t_ns >= when_ns
-
-
-def total_mw(board: Board, now_ns: int, *, required_only: bool) -> int:
-    """What the node draws, electronics included, mW."""
-    chosen = (s.name for s in board.specs.values() if s.required or not required_only)
-    return board.base_mw + sum(draw_mw(board, name, now_ns) for name in chosen)
-
-
-def flexible_mj(board: Board) -> int:
-    """Energy that flexible loads received since the firmware started, mJ."""
-    meters = {board.specs[name].meter for name in board.flexible}
-    energy_mj = sum(r.energy_mj for name, r in board.readings.items() if name in meters)
-    return max(0, min(energy_mj, ENERGY_MAX_MJ))
-
-
-def _known(
-    specs: Mapping[str, OutputSpec], states: Iterable[OutputState]
-) -> dict[str, OutputState]:
-    """States of the outputs that the board has; of anything else nothing can be said."""
-    return {state.name: state for state in states if state.name in specs}

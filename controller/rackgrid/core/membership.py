@@ -14,6 +14,8 @@ from rackgrid.wire.message import NODES_MAX, Beacon, LoadStatus, Role
 
 PEERS_MAX = 2 * NODES_MAX
 """Most nodes remembered; beyond it the longest silent is forgotten."""
+HEARD_STEP_NS = 20_000_000
+"""A peer's life is noted this often: silence is counted in whole beacons."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,8 @@ def heard(peers: Peers, node: NodeId, boot: BootId, now_ns: int, silence_ns: int
         fresh = Peer(node, boot, now_ns, now_ns)
     elif known.boot != boot or now_ns - known.heard_ns > silence_ns:
         fresh = replace(known, boot=boot, heard_ns=now_ns, steady_ns=now_ns)
+    elif now_ns - known.heard_ns < HEARD_STEP_NS:
+        return peers
     else:
         fresh = replace(known, heard_ns=now_ns)
     return _bounded({**peers, node: fresh}, node)

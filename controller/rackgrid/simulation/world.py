@@ -56,7 +56,8 @@ from rackgrid_firmware.link import Report as FirmwareReport
 
 LINK_NS = 200_000
 """How long a packet takes between controller and firmware."""
-TELEMETRY_NS = 100_000_000
+TELEMETRY_NS = 200_000_000
+"""As the firmware's."""
 
 
 SURPRISE_NS = 1_500_000_000
