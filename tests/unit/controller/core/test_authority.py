@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.controller.core.stage import line, roster
@@ -88,11 +89,9 @@ def test_until_no_roster_to_speak_for_is_never() -> None:
     assert until(held, NO_ROSTER, own=700) == NEVER
 
 
-def test_until_founding_roster_needs_the_answer_of_every_node_on_it() -> None:
-    held = authority.acked(authority.sent(Authority(), 1, 100), ANNA, 1)
-    founding = of(1, 1, 0, founding=True)
-    assert until(held, founding, own=700) == NEVER
-    assert until(authority.acked(held, BERT, 1), founding, own=700) == 100 + T
+def test_until_founding_roster_that_gives_no_authority_is_our_bug() -> None:
+    with pytest.raises(AssertionError, match="founding has no authority"):
+        until(Authority(), of(1, 1, founding=True), own=700)
 
 
 def test_until_a_broker_whose_own_vote_suffices_has_it_while_it_may_vote() -> None:

@@ -128,7 +128,6 @@ def test_reserve_off_with_a_deadline_still_counts() -> None:
 def test_reserve_welded_contact_is_no_holding_that_a_grant_could_end() -> None:
     welded = board(output("lamp", verdict=Verdict.WELDED))
     assert boards.reserve_mw(welded, "lamp", NOW) == 0
-    assert boards.excess_mw(welded, NOW) == 6000
 
 
 def test_reserve_output_that_the_firmware_never_spoke_of_counts_with_its_inrush() -> None:
@@ -157,50 +156,57 @@ def test_flexible_energy_counts_flexible_meters_only() -> None:
 # --- what counts as floor at once (P8) -------------------------------------------------------
 
 
-def read(watts: dict[str, float], *changed: OutputState, t_ns: int = NOW) -> Board:
-    """The board with these meters read."""
-    readings = {f"m-{name}": reading(f"m-{name}", w, t_ns) for name, w in watts.items()}
-    return replace(board(*changed), readings=readings)
+def excess_mw(watts: dict[str, float], *changed: OutputState, read_ns: int = SETTLED) -> int:
+    """The excess after the firmware has told how these meters and outputs are, at `SETTLED`."""
+    readings = tuple(reading(f"m-{name}", w, read_ns) for name, w in watts.items())
+    return boards.told(board(*changed), Telemetry(SETTLED, readings, ())).excess_mw
 
 
 def test_excess_nothing_lies_is_nothing() -> None:
-    assert boards.excess_mw(board(LAMP_ON), NOW) == 0
-    assert boards.excess_mw(read({"fan": 2.9, "lamp": 0.0}), NOW) == 0
+    assert excess_mw({}, LAMP_ON) == 0
+    assert excess_mw({"fan": 2.9, "lamp": 0.0}) == 0
 
 
 def test_excess_required_load_beyond_the_floor_is_rounded_up() -> None:
-    assert boards.excess_mw(read({"fan": 3.0 + EXCESS_MIN_MW / 1000}), NOW) == 0
-    assert boards.excess_mw(read({"fan": 3.101}), NOW) == EXCESS_STEP_MW
-    assert boards.excess_mw(read({"fan": 4.0}), NOW) == 1000
-    assert boards.excess_mw(read({"fan": 4.001}), NOW) == 1000 + EXCESS_STEP_MW
+    assert excess_mw({"fan": 3.0 + EXCESS_MIN_MW / 1000}) == 0
+    assert excess_mw({"fan": 3.101}) == EXCESS_STEP_MW
+    assert excess_mw({"fan": 4.0}) == 1000
+    assert excess_mw({"fan": 4.001}) == 1000 + EXCESS_STEP_MW
 
 
 def test_excess_meter_that_is_not_believed_counts_the_nameplate() -> None:
-    assert boards.excess_mw(read({"fan": 50}, t_ns=NOW - READING_AGE_NS - 1), NOW) == 0
+    assert excess_mw({"fan": 50}, read_ns=SETTLED - READING_AGE_NS - 1) == 0
 
 
 def test_excess_running_load_that_lies_is_part_of_its_holding() -> None:
-    assert boards.excess_mw(read({"lamp": 20}, LAMP_ON), NOW) == 0
+    assert excess_mw({"lamp": 20}, LAMP_ON) == 0
 
 
 def test_excess_open_contact_that_draws_counts_once_its_meter_was_read_since() -> None:
     """A reading from before the contact opened shows what has ended."""
     off = output("lamp", since_ns=NOW)
-    assert boards.excess_mw(read({"lamp": 6}, off, t_ns=NOW + SETTLE_NS - 1), SETTLED) == 0
-    assert boards.excess_mw(read({"lamp": 6}, off, t_ns=NOW + SETTLE_NS), SETTLED) == 6000
+    assert excess_mw({"lamp": 6}, off, read_ns=NOW + SETTLE_NS - 1) == 0
+    assert excess_mw({"lamp": 6}, off, read_ns=NOW + SETTLE_NS) == 6000
 
 
 def test_excess_welded_contact_counts_its_nameplate_or_what_it_draws() -> None:
     welded = output("lamp", verdict=Verdict.WELDED)
-    assert boards.excess_mw(read({"lamp": 1}, welded), NOW) == 6000
-    assert boards.excess_mw(read({"lamp": 7}, welded), NOW) == 7000
+    assert excess_mw({}, welded) == 6000
+    assert excess_mw({"lamp": 1}, welded) == 6000
+    assert excess_mw({"lamp": 7}, welded) == 7000
 
 
 def test_excess_output_that_the_firmware_never_spoke_of_is_counted_as_a_holding() -> None:
-    assert boards.excess_mw(boards.attached(attached(())), NOW) == 0
+    silent = boards.attached(attached(()))
+    assert boards.told(silent, Telemetry(NOW, (), ())).excess_mw == 0
 
 
 def test_excess_slack_of_the_floor_does_not_hide_a_stuck_contact() -> None:
     """The floor is promised to the required loads: they may draw it the next moment."""
-    welded = output("pump", verdict=Verdict.WELDED)
-    assert boards.excess_mw(read({"fan": 0.0}, welded), NOW) == 4000
+    assert excess_mw({"fan": 0.0}, output("pump", verdict=Verdict.WELDED)) == 4000
+
+
+def test_excess_that_ends_is_counted_no_more() -> None:
+    stuck = boards.told(board(), Telemetry(NOW, (reading("m-fan", 9.0, NOW),), ()))
+    assert stuck.excess_mw == 6000
+    assert boards.told(stuck, Telemetry(NOW, (reading("m-fan", 3.0, NOW),), ())).excess_mw == 0
