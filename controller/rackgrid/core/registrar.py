@@ -206,7 +206,8 @@ def _refound(node: State, office: Office, base: Roster, now_ns: int) -> None:
 def complain(node: State, office: Office) -> None:
     """Say for whom the founding waits in vain."""
     agreement = office.agreement
-    there = {node.me, *office.founders, *agreement.stored}
+    answers = office.authority.acked if agreement.proposed is None else agreement.stored
+    there = {node.me, *answers}
     missing = [line.name for line in agreement.reserved.lines if line.node not in there]
     who = f"{', '.join(missing)} did not answer" if missing else "too few nodes joined in"
     node.note(
