@@ -96,10 +96,8 @@ def amend(node: State, now_ns: int) -> None:
 
 def _change(node: State, office: Office, base: Roster, now_ns: int) -> None:
     """One node moves: those that go first, then those that come, then the votes."""
-    for who in node.forgetting:
-        if base.line(who) is not None and _is_off(node, office, who, now_ns):
-            announce(node, _released(base, who), now_ns)
-            return
+    if _release(node, office, now_ns):
+        return
     for who, waiting in office.joining.items():
         if _admit(node, office, who, waiting, now_ns):
             return
@@ -248,14 +246,24 @@ def left(node: State, sender: NodeId, boot: BootId, now_ns: int) -> None:
     Only with authority, like every change. The node says it again until the roster is without it.
     """
     office = node.office
-    if office is None or not office.agreement.is_free:
+    if office is None or not node.has_authority(now_ns):
         return
     account = office.book.accounts.get(sender)
-    if account is None or account.boot != boot or not node.has_authority(now_ns):
+    if account is None or account.boot != boot:
         return
+    node.office = replace(office, leaving={**office.leaving, sender: boot})
+    if office.agreement.is_free:
+        _release(node, node.office, now_ns)
+
+
+def _release(node: State, office: Office, now_ns: int) -> bool:
+    """Begin to release one of those that are off: by their own word, or by an operator's."""
     base = office.agreement.base
-    if base.line(sender) is not None:
-        announce(node, _released(base, sender), now_ns)
+    for who in (*office.leaving, *node.forgetting):
+        if base.line(who) is not None and _is_off(node, office, who, now_ns):
+            announce(node, _released(base, who), now_ns)
+            return True
+    return False
 
 
 def _released(base: Roster, who: NodeId) -> Roster:
@@ -268,8 +276,15 @@ def _released(base: Roster, who: NodeId) -> Roster:
 
 
 def _is_off(node: State, office: Office, who: NodeId, now_ns: int) -> bool:
-    """Whether nothing is heard of a node that an operator says is off for good."""
-    return who != node.me and broker.silence_ns(office, who, now_ns) > node.timing.absent_ns
+    """Whether it is still the boot that left, or nothing is heard of one that is to be forgotten.
+
+    A node that has started again meanwhile may draw its floor.
+    """
+    account = office.book.accounts.get(who)
+    if account is not None and office.leaving.get(who) == account.boot:
+        return True
+    is_silent = broker.silence_ns(office, who, now_ns) > node.timing.absent_ns
+    return who in node.forgetting and who != node.me and is_silent
 
 
 # --- who votes ------------------------------------------------------------------------------------
