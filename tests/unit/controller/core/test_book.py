@@ -198,11 +198,10 @@ def test_handed_over_anything_is_counted_until_its_end_but_for_the_boots_own_wor
     later_ms: int,
 ) -> None:
     """What was handed over is less only by what the very boot has said of itself this term."""
-    held, said = Book(), set[tuple[NodeId, int]]()
+    held, own = Book(), dict[NodeId, BootId]()
     for rows in (before, after):
         for seq, (node, boot, mw, ms) in enumerate(rows, 1 + 10 * (rows is after)):
             held = told(held, node, holding(mw, ms, seq), boot=boot)
-            said.add((node, boot))
         if rows is before:
             own = {node: held.accounts[node].boot for node in held.accounts}
             held = handed(held, *table)
