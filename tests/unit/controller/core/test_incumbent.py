@@ -57,12 +57,14 @@ from rackgrid.wire.message import (
     Heartbeat,
     Price,
     Remove,
+    Report,
     Resign,
     RosterUpdate,
     Stance,
     pair_wire,
 )
 
+FOUNDED = THREE.stamp
 H, T = TIMING.heartbeat_ns, TIMING.authority_ns
 
 
@@ -171,6 +173,40 @@ def test_round_comes_by_the_clock_and_sooner_when_something_changed() -> None:
     acks(player, ANNA, report(7_000_000, steps=(step(999_999, 6000, 9000),)))
     player.passes(20 * MS_NS)
     assert len(all_of(Price, player.said)) == sent + 1
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        report(7_000_000, steps=WANTS.steps, excess_mw=1000),
+        report(7_000_000, steps=WANTS.steps, holding_mw=59_000, holding_ms=9),
+        report(7_000_000, steps=WANTS.steps, capacity_mw=50_000),
+    ],
+    ids=["draws beyond", "holds more than counted", "knows of less"],
+)
+def test_round_comes_sooner_when_a_member_takes_or_has_more_than_was_known(said: Report) -> None:
+    player = formed()
+    keep(player, 300 * MS_NS, ANNA, BERT)
+    sent = len(all_of(Price, player.said))
+    acks(player, ANNA, said)
+    player.passes(20 * MS_NS)
+    assert len(all_of(Price, player.said)) == sent + 1
+
+
+def test_round_of_a_member_that_says_nothing_new_waits_for_the_clock() -> None:
+    player = formed()
+    keep(player, 300 * MS_NS, ANNA, BERT)
+    sent = len(all_of(Price, player.said))
+    acks(player, ANNA, report(7_000_000, steps=WANTS.steps))
+    player.passes(20 * MS_NS)
+    assert len(all_of(Price, player.said)) == sent
+
+
+def test_ack_of_a_heartbeat_that_was_never_sent_is_no_report() -> None:
+    player = elected()
+    of = office(player).pair
+    player.hears(ANNA, ack(of, 99, has=FOUNDED))
+    assert ANNA not in office(player).book.accounts
 
 
 def test_round_own_capacity_or_offers_changed_clears_at_once() -> None:

@@ -231,6 +231,12 @@ def test_may_stand_to_found_a_rack_never_beside_one_nor_with_too_many() -> None:
 # --- what it says ----------------------------------------------------------------------------
 
 
+def test_report_is_numbered_and_remembers_what_was_said() -> None:
+    node = state()
+    assert [node.report(NOW).bid_seq, node.report(NOW).bid_seq] == [1, 2]
+    assert (node.reported_mw, node.beyond_mw) == (0, 0)
+
+
 def test_store_is_asked_for_and_is_not_the_nodes_before_it_is_done() -> None:
     node, newer = state(keeps=roster(ME)), roster(ME, version=2)
     node.out.clear()
