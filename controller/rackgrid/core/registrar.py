@@ -260,19 +260,31 @@ def _release(node: State, office: Office, now_ns: int) -> bool:
     """Begin to release one of those that are off: by their own word, or by an operator's."""
     base = office.agreement.base
     for who in (*office.leaving, *node.forgetting):
-        if base.line(who) is not None and _is_off(node, office, who, now_ns):
-            announce(node, _released(base, who), now_ns)
+        line = base.line(who)
+        if line is None or not _is_off(node, office, who, now_ns):
+            continue
+        step = _inherited(node, office, line, now_ns) if line.votes else base.without(who)
+        if step is not None:
+            announce(node, step, now_ns)
             return True
     return False
 
 
-def _released(base: Roster, who: NodeId) -> Roster:
-    """Take a node's last extra vote first, then the node: the sum of votes moves by one."""
-    line = base.line(who)
-    assert line is not None, "only an admitted node is released"
+def _inherited(node: State, office: Office, line: RosterLine, now_ns: int) -> Roster | None:
+    """Release a voter: its last extra vote first, since the sum of votes moves by one.
+
+    The only one that votes gives its vote to another before: a roster without votes would be the
+    rack's end. None while nobody can take it.
+    """
+    base = office.agreement.base
     if line.votes > 1:
         return base.with_line(replace(line, votes=line.votes - 1))
-    return base.without(who)
+    if base.votes > 1:
+        return base.without(line.node)
+    others = _present(node, office, now_ns) - {line.node}
+    if not others:
+        return None
+    return franchise.next_step(base, others, {line.node}, node.settings.voters_max)
 
 
 def _is_off(node: State, office: Office, who: NodeId, now_ns: int) -> bool:
