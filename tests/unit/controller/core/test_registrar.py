@@ -224,6 +224,44 @@ def test_left_with_two_votes_gives_one_back_first() -> None:
     assert [x.node for x in office(player).agreement.newest.lines] == [ME]
 
 
+def leaves_as_the_only_voter() -> Player:
+    """Anna alone votes; she leaves, and this node, which leads by her vote, has none."""
+    me = line(ME, votes=0, priority=5)
+    player = elected(keeps=roster(me, ANNA, line(BERT, votes=0)))
+    acks(player, ANNA)
+    rounds(player)
+    acks(player, ANNA)
+    return player
+
+
+def test_left_only_voter_gives_its_vote_to_another_first() -> None:
+    """Fails if a roster comes about that has no votes: nobody could ever lead by it."""
+    player = leaves_as_the_only_voter()
+    rounds(player)
+    for _ in range(4):
+        leaves(player, ANNA)
+        newest = office(player).agreement.newest
+        assert newest.votes > 0
+        if base(player).line(NodeId(ANNA)) is None:
+            break
+        acks(player, ANNA)
+        acks(player, BERT)
+        rounds(player)
+    assert [(x.node, x.votes) for x in base(player).lines] == [(BERT, 0), (ME, 1)]
+
+
+def test_left_only_voter_waits_while_nobody_can_take_its_vote() -> None:
+    player = elected(keeps=roster(line(ME, votes=0, priority=5), ANNA, line(BERT, votes=0)))
+    player.disk = False
+    acks(player, ANNA)
+    rounds(player)
+    acks(player, ANNA)
+    assert office(player).agreement.is_free, "her vote alone agrees it; this disk is slow"
+    leaves(player, ANNA)
+    assert office(player).agreement.is_free
+    assert line_of(player, ANNA).votes == 1
+
+
 def test_left_of_a_dead_boot_or_without_authority_or_while_a_change_waits_is_nothing_yet() -> None:
     dead = with_room()
     leaves(dead, BERT, boot=4711)
