@@ -40,6 +40,15 @@ def test_run_counts_its_faults_and_says_them_in_the_transcript() -> None:
     assert set(outcome.sometimes) <= set(SOMETIMES)
 
 
+def test_run_plot_that_ends_late_moves_the_healing_and_not_the_clock() -> None:
+    late = replace(QUIET, timed=(Timed(seconds(9), Kill(BROKER)),))
+    outcome = run(late)
+    assert outcome.violations == ()
+    assert outcome.elapsed_ns == seconds(9 + 12)
+    moments = [float(text.split()[0]) for text in outcome.lines]
+    assert moments == sorted(moments)
+
+
 def test_run_core_that_crashes_is_a_violation(monkeypatch: pytest.MonkeyPatch) -> None:
     def crash(_self: Node, _event: Event) -> list[Action]:
         raise AssertionError("a broken promise")

@@ -127,6 +127,13 @@ def test_tell_stopped_node_has_left() -> None:
     assert "has left" in world.transcript.lines[-1]
 
 
+def test_run_to_a_moment_that_is_over_is_our_bug() -> None:
+    world, _ = lone()
+    world.run(seconds(1))
+    with pytest.raises(AssertionError, match="does not go back"):
+        world.run(seconds(1) - 1)
+
+
 def test_network_of_the_world_is_asked_for_every_datagram() -> None:
     world = rack(1, network=Network(loss=1.0))
     world.run(seconds(4))
