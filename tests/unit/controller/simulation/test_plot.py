@@ -61,6 +61,15 @@ def test_plot_lost_rosters_are_always_fewer_than_half() -> None:
             assert lost == 0 or one.demote_ms == DEMOTE_MS[1]
 
 
+def test_plot_churn_and_its_noise_take_no_majority_out_for_good() -> None:
+    for seed in range(300):
+        for nodes in (3, 4, 5, 8):
+            one = author(seed, nodes)
+            faults = [f for _, f in PLOTS["churn"](one, 7000) + one.noise(3000, 90_000)]
+            out = sum(isinstance(f, mishap.LostRoster | guest.Scrap) for f in faults)
+            assert 2 * out < nodes
+
+
 def test_plot_demotion_is_long_enough_and_loses_no_roster_beside_it() -> None:
     one = author(3)
     faults = PLOTS["demotion"](one, 7000)
