@@ -208,7 +208,9 @@ def stand(node: State, now_ns: int, attempt: int) -> None:
 
 def next_pair(node: State) -> Pair | None:
     """Take the next term, reserved first if need be; None if there is none left."""
-    term = max(node.term_seen, node.fence.term, node.followed.term) + 1
+    # The roster's too: it outlives the power, and all that is known of its broker may not.
+    known = (node.fence, node.followed, node.roster.stamp.pair)
+    term = max(node.term_seen, *(pair.term for pair in known)) + 1
     term = max(term, node.settings.terms_from)
     if term > TERM_MAX:
         node.note(f"term {term} is out of range: somebody who holds the group key inflates terms")

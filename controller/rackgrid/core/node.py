@@ -187,6 +187,11 @@ class Node:
             self._beacon(now_ns)
         if node.agent is not node.judged or now_ns >= node.judge_ns:
             self._judge(now_ns)
+        if node.urgent:
+            # The judging may have asked for a round at once; what that gives is judged in turn.
+            incumbent.due(node, now_ns)
+            if node.agent is not node.judged:
+                self._judge(now_ns)
         if node.leave_ns is not None:
             self._leave(now_ns)
 

@@ -96,10 +96,8 @@ def amend(node: State, now_ns: int) -> None:
 
 def _change(node: State, office: Office, base: Roster, now_ns: int) -> None:
     """One node moves: those that go first, then those that come, then the votes."""
-    for who in node.forgetting:
-        if base.line(who) is not None and _is_off(node, office, who, now_ns):
-            announce(node, _released(base, who), now_ns)
-            return
+    if _release(node, office, now_ns):
+        return
     for who, waiting in office.joining.items():
         if _admit(node, office, who, waiting, now_ns):
             return
@@ -206,7 +204,8 @@ def _refound(node: State, office: Office, base: Roster, now_ns: int) -> None:
 def complain(node: State, office: Office) -> None:
     """Say for whom the founding waits in vain."""
     agreement = office.agreement
-    there = {node.me, *office.founders, *agreement.stored}
+    answers = office.authority.acked if agreement.proposed is None else agreement.stored
+    there = {node.me, *answers}
     missing = [line.name for line in agreement.reserved.lines if line.node not in there]
     who = f"{', '.join(missing)} did not answer" if missing else "too few nodes joined in"
     node.note(
@@ -247,28 +246,57 @@ def left(node: State, sender: NodeId, boot: BootId, now_ns: int) -> None:
     Only with authority, like every change. The node says it again until the roster is without it.
     """
     office = node.office
-    if office is None or not office.agreement.is_free:
+    if office is None or not node.has_authority(now_ns):
         return
     account = office.book.accounts.get(sender)
-    if account is None or account.boot != boot or not node.has_authority(now_ns):
+    if account is None or account.boot != boot:
         return
+    node.office = replace(office, leaving={**office.leaving, sender: boot})
+    if office.agreement.is_free:
+        _release(node, node.office, now_ns)
+
+
+def _release(node: State, office: Office, now_ns: int) -> bool:
+    """Begin to release one of those that are off: by their own word, or by an operator's."""
     base = office.agreement.base
-    if base.line(sender) is not None:
-        announce(node, _released(base, sender), now_ns)
+    for who in (*office.leaving, *node.forgetting):
+        line = base.line(who)
+        if line is None or not _is_off(node, office, who, now_ns):
+            continue
+        step = _inherited(node, office, line, now_ns) if line.votes else base.without(who)
+        if step is not None:
+            announce(node, step, now_ns)
+            return True
+    return False
 
 
-def _released(base: Roster, who: NodeId) -> Roster:
-    """Take a node's last extra vote first, then the node: the sum of votes moves by one."""
-    line = base.line(who)
-    assert line is not None, "only an admitted node is released"
+def _inherited(node: State, office: Office, line: RosterLine, now_ns: int) -> Roster | None:
+    """Release a voter: its last extra vote first, since the sum of votes moves by one.
+
+    The only one that votes gives its vote to another before: a roster without votes would be the
+    rack's end. None while nobody can take it.
+    """
+    base = office.agreement.base
     if line.votes > 1:
         return base.with_line(replace(line, votes=line.votes - 1))
-    return base.without(who)
+    if base.votes > 1:
+        return base.without(line.node)
+    others = _present(node, office, now_ns) - {line.node}
+    if not others:
+        return None
+    return franchise.next_step(base, others, {line.node}, node.settings.voters_max)
 
 
 def _is_off(node: State, office: Office, who: NodeId, now_ns: int) -> bool:
-    """Whether nothing is heard of a node that an operator says is off for good."""
-    return who != node.me and broker.silence_ns(office, who, now_ns) > node.timing.absent_ns
+    """Whether it is still the boot that left, or nothing is heard of one that is to be forgotten.
+
+    A node that has started again meanwhile may draw its floor.
+    """
+    account = office.book.accounts.get(who)
+    if account is not None and office.leaving.get(who) == account.boot:
+        return True
+    is_silent = broker.silence_ns(office, who, now_ns) > node.timing.absent_ns
+    return who in node.forgetting and who != node.me and is_silent
 
 
 # --- who votes ------------------------------------------------------------------------------------

@@ -182,6 +182,7 @@ class World:
 
     def run(self, until_ns: int) -> None:
         """Let virtual time pass."""
+        assert until_ns >= self.now_ns, "time does not go back"
         while self._heap and self._heap[0][0] <= until_ns:
             self.now_ns, _, act = heapq.heappop(self._heap)
             act()

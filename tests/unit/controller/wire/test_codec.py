@@ -75,7 +75,8 @@ ROSTER = RosterUpdate(
     rack=RackId(2**64 - 1),
     version=3,
     agreed_version=2,
-    founding=True,
+    founding=False,
+    founded=BootId(77),
     lines=(RosterLine(NodeId(1), "anna", 5, 5000, 2, meters_feed=True),),
 )
 PRICE = Price(
