@@ -89,8 +89,8 @@ def plan(state: Record) -> list[str]:
 
 
 def _sorted(state: Record) -> tuple[list[Record], list[Record]]:
-    """Part the roster: the heard and the missing."""
-    roster = state.records("roster")
+    """Part the roster: the heard and the missing, each by name."""
+    roster = sorted(state.records("roster"), key=lambda line: line.text("name"))
     return [x for x in roster if not x.flag("absent")], [x for x in roster if x.flag("absent")]
 
 

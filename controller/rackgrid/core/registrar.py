@@ -14,7 +14,7 @@ from rackgrid.core import agreement as agreements
 from rackgrid.core.broker import Joining, Office
 from rackgrid.core.roster import Roster
 from rackgrid.core.state import State
-from rackgrid.identity import BootId, NodeId, RackId
+from rackgrid.identity import NO_RACK, BootId, NodeId, RackId
 from rackgrid.wire.message import Ack, Join, JoinReply, RosterLine, pair_wire
 
 
@@ -41,14 +41,19 @@ def caught_up(node: State, sender: NodeId, message: Ack, now_ns: int) -> None:
     """After a member's ack: a change may be agreed now; else it may need the roster again."""
     office = node.office
     assert office is not None, "only a broker hears acks"
+    tell_again(node, office, sender, message, now_ns)
+    if office.agreement.is_free:
+        agreed(node, node.office or office, now_ns)
+
+
+def tell_again(node: State, office: Office, sender: NodeId, message: Ack, now_ns: int) -> None:
+    """Send the roster to a node that acks and has an older one, be it no longer on it."""
     newest = office.agreement.newest
     if newest.stamp.pair == office.pair and message.roster.stamp() < newest.stamp:
         told_ns = office.told_ns.get(sender, office.announced_ns)
         if now_ns - told_ns >= 2 * node.timing.heartbeat_ns:
             node.office = replace(office, told_ns={**office.told_ns, sender: now_ns})
             node.unicast(sender, newest.update(office.agreement.agreed_version))
-    if office.agreement.is_free:
-        agreed(node, office, now_ns)
 
 
 def stored(node: State, now_ns: int) -> None:
@@ -192,6 +197,8 @@ def founder_acked(node: State, office: Office, sender: NodeId, message: Ack, now
     if not office.agreement.reserved.lines:
         node.office = broker.voted(office, sender, message)
         _found(node, now_ns)
+    elif node.peers[sender].rack != NO_RACK:
+        tell_again(node, office, sender, message, now_ns)
 
 
 def _refound(node: State, office: Office, base: Roster, now_ns: int) -> None:
