@@ -48,8 +48,8 @@ from rackgrid.core.view import View
 from rackgrid.driver import Driver, guarded
 from rackgrid.errors import RackgridError, TransportError
 from rackgrid.identity import BootId
-from rackgrid.wire.message import Role
 from rackgrid.wire.seal import Keyring
+from rackgrid.wire.vocabulary import Role
 from rackgrid_firmware.link import MakeSafe
 
 if TYPE_CHECKING:

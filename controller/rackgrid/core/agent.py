@@ -26,7 +26,8 @@ from rackgrid.identity import NO_PAIR, Pair, Round
 from rackgrid.market.curve import Step
 from rackgrid.market.load import step_for
 from rackgrid.market.offer import Offer
-from rackgrid.wire.message import Allotment, OfferReport, Price, Report, StepReport, Why
+from rackgrid.wire.message import Allotment, OfferReport, Price, Report, StepReport
+from rackgrid.wire.vocabulary import Why
 from rackgrid_firmware.device import UNAVAILABLE, Verdict
 from rackgrid_firmware.link import Hold, OutputState, Release
 

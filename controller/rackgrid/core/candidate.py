@@ -17,11 +17,11 @@ from rackgrid.wire.message import (
     Election,
     Heartbeat,
     Resign,
-    Stance,
     Superseded,
     pair_wire,
     stamp_wire,
 )
+from rackgrid.wire.vocabulary import Stance
 
 TERM_BLOCK = 1000
 """Terms reserved by one write."""

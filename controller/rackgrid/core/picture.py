@@ -18,7 +18,8 @@ from rackgrid.core.view import (
     View,
 )
 from rackgrid.identity import NO_RACK, NodeId
-from rackgrid.wire.message import LoadStatus, Why
+from rackgrid.wire.message import LoadStatus
+from rackgrid.wire.vocabulary import Why
 
 
 def load_statuses(node: State, now_ns: int) -> tuple[LoadStatus, ...]:

@@ -22,7 +22,8 @@ from rackgrid.core.membership import NO_PEERS, Peer, Peers
 from rackgrid.core.roster import NO_ROSTER, Roster
 from rackgrid.core.settings import MS_NS, NodeSettings, Timing
 from rackgrid.identity import NO_PAIR, NO_RACK, BootId, NodeId, Pair, Rank
-from rackgrid.wire.message import NODES_MAX, Heartbeat, Message, Price, Report, Resign, Role
+from rackgrid.wire.message import NODES_MAX, Heartbeat, Message, Price, Report, Resign
+from rackgrid.wire.vocabulary import Role
 
 NOTES_MAX = 64
 """Different notes remembered, so that each is said once."""

@@ -20,7 +20,8 @@ from rackgrid.core.election import Leading, Standing
 from rackgrid.core.roster import NO_ROSTER, Roster
 from rackgrid.core.settings import NodeSettings
 from rackgrid.identity import NO_PAIR, NodeId, Pair, Stamp
-from rackgrid.wire.message import PROTOCOL_VERSION, Join, Report, RosterLine, Stance
+from rackgrid.wire.message import PROTOCOL_VERSION, Join, Report, RosterLine
+from rackgrid.wire.vocabulary import Stance
 
 __all__ = ["ANNA", "BERT", "CARL"]
 

@@ -33,7 +33,7 @@ from rackgrid.core.action import LoadDecided
 from rackgrid.core.agent import Agent, SentBid
 from rackgrid.core.settings import LoadSettings, NodeSettings
 from rackgrid.identity import NO_PAIR
-from rackgrid.wire.message import Why
+from rackgrid.wire.vocabulary import Why
 from rackgrid_firmware.device import UNAVAILABLE, Verdict
 from rackgrid_firmware.link import Hold, Release
 

@@ -17,15 +17,7 @@ from rackgrid.core.grant import Account
 from rackgrid.core.roster import Roster
 from rackgrid.core.settings import MS_NS, SECOND_NS
 from rackgrid.identity import BootId, NodeId
-from rackgrid.wire.message import (
-    PROTOCOL_VERSION,
-    Ack,
-    Allotment,
-    Join,
-    OfferReport,
-    Price,
-    Report,
-)
+from rackgrid.wire.message import PROTOCOL_VERSION, Ack, Allotment, Join, OfferReport, Price, Report
 
 NOW = 10**12
 H = TIMING.heartbeat_ns

@@ -34,16 +34,8 @@ from rackgrid.core.election import Following, Listening, Standing
 from rackgrid.core.event import FirmwareLost, LoopLate
 from rackgrid.core.settings import MS_NS
 from rackgrid.identity import NO_RACK, NO_STAMP, NodeId, Stamp
-from rackgrid.wire.message import (
-    Ack,
-    Answer,
-    Coordinator,
-    Election,
-    Resign,
-    Stance,
-    Superseded,
-    pair_wire,
-)
+from rackgrid.wire.message import Ack, Answer, Coordinator, Election, Resign, Superseded, pair_wire
+from rackgrid.wire.vocabulary import Stance
 
 # --- following -------------------------------------------------------------------------------
 

@@ -36,16 +36,8 @@ from rackgrid.core.election import BACK_OFF_MAX_NS, Leading, Listening, Standing
 from rackgrid.core.event import FirmwareLost, LeaveRequested
 from rackgrid.core.settings import MS_NS, SECOND_NS
 from rackgrid.identity import Stamp
-from rackgrid.wire.message import (
-    Coordinator,
-    Election,
-    Heartbeat,
-    Price,
-    Role,
-    Stance,
-    Superseded,
-    pair_wire,
-)
+from rackgrid.wire.message import Coordinator, Election, Heartbeat, Price, Superseded, pair_wire
+from rackgrid.wire.vocabulary import Role, Stance
 
 # --- standing --------------------------------------------------------------------------------
 

@@ -60,9 +60,9 @@ from rackgrid.wire.message import (
     Report,
     Resign,
     RosterUpdate,
-    Stance,
     pair_wire,
 )
+from rackgrid.wire.vocabulary import Stance
 
 FOUNDED = THREE.stamp
 H, T = TIMING.heartbeat_ns, TIMING.authority_ns

@@ -10,7 +10,8 @@ from rackgrid.core import membership
 from rackgrid.core.membership import HEARD_STEP_NS, NO_PEERS, PEERS_MAX, Peer
 from rackgrid.core.settings import MS_NS
 from rackgrid.identity import NO_PAIR, NO_RACK, NO_STAMP, BootId, NodeId, RackId, Stamp
-from rackgrid.wire.message import Beacon, LoadStatus, Role, Why, pair_wire, stamp_wire
+from rackgrid.wire.message import Beacon, LoadStatus, pair_wire, stamp_wire
+from rackgrid.wire.vocabulary import Role, Why
 
 SILENCE = 100 * MS_NS
 ANNA, BERT = NodeId(1), NodeId(2)

@@ -21,6 +21,7 @@ from tests.unit.controller.core.stage import (
 )
 
 from rackgrid.core.action import Action, Left, Noted
+from rackgrid.core.departure import LEAVE_PATIENCE_NS
 from rackgrid.core.event import (
     CapacityChanged,
     FirmwareLost,
@@ -33,7 +34,7 @@ from rackgrid.core.event import (
     StopRequested,
     TimePassed,
 )
-from rackgrid.core.node import FROM_THE_PAIR, LEAVE_PATIENCE_NS
+from rackgrid.core.node import FROM_THE_PAIR
 from rackgrid.core.settings import MS_NS, SECOND_NS, LoadSettings
 from rackgrid.identity import NO_RACK, NO_STAMP, BootId, NodeId, RackId, Round
 from rackgrid.market.offer import Offer

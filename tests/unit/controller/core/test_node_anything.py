@@ -60,21 +60,18 @@ from rackgrid.wire.message import (
     OfferReport,
     PairWire,
     Price,
-    Rejection,
     Remove,
     Report,
     Resign,
-    Role,
     RosterLine,
     RosterUpdate,
     StampWire,
-    Stance,
     StepReport,
     Superseded,
-    Why,
     pair_wire,
     stamp_wire,
 )
+from rackgrid.wire.vocabulary import Rejection, Role, Stance, Why
 from rackgrid_firmware.link import Refused, Switched, Telemetry
 
 BERT = 9

@@ -22,16 +22,8 @@ from rackgrid.core import picture
 from rackgrid.core.settings import MS_NS, SECOND_NS
 from rackgrid.core.view import View
 from rackgrid.identity import Round
-from rackgrid.wire.message import (
-    Allotment,
-    Beacon,
-    LoadStatus,
-    Price,
-    Role,
-    Why,
-    pair_wire,
-    stamp_wire,
-)
+from rackgrid.wire.message import Allotment, Beacon, LoadStatus, Price, pair_wire, stamp_wire
+from rackgrid.wire.vocabulary import Role, Why
 from rackgrid_firmware.device import Verdict
 from rackgrid_firmware.link import Switched, Telemetry
 

@@ -25,7 +25,8 @@ from rackgrid.core.event import RecoverRequested
 from rackgrid.core.roster import NO_ROSTER, Roster
 from rackgrid.core.settings import SECOND_NS
 from rackgrid.identity import NO_BOOT, Stamp
-from rackgrid.wire.message import Ack, Coordinator, Election, RosterUpdate, Stance
+from rackgrid.wire.message import Ack, Coordinator, Election, RosterUpdate
+from rackgrid.wire.vocabulary import Stance
 
 FIVE = roster(ME, ANNA, BERT, CARL, 4, version=7)
 

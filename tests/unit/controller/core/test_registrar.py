@@ -41,13 +41,7 @@ from rackgrid.core.event import ForgetRequested
 from rackgrid.core.roster import NO_ROSTER, Roster
 from rackgrid.core.settings import SECOND_NS, NodeSettings, Timing
 from rackgrid.identity import NodeId, Stamp
-from rackgrid.wire.message import (
-    Forget,
-    Heartbeat,
-    JoinReply,
-    Leave,
-    RosterUpdate,
-)
+from rackgrid.wire.message import Forget, Heartbeat, JoinReply, Leave, RosterUpdate
 
 H = TIMING.heartbeat_ns
 NOBODY_HAS_ONE = NO_ROSTER.stamp

@@ -30,11 +30,7 @@ from tests.unit.controller.core.stage import (
 from rackgrid.core.roster import NO_ROSTER
 from rackgrid.core.settings import SECOND_NS
 from rackgrid.identity import NO_RACK, NO_STAMP, NodeId
-from rackgrid.wire.message import (
-    Join,
-    JoinReply,
-    RosterUpdate,
-)
+from rackgrid.wire.message import Join, JoinReply, RosterUpdate
 
 H = TIMING.heartbeat_ns
 NOBODY_HAS_ONE = NO_ROSTER.stamp

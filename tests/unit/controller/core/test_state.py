@@ -26,7 +26,8 @@ from rackgrid.core.roster import NO_ROSTER, Roster
 from rackgrid.core.settings import SECOND_NS
 from rackgrid.core.state import NOTES_MAX, State
 from rackgrid.identity import NO_PAIR, NO_RACK, NodeId, RackId
-from rackgrid.wire.message import NODES_MAX, Role
+from rackgrid.wire.message import NODES_MAX
+from rackgrid.wire.vocabulary import Role
 
 NOW = START_NS
 ANNA, BERT = NodeId(1), NodeId(9)

@@ -31,19 +31,15 @@ from rackgrid.wire.message import (
     OfferReport,
     PairWire,
     Price,
-    Rejection,
-    RejectReason,
     Report,
     Resign,
-    Role,
     RosterLine,
     RosterUpdate,
     StampWire,
-    Stance,
     StepReport,
-    Why,
 )
 from rackgrid.wire.seal import PAYLOAD_MAX
+from rackgrid.wire.vocabulary import Rejection, RejectReason, Role, Stance, Why
 
 _BOUNDS = {
     "u8": (0, 2**8 - 1),

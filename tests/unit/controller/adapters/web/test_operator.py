@@ -21,6 +21,7 @@ from rackgrid.core.event import (
     Request,
 )
 from rackgrid.core.view import FeedView, NodeView, PriceView, RosterView, View
+from rackgrid.identity import NodeId
 
 NOW_NS = 7
 ALFA = RosterView("00000000000000aa", "alfa", 7, 5.0, 1, False, absent=False)
@@ -102,7 +103,7 @@ def test_forget_of_a_silent_node_is_asked_by_name_or_id(who: str) -> None:
     world = World()
     status, body = world.post(f"/api/forget/{who}")
     assert (status, body) == (202, {"forgetting": CHARLIE.id, "name": "charlie"})
-    assert world.asked == [ForgetRequested(NOW_NS, 0xCC)]
+    assert world.asked == [ForgetRequested(NOW_NS, NodeId(0xCC))]
 
 
 def test_forget_of_a_node_that_is_heard_is_refused() -> None:
@@ -126,7 +127,7 @@ def test_forget_of_a_name_that_two_nodes_have_asks_for_the_id() -> None:
     status, reason = refusal(world, "/api/forget/charlie")
     assert (status, CHARLIE.id in reason, twin.id in reason) == (409, True, True)
     assert world.post(f"/api/forget/{twin.id}")[0] == 202
-    assert world.asked == [ForgetRequested(NOW_NS, 0xCE)]
+    assert world.asked == [ForgetRequested(NOW_NS, NodeId(0xCE))]
 
 
 def test_handover_of_the_broker_is_asked() -> None:
