@@ -46,8 +46,8 @@ BROKER_DIES = script((8, Partition((1,))), (8.1, Kill(BROKER)))
 CONTROLLER_DIES = script((8, Kill(4)))
 """A controller dies with its loads on, and nobody but its firmware can end them."""
 
-FAN_LIES = script((8, Liar(4, "fan", 200)))
-"""A required load draws twice what its floor has room for."""
+FAN_LIES = script((8, Liar(4, "fan", 300)))
+"""A required load draws three times what its floor has room for."""
 
 CAUGHT: tuple[tuple[Weaken, tuple[Script, ...]], ...] = (
     (weakening.silence_releases_a_floor, (CUT_OFF,)),
