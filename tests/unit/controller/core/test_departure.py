@@ -1,4 +1,4 @@
-"""A node leaves: loads off first, then its word until the roster is without it; or it stops."""
+"""A node leaves: loads off, then its word until the roster is without it; or it just stops."""
 
 from __future__ import annotations
 
