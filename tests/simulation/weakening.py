@@ -150,7 +150,7 @@ def waits_for_authority_only(patch: Patch) -> None:
 def handover_without_a_look(patch: Patch) -> None:
     """Handover: any resigned broker's table opens the book, whoever led since."""
 
-    def follows_directly(_node: State, _office: Office, _word: Resign) -> bool:
+    def follows_directly(_node: State, _office: Office, _word: Resign, _now_ns: int) -> bool:
         return True
 
     patch.setattr(incumbent, "_follows_directly", follows_directly)

@@ -74,7 +74,7 @@ def acknowledge(node: State, now_ns: int) -> None:
         _keep(node, pair)
     assert node.heartbeat is not None, "the sequence came with a heartbeat"
     votes = node.votes(now_ns, founding=node.heartbeat.founding)
-    left, roster = pair_wire(node.left), stamp_wire(node.roster.stamp)
+    left, roster = pair_wire(node.left_for_sure(now_ns)), stamp_wire(node.roster.stamp)
     node.unicast(
         pair.node, Ack(pair_wire(pair), state.seq, votes, left, roster, node.report(now_ns))
     )

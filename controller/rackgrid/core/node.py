@@ -112,6 +112,9 @@ class Node:
             beacon_ns=now_ns,
             terms_until=settings.terms_until,
             kept=remembered or NO_PAIR,
+            sure_ns=0
+            if remembered
+            else quiet_until_ns + timing.stretched(timing.grant_ns) + timing.margin_ns,
             roster=roster,
             is_lost=roster.rack == NO_RACK,
         )
