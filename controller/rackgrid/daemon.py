@@ -31,6 +31,7 @@ from rackgrid.config import Config
 from rackgrid.config_units import node_settings
 from rackgrid.core.action import Action
 from rackgrid.core.event import (
+    CapacityChanged,
     Event,
     FirmwareLost,
     LeaveRequested,
@@ -47,8 +48,8 @@ from rackgrid.core.view import View
 from rackgrid.driver import Driver, guarded
 from rackgrid.errors import RackgridError, TransportError
 from rackgrid.identity import BootId
-from rackgrid.wire.message import Role
 from rackgrid.wire.seal import Keyring
+from rackgrid.wire.vocabulary import Role
 from rackgrid_firmware.link import MakeSafe
 
 if TYPE_CHECKING:
@@ -181,7 +182,7 @@ class Daemon:
             return True, role.name.lower()
         return False, f"{role.name.lower()}: no broker is followed"
 
-    def ask(self, request: Request) -> None:
+    def ask(self, request: Request | CapacityChanged) -> None:
         """Let the node do what an operator asks for."""
         self._tell(request)
 
@@ -331,6 +332,7 @@ class Daemon:
 
 async def serve(parts: Parts) -> int:
     """Run a node with its API until it ends; return the exit code."""
+    from rackgrid.adapters.web.doors import Doors
     from rackgrid.adapters.web.server import serve as serve_web
 
     daemon: Daemon | None = None
@@ -339,15 +341,17 @@ async def serve(parts: Parts) -> int:
         assert daemon is not None, "the API is asked only while the loop runs, after the start"
         return daemon
 
+    doors = Doors(
+        lambda: running().view(),
+        lambda: running().health(),
+        lambda: running().leave(),
+        lambda request: running().ask(request),
+        monotonic_ns,
+    )
     web = None
     if parts.config.web.enabled:
         try:
-            web = await serve_web(
-                parts.config.web,
-                lambda: running().view(),
-                lambda: running().health(),
-                lambda: running().leave(),
-            )
+            web = await serve_web(parts.config.web, doors)
         except TransportError as fault:
             log.error("%s", fault)
     daemon = Daemon(parts, web.port if web else 0)

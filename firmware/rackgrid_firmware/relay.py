@@ -153,7 +153,7 @@ def pi_factory() -> Any:
 def _lgpio() -> Any:
     """Import lgpio, which opens a FIFO in the working directory (or in $LG_WD) at once."""
     try:
-        import lgpio
+        import lgpio  # pyright: ignore[reportMissingImports] - there only on a Pi
     except ImportError as fault:
         raise DeviceUnavailable(f"the Python package lgpio is missing: {_INSTALL}") from fault
     except OSError as fault:

@@ -69,7 +69,7 @@ def real_drive() -> Drive:
         DeviceUnavailable: there is no lgpio, or no gpiochip that we may use.
     """
     try:
-        import lgpio
+        import lgpio  # pyright: ignore[reportMissingImports] - there only on a Pi
     except (ImportError, OSError) as fault:
         raise DeviceUnavailable(
             f"lgpio cannot be loaded ({fault}): apt install python3-lgpio, and set LG_WD to a "

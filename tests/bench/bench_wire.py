@@ -13,7 +13,7 @@ import sys
 import timeit
 from collections.abc import Callable
 
-from rackgrid.identity import BootId, NodeId, Round, Term
+from rackgrid.identity import BootId, NodeId, RackId, Round, Term
 from rackgrid.wire.codec import decode, encode
 from rackgrid.wire.message import (
     Ack,
@@ -26,20 +26,21 @@ from rackgrid.wire.message import (
     PairWire,
     Price,
     Report,
-    Role,
+    StampWire,
     StepReport,
-    Why,
 )
 from rackgrid.wire.seal import Keyring, Opened, Opener, Sealer
+from rackgrid.wire.vocabulary import Role, Why
 
 CALLS = 2000
 REPEATS = 7
 PAYLOAD = bytes(range(256)) + bytes(44)
 
 PAIR = PairWire(Term(7), NodeId(2**63), BootId(2**64 - 1))
+STAMP = StampWire(PAIR, 2)
 STEPS = tuple(StepReport(300_000, 5000, 6000, True) for _ in range(3))
 REPORT = Report(
-    9, STEPS, 2**40, 5000, 1200, Round(3), 7000, 2000, 60_000, (OfferReport("grid", 250_000, 1),)
+    9, STEPS, 2**40, 5000, 1200, Round(3), 7000, 2000, 0, 60_000, (OfferReport("grid", 250_000, 1),)
 )
 LOADS = tuple(LoadStatus(f"load{n}", False, True, 1, 2, 3, Why.WORTH_IT) for n in range(3))
 
@@ -51,9 +52,9 @@ def price(nodes: int) -> Price:
 
 
 MESSAGES: dict[str, Message] = {
-    "heartbeat": Heartbeat(PAIR, 1, 2, Round(3)),
-    "ack, 3 steps": Ack(PAIR, 12, True, 2, REPORT),
-    "beacon, 3 loads": Beacon("pi-1", 5, Role.MEMBER, PAIR, 1, 2, 3, 8080, LOADS),
+    "heartbeat": Heartbeat(PAIR, 1, RackId(5), False, 2, 2, Round(3)),
+    "ack, 3 steps": Ack(PAIR, 12, True, PAIR, STAMP, REPORT),
+    "beacon, 3 loads": Beacon("pi-1", 5, Role.MEMBER, PAIR, RackId(5), STAMP, 2, 3, 8080, LOADS),
     "price, 5 allotments": price(5),
     "price, 40 allotments": price(40),
 }

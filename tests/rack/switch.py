@@ -137,13 +137,13 @@ def serve(fate: Fate, taps: Sequence[int], orders: IO[str], answers: IO[str]) ->
     while True:
         due_ns = fate.due_ns()
         patience = None if due_ns is None else max(0, due_ns - time.monotonic_ns()) / 1e9
-        ready, _, _ = select.select([orders, *taps], [], [], patience)
+        ready, _, _ = select.select([orders.fileno(), *taps], [], [], patience)
         for tap in ready:
-            if tap is not orders:
+            if tap in ports:
                 fate.take(time.monotonic_ns(), ports[tap], os.read(tap, FRAME_MAX))
         for copy in fate.give(time.monotonic_ns()):
             _write(taps[copy.port], copy.frame)
-        if orders in ready:
+        if orders.fileno() in ready:
             order = orders.readline()
             if not order:
                 return

@@ -19,7 +19,7 @@ from tests.rack.rig import QUICK, Rig, wait_until
 
 from rackgrid.adapters.endpoint import Endpoint
 from rackgrid.adapters.multicast import Place, Transport
-from rackgrid.identity import BootId, NodeId, Round, Term
+from rackgrid.identity import NO_RACK, BootId, NodeId, Round, Term
 from rackgrid.wire.message import Coordinator, Heartbeat, Leave, PairWire
 from rackgrid.wire.seal import Keyring
 
@@ -80,7 +80,7 @@ def test_garbage_and_strangers_are_counted_by_reason_and_change_nothing() -> Non
         with closing(foreign):
             for _ in range(20):
                 foreign.multicast(Coordinator(HIGHEST, 65535))
-                foreign.multicast(Heartbeat(HIGHEST, 1, 1, Round(1)))
+                foreign.multicast(Heartbeat(HIGHEST, 1, NO_RACK, False, 1, 1, Round(1)))
                 foreign.multicast(Leave(1000))
         reasons = {"replayed", "too_short", "bad_mac", "foreign_magic", "too_long"}
         reasons |= {"unknown_version"}

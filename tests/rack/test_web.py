@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -16,8 +17,10 @@ from http.client import HTTPResponse
 
 import pytest
 
+from rackgrid.adapters.web.doors import Doors
 from rackgrid.adapters.web.server import WebServer, serve
 from rackgrid.config import WebConfig
+from rackgrid.core.event import CapacityChanged, Request
 from rackgrid.core.view import FeedView, NodeView, PriceView, View
 
 DEADLINE_S = 20
@@ -29,6 +32,8 @@ VIEW = View(
     broker="bravo",
     broker_id="0b",
     authority=False,
+    rack_id="00000000000000cc",
+    roster_version=5,
     roster=(),
     members=(),
     price=PriceView(0.25, "EUR", 3, 9, 1.5, False),
@@ -48,18 +53,19 @@ class Node:
     view: View = VIEW
     health: tuple[bool, str] = (True, "member of bravo")
     left: threading.Event = field(default_factory=threading.Event)
+    asked: list[Request | CapacityChanged] = field(default_factory=list)
     loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.new_event_loop)
+
+    def doors(self) -> Doors:
+        return Doors(
+            lambda: self.view, lambda: self.health, self.left.set, self.asked.append, lambda: 7
+        )
 
     def start(self) -> WebServer:
         self._thread = threading.Thread(target=self.loop.run_forever)
         self._thread.start()
         started = asyncio.run_coroutine_threadsafe(
-            serve(
-                WebConfig(self.host, 0, True),
-                lambda: self.view,
-                lambda: self.health,
-                self.left.set,
-            ),
+            serve(WebConfig(self.host, 0, True), self.doors()),
             self.loop,
         )
         self.web = started.result(DEADLINE_S)
@@ -89,10 +95,14 @@ def lan_node() -> Iterator[Node]:
 
 
 def ask(
-    node: Node, path: str, method: str = "GET", headers: dict[str, str] | None = None
+    node: Node,
+    path: str,
+    method: str = "GET",
+    headers: dict[str, str] | None = None,
+    body: bytes | None = None,
 ) -> tuple[int, dict[str, object], HTTPResponse | urllib.error.HTTPError]:
     request = urllib.request.Request(
-        f"http://127.0.0.1:{node.web.port}{path}", method=method, headers=headers or {}
+        f"http://127.0.0.1:{node.web.port}{path}", method=method, headers=headers or {}, data=body
     )
     try:
         response: HTTPResponse | urllib.error.HTTPError = urllib.request.urlopen(
@@ -165,6 +175,31 @@ def test_leave_posted_to_an_api_on_the_lan_is_refused(lan_node: Node) -> None:
     assert ask(lan_node, "/api/state")[0] == 200
     assert ask(lan_node, "/api/leave", "POST")[0] == 403
     assert not lan_node.left.is_set()
+
+
+def test_capacity_posted_reaches_the_node(node: Node) -> None:
+    status, body, _ = ask(node, "/api/feed", "POST", body=b'{"capacity_w": 40.5}')
+    assert (status, body) == (202, {"capacity_w": 40.5})
+    assert node.asked == [CapacityChanged(7, 40_500)]
+
+
+def test_body_without_an_end_is_refused_and_the_server_goes_on(node: Node) -> None:
+    status, body, _ = ask(node, "/api/feed", "POST", body=b" " * 100_000)
+    assert (status, "1024 bytes" in str(body["error"])) == (413, True)
+    with socket.create_connection(("127.0.0.1", node.web.port), timeout=DEADLINE_S) as torn:
+        torn.sendall(b"POST /api/feed HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{")
+    assert ask(node, "/healthz")[0] == 200
+    assert node.asked == []
+
+
+@pytest.mark.parametrize("path", ["forget/alfa", "handover", "recover", "feed"])
+def test_wish_posted_by_a_strangers_page_or_from_the_lan_is_refused(
+    node: Node, lan_node: Node, path: str
+) -> None:
+    strange = {"Origin": "http://evil.example"}
+    assert ask(node, f"/api/{path}", "POST", strange, b"{}")[0] == 403
+    assert ask(lan_node, f"/api/{path}", "POST", body=b"{}")[0] == 403
+    assert node.asked == lan_node.asked == []
 
 
 def test_page_or_method_unknown_is_refused_as_json(node: Node) -> None:

@@ -7,7 +7,13 @@ from dataclasses import replace
 import pytest
 from tests.simulation.rack import broker, on, settled, switches
 
-from rackgrid.core.event import CapacityChanged, LeaveRequested, OffersChanged, StopRequested
+from rackgrid.core.event import (
+    CapacityChanged,
+    ForgetRequested,
+    LeaveRequested,
+    OffersChanged,
+    StopRequested,
+)
 from rackgrid.core.settings import SECOND_NS, Timing
 from rackgrid.identity import NodeId
 from rackgrid.market.offer import Offer
@@ -125,15 +131,21 @@ def test_joiner_whose_floor_never_fits_is_told_so_and_stays_out() -> None:
     assert floors_w(world) == 5 * FLOOR_W
 
 
-def test_joiner_that_gives_up_leaves_its_room_to_others() -> None:
-    """Fails if watts stay set aside for a node that asked once and went away."""
+def test_joiner_that_asked_and_went_away_keeps_its_room_until_it_is_forgotten() -> None:
+    """Whoever has asked may be drawing its floor: silence is no proof that it does not (P1)."""
     world = settled(4, capacity_w=50)
     before = on(world)
     late = joiner(world, reserve_w=0)
-    world.run(world.now_ns + 500_000_000)
+    world.run(world.now_ns + 100_000_000)
     world.checker.violations.clear()  # no reserve was set: its own floor was too much
     world.unplug(late)
     world.run(world.now_ns + seconds(12))
+    assert floors_w(world) == 6 * FLOOR_W
+    assert on(world) < before
+    leader = broker(world)
+    world.tell(leader, ForgetRequested(leader.local_ns(world.now_ns), late.id))
+    world.run(world.now_ns + seconds(6))
+    assert floors_w(world) == 5 * FLOOR_W
     assert on(world) == before
     assert world.checker.violations == []
 

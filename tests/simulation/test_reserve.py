@@ -10,6 +10,17 @@ from rackgrid.simulation.script import Script, Timed
 
 def test_reserve_is_kept_where_the_sources_give_less_than_the_capacity() -> None:
     """Fails if the reserve is taken from the capacity and the sources are given out whole."""
-    timed = (Timed(seconds(5), Sun(0)), Timed(seconds(12), Leave(3)))
-    outcome = run(Script(1, 5, 28, 60_000, 15_000, 5_000, timed))
-    assert outcome.violations == ()
+    script = Script(
+        seed=1,
+        nodes=5,
+        seconds=28,
+        capacity_mw=60_000,
+        sun_mw=15_000,
+        reserve_mw=5_000,
+        demote_ms=300_000,
+        preempt_ms=60_000,
+        feed_meter=False,
+        plot="",
+        timed=(Timed(seconds(5), Sun(0)), Timed(seconds(12), Leave(3))),
+    )
+    assert run(script).violations == ()

@@ -11,7 +11,7 @@ from rackgrid.core.action import Action, PriceSent, RoleChanged
 from rackgrid.core.reason import UC
 from rackgrid.core.settings import SECOND_NS
 from rackgrid.core.view import View
-from rackgrid.wire.message import Role
+from rackgrid.wire.vocabulary import Role
 
 
 class Bridge:

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from rackgrid.adapters.multicast import BATCH_MAX, Address, Transport
 from rackgrid.identity import BootId, NodeId
 from rackgrid.wire.codec import decode, encode
-from rackgrid.wire.message import Message, Rejection, RejectReason
+from rackgrid.wire.message import Message
 from rackgrid.wire.seal import PAYLOAD_MAX, SENDERS_MAX, Keyring, Opener, Sealer
+from rackgrid.wire.vocabulary import Rejection, RejectReason
 
 log = logging.getLogger(__name__)
 

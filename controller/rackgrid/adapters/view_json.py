@@ -33,6 +33,8 @@ def rack_state(view: View) -> Json:
     return {
         "rack": view.rack,
         **_standing(view),
+        "rack_id": view.rack_id,
+        "roster_version": view.roster_version,
         "roster": [_roster_line(line) for line in view.roster],
         "members": [_member(member) for member in view.members],
         "price": price(view),
@@ -113,6 +115,8 @@ def _roster_line(line: RosterView) -> Json:
         "priority": line.priority,
         "floor_w": _number(line.floor_w),
         "votes": line.votes,
+        "meters_feed": line.meters_feed,
+        "absent": line.absent,
     }
 
 
@@ -126,6 +130,7 @@ def _member(member: MemberView) -> Json:
         "floor_w": _number(member.floor_w),
         "heard_ms": member.heard_ms,
         "api_port": member.api_port,
+        "excess_w": _number(member.excess_w),
     }
 
 

@@ -21,10 +21,14 @@ from rackgrid.errors import ConfigError, RackgridError
 from rackgrid_firmware.errors import DeviceError, ProfileError
 
 VERBS = {
+    "capacity": "say what the feed gives from now on",
     "config": "check a configuration, or show it with its defaults",
     "demo": "run a rack of mock nodes on this machine",
+    "forget": "release the floor of a node that is off for good",
+    "handover": "let another node be the broker",
     "key": "make a group key",
     "leave": "take this node out of the rack",
+    "recover": "form the roster anew when a majority is gone",
     "run": "run this node's daemon",
     "sim": "run simulated racks under faults and check the promises",
     "status": "show the rack as this node sees it",
@@ -64,8 +68,10 @@ def _run(args: argparse.Namespace) -> int:
         say("\n".join(error.findings))
         return Exit.BAD_CONFIG
     except (RackgridError, DeviceError) as error:
+        from rackgrid.cli.api import UnreachableError
+
         say(f"rackgrid: {error}")
-        return Exit.FAILED
+        return Exit.UNREACHABLE if isinstance(error, UnreachableError) else Exit.FAILED
     except BrokenPipeError:
         # `rackgrid status | head -1`: nobody reads on. Python would complain again at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

@@ -111,8 +111,13 @@ def address(args: argparse.Namespace) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{config.web.port}"
 
 
-def ask(url: str, method: str = "GET") -> Record:
+def ask(url: str, method: str = "GET", value: dict[str, object] | None = None) -> Record:
     """Send a request, and return the JSON object of the answer.
+
+    Args:
+        url: of the page.
+        method: of the request.
+        value: what is sent along, as JSON.
 
     Raises:
         UnreachableError: nobody answers.
@@ -126,6 +131,9 @@ def ask(url: str, method: str = "GET") -> Record:
         raise RefusedError(f"{url}: not an http URL; give one such as {DEFAULT_API}")
     try:
         request = Request(url, method=method)  # noqa: S310 (http and https only, see above)
+        if value is not None:
+            request.data = json.dumps(value).encode()
+            request.add_header("content-type", "application/json")
         with build_opener(ProxyHandler({})).open(request, timeout=TIMEOUT_S) as answer:
             body: bytes = answer.read(ANSWER_MAX)
     except HTTPError as error:

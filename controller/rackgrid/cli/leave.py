@@ -12,7 +12,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from rackgrid.cli import say
-from rackgrid.cli.api import UnreachableError, add_target, address, ask
+from rackgrid.cli.api import add_target, address, ask
 from rackgrid.cli.exit import Exit
 
 if TYPE_CHECKING:
@@ -28,11 +28,7 @@ def add(verbs: Verbs) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Ask the daemon to leave."""
-    try:
-        ask(f"{address(args)}/api/leave", method="POST")
-    except UnreachableError as error:
-        say(f"rackgrid: {error}")
-        return Exit.UNREACHABLE
+    ask(f"{address(args)}/api/leave", method="POST")
     say(
         "the node is leaving the rack: its flexible loads go off, then its floor is released.\n"
         "Required loads stay on: unplug them, or see that reserve_w in [feed] covers them"

@@ -12,7 +12,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from rackgrid.cli import say
-from rackgrid.cli.api import Record, UnreachableError, add_target, address, ask
+from rackgrid.cli.api import Record, add_target, address, ask
 from rackgrid.cli.exit import Exit
 
 if TYPE_CHECKING:
@@ -34,11 +34,7 @@ def add(verbs: Verbs) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Show the rack."""
-    try:
-        state = ask(f"{address(args)}/api/state")
-    except UnreachableError as error:
-        say(f"rackgrid: {error}")
-        return Exit.UNREACHABLE
+    state = ask(f"{address(args)}/api/state")
     if args.json:
         print(json.dumps(state.fields, indent=2, ensure_ascii=False))
     else:
@@ -70,27 +66,57 @@ def summary(state: Record) -> list[str]:
     scarce = ", scarce" if price.flag("scarce") else ""
     return [
         f"rack {state.text('rack')}, seen from {node.text('name')} ({state.text('role')})",
-        f"broker {broker}, term {_count(state.number('term'))}",
+        f"broker {broker}, term {_count(state.number('term'))}{_votes_heard(state)}",
         f"price {cost}{scarce}, round {_count(price.number('round'))}",
         f"feed {_watts(feed.number('drawn_w'))} drawn, {_watts(feed.number('granted_w'))} granted "
         f"and {_watts(feed.number('floors_w'))} of floors, of {_watts(feed.number('capacity_w'))}",
     ]
 
 
+def _votes_heard(state: Record) -> str:
+    """Say how many of the roster's votes are there; nothing while there is no roster."""
+    roster = state.records("roster")
+    votes = sum(line.number("votes") or 0 for line in roster)
+    heard = sum(line.number("votes") or 0 for line in roster if not line.flag("absent"))
+    return f", {heard:g} of {votes:g} votes heard" if roster else ""
+
+
 def _nodes(state: Record) -> Table:
-    table = _table("node", "role", "priority", "draw", "floor", "heard")
+    """Make a row of each node that is heard, then of each that should be."""
+    table = _table("node", "role", "votes", "priority", "draw", "floor", "heard")
+    votes = {line.text("id"): line.number("votes") for line in state.records("roster")}
     for member in state.records("members"):
         heard_ms = member.number("heard_ms")
+        who = member.text("id")
         _row(
             table,
-            member.text("name") or member.text("id"),
+            member.text("name") or who,
             member.text("role"),
+            _count(votes[who]) if who in votes else "",
             _count(member.number("priority")),
-            _watts(member.number("draw_w")),
+            _drawn(member),
             _watts(member.number("floor_w")),
             "?" if heard_ms is None else f"{heard_ms / 1000:.1f} s ago",
         )
+    for line in state.records("roster"):
+        if line.flag("absent"):
+            _row(
+                table,
+                line.text("name") or line.text("id"),
+                "absent",
+                _count(line.number("votes")),
+                _count(line.number("priority")),
+                _watts(None),
+                _watts(line.number("floor_w")),
+                "no",
+            )
     return table
+
+
+def _drawn(member: Record) -> str:
+    """Say what a node draws, and how much of it nobody has allowed."""
+    excess_w, draw = member.number("excess_w"), _watts(member.number("draw_w"))
+    return f"{draw} ({excess_w:.1f} W too much)" if excess_w else draw
 
 
 def _loads(state: Record) -> Table:
@@ -116,7 +142,7 @@ def _table(*columns: str) -> Table:
 
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for column in columns:
-        right = column in {"priority", "draw", "floor", "worth", "heard"}
+        right = column in {"votes", "priority", "draw", "floor", "worth", "heard"}
         table.add_column(column, justify="right" if right else "left")
     return table
 

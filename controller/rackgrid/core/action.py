@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from rackgrid.core.reason import Decision
 from rackgrid.core.roster import Roster
 from rackgrid.identity import NodeId, Pair
-from rackgrid.wire.message import Message, Role
+from rackgrid.wire.message import Message
+from rackgrid.wire.vocabulary import Role
 from rackgrid_firmware.link import Command as FirmwareCommand
 
 

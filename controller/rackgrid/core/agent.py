@@ -26,7 +26,8 @@ from rackgrid.identity import NO_PAIR, Pair, Round
 from rackgrid.market.curve import Step
 from rackgrid.market.load import step_for
 from rackgrid.market.offer import Offer
-from rackgrid.wire.message import Allotment, OfferReport, Price, Report, StepReport, Why
+from rackgrid.wire.message import Allotment, OfferReport, Price, Report, StepReport
+from rackgrid.wire.vocabulary import Why
 from rackgrid_firmware.device import UNAVAILABLE, Verdict
 from rackgrid_firmware.link import Hold, OutputState, Release
 
@@ -261,7 +262,8 @@ def _judge(
     granted = _covers(agent, load, state, now_ns)
     if agent.price is None:
         return granted and state.on, Why.PRICE_UNKNOWN
-    if agent.price.price_uc > worth_now(agent, load, settings, now_ns):
+    is_dear = agent.price.price_uc > worth_now(agent, load, settings, now_ns)
+    if is_dear and not (granted and _was_held(agent, state)):
         return False, Why.PRICE_ABOVE_WORTH
     if not granted:
         if state.cause == "deadline":
@@ -281,6 +283,16 @@ def _covers(agent: Agent, load: LoadSettings, state: OutputState, now_ns: int) -
     if state.on:
         return True
     return holding.has_room(agent.board, agent.commanded, load.output, grant.power_mw, now_ns)
+
+
+def _was_held(agent: Agent, state: OutputState) -> bool:
+    """Whether the last clearing took a running load for one that must go on (inside its min-on).
+
+    Its bid was the price cap then, and drove others out and the price up: that price does not say
+    whether it is worth its own. The next round does, at once; each min-on would end in a swap else.
+    """
+    asked = next((bid.sent_ns for bid in agent.bids if bid.seq == agent.taken_bid), None)
+    return state.on and asked is not None and asked < state.may_switch_ns
 
 
 def _commanded(

@@ -65,6 +65,7 @@ class Office:
         announced_ns: when the newest roster was multicast; told_ns: node → when it was told again.
         founders: those who would found a rack with this node.
         joining: nodes that wait for room, or for their turn.
+        leaving: nodes that said that they are off, each with the boot that said so.
         left: node → the pair that it left for this one.
         absent: rostered nodes that were announced as silent.
         wanting: a raise waits for watts to come free.
@@ -89,6 +90,7 @@ class Office:
     told_ns: Mapping[NodeId, int] = field(default_factory=lambda: MappingProxyType({}))
     founders: Mapping[NodeId, RosterLine] = field(default_factory=lambda: MappingProxyType({}))
     joining: Mapping[NodeId, Joining] = field(default_factory=lambda: MappingProxyType({}))
+    leaving: Mapping[NodeId, BootId] = field(default_factory=lambda: MappingProxyType({}))
     left: Mapping[NodeId, Pair] = field(default_factory=lambda: MappingProxyType({}))
     absent: frozenset[NodeId] = frozenset()
     wanting: bool = False

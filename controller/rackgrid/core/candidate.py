@@ -17,11 +17,11 @@ from rackgrid.wire.message import (
     Election,
     Heartbeat,
     Resign,
-    Stance,
     Superseded,
     pair_wire,
     stamp_wire,
 )
+from rackgrid.wire.vocabulary import Stance
 
 TERM_BLOCK = 1000
 """Terms reserved by one write."""
@@ -74,7 +74,7 @@ def acknowledge(node: State, now_ns: int) -> None:
         _keep(node, pair)
     assert node.heartbeat is not None, "the sequence came with a heartbeat"
     votes = node.votes(now_ns, founding=node.heartbeat.founding)
-    left, roster = pair_wire(node.left), stamp_wire(node.roster.stamp)
+    left, roster = pair_wire(node.left_for_sure(now_ns)), stamp_wire(node.roster.stamp)
     node.unicast(
         pair.node, Ack(pair_wire(pair), state.seq, votes, left, roster, node.report(now_ns))
     )
@@ -208,7 +208,9 @@ def stand(node: State, now_ns: int, attempt: int) -> None:
 
 def next_pair(node: State) -> Pair | None:
     """Take the next term, reserved first if need be; None if there is none left."""
-    term = max(node.term_seen, node.fence.term, node.followed.term) + 1
+    # The roster's too: it outlives the power, and all that is known of its broker may not.
+    known = (node.fence, node.followed, node.roster.stamp.pair)
+    term = max(node.term_seen, *(pair.term for pair in known)) + 1
     term = max(term, node.settings.terms_from)
     if term > TERM_MAX:
         node.note(f"term {term} is out of range: somebody who holds the group key inflates terms")

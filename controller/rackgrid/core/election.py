@@ -28,7 +28,8 @@ from dataclasses import dataclass, replace
 
 from rackgrid.core.settings import MS_NS, Timing
 from rackgrid.identity import NodeId, Pair
-from rackgrid.wire.message import Report, Stance
+from rackgrid.wire.message import Report
+from rackgrid.wire.vocabulary import Stance
 
 BACK_OFF_NS = (10 * MS_NS, 60 * MS_NS)
 """The first retry after a failed candidature is drawn between these, and doubles."""

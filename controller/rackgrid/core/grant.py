@@ -26,6 +26,8 @@ OLD_MAX = 8
 """Dead boots counted one by one; beyond it two are merged."""
 DEAD_MAX = 16
 """Dead boots remembered, so that their late datagrams are known as such."""
+TOLD_MAX = (1 << 32) - 1
+"""Largest power, mW, and time, ms, on the wire: what peers claim is added up unchecked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,10 +149,10 @@ def _claim_report(
         ends_ns = [c.until_ns for c in claims if c.until_ns > now_ns and c.power_mw > 0]
         return holding_ms(max(ends_ns, default=now_ns), now_ns)
 
+    running_mw = _largest(running, now_ns)
     old_mw = sum(c.power_mw for c in old if c.until_ns > now_ns)
-    return ClaimReport(
-        node, boot, _largest(running, now_ns), rest_ms(running), old_mw, rest_ms(old)
-    )
+    told = (running_mw, rest_ms(running), old_mw, rest_ms(old))
+    return ClaimReport(node, boot, *(min(number, TOLD_MAX) for number in told))
 
 
 def opened(node: NodeId, boot: BootId, report: Report, now_ns: int, timing: Timing) -> Account:

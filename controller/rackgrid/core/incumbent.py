@@ -202,17 +202,17 @@ def _first_majority(node: State, office: Office, now_ns: int) -> None:
     entry = book.majority_reached(office.book, now_ns)
     if node.resigned is not None:
         word, received_ns = node.resigned
-        if word.is_whole and _follows_directly(node, office, word):
+        if word.is_whole and _follows_directly(node, office, word, now_ns):
             entry = book.handed_over(entry, word.table, received_ns, node.timing)
     node.office = replace(office, book=entry)
     node.urgent = True
 
 
-def _follows_directly(node: State, office: Office, word: Resign) -> bool:
+def _follows_directly(node: State, office: Office, word: Resign, now_ns: int) -> bool:
     """Whether a majority left the resigned broker for this one: then nobody led in between."""
     pair = word.pair.pair()
     nodes = {who for who, left in office.left.items() if left == pair}
-    if node.left == pair:
+    if node.left_for_sure(now_ns) == pair:
         nodes.add(node.me)
     return all(roster.is_backed(nodes) for roster in office.agreement.authorities)
 

@@ -7,14 +7,7 @@ from rackgrid.core.roster import announced
 from rackgrid.core.settings import MS_NS, SECOND_NS
 from rackgrid.core.state import State
 from rackgrid.identity import NO_RACK, NodeId, Stamp
-from rackgrid.wire.message import (
-    PROTOCOL_VERSION,
-    Forget,
-    Join,
-    JoinReply,
-    Remove,
-    RosterUpdate,
-)
+from rackgrid.wire.message import PROTOCOL_VERSION, Forget, Join, JoinReply, Remove, RosterUpdate
 
 JOIN_RETRY_NS = (200 * MS_NS, 2 * SECOND_NS)
 """First and longest wait between two JOINs."""

@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from rackgrid.identity import NO_PAIR, NO_RACK, NO_STAMP, BootId, NodeId, Pair, RackId, Rank, Stamp
-from rackgrid.wire.message import NODES_MAX, Beacon, LoadStatus, Role
+from rackgrid.wire.message import NODES_MAX, Beacon, LoadStatus
+from rackgrid.wire.vocabulary import Role
 
 PEERS_MAX = 2 * NODES_MAX
 """Most nodes remembered; beyond it the longest silent is forgotten."""

@@ -15,6 +15,7 @@ from rackgrid.core import agent as agents
 from rackgrid.core import board as boards
 from rackgrid.core import (
     candidate,
+    departure,
     election,
     incumbent,
     member,
@@ -22,7 +23,7 @@ from rackgrid.core import (
     recovery,
     registrar,
 )
-from rackgrid.core.action import Action, Left
+from rackgrid.core.action import Action
 from rackgrid.core.event import (
     CapacityChanged,
     DatagramReceived,
@@ -43,7 +44,7 @@ from rackgrid.core.event import (
 from rackgrid.core.jitter import Jitter
 from rackgrid.core.picture import load_statuses
 from rackgrid.core.roster import NO_ROSTER, Roster
-from rackgrid.core.settings import MS_NS, SECOND_NS, NodeSettings
+from rackgrid.core.settings import MS_NS, NodeSettings
 from rackgrid.core.state import State
 from rackgrid.identity import NO_PAIR, NO_RACK, BootId, NodeId, Pair
 from rackgrid.wire.message import (
@@ -74,8 +75,6 @@ FROM_THE_PAIR = (Coordinator, Election, Heartbeat, JoinReply, Price, Remove, Res
 """Messages that only the node which their pair names may send."""
 JUDGE_NS = 100 * MS_NS
 """Loads are judged at each event that changes something, and else not more often than this."""
-LEAVE_PATIENCE_NS = 4 * SECOND_NS
-LEAVE_REPEAT_NS = 100 * MS_NS
 
 
 class Node:
@@ -113,6 +112,9 @@ class Node:
             beacon_ns=now_ns,
             terms_until=settings.terms_until,
             kept=remembered or NO_PAIR,
+            sure_ns=0
+            if remembered
+            else quiet_until_ns + timing.stretched(timing.grant_ns) + timing.margin_ns,
             roster=roster,
             is_lost=roster.rack == NO_RACK,
         )
@@ -191,8 +193,13 @@ class Node:
             self._beacon(now_ns)
         if node.agent is not node.judged or now_ns >= node.judge_ns:
             self._judge(now_ns)
+        if node.urgent:
+            # The judging may have asked for a round at once; what that gives is judged in turn.
+            incumbent.due(node, now_ns)
+            if node.agent is not node.judged:
+                self._judge(now_ns)
         if node.leave_ns is not None:
-            self._leave(now_ns)
+            departure.proceed(node, now_ns)
 
     def _judge(self, now_ns: int) -> None:
         """Judge the loads anew: something about them changed, or a dwell may have ended."""
@@ -232,11 +239,9 @@ class Node:
             case RecoverRequested():
                 recovery.recover(node, now_ns)
             case LeaveRequested():
-                candidate.withdraw(node, now_ns, "leaves the rack")
-                node.leave_ns = now_ns + LEAVE_PATIENCE_NS
-                node.agent = replace(node.agent, leaving=True)
+                departure.begin(node, now_ns)
             case StopRequested():
-                self._stop(now_ns)
+                departure.stop(node, now_ns)
             case _:
                 assert_never(request)
 
@@ -380,37 +385,3 @@ class Node:
         )
         member.press(node, now_ns)
         incumbent.preempted(node, now_ns)
-
-    def _leave(self, now_ns: int) -> None:
-        """Go when the loads are off and the broker has released the floor, or when time is up."""
-        node = self.state
-        assert node.leave_ns is not None, "leaving has a deadline"
-        is_up = now_ns >= node.leave_ns
-        if not is_up and not self._is_off(now_ns):
-            return
-        if node.office is not None:
-            incumbent.resign(node, now_ns, "leaves the rack")
-        if node.roster.line(node.me) is None:
-            self._end()
-        elif is_up:
-            node.note("left without releasing its floor: loads still on, or no broker to hear it")
-            self._end()
-        elif now_ns >= node.leave_said_ns and node.agent.board is not None:
-            node.leave_said_ns = now_ns + LEAVE_REPEAT_NS
-            node.multicast(Leave(node.agent.board.floor_mw))
-
-    def _is_off(self, now_ns: int) -> bool:
-        """Whether nothing above the floor is drawn."""
-        agent = replace(self.state.agent, grant=None)
-        return agent.board is not None and agents.holding_mw(agent, now_ns) == 0
-
-    def _end(self) -> None:
-        self.state.out.append(Left())
-        self.state.ended = True
-
-    def _stop(self, now_ns: int) -> None:
-        """Stop this process: the outputs run on to their deadlines, the office is passed on."""
-        node = self.state
-        if node.office is not None:
-            incumbent.resign(node, now_ns, "stops")
-        self._end()

@@ -17,8 +17,9 @@ from rackgrid.core.view import (
     RosterView,
     View,
 )
-from rackgrid.identity import NodeId
-from rackgrid.wire.message import LoadStatus, Why
+from rackgrid.identity import NO_RACK, NodeId
+from rackgrid.wire.message import LoadStatus
+from rackgrid.wire.vocabulary import Why
 
 
 def load_statuses(node: State, now_ns: int) -> tuple[LoadStatus, ...]:
@@ -48,10 +49,9 @@ def view(
         broker=_name(node, followed.node) if followed.node else "",
         broker_id=_id(followed.node) if followed.node else "",
         authority=node.has_authority(now_ns),
-        roster=tuple(
-            RosterView(_id(x.node), x.name, x.priority, x.floor_mw / 1000, x.votes)
-            for x in node.roster.lines
-        ),
+        rack_id="" if node.roster.rack == NO_RACK else f"{node.roster.rack:016x}",
+        roster_version=node.roster.version,
+        roster=_roster(node, now_ns),
         members=_members(node, now_ns),
         price=_price(node.agent, currency, now_ns),
         feed=_feed(node),
@@ -72,6 +72,22 @@ def _status(agent: Agent, load: LoadSettings, now_ns: int) -> LoadStatus:
     return LoadStatus(load.name, load.required, is_on, watts, load.worth_uc or 0, reserve, why)
 
 
+def _roster(node: State, now_ns: int) -> tuple[RosterView, ...]:
+    heard = {node.me, *(peer.node for peer in node.live(now_ns))}
+    return tuple(
+        RosterView(
+            id=_id(line.node),
+            name=line.name,
+            priority=line.priority,
+            floor_w=line.floor_mw / 1000,
+            votes=line.votes,
+            meters_feed=line.meters_feed,
+            absent=line.node not in heard,
+        )
+        for line in node.roster.lines
+    )
+
+
 def _members(node: State, now_ns: int) -> tuple[MemberView, ...]:
     board = node.agent.board
     mine = MemberView(
@@ -83,6 +99,7 @@ def _members(node: State, now_ns: int) -> tuple[MemberView, ...]:
         floor_w=board.floor_mw / 1000 if board else 0.0,
         heard_ms=0,
         api_port=node.settings.api_port,
+        excess_w=board.excess_mw / 1000 if board else None,
     )
     others = [
         MemberView(
@@ -94,10 +111,17 @@ def _members(node: State, now_ns: int) -> tuple[MemberView, ...]:
             floor_w=p.floor_mw / 1000,
             heard_ms=(now_ns - p.heard_ns) // MS_NS,
             api_port=p.api_port,
+            excess_w=_reported_excess_w(node, p.node),
         )
         for p in node.live(now_ns)
     ]
     return tuple(sorted([mine, *others], key=lambda m: m.name))
+
+
+def _reported_excess_w(node: State, who: NodeId) -> float | None:
+    """What a member has told this broker that it draws too much."""
+    account = node.office.book.accounts.get(who) if node.office else None
+    return account.report.excess_mw / 1000 if account else None
 
 
 def _price(agent: Agent, currency: str, now_ns: int) -> PriceView:
@@ -114,7 +138,7 @@ def _feed(node: State) -> FeedView:
     price = node.last_price
     if price is None or price.pair.pair() != node.followed:
         floors_w = node.roster.floors_mw / 1000
-        return FeedView(node.settings.capacity_mw / 1000, 0.0, 0.0, floors_w)
+        return FeedView(node.agent.capacity_mw / 1000, 0.0, 0.0, floors_w)
     return FeedView(
         price.capacity_mw / 1000,
         price.drawn_mw / 1000,

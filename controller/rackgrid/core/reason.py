@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rackgrid.identity import Pair
-from rackgrid.wire.message import Why
+from rackgrid.wire.vocabulary import Why
 
 UC = 1_000_000
 """Micro-currency in one unit of currency."""

@@ -14,7 +14,7 @@ from rackgrid.core import agreement as agreements
 from rackgrid.core.broker import Joining, Office
 from rackgrid.core.roster import Roster
 from rackgrid.core.state import State
-from rackgrid.identity import BootId, NodeId, RackId
+from rackgrid.identity import NO_RACK, BootId, NodeId, RackId
 from rackgrid.wire.message import Ack, Join, JoinReply, RosterLine, pair_wire
 
 
@@ -41,14 +41,19 @@ def caught_up(node: State, sender: NodeId, message: Ack, now_ns: int) -> None:
     """After a member's ack: a change may be agreed now; else it may need the roster again."""
     office = node.office
     assert office is not None, "only a broker hears acks"
+    tell_again(node, office, sender, message, now_ns)
+    if office.agreement.is_free:
+        agreed(node, node.office or office, now_ns)
+
+
+def tell_again(node: State, office: Office, sender: NodeId, message: Ack, now_ns: int) -> None:
+    """Send the roster to a node that acks and has an older one, be it no longer on it."""
     newest = office.agreement.newest
     if newest.stamp.pair == office.pair and message.roster.stamp() < newest.stamp:
         told_ns = office.told_ns.get(sender, office.announced_ns)
         if now_ns - told_ns >= 2 * node.timing.heartbeat_ns:
             node.office = replace(office, told_ns={**office.told_ns, sender: now_ns})
             node.unicast(sender, newest.update(office.agreement.agreed_version))
-    if office.agreement.is_free:
-        agreed(node, office, now_ns)
 
 
 def stored(node: State, now_ns: int) -> None:
@@ -96,10 +101,8 @@ def amend(node: State, now_ns: int) -> None:
 
 def _change(node: State, office: Office, base: Roster, now_ns: int) -> None:
     """One node moves: those that go first, then those that come, then the votes."""
-    for who in node.forgetting:
-        if base.line(who) is not None and _is_off(node, office, who, now_ns):
-            announce(node, _released(base, who), now_ns)
-            return
+    if _release(node, office, now_ns):
+        return
     for who, waiting in office.joining.items():
         if _admit(node, office, who, waiting, now_ns):
             return
@@ -194,6 +197,8 @@ def founder_acked(node: State, office: Office, sender: NodeId, message: Ack, now
     if not office.agreement.reserved.lines:
         node.office = broker.voted(office, sender, message)
         _found(node, now_ns)
+    elif node.peers[sender].rack != NO_RACK:
+        tell_again(node, office, sender, message, now_ns)
 
 
 def _refound(node: State, office: Office, base: Roster, now_ns: int) -> None:
@@ -206,7 +211,8 @@ def _refound(node: State, office: Office, base: Roster, now_ns: int) -> None:
 def complain(node: State, office: Office) -> None:
     """Say for whom the founding waits in vain."""
     agreement = office.agreement
-    there = {node.me, *office.founders, *agreement.stored}
+    answers = office.authority.acked if agreement.proposed is None else agreement.stored
+    there = {node.me, *answers}
     missing = [line.name for line in agreement.reserved.lines if line.node not in there]
     who = f"{', '.join(missing)} did not answer" if missing else "too few nodes joined in"
     node.note(
@@ -247,28 +253,57 @@ def left(node: State, sender: NodeId, boot: BootId, now_ns: int) -> None:
     Only with authority, like every change. The node says it again until the roster is without it.
     """
     office = node.office
-    if office is None or not office.agreement.is_free:
+    if office is None or not node.has_authority(now_ns):
         return
     account = office.book.accounts.get(sender)
-    if account is None or account.boot != boot or not node.has_authority(now_ns):
+    if account is None or account.boot != boot:
         return
+    node.office = replace(office, leaving={**office.leaving, sender: boot})
+    if office.agreement.is_free:
+        _release(node, node.office, now_ns)
+
+
+def _release(node: State, office: Office, now_ns: int) -> bool:
+    """Begin to release one of those that are off: by their own word, or by an operator's."""
     base = office.agreement.base
-    if base.line(sender) is not None:
-        announce(node, _released(base, sender), now_ns)
+    for who in (*office.leaving, *node.forgetting):
+        line = base.line(who)
+        if line is None or not _is_off(node, office, who, now_ns):
+            continue
+        step = _inherited(node, office, line, now_ns) if line.votes else base.without(who)
+        if step is not None:
+            announce(node, step, now_ns)
+            return True
+    return False
 
 
-def _released(base: Roster, who: NodeId) -> Roster:
-    """Take a node's last extra vote first, then the node: the sum of votes moves by one."""
-    line = base.line(who)
-    assert line is not None, "only an admitted node is released"
+def _inherited(node: State, office: Office, line: RosterLine, now_ns: int) -> Roster | None:
+    """Release a voter: its last extra vote first, since the sum of votes moves by one.
+
+    The only one that votes gives its vote to another before: a roster without votes would be the
+    rack's end. None while nobody can take it.
+    """
+    base = office.agreement.base
     if line.votes > 1:
         return base.with_line(replace(line, votes=line.votes - 1))
-    return base.without(who)
+    if base.votes > 1:
+        return base.without(line.node)
+    others = _present(node, office, now_ns) - {line.node}
+    if not others:
+        return None
+    return franchise.next_step(base, others, {line.node}, node.settings.voters_max)
 
 
 def _is_off(node: State, office: Office, who: NodeId, now_ns: int) -> bool:
-    """Whether nothing is heard of a node that an operator says is off for good."""
-    return who != node.me and broker.silence_ns(office, who, now_ns) > node.timing.absent_ns
+    """Whether it is still the boot that left, or nothing is heard of one that is to be forgotten.
+
+    A node that has started again meanwhile may draw its floor.
+    """
+    account = office.book.accounts.get(who)
+    if account is not None and office.leaving.get(who) == account.boot:
+        return True
+    is_silent = broker.silence_ns(office, who, now_ns) > node.timing.absent_ns
+    return who in node.forgetting and who != node.me and is_silent
 
 
 # --- who votes ------------------------------------------------------------------------------------

@@ -23,7 +23,8 @@ from rackgrid.core.membership import NO_PEERS, Peer, Peers
 from rackgrid.core.roster import NO_ROSTER, Roster
 from rackgrid.core.settings import MS_NS, NodeSettings, Timing
 from rackgrid.identity import NO_PAIR, NO_RACK, BootId, NodeId, Pair, Rank
-from rackgrid.wire.message import NODES_MAX, Heartbeat, Message, Price, Report, Resign, Role
+from rackgrid.wire.message import NODES_MAX, Heartbeat, Message, Price, Report, Resign
+from rackgrid.wire.vocabulary import Role
 
 NOTES_MAX = 64
 """Different notes remembered, so that each is said once."""
@@ -72,6 +73,7 @@ class State:
         judged: what the loads were last judged by; judge_ns: when they are judged again anyway.
         late_until_ns: its own loop ran late; it accuses nobody before this.
         reported_mw, beyond_mw: its holding, and what it drew beyond its grant, as last reported.
+        sure_ns: a node that remembers nothing cannot say before this whom it has left.
         left: the pair that it acted for before its fence.
         roster: the newest that it has stored; storing: one that is on its way to the disk.
         is_lost: it started without a roster: it has no vote until one is agreed without it (P7).
@@ -98,6 +100,7 @@ class State:
     late_until_ns: int = 0
     peers: Peers = field(default_factory=lambda: NO_PEERS)
     left: Pair = NO_PAIR
+    sure_ns: int = 0
     roster: Roster = NO_ROSTER
     storing: Roster | None = None
     is_lost: bool = True
@@ -210,6 +213,14 @@ class State:
         if mine.founding:
             return 2 * sum(line.node in nodes for line in mine.lines) > len(mine.lines)
         return mine.is_backed(nodes)
+
+    def left_for_sure(self, now_ns: int) -> Pair:
+        """The pair that this node left for its present one; none while it may have forgotten one.
+
+        Between the two it may have acked a third, before a power cut. Once the grants of that time
+        have certainly ended, it is no matter any more.
+        """
+        return self.left if now_ns >= self.sure_ns else NO_PAIR
 
     def authority_until_ns(self, now_ns: int, *, own_vote: bool = True) -> int:
         """When this broker's authority ends (P4); its own vote never lapses while it may vote.

@@ -19,18 +19,30 @@ class NodeView:
 
 @dataclass(frozen=True, slots=True)
 class RosterView:
-    """One admitted node."""
+    """One admitted node.
+
+    Attributes:
+        meters_feed: whether a meter of it sees the whole feed.
+        absent: whether it is not heard now; never so of this node itself.
+    """
 
     id: str
     name: str
     priority: int
     floor_w: float
     votes: int
+    meters_feed: bool
+    absent: bool
 
 
 @dataclass(frozen=True, slots=True)
 class MemberView:
-    """One node that is heard now (itself included)."""
+    """One node that is heard now (itself included).
+
+    Attributes:
+        excess_w: what it draws beyond its floor and its holdings; None where this node cannot know:
+            each knows its own, and the broker all that have reported to it.
+    """
 
     id: str
     name: str
@@ -40,6 +52,7 @@ class MemberView:
     floor_w: float
     heard_ms: int
     api_port: int
+    excess_w: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +116,9 @@ class View:
     """Name of the followed broker, or its id where the name is not known, or ""."""
     broker_id: str
     authority: bool
+    rack_id: str
+    """The rack's identity, or "" while this node has no roster."""
+    roster_version: int
     roster: tuple[RosterView, ...]
     members: tuple[MemberView, ...]
     price: PriceView

@@ -27,7 +27,8 @@ SLOW_NS = 1500 * MS_NS
 class Capacity:
     """The operator cuts the feed's capacity, or gives it back: all nodes are told, and all files.
 
-    It is followed within G even where nobody leads: what is held then expires by itself.
+    It is followed within G and the margin even where nobody leads, and a firmware hangs: what is
+    held then expires by itself.
     """
 
     power_mw: int
@@ -37,7 +38,7 @@ class Capacity:
         bound_ns = 0
         for seat in world.seats.values():
             timing = seat.settings.timing
-            bound_ns = max(bound_ns, timing.stretched(timing.grant_ns) + SHED_NS)
+            bound_ns = max(bound_ns, timing.stretched(timing.grant_ns) + timing.margin_ns + SHED_NS)
             seat.settings = replace(seat.settings, capacity_mw=self.power_mw)
         _supply_changed(world, bound_ns)
         for seat in list(world.seats.values()):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
+from rackgrid.core.franchise import VOTERS_MAX
 from rackgrid.simulation import fault, feed, guest, mishap, weather
 from rackgrid.simulation.fault import Fault
 from rackgrid.simulation.target import BROKER
@@ -30,7 +31,7 @@ class Author:
     Attributes:
         comes_and_goes: the roster changes under the noise.
         demote_ms: how long a node is silent until it loses its vote.
-        losses: how many nodes may still lose their rosters: always fewer than half.
+        losses: how many nodes may still lose their rosters: always fewer than half the voters.
         is_calm: the plot wants no other faults beside it.
     """
 
@@ -42,7 +43,8 @@ class Author:
         self.comes_and_goes = chance.random() < 0.2
         self.demote_ms = chance.choice(DEMOTE_MS)
         # Whoever may lose its vote by silence, too, could be the last one to have a roster.
-        self.losses = (nodes - 1) // 2 if self.demote_ms == DEMOTE_MS[1] else 0
+        voters = min(nodes, VOTERS_MAX)
+        self.losses = (voters - 1) // 2 if self.demote_ms == DEMOTE_MS[1] else 0
         self.is_calm = False
 
     def weather(self, for_ms: int) -> list[Fault]:
@@ -188,6 +190,8 @@ def churn(author: Author, at_ms: int) -> Written:
         goer = author.ms(3, last)
         gone = guest.Leave(goer) if chance.random() < 0.6 else guest.Scrap(goer, author.ms(1, 2))
         written.append((at_ms + author.ms(0, 3000), gone))
+        # Its vote is gone for a while: with a lost roster beside it a majority could be.
+        author.losses -= isinstance(gone, guest.Scrap)
     if chance.random() < 0.5:
         written.append((at_ms, mishap.DiskStall(author.node(), author.ms(50, 1500), 4000)))
     disturbance = chance.choice(

@@ -91,11 +91,12 @@ def _play(world: World, script: Script, faults: Counter[str]) -> None:
         world.transcript.say(world.now_ns, "fault", str(timed.fault))
         timed.fault.apply(world)
         faults[kind(timed.fault)] += 1
-    end_ns = script.seconds * SECOND_NS
-    world.run(end_ns - HEAL_NS)
+    # A plot may end later than the noise: time does not go back for the healing.
+    heal_ns = max(world.now_ns, script.seconds * SECOND_NS - HEAL_NS)
+    world.run(heal_ns)
     if not world.checker.violations:
         heal(world, script)
-        world.run(end_ns)
+        world.run(heal_ns + HEAL_NS)
     if not world.checker.violations and (trouble := disagreement(world)):
         after = f"{HEAL_NS // SECOND_NS} s after the last fault"
         world.checker.violations.append(f"{world.now_ns / 1e6:.3f} ms: I7 {trouble}, {after}")

@@ -4,6 +4,16 @@ from __future__ import annotations
 
 import hashlib
 
+from rackgrid.core.action import (
+    Action,
+    Left,
+    LoadDecided,
+    Noted,
+    PriceApplied,
+    PriceLost,
+    RoleChanged,
+)
+
 LINES_MAX = 200_000
 """Lines kept for reading; the digest goes on beyond it."""
 
@@ -26,3 +36,23 @@ class Transcript:
     def digest(self) -> str:
         """A digest of all lines so far."""
         return self._hash.hexdigest()
+
+
+def words(action: Action) -> str:
+    """Say what a node publishes, in a line; nothing of what only its broker's peers need."""
+    match action:
+        case RoleChanged():
+            return f"is {action.role.name.lower()} {action.pair}: {action.cause}"
+        case PriceApplied():
+            return f"applies {action.price_uc} uc of round {action.round}"
+        case PriceLost():
+            return "knows no price"
+        case LoadDecided():
+            decision = action.decision
+            return f"{decision.load} {'on' if decision.on else 'off'}: {decision.why.name}"
+        case Noted():
+            return action.text
+        case Left():
+            return "has left"
+        case _:
+            return ""

@@ -14,7 +14,8 @@ from rackgrid.core.event import DatagramReceived, Event, FirmwareReported
 from rackgrid.core.state import State
 from rackgrid.simulation.seat import Seat
 from rackgrid.simulation.world import World
-from rackgrid.wire.message import Price, Role, Superseded
+from rackgrid.wire.message import Price, Superseded
+from rackgrid.wire.vocabulary import Role
 from rackgrid_firmware.link import Switched
 
 STALE = "a grant was refused as stale"

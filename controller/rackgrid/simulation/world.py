@@ -18,15 +18,9 @@ from rackgrid.core.action import (
     Action,
     Instruct,
     Left,
-    LoadDecided,
     Multicast,
-    Noted,
-    PriceApplied,
-    PriceLost,
-    PriceSent,
     Remember,
     ReserveTerms,
-    RoleChanged,
     StoreRoster,
     Unicast,
 )
@@ -47,10 +41,11 @@ from rackgrid.identity import BootId, NodeId
 from rackgrid.simulation.checker import Checker
 from rackgrid.simulation.network import Network
 from rackgrid.simulation.seat import Seat
-from rackgrid.simulation.transcript import Transcript
+from rackgrid.simulation.transcript import Transcript, words
 from rackgrid.simulation.truth import Truth
 from rackgrid.wire.codec import decode, encode
-from rackgrid.wire.message import Election, Message, Price, Rejection, Role
+from rackgrid.wire.message import Election, Message, Price
+from rackgrid.wire.vocabulary import Rejection, Role
 from rackgrid_firmware.link import Command, OutputState, Release, Switched
 from rackgrid_firmware.link import Report as FirmwareReport
 
@@ -182,6 +177,7 @@ class World:
 
     def run(self, until_ns: int) -> None:
         """Let virtual time pass."""
+        assert until_ns >= self.now_ns, "time does not go back"
         while self._heap and self._heap[0][0] <= until_ns:
             self.now_ns, _, act = heapq.heappop(self._heap)
             act()
@@ -291,26 +287,10 @@ class World:
         seat.term = term
 
     def _publish(self, seat: Seat, action: Action) -> None:
-        match action:
-            case RoleChanged():
-                self._say(seat, f"is {action.role.name.lower()} {action.pair}: {action.cause}")
-            case PriceApplied():
-                self._say(seat, f"applies {action.price_uc} uc of round {action.round}")
-            case PriceLost():
-                self._say(seat, "knows no price")
-            case LoadDecided():
-                decision = action.decision
-                on = "on" if decision.on else "off"
-                self._say(seat, f"{decision.load} {on}: {decision.why.name}")
-            case Noted():
-                self._say(seat, action.text)
-            case Left():
-                self._say(seat, "has left")
-                self._end(seat)
-            case PriceSent():
-                pass
-            case _:
-                raise AssertionError(f"not an action to publish: {action}")
+        if told := words(action):
+            self._say(seat, told)
+        if isinstance(action, Left):
+            self._end(seat)
 
     def _send(self, seat: Seat, to: list[NodeId], message: Message, *, unicast: bool) -> None:
         assert seat.node is not None, "the dead send nothing"

@@ -31,7 +31,8 @@ from operator import attrgetter
 from typing import Annotated, Final, Generic, TypeVar, get_args, get_origin, get_type_hints
 
 from rackgrid.wire import message as words
-from rackgrid.wire.message import Message, Rejection, RejectReason
+from rackgrid.wire.message import Message
+from rackgrid.wire.vocabulary import Rejection, RejectReason
 
 COUNT_MAX = 255
 """Longest text (bytes) and longest list: their length is one byte."""

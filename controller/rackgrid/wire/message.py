@@ -12,11 +12,11 @@ sent it.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import IntEnum
 from typing import Annotated
 
 from rackgrid.identity import BootId, NodeId, Pair, RackId, Round, Stamp
 from rackgrid.market.curve import BID_STEPS_MAX
+from rackgrid.wire.vocabulary import Role, Stance, Why
 
 U8, U16, U32, U64, I64 = "u8", "u16", "u32", "u64", "i64"
 
@@ -32,52 +32,6 @@ LOADS_MAX = 24
 NAME_MAX = 32
 """Longest name of a node or load on the wire, bytes of UTF-8."""
 TEXT_MAX = 160
-
-
-class Role(IntEnum):
-    """What a node is at this moment."""
-
-    JOINING = 0
-    MEMBER = 1
-    CANDIDATE = 2
-    BROKER = 3
-    ISLANDED = 4
-
-
-class Stance(IntEnum):
-    """The answer to an election call."""
-
-    SUPPORT = 0
-    """I do not hear the broker either: lead."""
-    ALIVE = 1
-    """I am, or still hear, the broker: do not."""
-    OUTRANKED = 2
-    """I rank higher, and take the election over."""
-    BOUND = 3
-    """I may not vote yet, follow a higher pair, or know a newer roster."""
-
-
-class Why(IntEnum):
-    """Why a load is as it is; the numbers beside it make the sentence (`core.reason`)."""
-
-    REQUIRED = 0
-    WORTH_IT = 1
-    """On: worth at least the price, and covered by a grant."""
-    PRICE_ABOVE_WORTH = 2
-    DOES_NOT_FIT = 3
-    """Worth the price, but refused by the clearing: it does not fit under the capacity."""
-    NO_GRANT = 4
-    """Worth the price, and no grant covers it (yet)."""
-    PRICE_UNKNOWN = 5
-    """No broker, or its last price has expired."""
-    MIN_ON = 6
-    MIN_OFF = 7
-    GRANT_EXPIRED = 8
-    FIRMWARE_LOST = 9
-    LEAVING = 10
-    FAULT = 11
-    STARTING = 12
-    """Switched on, waiting for the firmware to confirm."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,8 +126,7 @@ class Beacon:
     """Multicast by every node, slowly: I am here, and so are my loads.
 
     Attributes:
-        rack: to which this node belongs; 0 while it belongs to none.
-        roster: the newest that it has stored.
+        rack, roster: to which it belongs (0: to none), and the newest that it has stored.
     """
 
     name: Annotated[str, NAME_MAX]
@@ -190,11 +143,7 @@ class Beacon:
 
 @dataclass(frozen=True, slots=True)
 class Join:
-    """Unicast to the broker: admit me with this floor.
-
-    Attributes:
-        meters_feed: whether one of its meters sees the whole feed.
-    """
+    """Unicast to the broker: admit me with this floor; maybe one of my meters sees the feed."""
 
     nonce: Annotated[int, U64]
     name: Annotated[str, NAME_MAX]
@@ -277,7 +226,7 @@ class Ack:
     Attributes:
         pair: whose heartbeat is answered.
         seq: of that heartbeat; the broker's authority counts from when it sent it.
-        votes: false while this node may not vote: its quiet time after a start, or a lost roster.
+        votes: false in its quiet time after a start, and while its roster is lost.
         left: the pair that it acted for before this one: a handover rests on it.
         roster: the newest that this node has stored.
     """
@@ -380,12 +329,7 @@ class Coordinator:
 
 @dataclass(frozen=True, slots=True)
 class ClaimReport:
-    """What a resigning broker counts for one node, from the sending of its word on.
-
-    Attributes:
-        running_mw, running_ms: what its boot may hold, and for how long at most.
-        old_mw, old_ms: what its earlier boots may hold beside it.
-    """
+    """What a resigning broker counts for one node: for its boot, and for earlier ones beside it."""
 
     node: Annotated[NodeId, U64]
     boot: Annotated[BootId, U64]
@@ -433,28 +377,3 @@ Message = (
     | Resign
     | Superseded
 )
-
-
-class RejectReason(IntEnum):
-    """Why a datagram was dropped; each is counted."""
-
-    TOO_LONG = 0
-    TOO_SHORT = 1
-    FOREIGN_MAGIC = 2
-    UNKNOWN_VERSION = 3
-    UNKNOWN_KEY = 4
-    BAD_MAC = 5
-    WRONG_DIRECTION = 6
-    OWN_ECHO = 7
-    REPLAYED = 8
-    STALE_BOOT = 9
-    UNKNOWN_KIND = 10
-    MALFORMED = 11
-
-
-@dataclass(frozen=True, slots=True)
-class Rejection:
-    """A datagram that was not taken: a peer's or a stranger's fault; a value, never raised."""
-
-    reason: RejectReason
-    detail: str

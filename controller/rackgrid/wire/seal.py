@@ -37,7 +37,8 @@ from hmac import compare_digest
 from typing import Final
 
 from rackgrid.identity import BootId, NodeId
-from rackgrid.wire.message import DATAGRAM_MAX, Rejection, RejectReason
+from rackgrid.wire.message import DATAGRAM_MAX
+from rackgrid.wire.vocabulary import Rejection, RejectReason
 
 MAGIC: Final = b"RG"
 VERSION: Final = 1

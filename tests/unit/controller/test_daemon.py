@@ -23,11 +23,15 @@ import pytest
 from tests.unit.controller.played import PlayedFirmware, write_config
 
 from rackgrid import daemon as daemons
+from rackgrid.adapters import roster_shelf
+from rackgrid.adapters.roster_shelf import RosterShelf
 from rackgrid.config import Config
 from rackgrid.config_file import load_config
-from rackgrid.core.event import Event
+from rackgrid.core.event import Event, HandoverRequested
+from rackgrid.core.roster import Roster
 from rackgrid.daemon import Daemon, Parts, assemble, serve
 from rackgrid.errors import ConfigError, StoreError
+from rackgrid.identity import NO_RACK
 from rackgrid_firmware.device import Quality, Reading
 from rackgrid_firmware.link import (
     Hold,
@@ -281,6 +285,67 @@ def test_daemon_restarted_uses_new_terms_and_remembers_whom_it_followed(
     second, quiet_ns = asyncio.run(boot())
     assert second > first
     assert quiet_ns <= 0
+
+
+def test_daemon_keeps_its_roster_and_finds_it_again(
+    config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fails if a restart makes another rack of this one, and forgets its floors."""
+
+    async def boot() -> Roster:
+        firmware = PlayedFirmware(config.node.runtime_dir / "firmware.sock")
+        parts = assemble(config)
+        began = parts.shelf.roster
+        async with running(parts, monkeypatch) as (daemon, _):
+            state = daemon.node.state
+            assert state.roster == began
+            await until("it leads", lambda: daemon.health()[0] and daemon.view().authority)
+            await until("stored", lambda: state.roster.stamp > began.stamp and not state.storing)
+            kept = state.roster
+        firmware.close()
+        assert RosterShelf(config.node.state_dir).roster.stamp >= kept.stamp
+        return kept
+
+    first, second = asyncio.run(boot()), asyncio.run(boot())
+    assert first.rack == second.rack != NO_RACK
+    assert [line.name for line in second.lines] == ["pi-1"]
+    assert second.stamp > first.stamp
+
+
+def test_daemon_whose_disk_takes_no_roster_ends_with_a_line(
+    config: Config, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full(_path: Path, _data: bytes, **_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    async def scenario() -> int:
+        firmware = PlayedFirmware(config.node.runtime_dir / "firmware.sock")
+        parts = assemble(config)
+        monkeypatch.setattr(roster_shelf, "write_whole", full)
+        async with running(parts, monkeypatch) as (_, task):
+            code = await task
+        assert not any(isinstance(c, MakeSafe) for c in firmware.commands), "it detaches"
+        firmware.close()
+        return code
+
+    assert asyncio.run(scenario()) == 1
+    errors = [r.getMessage() for r in caplog.records if r.levelno >= logging.ERROR]
+    assert len(errors) == 1
+    assert "No space left on device: make room" in errors[0]
+
+
+def test_daemon_passes_on_what_an_operator_asks_for(
+    config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario() -> None:
+        firmware = PlayedFirmware(config.node.runtime_dir / "firmware.sock")
+        async with running(assemble(config), monkeypatch) as (daemon, _):
+            await until("it leads", lambda: daemon.health()[0])
+            daemon.ask(HandoverRequested(time.monotonic_ns()))
+            assert daemon.node.state.office is None
+        firmware.close()
+
+    asyncio.run(scenario())
 
 
 def test_daemon_with_an_mqtt_server_that_is_away_does_its_work(

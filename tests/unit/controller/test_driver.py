@@ -15,6 +15,7 @@ from rackgrid.core.action import (
     Noted,
     Remember,
     ReserveTerms,
+    StoreRoster,
     Unicast,
 )
 from rackgrid.core.event import (
@@ -26,6 +27,7 @@ from rackgrid.core.event import (
     TimePassed,
 )
 from rackgrid.core.node import Node
+from rackgrid.core.roster import NO_ROSTER, Roster
 from rackgrid.driver import DRAIN_MAX, LATE_NS, Driver, guarded
 from rackgrid.errors import StoreError
 from rackgrid.identity import BootId, NodeId, Pair, Term
@@ -128,7 +130,11 @@ def driven(node: Node, world: World) -> Driver:
     def publish(action: Action, _at_ns: int) -> None:
         world.diary.append(("publish", action))
 
-    return Driver(node, Group(world), Firmware(world), Shelf(world), publish, world.clock)
+    def keep_roster(roster: Roster) -> None:
+        world.diary.append(("keep", roster))
+
+    store = Shelf(world)
+    return Driver(node, Group(world), Firmware(world), store, keep_roster, publish, world.clock)
 
 
 def kinds(events: Sequence[Event]) -> list[type[Event]]:
@@ -141,6 +147,7 @@ def test_driver_actions_of_an_event_are_carried_out_in_their_order() -> None:
         ReserveTerms(1000),
         Multicast(Leave(1)),
         Remember(PAIR),
+        StoreRoster(NO_ROSTER),
         Unicast(PEER, Leave(2)),
         Instruct(command),
         Noted("so it goes"),
@@ -151,6 +158,7 @@ def test_driver_actions_of_an_event_are_carried_out_in_their_order() -> None:
         ("reserve", 1000),
         ("multicast", Leave(1)),
         ("remember", PAIR),
+        ("keep", NO_ROSTER),
         ("unicast", PEER, Leave(2)),
         ("instruct", command),
         ("publish", Noted("so it goes")),

@@ -18,7 +18,9 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from rackgrid.adapters.view_json import encode, rack_state
+from rackgrid.adapters.web import operator
 from rackgrid.adapters.web.answer import answer, refuse
+from rackgrid.adapters.web.doors import Doors
 from rackgrid.adapters.web.gate import Gate
 from rackgrid.core.view import View
 
@@ -28,9 +30,16 @@ RENDERED_FOR_NS = 50_000_000
 INDEX = """\
 rackgrid
 
-GET  /api/state   the rack as this node sees it (JSON)
-GET  /healthz     200 while this node does its work, else 503 and why (JSON)
-POST /api/leave   take this node out of the rack (only on a loopback API)
+GET  /api/state         the rack as this node sees it (JSON)
+GET  /healthz           200 while this node does its work, else 503 and why (JSON)
+
+Only on a loopback API:
+
+POST /api/leave         take this node out of the rack
+POST /api/forget/NODE   release the floor of a silent node that is off for good (name or id)
+POST /api/handover      let another node be the broker
+POST /api/recover       form the roster anew of the nodes that are heard: all others must be off
+POST /api/feed          say what the feed gives from now on: {"capacity_w": 40.0}
 """
 
 
@@ -55,21 +64,14 @@ class Rendering:
         return self._body
 
 
-def build_app(
-    source: Callable[[], View],
-    health: Callable[[], tuple[bool, str]],
-    leave: Callable[[], None],
-    loopback: bool,
-) -> ASGIApp:
+def build_app(doors: Doors, loopback: bool) -> ASGIApp:
     """Build the application.
 
     Args:
-        source: gives the view; called in the event loop.
-        health: whether the node does its work, and one line that says so or why not.
-        leave: starts the node's leaving and returns at once.
+        doors: to the daemon.
         loopback: whether the API listens on a loopback address; only then may it be told anything.
     """
-    rendering = Rendering(source)
+    rendering = Rendering(doors.source)
 
     async def index(_request: Request) -> Response:
         return PlainTextResponse(INDEX)
@@ -78,11 +80,11 @@ def build_app(
         return Response(rendering.body(), media_type="application/json")
 
     async def healthz(_request: Request) -> Response:
-        healthy, reason = health()
+        healthy, reason = doors.health()
         return answer({"healthy": healthy, "reason": reason}, 200 if healthy else 503)
 
     async def leaving(_request: Request) -> Response:
-        leave()
+        doors.leave()
         return answer({"leaving": True}, 202)
 
     routes = [
@@ -90,6 +92,7 @@ def build_app(
         Route("/api/state", state),
         Route("/healthz", healthz),
         Route("/api/leave", leaving, methods=["POST"]),
+        *operator.routes(doors),
     ]
     app = Starlette(routes=routes, exception_handlers={HTTPException: _refused, Exception: _failed})
     # Around the whole application, so that the answer to a bug has its headers too.

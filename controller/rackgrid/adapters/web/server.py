@@ -15,16 +15,16 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from rackgrid.adapters.web.app import build_app
+from rackgrid.adapters.web.doors import Doors
 from rackgrid.adapters.web.gate import is_loopback
 from rackgrid.config import WebConfig
-from rackgrid.core.view import View
 from rackgrid.errors import TransportError
 
 CONNECTIONS_MAX = 64
@@ -62,26 +62,19 @@ class WebServer:
         await self._task
 
 
-async def serve(
-    config: WebConfig,
-    source: Callable[[], View],
-    health: Callable[[], tuple[bool, str]],
-    leave: Callable[[], None],
-) -> WebServer:
+async def serve(config: WebConfig, doors: Doors) -> WebServer:
     """Start the API in the running event loop.
 
     Args:
         config: where to listen; port 0 lets the kernel choose.
-        source: gives the view; called in the event loop, at most twenty times a second.
-        health: whether the node does its work, and one line that says so or why not.
-        leave: starts the node's leaving and returns at once.
+        doors: to the daemon; its view is drawn at most twenty times a second.
 
     Raises:
         TransportError: the address cannot be listened on; the daemon can do without.
     """
     listener = await _listen(config)
     host, port = listener.getsockname()[:2]
-    app = build_app(source, health, leave, loopback=is_loopback(host))
+    app = build_app(doors, loopback=is_loopback(host))
     server = _Server(
         uvicorn.Config(
             app,

@@ -19,7 +19,7 @@ from rackgrid.adapters.view_json import Json
 from rackgrid.core.action import Action, Noted, PriceApplied, PriceLost, PriceSent, RoleChanged
 from rackgrid.core.view import View
 from rackgrid.identity import BootId, NodeId, Pair, Term
-from rackgrid.wire.message import Role
+from rackgrid.wire.vocabulary import Role
 
 PAIR = Pair(Term(7), NodeId(0xBB), BootId(1))
 

@@ -13,13 +13,9 @@ import pytest
 from rackgrid.adapters.endpoint import Endpoint, Received
 from rackgrid.adapters.multicast import Place, Transport
 from rackgrid.identity import BootId, NodeId, RackId, Round, Term
-from rackgrid.wire.message import (
-    Heartbeat,
-    Leave,
-    PairWire,
-    RejectReason,
-)
+from rackgrid.wire.message import Heartbeat, Leave, PairWire
 from rackgrid.wire.seal import SENDERS_MAX, Keyring, Sealer
+from rackgrid.wire.vocabulary import RejectReason
 
 A, B = NodeId(0xA), NodeId(0xB)
 BOOT = BootId(7)

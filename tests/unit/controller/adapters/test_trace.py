@@ -24,7 +24,8 @@ from rackgrid.core.action import (
 from rackgrid.core.reason import Decision
 from rackgrid.errors import ConfigError
 from rackgrid.identity import NO_PAIR, BootId, NodeId, Pair, Term
-from rackgrid.wire.message import Leave, Role, Why
+from rackgrid.wire.message import Leave
+from rackgrid.wire.vocabulary import Role, Why
 
 PAIR = Pair(Term(7), NodeId(0xBB), BootId(1))
 

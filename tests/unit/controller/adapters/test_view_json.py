@@ -31,10 +31,12 @@ VIEW = View(
     broker="alfa",
     broker_id="00000000000000aa",
     authority=True,
-    roster=(RosterView("00000000000000aa", "alfa", 7, 12.5, 1),),
+    rack_id="00000000000000cc",
+    roster_version=5,
+    roster=(RosterView("00000000000000aa", "alfa", 7, 12.5, 1, True, False),),
     members=(
-        MemberView("00000000000000bb", "bravo", "member", 5, 5.0, 6.0, 120, 8471),
-        MemberView("00000000000000aa", "alfa", "broker", 7, 52.0, 12.5, 0, 8470),
+        MemberView("00000000000000bb", "bravo", "member", 5, 5.0, 6.0, 120, 8471, None),
+        MemberView("00000000000000aa", "alfa", "broker", 7, 52.0, 12.5, 0, 8470, 0.5),
     ),
     price=PriceView(0.25, "EUR", 4, 19, 1.75, True),
     feed=FeedView(100.0, 57.0, 45.0, 18.5),
@@ -51,8 +53,17 @@ def test_rack_state_has_every_key_of_the_contract() -> None:
     assert (state["role"], state["term"], state["broker"]) == ("broker", 4, "alfa")
     assert state["authority"] is True
     assert state["roster"] == [
-        {"id": "00000000000000aa", "name": "alfa", "priority": 7, "floor_w": 12.5, "votes": 1}
+        {
+            "id": "00000000000000aa",
+            "name": "alfa",
+            "priority": 7,
+            "floor_w": 12.5,
+            "votes": 1,
+            "meters_feed": True,
+            "absent": False,
+        }
     ]
+    assert (state["rack_id"], state["roster_version"]) == ("00000000000000cc", 5)
     assert state["price"] == {
         "value": 0.25,
         "currency": "EUR",
@@ -70,8 +81,24 @@ def test_rack_state_has_every_key_of_the_contract() -> None:
     assert state["loads"] == [load_state(FRIDGE), load_state(LAMP)]
     assert set(state) == {
         "rack", "node", "role", "term", "broker", "broker_id", "authority", "roster", "members",
-        "price", "feed", "loads", "meters", "firmware", "rejected",
+        "price", "feed", "loads", "meters", "firmware", "rejected", "rack_id", "roster_version",
     }  # fmt: skip
+
+
+def test_rack_state_has_every_member_with_the_excess_that_is_known() -> None:
+    members = json.loads(encode(rack_state(VIEW)))["members"]
+    assert members[0] == {
+        "id": "00000000000000bb",
+        "name": "bravo",
+        "role": "member",
+        "priority": 5,
+        "draw_w": 5.0,
+        "floor_w": 6.0,
+        "heard_ms": 120,
+        "api_port": 8471,
+        "excess_w": None,
+    }
+    assert members[1]["excess_w"] == 0.5
 
 
 def test_load_state_has_every_key_of_the_contract() -> None:

@@ -28,10 +28,12 @@ VIEW = View(
     broker="pi-2",
     broker_id="00000000000000bb",
     authority=False,
-    roster=(RosterView("00000000000000aa", "pi-1", 100, 12.0, 1),),
+    rack_id="00000000000000cc",
+    roster_version=5,
+    roster=(RosterView("00000000000000aa", "pi-1", 100, 12.0, 1, False, False),),
     members=(
-        MemberView("00000000000000aa", "pi-1", "member", 100, 11.5, 12.0, 0, 8470),
-        MemberView("00000000000000bb", "pi-2", "broker", 120, 9.0, 12.0, 130, 8470),
+        MemberView("00000000000000aa", "pi-1", "member", 100, 11.5, 12.0, 0, 8470, 0.0),
+        MemberView("00000000000000bb", "pi-2", "broker", 120, 9.0, 12.0, 130, 8470, None),
     ),
     price=PriceView(0.42, "EUR", 7, 31, 1.5, True),
     feed=FeedView(60.0, 20.5, 6.0, 24.0),
@@ -46,14 +48,23 @@ VIEW = View(
 )
 
 
+def state_of(view: View) -> bytes:
+    """What a daemon with this view answers."""
+    return json.dumps(rack_state(view)).encode()
+
+
 @dataclass
 class Daemon:
     """What answers, and what it was asked."""
 
     api: str = ""
     status: int = 200
-    body: bytes = field(default_factory=lambda: json.dumps(rack_state(VIEW)).encode())
+    body: bytes = field(default_factory=lambda: state_of(VIEW))
     asked: list[str] = field(default_factory=list)
+    sent: list[bytes] = field(default_factory=list)
+    """The bodies that came with it, where there were any."""
+    first: list[tuple[int, bytes]] = field(default_factory=list)
+    """Answers that are given once each, before the one that stays."""
 
 
 @contextmanager
@@ -63,10 +74,13 @@ def answering(daemon: Daemon) -> Generator[Daemon]:
     class Handler(BaseHTTPRequestHandler):
         def answer(self) -> None:
             daemon.asked.append(f"{self.command} {self.path}")
-            self.send_response(daemon.status)
-            self.send_header("content-length", str(len(daemon.body)))
+            if size := int(self.headers.get("content-length") or 0):
+                daemon.sent.append(self.rfile.read(size))
+            status, body = daemon.first.pop(0) if daemon.first else (daemon.status, daemon.body)
+            self.send_response(status)
+            self.send_header("content-length", str(len(body)))
             self.end_headers()
-            self.wfile.write(daemon.body)
+            self.wfile.write(body)
 
         do_GET = answer  # noqa: N815 (theirs)
         do_POST = answer  # noqa: N815 (theirs)

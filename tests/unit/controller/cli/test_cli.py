@@ -43,7 +43,10 @@ def test_unknown_verb_is_told_what_was_meant(
 
 def test_unknown_verb_unlike_any_lists_them_all(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["zzz"]) == Exit.USAGE
-    assert "config, demo, key, leave, run, sim, status" in capsys.readouterr().err
+    assert (
+        "capacity, config, demo, forget, handover, key, leave, recover, run, sim, status"
+        in capsys.readouterr().err
+    )
 
 
 def test_unknown_option_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:

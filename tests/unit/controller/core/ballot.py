@@ -25,11 +25,10 @@ from rackgrid.wire.message import (
     Election,
     Heartbeat,
     Report,
-    Role,
-    Stance,
     pair_wire,
     stamp_wire,
 )
+from rackgrid.wire.vocabulary import Role, Stance
 
 H = TIMING.heartbeat_ns
 ANNA, BERT, CARL = 1, 9, 3

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from tests.unit.controller.core.stage import TIMING, pair, report, settings
+from tests.unit.controller.core.stage import RACK, TIMING, line, pair, report, roster, settings
 
-from rackgrid.core import admission, broker, grant
+from rackgrid.core import admission, agreement, broker, grant
 from rackgrid.core.admission import MAKING_ROOM
 from rackgrid.core.book import Book
 from rackgrid.core.broker import Office
-from rackgrid.core.roster import NO_ROSTER, Roster
-from rackgrid.identity import BootId, NodeId
+from rackgrid.core.roster import Roster
+from rackgrid.identity import BootId, NodeId, Stamp
 from rackgrid.wire.codec import encode
 from rackgrid.wire.message import NAME_MAX, NODES_MAX, PROTOCOL_VERSION, Join, RosterLine
 from rackgrid.wire.seal import PAYLOAD_MAX
@@ -20,29 +20,22 @@ from rackgrid.wire.seal import PAYLOAD_MAX
 NOW = 10**12
 ANNA, BERT = NodeId(1), NodeId(2)
 TOLD = settings(capacity_mw=20_000, reserve_mw=2000)
-ROSTER = NO_ROSTER.with_line(RosterLine(ANNA, "anna", 0, 8000, 1))
+ROSTER = roster(line(ANNA, 8000))
 
 
 def join(floor_mw: int = 5000, protocol: int = PROTOCOL_VERSION, name: str = "bert") -> Join:
-    return Join(1, name, 3, floor_mw, protocol)
+    return Join(1, name, 3, floor_mw, False, protocol)
 
 
-def office(granted_mw: int = 0, *, opened: bool = True) -> Office:
+def office(granted_mw: int = 0, *, opened: bool = True, of: Roster = ROSTER) -> Office:
     account = grant.opened(ANNA, BootId(1), report(1, capacity_mw=20_000), NOW, TIMING)
     account = grant.issued(account, 1, granted_mw, TIMING)
     held = Book({ANNA: account}, first_majority_ns=NOW, opened=opened)
-    return replace(broker.taken(pair(3), {}, NOW), book=held)
+    return replace(broker.taken(pair(3), of, {}, NOW), book=held)
 
 
-def refused(
-    held: Office,
-    asked: Join,
-    node: NodeId = BERT,
-    of: Roster = ROSTER,
-    *,
-    is_formed: bool = True,
-) -> str | None:
-    return admission.refusal(held, of, node, asked, TOLD, NOW, is_formed=is_formed)
+def refused(held: Office, asked: Join, node: NodeId = BERT) -> str | None:
+    return admission.refusal(held, node, asked, TOLD, NOW)
 
 
 def test_refusal_floor_that_fits_is_none() -> None:
@@ -74,7 +67,6 @@ def test_refusal_new_broker_that_does_not_know_all_holdings_admits_nobody_new() 
     said = refused(office(opened=False), join(1))
     assert said is not None
     assert said.startswith(MAKING_ROOM)
-    assert refused(office(opened=False), join(1), is_formed=False) is None
 
 
 @pytest.mark.parametrize("opened", [True, False])
@@ -94,48 +86,87 @@ def test_refusal_capacity_cut_below_the_floors_does_not_lock_members_out() -> No
     assert refused(held, join(8000), ANNA) is None
 
 
+def test_refusal_draw_beyond_the_floors_is_no_room() -> None:
+    """Fails if a floor is promised out of watts that a lying load draws already (P8)."""
+    word = report(1, capacity_mw=20_000, excess_mw=5001)
+    held = Book({ANNA: grant.opened(ANNA, BootId(1), word, NOW, TIMING)}, opened=True)
+    said = refused(replace(office(), book=held), join(5000))
+    assert said is not None
+    assert said.startswith(MAKING_ROOM)
+
+
+def test_refusal_floors_of_a_change_under_way_count_by_both_its_sides() -> None:
+    held = office()
+    ahead = ROSTER.with_line(line(3, 5000, 0)).under(held.pair)
+    held = replace(held, agreement=agreement.proposed(held.agreement, ahead))
+    said = refused(held, join(5001))
+    assert said is not None
+    assert "floors would be 18.0 W" in said
+    assert refused(held, join(5000)) is None
+
+
 def test_refusal_full_roster_by_number() -> None:
-    full = Roster(1, tuple(RosterLine(NodeId(100 + n), "x", 0, 0, 1) for n in range(NODES_MAX)))
-    said = refused(office(), join(0), of=full)
+    full = roster(*range(100, 100 + NODES_MAX))
+    said = refused(office(of=full), join(0))
     assert said == f"the roster is full ({NODES_MAX} nodes)"
+    assert refused(office(of=full), join(0), NodeId(100)) is None
+
+
+def test_misfit_only_another_protocol() -> None:
+    assert admission.misfit(join()) is None
+    assert "upgrade it" in (admission.misfit(join(protocol=1)) or "")
 
 
 def test_refusal_fullest_roster_of_the_longest_names_still_fits_a_datagram() -> None:
     """A roster that no datagram carries would be our own assertion, and the broker's end."""
-    held, of = office(), NO_ROSTER
+    of = roster()
     for number in range(NODES_MAX):
-        assert refused(held, join(0), NodeId(100 + number), of) is None
-        asked = join(0, name="n" * NAME_MAX)
-        held, of = admission.admitted(held, of, NodeId(100 + number), asked)
-    assert len(encode(of.update(held.pair))) <= PAYLOAD_MAX
+        assert refused(office(of=of), join(0), NodeId(100 + number)) is None
+        of = admission.admitted(of, NodeId(100 + number), join(0, name="n" * NAME_MAX))
+    assert len(encode(of.update(9))) <= PAYLOAD_MAX
 
 
-def test_admitted_newcomer_has_no_vote_yet_and_is_waited_for_no_more() -> None:
-    held = admission.making_room(office(), BERT, 5000, NOW)
-    assert held.joining == {BERT: (5000, NOW)}
-    held, made = admission.admitted(held, ROSTER, BERT, join())
-    assert held.joining == {}
+# --- lines -----------------------------------------------------------------------------------
+
+
+def test_admitted_newcomer_has_no_vote_yet() -> None:
+    made = admission.admitted(ROSTER, BERT, join())
     assert made.line(BERT) == RosterLine(BERT, "bert", 3, 5000, 0)
     assert made.version == ROSTER.version + 1
 
 
 def test_admitted_again_with_the_same_line_changes_nothing() -> None:
-    _, made = admission.admitted(office(), ROSTER, BERT, join())
-    assert admission.admitted(office(), made, BERT, join())[1] is made
+    made = admission.admitted(ROSTER, BERT, join())
+    assert admission.admitted(made, BERT, join()) is made
 
 
 def test_admitted_again_with_another_floor_keeps_the_vote() -> None:
-    _, made = admission.admitted(office(), ROSTER, ANNA, join(9000, name="anna"))
+    made = admission.admitted(ROSTER, ANNA, join(9000, name="anna"))
     assert made.line(ANNA) == RosterLine(ANNA, "anna", 3, 9000, 1)
 
 
-def test_enfranchised_gets_one_vote_once() -> None:
-    _, made = admission.admitted(office(), ROSTER, BERT, join())
-    voting = admission.enfranchised(made, BERT)
-    assert voting.votes == 2
-    assert admission.enfranchised(voting, BERT) is voting
+def test_admitted_that_meters_the_feed_says_so_on_its_line() -> None:
+    made = admission.admitted(ROSTER, BERT, replace(join(), meters_feed=True))
+    assert made.line(BERT) == RosterLine(BERT, "bert", 3, 5000, 0, meters_feed=True)
 
 
-def test_enfranchised_stranger_is_our_bug() -> None:
-    with pytest.raises(AssertionError):
-        admission.enfranchised(ROSTER, BERT)
+# --- the first roster ------------------------------------------------------------------------
+
+
+def test_founded_has_all_its_votes_at_once_and_needs_everybody() -> None:
+    lines = [line(n, votes=0, priority=n) for n in (4, 1, 3, 2)]
+    made = admission.founded(RACK, pair(3), lines, 3)
+    assert (made.rack, made.stamp, made.founding) == (RACK, Stamp(pair(3), 1), True)
+    assert [(x.node, x.votes) for x in made.lines] == [(1, 0), (2, 1), (3, 1), (4, 1)]
+
+
+def test_enfranchised_counts_the_votes_anew_from_those_that_are_on_it() -> None:
+    made = admission.enfranchised(roster(1, line(2, votes=0), founding=True), 5)
+    assert [x.votes for x in made.lines] == [1, 0]
+    meters = roster(1, line(2, votes=0, meters_feed=True), founding=True)
+    assert [x.votes for x in admission.enfranchised(meters, 5).lines] == [1, 2]
+
+
+def test_enfranchised_roster_that_is_not_founding_is_our_bug() -> None:
+    with pytest.raises(AssertionError, match="one vote at a time"):
+        admission.enfranchised(ROSTER, 5)

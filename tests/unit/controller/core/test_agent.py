@@ -28,6 +28,7 @@ from tests.unit.controller.core.stage import (
     boards,
     output,
     pair,
+    reading,
     spec,
 )
 
@@ -103,6 +104,31 @@ def test_bid_remembers_a_limited_number() -> None:
 def test_bid_without_the_firmware_is_our_bug() -> None:
     with pytest.raises(AssertionError):
         agents.bid(Agent(), TOLD, NOW)
+
+
+# --- beyond the grant (P8) -------------------------------------------------------------------
+
+
+def test_beyond_without_the_firmware_or_within_the_grant_is_nothing() -> None:
+    assert agents.beyond_mw(Agent(), NOW) == 0
+    assert agents.beyond_mw(agent(), NOW) == 0
+    assert agents.beyond_mw(granted(agent(LAMP_ON), "lamp", power_mw=6000), NOW) == 0
+
+
+def test_beyond_running_load_that_draws_more_than_was_granted_counts() -> None:
+    held = granted(agent(LAMP_ON), "lamp", power_mw=6000)
+    assert held.board is not None
+    lies = replace(held.board, readings={"m-lamp": reading("m-lamp", 7.5, NOW)})
+    assert agents.beyond_mw(replace(held, board=lies), NOW) == 1500
+    assert agents.beyond_mw(replace(held, grant=None), NOW) == 6000
+
+
+def test_beyond_includes_what_no_grant_can_end() -> None:
+    held = agent()
+    assert held.board is not None
+    held = replace(held, board=replace(held.board, excess_mw=6000))
+    assert agents.beyond_mw(held, NOW) == 6000
+    assert agents.bid(held, TOLD, NOW)[1].excess_mw == 6000
 
 
 # --- taking grants (P2) ----------------------------------------------------------------------

@@ -30,10 +30,10 @@ from tests.unit.controller.core.stage import (
 
 from rackgrid.core import agent as agents
 from rackgrid.core.action import LoadDecided
-from rackgrid.core.agent import Agent
+from rackgrid.core.agent import Agent, SentBid
 from rackgrid.core.settings import LoadSettings, NodeSettings
 from rackgrid.identity import NO_PAIR
-from rackgrid.wire.message import Why
+from rackgrid.wire.vocabulary import Why
 from rackgrid_firmware.device import UNAVAILABLE, Verdict
 from rackgrid_firmware.link import Hold, Release
 
@@ -94,6 +94,18 @@ def test_decided_inside_min_on_and_granted_runs_at_any_price() -> None:
     held = granted(priced(agent(replace(LAMP_ON, may_switch_ns=NOW + 1)), DEAR), "lamp")
     assert why_of(held) is Why.MIN_ON
     assert asked_of(held) == [Hold(1, "lamp", END, starts=False)]
+
+
+def test_decided_after_min_on_waits_for_a_price_that_was_not_made_by_it() -> None:
+    """Fails if a load whose cap drove the price up ends by it: with each min-on one gives way."""
+    ended = replace(LAMP_ON, may_switch_ns=NOW)
+    held = granted(priced(agent(ended), DEAR), "lamp")
+    held = replace(held, bids=(SentBid(1, NOW - 1, ("lamp",)), SentBid(2, NOW, ("lamp",))))
+    assert why_of(replace(held, taken_bid=1)) is Why.MIN_ON
+    assert why_of(replace(held, taken_bid=2)) is Why.PRICE_ABOVE_WORTH
+    assert why_of(replace(held, taken_bid=1, grant=None)) is Why.PRICE_ABOVE_WORTH
+    off = replace(held, board=board(replace(ended, on=False)), taken_bid=1)
+    assert why_of(off) is Why.PRICE_ABOVE_WORTH
 
 
 def test_decided_inside_min_off_waits_and_says_so() -> None:

@@ -16,10 +16,17 @@ from tests.unit.controller.core.stage import (
 )
 
 from rackgrid.core import board as boards
-from rackgrid.core.board import METERED_MAX_MW, READING_AGE_NS, SETTLE_NS, Board
+from rackgrid.core.board import (
+    EXCESS_MIN_MW,
+    EXCESS_STEP_MW,
+    METERED_MAX_MW,
+    READING_AGE_NS,
+    SETTLE_NS,
+    Board,
+)
 from rackgrid.core.settings import MS_NS
 from rackgrid_firmware.device import Quality, Verdict
-from rackgrid_firmware.link import Switched, Telemetry
+from rackgrid_firmware.link import OutputState, Switched, Telemetry
 
 NOW = 10**12
 LAMP_ON = output("lamp", on=True, since_ns=NOW, deadline_ns=NOW + 10**9)
@@ -118,9 +125,9 @@ def test_reserve_off_with_a_deadline_still_counts() -> None:
     assert boards.reserve_mw(held, "lamp", NOW) == 9000
 
 
-def test_reserve_welded_contact_draws_whatever_the_pin_says() -> None:
+def test_reserve_welded_contact_is_no_holding_that_a_grant_could_end() -> None:
     welded = board(output("lamp", verdict=Verdict.WELDED))
-    assert boards.reserve_mw(welded, "lamp", NOW) == 6000
+    assert boards.reserve_mw(welded, "lamp", NOW) == 0
 
 
 def test_reserve_output_that_the_firmware_never_spoke_of_counts_with_its_inrush() -> None:
@@ -144,3 +151,62 @@ def test_total_adds_the_electronics_and_tells_required_apart() -> None:
 def test_flexible_energy_counts_flexible_meters_only() -> None:
     readings = {m: reading(m, 1, NOW, energy_mj=e) for m, e in (("m-lamp", 5), ("m-fan", 70))}
     assert boards.flexible_mj(replace(board(), readings=readings)) == 5
+
+
+# --- what counts as floor at once (P8) -------------------------------------------------------
+
+
+def excess_mw(watts: dict[str, float], *changed: OutputState, read_ns: int = SETTLED) -> int:
+    """The excess after the firmware has told how these meters and outputs are, at `SETTLED`."""
+    readings = tuple(reading(f"m-{name}", w, read_ns) for name, w in watts.items())
+    return boards.told(board(*changed), Telemetry(SETTLED, readings, ())).excess_mw
+
+
+def test_excess_nothing_lies_is_nothing() -> None:
+    assert excess_mw({}, LAMP_ON) == 0
+    assert excess_mw({"fan": 2.9, "lamp": 0.0}) == 0
+
+
+def test_excess_required_load_beyond_the_floor_is_rounded_up() -> None:
+    assert excess_mw({"fan": 3.0 + EXCESS_MIN_MW / 1000}) == 0
+    assert excess_mw({"fan": 3.101}) == EXCESS_STEP_MW
+    assert excess_mw({"fan": 4.0}) == 1000
+    assert excess_mw({"fan": 4.001}) == 1000 + EXCESS_STEP_MW
+
+
+def test_excess_meter_that_is_not_believed_counts_the_nameplate() -> None:
+    assert excess_mw({"fan": 50}, read_ns=SETTLED - READING_AGE_NS - 1) == 0
+
+
+def test_excess_running_load_that_lies_is_part_of_its_holding() -> None:
+    assert excess_mw({"lamp": 20}, LAMP_ON) == 0
+
+
+def test_excess_open_contact_that_draws_counts_once_its_meter_was_read_since() -> None:
+    """A reading from before the contact opened shows what has ended."""
+    off = output("lamp", since_ns=NOW)
+    assert excess_mw({"lamp": 6}, off, read_ns=NOW + SETTLE_NS - 1) == 0
+    assert excess_mw({"lamp": 6}, off, read_ns=NOW + SETTLE_NS) == 6000
+
+
+def test_excess_welded_contact_counts_its_nameplate_or_what_it_draws() -> None:
+    welded = output("lamp", verdict=Verdict.WELDED)
+    assert excess_mw({}, welded) == 6000
+    assert excess_mw({"lamp": 1}, welded) == 6000
+    assert excess_mw({"lamp": 7}, welded) == 7000
+
+
+def test_excess_output_that_the_firmware_never_spoke_of_is_counted_as_a_holding() -> None:
+    silent = boards.attached(attached(()))
+    assert boards.told(silent, Telemetry(NOW, (), ())).excess_mw == 0
+
+
+def test_excess_slack_of_the_floor_does_not_hide_a_stuck_contact() -> None:
+    """The floor is promised to the required loads: they may draw it the next moment."""
+    assert excess_mw({"fan": 0.0}, output("pump", verdict=Verdict.WELDED)) == 4000
+
+
+def test_excess_that_ends_is_counted_no_more() -> None:
+    stuck = boards.told(board(), Telemetry(NOW, (reading("m-fan", 9.0, NOW),), ()))
+    assert stuck.excess_mw == 6000
+    assert boards.told(stuck, Telemetry(NOW, (reading("m-fan", 3.0, NOW),), ())).excess_mw == 0

@@ -13,9 +13,9 @@ from rackgrid.core import book
 from rackgrid.core.book import Book, Choice
 from rackgrid.core.settings import MS_NS, SECOND_NS
 from rackgrid.identity import BootId, NodeId
-from rackgrid.wire.message import Report, StepReport
+from rackgrid.wire.message import ClaimReport, Report, StepReport
 
-ANNA, BERT = NodeId(1), NodeId(2)
+ANNA, BERT, CARL = NodeId(1), NodeId(2), NodeId(3)
 T_END = TIMING.stretched(TIMING.authority_ns)
 G_END = TIMING.stretched(TIMING.grant_ns) + TIMING.margin_ns
 NOW = 100 * SECOND_NS
@@ -118,6 +118,107 @@ def test_limit_closed_book_gives_nothing_to_whoever_has_not_reported() -> None:
 def test_limit_without_a_first_majority_is_our_bug() -> None:
     with pytest.raises(AssertionError):
         book.limit_mw(Book(), ANNA, TIMING)
+
+
+# --- handed over -----------------------------------------------------------------------------
+
+
+def claims(node: NodeId, mw: int, *, ms: int = 2000, old_mw: int = 0, boot: int = 1) -> ClaimReport:
+    return ClaimReport(node, BootId(boot), mw, ms if mw else 0, old_mw, ms if old_mw else 0)
+
+
+def handed(held: Book, *table: ClaimReport) -> Book:
+    return book.handed_over(held, table, NOW, TIMING)
+
+
+def test_handed_over_book_is_open_and_counts_the_table() -> None:
+    held = handed(Book(), claims(ANNA, 4000), claims(BERT, 6000, old_mw=500))
+    assert held.opened
+    assert (held.counted_mw(NOW), held.handed_mw(NOW)) == (10_500, 10_500)
+    assert held.counted_mw(NOW + TIMING.stretched(2000 * MS_NS)) == 0
+
+
+def test_handed_over_node_that_has_reported_counts_by_its_own_word() -> None:
+    held = handed(closed((ANNA, 1000, 2000)), claims(ANNA, 4000, old_mw=300))
+    assert held.handed == {}
+    assert held.counted_mw(NOW) == 1300
+
+
+def test_handed_over_node_that_has_reported_from_another_boot_counts_beside_it() -> None:
+    """Fails if a reboot between two brokers forgets what the dead boot may draw."""
+    held = handed(closed((ANNA, 1000, 2000)), claims(ANNA, 4000, old_mw=300, boot=7))
+    assert held.counted_mw(NOW) == 5300
+
+
+def test_reported_node_of_the_table_takes_its_own_boots_claim_over() -> None:
+    table = handed(Book(), claims(ANNA, 4000, old_mw=300), claims(BERT, 6000))
+    assert told(table, ANNA, holding(1000)).counted_mw(NOW) == 7300
+    assert told(table, ANNA, holding(1000), boot=2).counted_mw(NOW) == 11_300
+    assert told(table, ANNA, holding(1000)).handed.keys() == {BERT}
+
+
+def test_table_tells_of_all_that_is_counted_and_of_nobody_else() -> None:
+    held = handed(closed((ANNA, 4000, 2000), (CARL, 0, 0)), claims(BERT, 6000))
+    word = book.table(held, NOW)
+    assert {line.node: line.running_mw for line in word} == {ANNA: 4000, BERT: 6000}
+    late_ns = NOW + 100 * SECOND_NS
+    assert book.table(held, late_ns) == ()
+
+
+CLAIMS = st.builds(
+    ClaimReport,
+    st.sampled_from((ANNA, BERT, CARL)),
+    st.sampled_from((BootId(1), BootId(2))),
+    st.integers(0, 900),
+    st.integers(0, 3000),
+    st.integers(0, 900),
+    st.integers(0, 3000),
+)
+WORDS = st.lists(
+    st.tuples(
+        st.sampled_from((ANNA, BERT, CARL)),
+        st.sampled_from((1, 2, 3)),
+        st.integers(0, 900),
+        st.integers(0, 3000),
+    ),
+    max_size=6,
+)
+
+
+@given(
+    WORDS,
+    st.lists(CLAIMS, max_size=3, unique_by=lambda c: c.node).map(tuple),
+    WORDS,
+    st.integers(0, 4000),
+)
+def test_handed_over_anything_is_counted_until_its_end_but_for_the_boots_own_word(
+    before: list[tuple[NodeId, int, int, int]],
+    table: tuple[ClaimReport, ...],
+    after: list[tuple[NodeId, int, int, int]],
+    later_ms: int,
+) -> None:
+    """What was handed over is less only by what the very boot has said of itself this term."""
+    held, own = Book(), dict[NodeId, BootId]()
+    for rows in (before, after):
+        for seq, (node, boot, mw, ms) in enumerate(rows, 1 + 10 * (rows is after)):
+            held = told(held, node, holding(mw, ms, seq), boot=boot)
+        if rows is before:
+            own = {node: held.accounts[node].boot for node in held.accounts}
+            held = handed(held, *table)
+    then_ns = NOW + later_ms * MS_NS
+
+    def alive(mw: int, ms: int) -> int:
+        return mw if NOW + TIMING.stretched(ms * MS_NS) > then_ns else 0
+
+    for line in table:
+        account, waiting = held.accounts.get(line.node), held.handed.get(line.node)
+        counted = account.counted_mw(then_ns) if account else 0
+        counted += waiting.counted_mw(then_ns) if waiting else 0
+        least = alive(line.old_mw, line.old_ms)
+        first = own.get(line.node) or next((BootId(b) for n, b, *_ in after if n == line.node), 0)
+        if first != line.boot:
+            least += alive(line.running_mw, line.running_ms)
+        assert counted >= least
 
 
 # --- choosing --------------------------------------------------------------------------------

@@ -10,22 +10,14 @@ from hypothesis import strategies as st
 from tests.unit.controller.core.ballot import ack as ack_of
 from tests.unit.controller.core.stage import RACK, TIMING, pair, report, roster, settings, step
 
-from rackgrid.core import broker, grant
+from rackgrid.core import agreement, broker, grant
 from rackgrid.core.book import Book
 from rackgrid.core.broker import JOIN_PATIENCE_NS, ROUND_GAP_NS, WATTS_MAX_MW, Joining, Office
 from rackgrid.core.grant import Account
 from rackgrid.core.roster import Roster
 from rackgrid.core.settings import MS_NS, SECOND_NS
 from rackgrid.identity import BootId, NodeId
-from rackgrid.wire.message import (
-    PROTOCOL_VERSION,
-    Ack,
-    Allotment,
-    Join,
-    OfferReport,
-    Price,
-    Report,
-)
+from rackgrid.wire.message import PROTOCOL_VERSION, Ack, Allotment, Join, OfferReport, Price, Report
 
 NOW = 10**12
 H = TIMING.heartbeat_ns
@@ -107,6 +99,36 @@ def test_acked_in_its_quiet_time_reports_and_does_not_vote() -> None:
 def test_acked_heartbeat_that_was_never_sent_changes_nothing() -> None:
     held = taken()
     assert broker.acked(held, ANNA, BootId(1), ack(7), NOW, TIMING) is held
+
+
+def test_voted_first_word_of_what_was_left_holds_for_the_term() -> None:
+    """After its first ack a node has left this very broker for nobody."""
+    held, _ = broker.beat(taken(), NOW, TIMING)
+    held = broker.voted(held, ANNA, ack_of(pair(3), left=pair(2)))
+    held = broker.voted(held, ANNA, ack_of(pair(3), left=pair(1)))
+    held = broker.voted(held, BERT, ack_of(pair(3), votes=False, left=pair(1)))
+    assert held.left == {ANNA: pair(2), BERT: pair(1)}
+
+
+def test_voted_stores_count_for_the_roster_of_this_broker_and_with_a_vote() -> None:
+    held, _ = broker.beat(taken(), NOW, TIMING)
+    mine = ROSTER.under(pair(3))
+    held = replace(held, agreement=agreement.proposed(held.agreement, mine))
+    for node, votes, has in ((ANNA, False, mine), (BERT, True, ROSTER)):
+        held = broker.voted(held, node, ack_of(pair(3), votes=votes, has=has.stamp))
+    assert held.agreement.stored == {}
+    for node in (ANNA, BERT):
+        held = broker.voted(held, node, ack_of(pair(3), has=mine.stamp))
+    assert held.agreement.agreed_version == 4
+    _, said = broker.beat(held, NOW + H, TIMING)
+    assert (said.roster_version, said.agreed_version) == (4, 4)
+
+
+def test_reserved_what_exceeds_the_floors_counts_as_floor_even_of_the_silent() -> None:
+    held = office((ANNA, report(1, excess_mw=2500)))
+    assert broker.reserved_mw(held) == 17_500
+    _, prices = cleared(held, now_ns=NOW + 9 * SECOND_NS)
+    assert prices[0].floors_mw == 17_500
 
 
 def test_authority_of_an_office_counts_its_acks() -> None:

@@ -10,12 +10,14 @@ from tests.unit.controller.core.ballot import (
     answer,
     awake,
     election,
+    founder,
     heartbeat,
     standing,
 )
 from tests.unit.controller.core.stage import (
     FOUNDER,
     ME,
+    RACK,
     TIMING,
     Player,
     all_of,
@@ -31,17 +33,9 @@ from rackgrid.core.action import Remember, Unicast
 from rackgrid.core.election import Following, Listening, Standing
 from rackgrid.core.event import FirmwareLost, LoopLate
 from rackgrid.core.settings import MS_NS
-from rackgrid.identity import Stamp
-from rackgrid.wire.message import (
-    Ack,
-    Answer,
-    Coordinator,
-    Election,
-    Resign,
-    Stance,
-    Superseded,
-    pair_wire,
-)
+from rackgrid.identity import NO_RACK, NO_STAMP, NodeId, Stamp
+from rackgrid.wire.message import Ack, Answer, Coordinator, Election, Resign, Superseded, pair_wire
+from rackgrid.wire.vocabulary import Stance
 
 # --- following -------------------------------------------------------------------------------
 
@@ -176,6 +170,62 @@ def test_loop_late_accuses_nobody_on_that_evidence() -> None:
     assert isinstance(player.node.state.election, Following)
 
 
+def test_resign_is_remembered_with_its_table_for_whoever_leads_next() -> None:
+    player = awake((BERT, 9))
+    word = Resign(pair_wire(pair(4, BERT)), True, ())
+    player.hears(BERT, word, unicast=False)
+    assert player.node.state.resigned == (word, player.now_ns)
+
+
+# --- what an ack says (P7) -------------------------------------------------------------------
+
+
+def test_ack_names_the_pair_that_was_left_and_the_roster_that_is_stored() -> None:
+    player = awake((BERT, 9))
+    first = only(Ack, player.hears(BERT, heartbeat(pair(4, BERT)), unicast=False))
+    assert first.left.pair() == FOUNDER
+    assert first.roster.stamp() == Stamp(FOUNDER, 1)
+    again = player.hears(BERT, heartbeat(pair(4, BERT), 2), unicast=False)
+    again += player.passes(H // 2)
+    assert only(Ack, again).left.pair() == FOUNDER
+    second = only(Ack, player.hears(ANNA, heartbeat(pair(5, ANNA)), unicast=False))
+    assert second.left.pair() == pair(4, BERT)
+
+
+def test_ack_of_a_node_without_a_roster_votes_for_a_founding_and_for_nothing_else() -> None:
+    for founding in (True, False):
+        player = founder((BERT, 9))
+        said = heartbeat(pair(4, BERT), founding=founding, rack=NO_RACK)
+        assert only(Ack, player.hears(BERT, said, unicast=False)).votes is founding
+
+
+def test_agreed_founding_roster_is_as_good_as_any_from_then_on() -> None:
+    of = pair(4, BERT)
+    first = roster(ME, BERT, of=of, founding=True)
+    player = founder((BERT, 9))
+    beat = heartbeat(of, 1, founding=True, rack=NO_RACK)
+    player.hears(BERT, beat, unicast=False)
+    player.hears(BERT, first.update(0), unicast=False)
+    assert player.node.state.roster == first
+    player.hears(BERT, heartbeat(of, 2, version=1, founding=True), unicast=False)
+    assert player.node.state.roster.founding
+    player.hears(BERT, heartbeat(of, 3, version=1, agreed=1), unicast=False)
+    kept = player.node.state.roster
+    assert (kept.founding, kept.founded, kept.stamp) == (False, of.boot, first.stamp)
+    assert not player.node.state.is_lost
+
+
+def test_agreed_newer_version_than_the_stored_one_proves_it_too_but_another_pairs_does_not() -> (
+    None
+):
+    player = awake((BERT, 9))
+    player.node.state.is_lost = True
+    player.hears(BERT, heartbeat(pair(4, BERT), agreed=9), unicast=False)
+    assert player.node.state.is_lost, "its roster is of another broker"
+    candidate.learn_agreed(player.node.state, FOUNDER, 9)
+    assert not player.node.state.is_lost
+
+
 # --- answering -------------------------------------------------------------------------------
 
 
@@ -243,6 +293,28 @@ def test_called_by_a_newer_roster_a_higher_rank_supports() -> None:
     player = awake((ANNA, 1))
     call = election(pair(4, ANNA), has=Stamp(pair(2, ANNA), 0))
     assert stance_of(player, call) is Stance.SUPPORT
+
+
+def test_called_while_standing_by_a_higher_rank_it_gives_its_own_candidature_up() -> None:
+    player, _ = standing((ANNA, 1), (BERT, 9))
+    assert stance_of(player, election(pair(7, BERT), 9), BERT) is Stance.SUPPORT
+    assert isinstance(player.node.state.election, Listening)
+
+
+def test_called_notes_what_the_candidate_has_stored() -> None:
+    player = awake((BERT, 9))
+    newer = Stamp(pair(3, BERT), 2)
+    player.hears(BERT, election(pair(4, BERT), 9, has=newer), unicast=False)
+    peer = player.node.state.peers[NodeId(BERT)]
+    assert (peer.rack, peer.roster) == (RACK, newer)
+
+
+def test_called_to_found_a_rack_supports_whoever_has_none_either() -> None:
+    player = founder((BERT, 9))
+    call = election(pair(4, BERT), 9, has=NO_STAMP, rack=NO_RACK, founding=True)
+    assert stance_of(player, call, BERT) is Stance.SUPPORT
+    lost = founder((BERT, 9))
+    assert stance_of(lost, election(pair(4, BERT), 9), BERT) is Stance.BOUND
 
 
 def test_called_without_firmware_is_silent() -> None:

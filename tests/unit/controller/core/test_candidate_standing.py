@@ -7,6 +7,7 @@ from tests.unit.controller.core.ballot import (
     ANNA,
     BERT,
     H,
+    ack,
     answer,
     awake,
     beacon,
@@ -19,6 +20,7 @@ from tests.unit.controller.core.stage import (
     ME,
     RACK,
     START_NS,
+    TIMING,
     Player,
     all_of,
     messages,
@@ -34,16 +36,8 @@ from rackgrid.core.election import BACK_OFF_MAX_NS, Leading, Listening, Standing
 from rackgrid.core.event import FirmwareLost, LeaveRequested
 from rackgrid.core.settings import MS_NS, SECOND_NS
 from rackgrid.identity import Stamp
-from rackgrid.wire.message import (
-    Coordinator,
-    Election,
-    Heartbeat,
-    Price,
-    Role,
-    Stance,
-    Superseded,
-    pair_wire,
-)
+from rackgrid.wire.message import Coordinator, Election, Heartbeat, Price, Superseded, pair_wire
+from rackgrid.wire.vocabulary import Role, Stance
 
 # --- standing --------------------------------------------------------------------------------
 
@@ -193,6 +187,19 @@ def test_terms_begin_at_the_block_of_this_boot() -> None:
     player = Player(told, remembered=pair(1), keeps=kept)
     player.hears(ANNA, beacon(1), unicast=False)
     assert only(Election, player.passes(4 * H)).pair.term == 3001
+
+
+def test_terms_begin_above_the_broker_of_the_own_roster_after_a_power_cut() -> None:
+    """Fails if a rack that lost all its memory at once elects a broker below its roster's."""
+    kept = roster(ME, ANNA, of=pair(7000, ANNA))
+    player = Player(settings(), keeps=kept)
+    player.hears(ANNA, beacon(1, of=pair(7000, ANNA)), unicast=False)
+    call = only(Election, player.passes(TIMING.quiet_ns + H))
+    assert call.pair.term == 7001
+    player.hears(ANNA, answer(call.nonce, Stance.SUPPORT))
+    player.hears(ANNA, ack(call.pair.pair(), has=kept.stamp))
+    player.passes(H)
+    assert player.node.state.roster.stamp.pair == call.pair.pair()
 
 
 def test_terms_inflated_to_the_end_are_noted_and_do_not_spin() -> None:

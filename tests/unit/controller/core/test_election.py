@@ -20,7 +20,7 @@ from rackgrid.core.election import (
 )
 from rackgrid.core.settings import MS_NS
 from rackgrid.identity import NodeId
-from rackgrid.wire.message import Stance
+from rackgrid.wire.vocabulary import Stance
 
 H = TIMING.heartbeat_ns
 NOW = 10**12

@@ -22,7 +22,7 @@ from rackgrid.core import grant
 from rackgrid.core.grant import DEAD_MAX, ISSUED_MAX, OLD_MAX, Account, Claim
 from rackgrid.core.settings import MS_NS, Timing
 from rackgrid.identity import BootId, NodeId
-from rackgrid.wire.message import Report
+from rackgrid.wire.message import ClaimReport, Report
 
 TIMING = Timing(grant_ns=1000 * MS_NS, margin_ns=0)
 G = TIMING.stretched(TIMING.grant_ns)
@@ -166,7 +166,13 @@ PLAYS = st.lists(
 )
 
 
-def play(plays: list[tuple[str, int, int]], node_ppm: int, broker_ppm: int, holds: int) -> Duel:
+def play(
+    plays: list[tuple[str, int, int]],
+    node_ppm: int,
+    broker_ppm: int,
+    holds: int,
+    after_ms: int = 3000,
+) -> Duel:
     duel = Duel(node_ppm, broker_ppm, holds)
     for what, x, y in plays:
         match what:
@@ -181,7 +187,7 @@ def play(plays: list[tuple[str, int, int]], node_ppm: int, broker_ppm: int, hold
             case _:
                 duel.reboots()
         duel.check()
-    duel.waits(3000)
+    duel.waits(after_ms)
     return duel
 
 
@@ -309,3 +315,63 @@ def test_issued_more_grants_than_are_kept_apart_merge_pessimistically() -> None:
 @pytest.mark.parametrize(("until", "ms"), [(0, 0), (1, 1), (MS_NS, 1), (MS_NS + 1, 2), (-5, 0)])
 def test_holding_ms_rounds_up_and_never_below_nothing(until: int, ms: int) -> None:
     assert grant.holding_ms(100 + until, 100) == ms
+
+
+# --- handed over -----------------------------------------------------------------------------
+
+CLAIM = ClaimReport(NODE, BootId(1), 6000, 100, 500, 40)
+
+
+def test_handed_counts_each_part_until_its_stretched_end() -> None:
+    held = grant.handed(CLAIM, 7, TIMING)
+    running_ns, old_ns = (7 + TIMING.stretched(ms * MS_NS) for ms in (100, 40))
+    assert [held.counted_mw(t) for t in (7, old_ns - 1, old_ns, running_ns - 1, running_ns)] == [
+        6500,
+        6500,
+        6000,
+        6000,
+        0,
+    ]
+
+
+def test_handed_beside_the_own_word_of_its_boot_only_older_boots_stand() -> None:
+    held = grant.handed(CLAIM, 0, TIMING)
+    assert held.beside(BootId(1), 0) == (held.old,)
+    assert held.beside(BootId(2), 0) == (held.running, held.old)
+    assert held.beside(BootId(2), held.old.until_ns) == (held.running,)
+
+
+def test_handed_on_once_more_loses_nothing_but_the_time_that_has_passed() -> None:
+    held = grant.handed(CLAIM, 0, TIMING)
+    again = held.told(20 * MS_NS)
+    assert (again.running_mw, again.old_mw) == (6000, 500)
+    assert again.running_ms == grant.holding_ms(held.running.until_ns, 20 * MS_NS)
+    assert held.told(held.running.until_ns) == ClaimReport(NODE, BootId(1), 0, 0, 0, 0)
+
+
+def test_told_account_that_counts_nothing_says_nothing() -> None:
+    assert grant.told(opened(), 0) == ClaimReport(NODE, BootId(1), 0, 0, 0, 0)
+
+
+def test_told_absurd_reports_do_not_leave_the_wire() -> None:
+    """Fails if a node that lies about its holding can end the broker that resigns."""
+    most = (1 << 32) - 1
+    account = opened(most, most)
+    for boot in range(2, OLD_MAX):
+        account = reported(account, report(1, holding_mw=most, holding_ms=most), 1, boot)
+    word = grant.told(account, 1)
+    assert word == ClaimReport(NODE, BootId(OLD_MAX - 1), most, most, most, most)
+
+
+@given(PLAYS, st.integers(0, 3), st.lists(st.integers(0, 1500), min_size=1, max_size=5))
+def test_handed_what_was_told_is_never_below_what_was_counted(
+    plays: list[tuple[str, int, int]], late_ms: int, later_ms: list[int]
+) -> None:
+    """Fails if a successor counts less than the broker that handed it the book."""
+    duel = play(plays, 0, 0, 5, after_ms=0)
+    now_ns = duel.broker_now
+    word = grant.told(duel.account, now_ns)
+    held = grant.handed(word, now_ns + late_ms * MS_NS, TIMING)
+    for ms in (0, *later_ms):
+        then_ns = now_ns + (late_ms + ms) * MS_NS
+        assert held.counted_mw(then_ns) >= duel.account.counted_mw(then_ns)

@@ -32,10 +32,10 @@ from rackgrid.wire.message import (
     Join,
     JoinReply,
     Remove,
-    Role,
     RosterUpdate,
     pair_wire,
 )
+from rackgrid.wire.vocabulary import Role
 
 BERT = 9
 OF = pair(4, BERT)

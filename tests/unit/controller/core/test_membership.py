@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from itertools import repeat
+
 from tests.unit.controller.core.stage import RACK, pair
 
 from rackgrid.core import membership
-from rackgrid.core.membership import NO_PEERS, PEERS_MAX
+from rackgrid.core.membership import HEARD_STEP_NS, NO_PEERS, PEERS_MAX, Peer
+from rackgrid.core.settings import MS_NS
 from rackgrid.identity import NO_PAIR, NO_RACK, NO_STAMP, BootId, NodeId, RackId, Stamp
-from rackgrid.wire.message import Beacon, LoadStatus, Role, Why, pair_wire, stamp_wire
+from rackgrid.wire.message import Beacon, LoadStatus, pair_wire, stamp_wire
+from rackgrid.wire.vocabulary import Role, Why
 
-SILENCE = 100
+SILENCE = 100 * MS_NS
 ANNA, BERT = NodeId(1), NodeId(2)
 BOOT = BootId(7)
 STAMP = Stamp(pair(3), 6)
@@ -21,26 +25,40 @@ def beacon(priority: int = 3) -> Beacon:
     return Beacon("anna", priority, Role.MEMBER, who, RACK, has, 5000, 7000, 80, (lamp,))
 
 
+def heard(*at_ms: int, boots: tuple[BootId, ...] = ()) -> Peer:
+    """Anna, heard at these moments."""
+    peers = NO_PEERS
+    for ms, boot in zip(at_ms, boots or repeat(BOOT), strict=False):
+        peers = membership.heard(peers, ANNA, boot, ms * MS_NS, SILENCE)
+    return peers[ANNA]
+
+
+def ms(peer: Peer) -> tuple[int, int]:
+    return peer.heard_ns // MS_NS, peer.steady_ns // MS_NS
+
+
 def test_heard_first_time_is_steady_from_then() -> None:
-    peer = membership.heard(NO_PEERS, ANNA, BOOT, 10, SILENCE)[ANNA]
-    assert (peer.heard_ns, peer.steady_ns, peer.followed) == (10, 10, NO_PAIR)
+    assert ms(heard(10)) == (10, 10)
+    assert heard(10).followed == NO_PAIR
 
 
 def test_heard_again_in_time_stays_steady() -> None:
-    peers = membership.heard(NO_PEERS, ANNA, BOOT, 10, SILENCE)
-    peer = membership.heard(peers, ANNA, BOOT, 110, SILENCE)[ANNA]
-    assert (peer.heard_ns, peer.steady_ns) == (110, 10)
+    assert ms(heard(10, 110)) == (110, 10)
+
+
+def test_heard_again_in_the_same_moment_is_no_news() -> None:
+    step_ms = HEARD_STEP_NS // MS_NS
+    assert ms(heard(10, 10 + step_ms - 1)) == (10, 10)
+    assert ms(heard(10, 10 + step_ms)) == (10 + step_ms, 10)
 
 
 def test_heard_after_a_gap_is_steady_from_then() -> None:
-    peers = membership.heard(NO_PEERS, ANNA, BOOT, 10, SILENCE)
-    assert membership.heard(peers, ANNA, BOOT, 111, SILENCE)[ANNA].steady_ns == 111
+    assert ms(heard(10, 111)) == (111, 111)
 
 
 def test_heard_in_a_new_boot_is_steady_from_then() -> None:
-    peers = membership.heard(NO_PEERS, ANNA, BOOT, 10, SILENCE)
-    peer = membership.heard(peers, ANNA, BootId(8), 20, SILENCE)[ANNA]
-    assert (peer.boot, peer.steady_ns) == (8, 20)
+    peer = heard(10, 12, boots=(BOOT, BootId(8)))
+    assert (peer.boot, ms(peer)) == (8, (12, 12))
 
 
 def test_heard_more_than_can_be_remembered_forgets_the_longest_silent() -> None:
@@ -97,6 +115,6 @@ def test_forgotten_node_is_gone_and_others_stay() -> None:
 def test_live_lists_the_heard_by_rank_and_breaks_ties_by_id() -> None:
     peers = NO_PEERS
     for node, priority, heard in ((1, 2, 50), (2, 9, 60), (3, 9, 70), (4, 9, 1)):
-        peers = membership.heard(peers, NodeId(node), BOOT, heard, SILENCE)
+        peers = membership.heard(peers, NodeId(node), BOOT, heard * MS_NS, SILENCE)
         peers = membership.ranked(peers, NodeId(node), priority)
-    assert [p.node for p in membership.live(peers, 150, SILENCE)] == [3, 2, 1]
+    assert [p.node for p in membership.live(peers, 150 * MS_NS, SILENCE)] == [3, 2, 1]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from tests.unit.controller.core import stage
+import pytest
+from tests.unit.controller.core import ballot, stage
 from tests.unit.controller.core.stage import (
     BOOT,
     ME,
+    RACK,
     TIMING,
     Player,
     all_of,
@@ -14,29 +16,37 @@ from tests.unit.controller.core.stage import (
     only,
     output,
     pair,
+    reading,
+    roster,
 )
 
 from rackgrid.core.action import Action, Left, Noted
+from rackgrid.core.departure import LEAVE_PATIENCE_NS
 from rackgrid.core.event import (
     CapacityChanged,
     FirmwareLost,
     FirmwareReported,
+    ForgetRequested,
+    HandoverRequested,
     LeaveRequested,
     OffersChanged,
+    RecoverRequested,
     StopRequested,
     TimePassed,
 )
-from rackgrid.core.node import FROM_THE_PAIR, LEAVE_PATIENCE_NS
+from rackgrid.core.node import FROM_THE_PAIR
 from rackgrid.core.settings import MS_NS, SECOND_NS, LoadSettings
-from rackgrid.identity import BootId, NodeId, Round
+from rackgrid.identity import NO_RACK, NO_STAMP, BootId, NodeId, RackId, Round
 from rackgrid.market.offer import Offer
 from rackgrid.wire.message import (
+    PROTOCOL_VERSION,
     Ack,
     Allotment,
+    Answer,
     Beacon,
     Coordinator,
-    Election,
-    Heartbeat,
+    Forget,
+    Join,
     JoinReply,
     Leave,
     Message,
@@ -44,8 +54,6 @@ from rackgrid.wire.message import (
     Price,
     Remove,
     Resign,
-    RosterLine,
-    RosterUpdate,
     Superseded,
     pair_wire,
 )
@@ -56,10 +64,8 @@ BERT = 9
 
 def member(*, on: bool = False) -> Player:
     """A node that follows Bert, is on his roster, knows a price and holds a grant for its lamp."""
-    player = Player(stage.settings(), remembered=pair(1))
+    player = Player(stage.settings(), remembered=pair(1), keeps=roster(ME, BERT))
     heartbeat(player, 1)
-    lines = tuple(RosterLine(NodeId(n), f"n{n}", 0, 5000, 1) for n in (ME, BERT))
-    player.hears(BERT, RosterUpdate(pair_wire(pair(4, BERT)), 1, lines), unicast=False)
     grant(player, 1)
     if on:
         lamp = output(
@@ -69,9 +75,8 @@ def member(*, on: bool = False) -> Player:
     return player
 
 
-def heartbeat(player: Player, seq: int, version: int = 1) -> list[Action]:
-    said = Heartbeat(pair_wire(pair(4, BERT)), seq, version, Round(0))
-    return player.hears(BERT, said, unicast=False)
+def heartbeat(player: Player, seq: int) -> list[Action]:
+    return player.hears(BERT, ballot.heartbeat(pair(4, BERT), seq), unicast=False)
 
 
 def price(
@@ -122,7 +127,7 @@ def test_price_of_a_stale_pair_is_told_the_higher_one() -> None:
 
 def test_ack_of_a_stale_pair_is_told_the_higher_one() -> None:
     player = member()
-    stale = Ack(pair_wire(pair(3, ME)), 1, True, 0, stage.report())
+    stale = ballot.ack(pair(3, ME))
     assert only(Superseded, player.hears(3, stale)).known.pair() == pair(4, BERT)
 
 
@@ -209,13 +214,13 @@ def test_heard_itself_is_a_cloned_card_and_changes_nothing() -> None:
 def test_heard_member_that_speaks_for_another_is_not_believed() -> None:
     wire = pair_wire(pair(9, BERT))
     lies: list[Message] = [
-        Heartbeat(wire, 1, 0, Round(0)),
+        ballot.heartbeat(pair(9, BERT)),
         Coordinator(wire, 9),
-        Election(wire, 9, 1),
+        ballot.election(pair(9, BERT), 9),
         Price(wire, Round(1), 1, 1, 0, 0, 0, 0, False, ()),
-        RosterUpdate(wire, 9, ()),
+        roster(ME, of=pair(9, BERT)).update(0),
         Remove(wire, ME, 1, ""),
-        Resign(pair_wire(pair(4, BERT))),
+        Resign(pair_wire(pair(4, BERT)), False, ()),
         JoinReply(1, pair_wire(pair(4, BERT)), False, "no"),
     ]
     assert {type(lie) for lie in lies} == set(FROM_THE_PAIR)
@@ -224,6 +229,93 @@ def test_heard_member_that_speaks_for_another_is_not_believed() -> None:
         before = player.node.state.election
         assert player.hears(3, lie, unicast=False) == []
         assert player.node.state.election == before
+
+
+def hears_of(player: Player, rack: RackId) -> list[Action]:
+    """Let Carl, of this rack, ask to be admitted after his beacon."""
+    player.hears(3, ballot.beacon(rack=rack, name="carl"), unicast=False)
+    return player.hears(3, Join(1, "carl", 0, 5000, False, PROTOCOL_VERSION))
+
+
+def test_foreign_rack_with_the_same_key_is_not_listened_to_and_said_once() -> None:
+    """Two racks on one feed would each give out all of it."""
+    leads = Player(stage.settings(expect=1), remembered=pair(1), keeps=roster(ME))
+    leads.passes(SECOND_NS)
+    said = hears_of(leads, RackId(7)) + hears_of(leads, RackId(7))
+    assert said == []
+    notes = [a.text for a in leads.said if isinstance(a, Noted)]
+    assert sum("belongs to another rack with the same key" in note for note in notes) == 1
+    assert leads.node.state.roster.line(NodeId(3)) is None
+
+
+def test_foreign_broker_is_not_followed_and_not_acked() -> None:
+    player = member()
+    said = player.hears(3, ballot.heartbeat(pair(99, 3), rack=RackId(7)), unicast=False)
+    assert all_of(Ack, said) == []
+    assert player.node.state.followed == pair(4, BERT)
+    assert all_of(Answer, player.hears(3, ballot.election(pair(99, 3), 9, rack=RackId(7)))) == []
+
+
+@pytest.mark.parametrize("rack", [RACK, NO_RACK], ids=["this one", "none yet"])
+def test_foreign_is_neither_a_node_of_this_rack_nor_one_of_none(rack: RackId) -> None:
+    leads = Player(stage.settings(expect=1), remembered=pair(1), keeps=roster(ME))
+    leads.passes(SECOND_NS)
+    hears_of(leads, rack)
+    leads.passes(SECOND_NS)
+    assert leads.node.state.roster.line(NodeId(3)) is not None
+
+
+# --- the operator ----------------------------------------------------------------------------
+
+
+def test_beacon_says_to_which_rack_and_roster_it_belongs() -> None:
+    player = member()
+    player.passes(2 * SECOND_NS)
+    said = all_of(Beacon, player.said)[-1]
+    assert (said.rack, said.roster.stamp()) == (RACK, player.node.state.roster.stamp)
+    lone = Player(stage.settings())
+    lone.passes(2 * SECOND_NS)
+    said = all_of(Beacon, lone.said)[-1]
+    assert (said.rack, said.roster.stamp()) == (NO_RACK, NO_STAMP)
+
+
+def test_asked_for_what_it_cannot_do_says_so() -> None:
+    player = member()
+    now_ns = player.now_ns
+    requests = (
+        ForgetRequested(now_ns, NodeId(77)),
+        HandoverRequested(now_ns),
+        RecoverRequested(now_ns),
+    )
+    notes = [a.text for r in requests for a in player.happens(r) if isinstance(a, Noted)]
+    assert [note.split(":")[0] for note in notes] == [
+        "nothing to forget",
+        "nothing to hand over",
+        "nothing to recover",
+    ]
+
+
+def test_forget_told_to_a_node_that_does_not_lead_is_none_of_its_business() -> None:
+    player = member()
+    player.hears(3, Forget(NodeId(BERT)))
+    assert player.node.state.forgetting == {}
+
+
+def test_excess_of_the_broker_itself_clears_in_the_same_breath() -> None:
+    """Fails if what it draws beyond its floor counts only with its next wake-up."""
+    player = Player(stage.settings(expect=1), remembered=pair(1))
+    player.passes(SECOND_NS)
+    player.passes(25 * MS_NS)
+    word = Telemetry(player.now_ns, (reading("m-fan", 8.0, player.now_ns),), ())
+    said = player.hears_firmware(word)
+    assert only(Price, said).floors_mw == 5000 + 5000
+    assert player.node.next_deadline_ns(player.now_ns) > player.now_ns
+
+
+def test_excess_of_a_member_is_reported_at_once() -> None:
+    player = member()
+    word = Telemetry(player.now_ns, (reading("m-fan", 8.0, player.now_ns),), ())
+    assert only(Ack, player.hears_firmware(word)).report.excess_mw == 5000
 
 
 # --- leaving ---------------------------------------------------------------------------------

@@ -10,11 +10,13 @@ from tests.unit.controller.core import stage
 from tests.unit.controller.core.stage import (
     BOOT,
     ME,
+    RACK,
     Player,
     attached,
     output,
     pair,
     reading,
+    roster,
     spec,
 )
 
@@ -25,13 +27,17 @@ from rackgrid.core.event import (
     Event,
     FirmwareLost,
     FirmwareReported,
+    ForgetRequested,
+    HandoverRequested,
     LeaveRequested,
     LoopLate,
     OffersChanged,
+    RecoverRequested,
     TimePassed,
 )
+from rackgrid.core.roster import NO_ROSTER
 from rackgrid.core.settings import MS_NS, SECOND_NS
-from rackgrid.identity import NO_PAIR, BootId, NodeId, Pair, Round, Term
+from rackgrid.identity import NO_PAIR, NO_RACK, BootId, NodeId, Pair, RackId, Round, Term
 from rackgrid.market.offer import Offer
 from rackgrid.wire.codec import decode, encode
 from rackgrid.wire.message import (
@@ -41,8 +47,10 @@ from rackgrid.wire.message import (
     Allotment,
     Answer,
     Beacon,
+    ClaimReport,
     Coordinator,
     Election,
+    Forget,
     Heartbeat,
     Join,
     JoinReply,
@@ -52,19 +60,18 @@ from rackgrid.wire.message import (
     OfferReport,
     PairWire,
     Price,
-    Rejection,
     Remove,
     Report,
     Resign,
-    Role,
     RosterLine,
     RosterUpdate,
-    Stance,
+    StampWire,
     StepReport,
     Superseded,
-    Why,
     pair_wire,
+    stamp_wire,
 )
+from rackgrid.wire.vocabulary import Rejection, Role, Stance, Why
 from rackgrid_firmware.link import Refused, Switched, Telemetry
 
 BERT = 9
@@ -105,6 +112,7 @@ REPORTS = st.builds(
     round_taken=(SMALL | U32).map(Round),
     draw_mw=MW,
     required_mw=MW,
+    excess_mw=MW,
     capacity_mw=MW,
     offers=st.lists(st.builds(OfferReport, NAME, I64, MW), max_size=3).map(tuple),
 )
@@ -114,7 +122,14 @@ ALLOTMENTS = st.builds(
 STATUSES = st.builds(
     LoadStatus, NAME, st.booleans(), st.booleans(), MW, I64, MW, st.sampled_from(Why)
 )
-LINES = st.builds(RosterLine, NODES.map(NodeId), NAME, SMALL, MW, st.integers(0, 255))
+LINES = st.builds(
+    RosterLine, NODES.map(NodeId), NAME, SMALL, MW, st.integers(0, 255), st.booleans()
+)
+RACKS = st.sampled_from((NO_RACK, RACK, RACK, RackId(7)))
+STAMPS = st.builds(StampWire, PAIRS, SMALL | U32)
+CLAIMS = st.builds(
+    ClaimReport, NODES.map(NodeId), st.sampled_from((BootId(1), BOOT)), MW, MW, MW, MW
+)
 MESSAGES: st.SearchStrategy[Message] = st.one_of(
     st.builds(
         Beacon,
@@ -122,17 +137,29 @@ MESSAGES: st.SearchStrategy[Message] = st.one_of(
         SMALL,
         st.sampled_from(Role),
         PAIRS,
-        SMALL | U32,
+        RACKS,
+        STAMPS,
         MW,
         MW,
         SMALL,
         st.lists(STATUSES, max_size=2).map(tuple),
     ),
-    st.builds(Join, SMALL, NAME, SMALL, MW, st.sampled_from((1, 1, 1, 2))),
+    st.builds(Join, SMALL, NAME, SMALL, MW, st.booleans(), st.sampled_from((2, 2, 2, 1))),
     st.builds(JoinReply, SMALL, PAIRS, st.booleans(), NAME),
-    st.builds(RosterUpdate, PAIRS, SMALL | U32, st.lists(LINES, max_size=NODES_MAX).map(tuple)),
-    st.builds(Heartbeat, PAIRS, SMALL | U32, SMALL | U32, SMALL.map(Round)),
-    st.builds(Ack, PAIRS, SMALL | U32, st.booleans(), SMALL | U32, REPORTS),
+    st.builds(
+        RosterUpdate,
+        PAIRS,
+        RACKS,
+        SMALL | U32,
+        SMALL,
+        st.booleans(),
+        st.sampled_from((BootId(0), BOOT, BootId(90))),
+        st.lists(LINES, max_size=NODES_MAX).map(tuple),
+    ),
+    st.builds(
+        Heartbeat, PAIRS, SMALL | U32, RACKS, st.booleans(), SMALL | U32, SMALL, SMALL.map(Round)
+    ),
+    st.builds(Ack, PAIRS, SMALL | U32, st.booleans(), PAIRS, STAMPS, REPORTS),
     st.builds(
         Price,
         PAIRS,
@@ -148,10 +175,11 @@ MESSAGES: st.SearchStrategy[Message] = st.one_of(
     ),
     st.builds(Remove, PAIRS, NODES.map(NodeId), U32, NAME),
     st.builds(Leave, MW),
-    st.builds(Election, PAIRS, SMALL, SMALL, SMALL | U32),
+    st.builds(Forget, NODES.map(NodeId)),
+    st.builds(Election, PAIRS, SMALL, SMALL, RACKS, STAMPS, st.booleans()),
     st.builds(Answer, SMALL, st.sampled_from(Stance), SMALL, PAIRS, REPORTS),
     st.builds(Coordinator, PAIRS, SMALL),
-    st.builds(Resign, PAIRS),
+    st.builds(Resign, PAIRS, st.booleans(), st.lists(CLAIMS, max_size=NODES_MAX).map(tuple)),
     st.builds(Superseded, PAIRS),
 )
 OUTPUTS = st.tuples(
@@ -165,7 +193,7 @@ HAPPENINGS = st.one_of(
     st.tuples(st.just("passes"), st.integers(0, 700), st.just(0), st.just(0)),
     st.tuples(st.just("switched"), OUTPUTS, U32, st.just(0)),
     st.tuples(st.just("metered"), st.floats(-5, 1e9), st.just(0), st.just(0)),
-    st.tuples(st.just("other"), st.integers(0, 7), MW, st.just(0)),
+    st.tuples(st.just("other"), st.integers(0, 10), MW, st.just(0)),
 )
 
 
@@ -180,6 +208,9 @@ def other(player: Player, which: int, mw: int) -> Event:
         CapacityChanged(now_ns, mw),
         LoopLate(now_ns, 5),
         LeaveRequested(now_ns) if mw % 7 == 0 else TimePassed(now_ns),
+        ForgetRequested(now_ns, NodeId(mw % 10)),
+        HandoverRequested(now_ns),
+        RecoverRequested(now_ns),
     )[which]
 
 
@@ -190,8 +221,9 @@ def answered(player: Player, message: Message) -> Message:
     if isinstance(message, Answer) and nonce is not None:
         return Answer(nonce, message.stance, message.priority, message.known, message.report)
     if isinstance(message, Ack) and state.office is not None and message.votes:
-        wire = pair_wire(state.office.pair)
-        return Ack(wire, state.office.seq, True, state.roster.version, message.report)
+        wire, left = pair_wire(state.office.pair), message.left
+        has = stamp_wire((state.storing or state.roster).stamp)
+        return Ack(wire, state.office.seq, True, left, has, message.report)
     return message
 
 
@@ -210,7 +242,7 @@ def happen(player: Player, happening: tuple[str, object, object, object]) -> lis
             readings = (reading("m-lamp", watts, player.now_ns),)
             return player.hears_firmware(Telemetry(player.now_ns, readings, ()))
         case ("other", int(which), int(mw), _):
-            return player.node.handle(other(player, which, mw))
+            return player.happens(other(player, which, mw))
         case _:
             raise AssertionError(happening)
 
@@ -243,16 +275,25 @@ def lawful(actions: list[Action], fence: Pair, until: int) -> tuple[Pair, int]:
     max_examples=150, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )
 @given(
-    st.lists(HAPPENINGS, min_size=5, max_size=40), st.booleans(), st.integers(1, 3), st.booleans()
+    st.lists(HAPPENINGS, min_size=5, max_size=40),
+    st.booleans(),
+    st.integers(1, 3),
+    st.booleans(),
+    st.booleans(),
+    st.booleans(),
 )
 def test_handle_anything_from_anybody_never_raises_nor_spins_nor_breaks_the_order(
     happenings: list[tuple[str, object, object, object]],
     remembered: bool,
     expect: int,
     formed: bool,
+    admitted: bool,
+    disk: bool,
 ) -> None:
     memory = pair(1) if remembered else None
-    player = Player(stage.settings(expect=expect), remembered=memory)
+    kept = roster(ME, 1, 2, version=9) if admitted else NO_ROSTER
+    player = Player(stage.settings(expect=expect), remembered=memory, keeps=kept)
+    player.disk = disk
     fence, until = memory or NO_PAIR, 1001
     if formed:
         player.passes(2 * SECOND_NS)

@@ -4,32 +4,26 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from tests.unit.controller.core.ballot import heartbeat
 from tests.unit.controller.core.stage import (
     BOOT,
     ME,
+    RACK,
     Player,
+    line,
     output,
     pair,
     reading,
+    roster,
     settings,
 )
 
 from rackgrid.core import picture
 from rackgrid.core.settings import MS_NS, SECOND_NS
 from rackgrid.core.view import View
-from rackgrid.identity import NodeId, Round
-from rackgrid.wire.message import (
-    Allotment,
-    Beacon,
-    Heartbeat,
-    LoadStatus,
-    Price,
-    Role,
-    RosterLine,
-    RosterUpdate,
-    Why,
-    pair_wire,
-)
+from rackgrid.identity import Round
+from rackgrid.wire.message import Allotment, Beacon, LoadStatus, Price, pair_wire, stamp_wire
+from rackgrid.wire.vocabulary import Role, Why
 from rackgrid_firmware.device import Verdict
 from rackgrid_firmware.link import Switched, Telemetry
 
@@ -43,12 +37,12 @@ def seen(player: Player) -> View:
 
 def playing() -> Player:
     """A member under Bert's price of 0.25, with a grant for its lamp, which is on and metered."""
-    player = Player(settings(), remembered=pair(1))
-    player.hears(BERT, Heartbeat(OF, 1, 1, Round(0)), unicast=False)
-    lines = (RosterLine(ME, "n5", 5, 5000, 1), RosterLine(NodeId(BERT), "bert", 9, 7000, 0))
-    player.hears(BERT, RosterUpdate(OF, 1, lines), unicast=False)
+    bert = replace(line(BERT, 7000, 0, priority=9), name="bert")
+    player = Player(settings(), remembered=pair(1), keeps=roster(ME, bert))
+    player.hears(BERT, heartbeat(pair(4, BERT)), unicast=False)
     pump = LoadStatus("kettle", False, True, 1500, 600_000, 2000, Why.WORTH_IT)
-    said = Beacon("bert", 9, Role.BROKER, OF, 1, 7000, 8500, 8080, (pump,))
+    has = stamp_wire(player.node.state.roster.stamp)
+    said = Beacon("bert", 9, Role.BROKER, OF, RACK, has, 7000, 8500, 8080, (pump,))
     player.hears(BERT, said, unicast=False)
     lot = Allotment(ME, BOOT, player.node.state.agent.bid_seq, 9000, 1)
     price = Price(OF, Round(3), 250_000, 2000, 60_000, 12_000, 11_000, 14_300, True, (lot,))
@@ -100,7 +94,7 @@ def test_view_price_expired_is_unknown_even_before_anybody_noticed() -> None:
 
 def test_view_feed_of_a_broker_no_longer_followed_is_not_shown() -> None:
     player = playing()
-    player.hears(BERT, Heartbeat(pair_wire(pair(5, BERT)), 1, 1, Round(0)), unicast=False)
+    player.hears(BERT, heartbeat(pair(5, BERT)), unicast=False)
     assert (seen(player).feed.drawn_w, seen(player).feed.floors_w) == (0.0, 12.0)
 
 
@@ -141,7 +135,7 @@ def test_view_of_the_broker_itself_has_authority() -> None:
 
 def test_view_broker_without_a_name_is_shown_by_its_id() -> None:
     player = Player(settings(), remembered=pair(1))
-    player.hears(BERT, Heartbeat(OF, 1, 1, Round(0)), unicast=False)
+    player.hears(BERT, heartbeat(pair(4, BERT)), unicast=False)
     assert seen(player).broker == "0000000000000009"
     assert "0000000000000009" in [m.name for m in seen(player).members]
 

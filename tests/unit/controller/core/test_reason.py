@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rackgrid.core.reason import money, sentence
-from rackgrid.wire.message import Why
+from rackgrid.wire.vocabulary import Why
 
 
 @pytest.mark.parametrize(

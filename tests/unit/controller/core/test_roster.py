@@ -1,47 +1,86 @@
-"""The roster: lines, floors, votes, and how many votes lead."""
+"""The roster: lines, floors, votes, its stamp, and whose word makes it speak (P7)."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.controller.core.stage import pair
+from tests.unit.controller.core.stage import FOUNDER, RACK, line, pair, roster
 
-from rackgrid.core import roster
-from rackgrid.core.roster import NO_ROSTER, Roster
-from rackgrid.identity import NodeId
+from rackgrid.core.roster import NO_ROSTER, Roster, announced, united
+from rackgrid.identity import NO_RACK, NO_STAMP, NodeId, RackId, Stamp
 from rackgrid.wire.message import NODES_MAX, RosterLine
 
+ANNA, BERT, CARL = NodeId(1), NodeId(2), NodeId(3)
+LINES = st.lists(
+    st.tuples(st.integers(1, 9), st.integers(0, 5000), st.integers(0, 2)),
+    max_size=9,
+    unique_by=lambda x: x[0],
+).map(lambda rows: tuple(line(*row) for row in rows))
 
-def line(node: int, floor_mw: int = 1000, votes: int = 1) -> RosterLine:
-    return RosterLine(NodeId(node), f"n{node}", 0, floor_mw, votes)
+
+# --- changes ---------------------------------------------------------------------------------
 
 
 def test_with_line_new_node_adds_floor_and_vote_at_the_next_version() -> None:
-    made = NO_ROSTER.with_line(line(2)).with_line(line(1, 500, 0))
+    made = roster(line(2, 1000)).with_line(line(1, 500, 0))
     assert (made.version, made.floors_mw, made.votes) == (2, 1500, 1)
     assert [x.node for x in made.lines] == [1, 2]
 
 
 def test_with_line_known_node_replaces_its_line() -> None:
-    made = NO_ROSTER.with_line(line(1)).with_line(line(1, 700))
+    made = roster(1).with_line(line(1, 700))
     assert (made.version, made.floors_mw, len(made.lines)) == (2, 700, 1)
 
 
 def test_with_line_beyond_the_limit_is_our_bug() -> None:
-    full = Roster(1, tuple(line(n) for n in range(NODES_MAX)))
+    full = roster(*range(NODES_MAX))
     with pytest.raises(AssertionError):
         full.with_line(line(NODES_MAX))
     assert len(full.with_line(line(3, 9)).lines) == NODES_MAX
 
 
 def test_without_releases_floor_and_vote() -> None:
-    made = NO_ROSTER.with_line(line(1)).with_line(line(2)).without(NodeId(1))
-    assert (made.version, made.floors_mw, made.votes) == (3, 1000, 1)
+    made = roster(1, line(2, 1000)).without(ANNA)
+    assert (made.version, made.floors_mw, made.votes) == (2, 1000, 1)
 
 
 def test_line_unknown_node_is_none() -> None:
-    assert NO_ROSTER.line(NodeId(1)) is None
+    assert NO_ROSTER.line(ANNA) is None
+
+
+def test_settled_founding_roster_lets_majorities_decide_from_the_next_version_on() -> None:
+    first = roster(1, 2, founding=True)
+    made = first.settled()
+    assert (made.founding, made.version, made.lines) == (False, 2, first.lines)
+    assert made.founded == FOUNDER.boot
+
+
+@pytest.mark.parametrize(
+    ("mine", "proved"),
+    [
+        (roster(1, 2, founding=True), True),
+        (roster(1, 2, of=pair(3), founding=True), False),
+        (roster(1, 2), False),
+        (roster(1, 2, founding=True, rack=RackId(9)), False),
+        (NO_ROSTER, False),
+    ],
+    ids=["stored it", "stored another", "has learnt it", "another rack", "had none"],
+)
+def test_proves_that_whoever_stored_the_founding_roster_has_forgotten_nothing(
+    mine: Roster, proved: bool
+) -> None:
+    settled = roster(1, 2, founding=True).settled()
+    assert settled.proves(mine) is proved
+    assert settled.with_line(line(3)).under(pair(9)).proves(mine) is proved
+
+
+def test_under_another_broker_keeps_version_and_content_and_is_newer() -> None:
+    made = roster(1, 2, version=7).under(pair(8))
+    assert made == replace(roster(1, 2), stamp=Stamp(pair(8), 7))
+    assert made.stamp > roster(1, 2, version=900).stamp
 
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(1, 9), st.integers(0, 5000)), max_size=30))
@@ -49,36 +88,93 @@ def test_changes_in_any_order_never_repeat_a_version_nor_lose_a_floor(
     changes: list[tuple[bool, int, int]],
 ) -> None:
     """Silence is not among the changes: only a node's own line and its own departure are."""
-    made, floors = NO_ROSTER, dict[int, int]()
+    made, floors = roster(), dict[int, int]()
     for joins, node, floor_mw in changes:
-        before = made.version
+        before = made.stamp
         made = made.with_line(line(node, floor_mw)) if joins else made.without(NodeId(node))
         if joins:
             floors[node] = floor_mw
         else:
             floors.pop(node, None)
-        assert made.version == before + 1
+        assert made.stamp > before
+        assert (made.rack, made.stamp.pair) == (RACK, FOUNDER)
         assert made.floors_mw == sum(floors.values())
 
 
-def test_taken_reads_back_what_update_announces() -> None:
-    made = NO_ROSTER.with_line(line(1)).with_line(line(2))
-    assert roster.taken(made.update(pair(3))) == made
-    assert made.update(pair(3)).pair.pair() == pair(3)
+# --- on the wire -----------------------------------------------------------------------------
 
 
-@given(st.integers(1, 100))
-def test_majority_two_of_them_always_share_a_voter(votes: int) -> None:
-    assert 2 * roster.majority(votes) > votes
-    assert 2 * (roster.majority(votes) - 1) <= votes
+@given(LINES, st.booleans(), st.integers(0, 9))
+def test_announced_reads_back_what_update_says(
+    lines: tuple[RosterLine, ...], founding: bool, agreed: int
+) -> None:
+    made = roster(*lines, of=pair(3), version=9, founding=True)
+    made = made if founding else made.settled()
+    said = made.update(agreed)
+    assert announced(said) == made
+    assert said.agreed_version == agreed
 
 
-def test_needed_before_it_is_formed_asks_for_a_majority_of_the_expected() -> None:
-    small = NO_ROSTER.with_line(line(1))
-    assert roster.needed(small, expect=5, is_formed=False) == 3
-    assert roster.needed(small, expect=5, is_formed=True) == 1
+def test_no_roster_belongs_to_no_rack_and_is_older_than_every_other() -> None:
+    assert (NO_ROSTER.rack, NO_ROSTER.stamp) == (NO_RACK, NO_STAMP)
+    assert NO_ROSTER.stamp < roster(1, of=pair(1, 0, 0), version=0).stamp
 
 
-def test_needed_more_votes_than_expected_asks_for_a_majority_of_the_votes() -> None:
-    big = Roster(1, tuple(line(n) for n in range(6)))
-    assert roster.needed(big, expect=3, is_formed=False) == 4
+# --- majorities ------------------------------------------------------------------------------
+
+
+def test_backed_more_than_half_of_the_votes_and_not_of_the_nodes() -> None:
+    of = roster(line(1, votes=2), line(2), line(3, votes=0), line(4, votes=0))
+    assert of.is_backed({ANNA})
+    assert not of.is_backed({BERT, CARL, NodeId(4)})
+
+
+def test_backed_half_of_the_votes_is_not_enough() -> None:
+    assert not roster(1, 2).is_backed({ANNA})
+    assert roster(1, 2).is_backed({ANNA, BERT})
+
+
+def test_backed_founding_roster_needs_every_node_on_it_and_there_must_be_one() -> None:
+    of = roster(1, 2, line(3, votes=0), founding=True)
+    assert not of.is_backed({ANNA, BERT})
+    assert of.is_backed({ANNA, BERT, CARL})
+    assert not roster(founding=True).is_backed({ANNA})
+
+
+def test_backed_roster_without_votes_or_by_strangers_never_is() -> None:
+    assert not roster(line(1, votes=0)).is_backed({ANNA})
+    assert not NO_ROSTER.is_backed(frozenset())
+    assert not roster(1).is_backed({NodeId(77)})
+
+
+@given(LINES, st.sets(st.integers(1, 9)), st.sets(st.integers(1, 9)), st.booleans())
+def test_backed_twice_over_always_shares_a_node(
+    lines: tuple[RosterLine, ...], one: set[int], other: set[int], founding: bool
+) -> None:
+    of = roster(*lines, founding=founding)
+    if of.is_backed(one) and of.is_backed(other):
+        assert one & other & {x.node for x in of.lines}
+
+
+# --- two at once -----------------------------------------------------------------------------
+
+
+def test_united_is_stamped_as_the_newer_one() -> None:
+    newer = roster(1, of=pair(4), version=8)
+    assert united(roster(1, 2), newer).stamp == newer.stamp
+
+
+@given(LINES, LINES)
+def test_united_reserves_everybody_on_either_at_the_higher_floor(
+    one: tuple[RosterLine, ...], other: tuple[RosterLine, ...]
+) -> None:
+    """Fails if a floor is not counted while its change is neither agreed nor given up."""
+    old, new = roster(*one), roster(*other)
+    both = united(old, new)
+    nodes = {x.node for x in (*old.lines, *new.lines)}
+    assert [x.node for x in both.lines] == sorted(nodes)
+    for node in nodes:
+        floors = [x.floor_mw for x in (old.line(node), new.line(node)) if x is not None]
+        kept = both.line(node)
+        assert kept is not None
+        assert kept.floor_mw == max(floors)

@@ -5,32 +5,42 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from tests.unit.controller.core.stage import ME, START_NS, TIMING, Player, pair, settings
+from tests.unit.controller.core.ballot import ack, beacon
+from tests.unit.controller.core.stage import (
+    ME,
+    RACK,
+    START_NS,
+    TIMING,
+    Player,
+    line,
+    pair,
+    roster,
+    settings,
+)
 
-from rackgrid.core.action import Noted, RoleChanged
+from rackgrid.core import broker
+from rackgrid.core.action import Noted, RoleChanged, StoreRoster
+from rackgrid.core.authority import NEVER
 from rackgrid.core.election import Following, Leading, Listening, Standing
-from rackgrid.core.roster import NO_ROSTER
+from rackgrid.core.roster import NO_ROSTER, Roster
 from rackgrid.core.settings import SECOND_NS
 from rackgrid.core.state import NOTES_MAX, State
-from rackgrid.identity import NO_PAIR, NodeId
-from rackgrid.wire.message import Beacon, Role, RosterLine, pair_wire
+from rackgrid.identity import NO_PAIR, NO_RACK, NodeId, RackId
+from rackgrid.wire.message import NODES_MAX
+from rackgrid.wire.vocabulary import Role
 
 NOW = START_NS
 ANNA, BERT = NodeId(1), NodeId(9)
 
 
-def state(expect: int = 3) -> State:
-    return Player(settings(expect=expect), remembered=pair(1)).node.state
+def state(expect: int = 3, keeps: Roster = NO_ROSTER) -> State:
+    return Player(settings(expect=expect), remembered=pair(1), keeps=keeps).node.state
 
 
-def line(node: NodeId, votes: int = 1) -> RosterLine:
-    return RosterLine(node, f"n{node}", 0, 1000, votes)
-
-
-def hear(player: Player, who: int, priority: int = 0, version: int = 0) -> None:
-    followed = pair_wire(NO_PAIR)
-    said = Beacon("x", priority, Role.MEMBER, followed, version, 0, 0, 0, ())
-    player.hears(who, said, unicast=False)
+def hear(
+    player: Player, who: int, priority: int = 0, version: int = 1, rack: RackId = RACK
+) -> None:
+    player.hears(who, beacon(priority, version, rack=rack), unicast=False)
 
 
 def test_followed_and_bar_each_role() -> None:
@@ -61,40 +71,100 @@ def test_live_and_rank_index_leave_out_the_silent_and_the_broker() -> None:
     assert node.live(NOW + node.silence_ns + 1) == ()
 
 
-def test_majority_before_it_is_formed_is_of_the_heard_if_they_are_as_many_as_expected() -> None:
-    player = Player(settings(expect=3), remembered=pair(1))
-    hear(player, 1)
-    assert player.node.state.majority(NOW) is None
-    for who in (2, 3, 4):
-        hear(player, who)
-    assert player.node.state.majority(NOW) == 3
-    player.node.state.adopt(NO_ROSTER.with_line(line(ME)))
-    assert player.node.state.majority(NOW) == 3
-    assert player.node.state.votes_of(NodeId(77)) == 1
+# --- whose word counts (P7) ------------------------------------------------------------------
 
 
-def test_majority_of_a_formed_roster_is_the_rosters() -> None:
-    node = state(expect=2)
-    node.adopt(NO_ROSTER.with_line(line(ME)).with_line(line(ANNA)).with_line(line(BERT, 0)))
-    assert node.is_formed
-    assert node.majority(NOW) == 2
-    assert [node.votes_of(n) for n in (ME, ANNA, BERT, NodeId(77))] == [1, 1, 0, 0]
+@pytest.mark.parametrize(
+    ("kept", "lost", "leads", "founds"),
+    [
+        (roster(ME, ANNA), False, True, True),
+        (roster(ME, ANNA), True, False, False),
+        (roster(ME, ANNA, founding=True), True, True, True),
+        (NO_ROSTER, True, False, True),
+    ],
+    ids=["has one", "lost it and was given one", "is founding", "has none"],
+)
+def test_votes_a_node_that_lost_its_roster_has_none_but_to_found_a_rack(
+    kept: Roster, lost: bool, leads: bool, founds: bool
+) -> None:
+    node = Player(settings(), remembered=pair(1), keeps=kept).node.state
+    node.is_lost = lost
+    assert node.votes(NOW, founding=False) is leads
+    assert node.votes(NOW, founding=True) is founds
 
 
-def test_formed_once_stays_formed() -> None:
-    node = state(expect=2)
-    made = NO_ROSTER.with_line(line(ME)).with_line(line(ANNA))
-    node.adopt(made)
-    node.adopt(made.without(ANNA))
-    assert node.is_formed
-    assert node.votes_needed == 1
+def test_votes_in_the_quiet_time_nobody_does() -> None:
+    node = Player(settings(), keeps=roster(ME, ANNA)).node.state
+    assert not node.votes(NOW, founding=True)
+    assert node.votes(NOW + TIMING.quiet_ns, founding=False)
+
+
+def test_lost_is_whoever_starts_without_a_roster() -> None:
+    assert Player(settings()).node.state.is_lost
+    assert not Player(settings(), keeps=roster(ME)).node.state.is_lost
+
+
+def test_backed_of_no_rack_by_most_of_those_that_are_expected() -> None:
+    node = state(expect=4)
+    assert node.founds
+    assert not node.is_backed({ANNA})
+    assert node.is_backed({ANNA, BERT})
+
+
+def test_backed_founding_by_most_of_those_on_the_roster_whatever_their_votes() -> None:
+    lines = (line(ME), line(ANNA, votes=0), line(BERT, votes=0))
+    node = state(keeps=roster(*lines, founding=True))
+    assert node.founds
+    assert not node.is_backed({NodeId(77)})
+    assert node.is_backed({ANNA})
+
+
+def test_backed_with_a_roster_by_its_majority_and_not_by_the_expected() -> None:
+    node = state(expect=1, keeps=roster(ME, ANNA, BERT))
+    assert not node.founds
+    assert not node.is_backed(frozenset())
+    assert not node.is_backed({NodeId(77)})
+    assert node.is_backed({ANNA})
+
+
+def leading(kept: Roster, *acks: NodeId) -> State:
+    """A broker whose only heartbeat, sent now, these have answered."""
+    node = state(keeps=kept)
+    office, _ = broker.beat(broker.taken(pair(3, ME), kept, {}, NOW), NOW, TIMING)
+    for who in acks:
+        office = broker.voted(office, who, ack(pair(3, ME)))
+    node.office = office
+    return node
+
+
+def test_authority_own_vote_never_lapses_and_the_others_do() -> None:
+    node, t = leading(roster(ME, ANNA, BERT), ANNA), TIMING.authority_ns
+    assert node.authority_until_ns(NOW + 5) == NOW + t
+    assert node.has_authority(NOW + t - 1)
+    assert not node.has_authority(NOW + t)
+
+
+def test_authority_without_the_own_vote_is_the_others_alone() -> None:
+    alone = leading(roster(line(ME, votes=2), line(ANNA)))
+    assert alone.authority_until_ns(NOW) == NOW + TIMING.authority_ns
+    assert alone.authority_until_ns(NOW, own_vote=False) > NOW + TIMING.authority_ns
+    alone.is_lost = True
+    assert alone.authority_until_ns(NOW) == NEVER
+
+
+def test_authority_of_nobody_in_office_is_none() -> None:
+    node = state()
+    assert not node.has_authority(NOW)
+    with pytest.raises(AssertionError, match="only a broker"):
+        node.authority_until_ns(NOW)
+
+
+# --- who may lead ----------------------------------------------------------------------------
 
 
 def able() -> Player:
-    player = Player(settings(expect=2), remembered=pair(1))
+    player = Player(settings(expect=2), remembered=pair(1), keeps=roster(ME, ANNA, version=3))
     hear(player, 1, version=3)
-    roster = NO_ROSTER.with_line(line(ME)).with_line(line(ANNA))
-    player.node.state.adopt(replace(roster, version=3))
     return player
 
 
@@ -103,13 +173,15 @@ def test_may_stand_with_all_that_it_takes() -> None:
 
 
 def test_may_stand_without_any_one_of_them_it_may_not() -> None:
-    late, unarmed, leaving, quiet, stranger = (able().node.state for _ in range(5))
+    late, unarmed, leaving, quiet, stranger, lost, aside = (able().node.state for _ in range(7))
     late.late_until_ns = NOW + 1
     unarmed.agent = replace(unarmed.agent, board=None)
     leaving.leave_ns = NOW
     quiet.quiet_until_ns = NOW + 1
     stranger.roster = replace(stranger.roster, lines=(line(ANNA),))
-    for node in (late, unarmed, leaving, quiet, stranger):
+    lost.is_lost = True
+    aside.aside_until_ns = NOW + 1
+    for node in (late, unarmed, leaving, quiet, stranger, lost, aside):
         assert not node.may_stand(NOW)
 
 
@@ -117,7 +189,61 @@ def test_may_stand_a_live_peer_with_a_newer_roster_goes_first() -> None:
     player = able()
     hear(player, 2, version=4)
     assert not player.node.state.may_stand(NOW)
-    assert player.node.state.may_stand(NOW + player.node.state.silence_ns + 1) is True
+    assert player.node.state.may_stand(NOW + player.node.state.silence_ns + 1)
+
+
+def test_may_stand_third_attempt_waits_no_longer_for_whoever_knows_more() -> None:
+    """It may not be able to lead itself; then the voters decide, who know what they have stored."""
+    player = able()
+    hear(player, 2, version=4)
+    assert [player.node.state.may_stand(NOW, attempt) for attempt in (0, 1, 2)] == [
+        False,
+        False,
+        True,
+    ]
+
+
+def test_may_stand_newer_roster_of_another_rack_is_none_of_its_business() -> None:
+    player = able()
+    hear(player, 2, version=4, rack=RackId(7))
+    assert player.node.state.may_stand(NOW)
+
+
+def test_may_stand_to_found_a_rack_when_all_that_are_expected_are_heard() -> None:
+    player = Player(settings(expect=3), remembered=pair(1))
+    hear(player, 1, rack=NO_RACK)
+    assert not player.node.state.may_stand(NOW)
+    hear(player, 2, rack=NO_RACK)
+    assert player.node.state.may_stand(NOW)
+
+
+def test_may_stand_to_found_a_rack_never_beside_one_nor_with_too_many() -> None:
+    """Fails if a node that lost its roster founds a second rack on the same feed."""
+    beside = Player(settings(expect=2), remembered=pair(1))
+    hear(beside, 1, rack=NO_RACK)
+    hear(beside, 2)
+    assert not beside.node.state.may_stand(NOW)
+    crowd = Player(settings(expect=2), remembered=pair(1))
+    for who in range(10, 10 + NODES_MAX):
+        hear(crowd, who, rack=NO_RACK)
+    assert not crowd.node.state.may_stand(NOW)
+
+
+# --- what it says ----------------------------------------------------------------------------
+
+
+def test_report_is_numbered_and_remembers_what_was_said() -> None:
+    node = state()
+    assert [node.report(NOW).bid_seq, node.report(NOW).bid_seq] == [1, 2]
+    assert (node.reported_mw, node.beyond_mw) == (0, 0)
+
+
+def test_store_is_asked_for_and_is_not_the_nodes_before_it_is_done() -> None:
+    node, newer = state(keeps=roster(ME)), roster(ME, version=2)
+    node.out.clear()
+    node.store(newer)
+    assert node.out == [StoreRoster(newer)]
+    assert (node.storing, node.roster.version) == (newer, 1)
 
 
 def test_note_same_text_is_said_once_until_it_is_forgotten() -> None:
@@ -153,7 +279,7 @@ def test_role_of_each_state() -> None:
         node.election = which
         node.become("test", NOW)
         roles.append(node.role)
-    node.adopt(NO_ROSTER.with_line(line(ME)))
+    node.roster = roster(ME)
     for which in (Listening(0), following):
         node.election = which
         node.become("test", NOW)

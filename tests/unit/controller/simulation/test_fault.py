@@ -1,25 +1,19 @@
 from typing import get_args
 
 import pytest
+from tests.unit.controller.simulation.small import at, three
 
-from rackgrid.simulation import fault, recipe, weather
-from rackgrid.simulation.fault import BROKER, Fault, kind
+from rackgrid.simulation import fault, feed, guest, mishap, weather
+from rackgrid.simulation.fault import Fault, kind
 from rackgrid.simulation.recipe import WATT, node_id, seconds
-from rackgrid.simulation.seat import Seat
+from rackgrid.simulation.target import BROKER
 from rackgrid.simulation.world import World
 
 
 @pytest.fixture
 def world() -> World:
-    """Three nodes that have formed; n3 leads, n2 speaks for the sun."""
-    world = recipe.rack(1, nodes=3, capacity_w=36, reserve_w=5, sun_w=9)
-    world.run(seconds(5))
-    assert world.agreed()
-    return world
-
-
-def at(world: World, index: int) -> Seat:
-    return world.seats[node_id(index)]
+    """Three nodes that have formed; n3 leads."""
+    return three()
 
 
 EVERY = (
@@ -37,11 +31,21 @@ EVERY = (
     weather.Delay(20, 100),
     fault.SlowLink(1, 20, 100),
     fault.ClockRate(1, 10_000),
-    fault.Capacity(30 * WATT),
-    fault.Sun(0),
+    feed.Capacity(30 * WATT),
+    feed.Sun(0),
     fault.FullDraw(1),
-    fault.Join(4),
-    fault.Leave(1),
+    guest.Join(4),
+    guest.Leave(1),
+    guest.HandOver(),
+    guest.Scrap(1, 2),
+    mishap.Pause(1, 500, deciding=True),
+    mishap.Pause(1, 500, deciding=False),
+    mishap.FirmwareHang(1, 2000),
+    mishap.DiskStall(1, 500, 1000),
+    mishap.LostRoster(1),
+    mishap.BadMeter(1, "stale", 500),
+    mishap.Liar(1, "lamp", 120),
+    mishap.Weld(1, "lamp"),
 )
 
 
@@ -121,47 +125,7 @@ def test_clock_rate_changes_without_a_jump(world: World) -> None:
     assert at(world, 1).local_ns(world.now_ns + seconds(1)) == before_ns + seconds(1.01)
 
 
-def test_capacity_cut_is_followed_and_given_back(world: World) -> None:
-    fault.Capacity(24 * WATT).apply(world)
-    assert world.checker.capacity_mw == 24 * WATT
-    assert world.checker.limit_mw(world.now_ns) == 36 * WATT
-    world.run(world.now_ns + seconds(4))
-    assert world.checker.limit_mw(world.now_ns) == 24 * WATT
-    fault.Capacity(36 * WATT).apply(world)
-    assert world.checker.limit_mw(world.now_ns) == 36 * WATT
-    assert world.checker.violations == []
-
-
-def test_sun_that_vanishes_makes_the_feed_smaller(world: World) -> None:
-    fault.Sun(0).apply(world)
-    assert world.checker.capacity_mw == 27 * WATT
-    world.run(world.now_ns + seconds(6))
-    fault.Sun(9 * WATT).apply(world)
-    assert world.checker.capacity_mw == 36 * WATT
-    assert world.checker.violations == []
-
-
 def test_full_draw_is_what_the_nameplates_say(world: World) -> None:
     fault.FullDraw(1).apply(world)
     loads = at(world, 1).firmware.loads
     assert all(load.draw_mw == load.spec.nominal_mw for load in loads)
-
-
-def test_join_is_admitted_and_leave_is_released(world: World) -> None:
-    fault.Join(4).apply(world)
-    world.run(world.now_ns + seconds(8))
-    assert at(world, 4).node is not None
-    fault.Leave(1).apply(world)
-    world.run(world.now_ns + seconds(4))
-    assert node_id(1) not in world.seats
-    leader = world.brokers()[0].node
-    assert leader is not None
-    assert {line.node for line in leader.state.roster.lines} == set(world.seats)
-    assert world.checker.violations == []
-
-
-def test_leave_of_a_rack_that_is_not_whole_waits(world: World) -> None:
-    fault.Kill(2).apply(world)
-    fault.Leave(1).apply(world)
-    world.run(world.now_ns + seconds(4))
-    assert node_id(1) in world.seats

@@ -1,19 +1,19 @@
 from dataclasses import replace
 
 import pytest
+from tests.unit.controller.simulation.small import QUIET
 
 from rackgrid.core.action import Action
 from rackgrid.core.event import Event
 from rackgrid.core.node import Node
 from rackgrid.simulation import recipe
-from rackgrid.simulation.fault import BROKER, Kill, Partition
+from rackgrid.simulation.fault import Kill, Partition
 from rackgrid.simulation.recipe import seconds
 from rackgrid.simulation.run import disagreement, heal, run
 from rackgrid.simulation.script import Script, Timed, scripted
+from rackgrid.simulation.target import BROKER
 from rackgrid.simulation.witness import NEAR, SOMETIMES
 from rackgrid.simulation.world import World
-
-QUIET = Script(1, 3, 18, 36_000, 0, 0, ())
 
 
 def test_run_same_script_is_the_same_to_the_byte() -> None:
@@ -32,12 +32,21 @@ def test_run_without_faults_breaks_nothing_and_uses_the_feed() -> None:
 
 
 def test_run_counts_its_faults_and_says_them_in_the_transcript() -> None:
-    script = Script(1, 3, 18, 36_000, 0, 0, (Timed(seconds(4), Kill(BROKER)),))
+    script = replace(QUIET, timed=(Timed(seconds(4), Kill(BROKER)),))
     outcome = run(script)
     assert outcome.violations == ()
     assert outcome.faults == {"kill": 1}
     assert any("the broker is killed" in line for line in outcome.lines)
     assert set(outcome.sometimes) <= set(SOMETIMES)
+
+
+def test_run_plot_that_ends_late_moves_the_healing_and_not_the_clock() -> None:
+    late = replace(QUIET, timed=(Timed(seconds(9), Kill(BROKER)),))
+    outcome = run(late)
+    assert outcome.violations == ()
+    assert outcome.elapsed_ns == seconds(9 + 12)
+    moments = [float(text.split()[0]) for text in outcome.lines]
+    assert moments == sorted(moments)
 
 
 def test_run_core_that_crashes_is_a_violation(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -59,8 +68,8 @@ def test_run_rack_that_never_agrees_is_a_violation(monkeypatch: pytest.MonkeyPat
         pass
 
     monkeypatch.setattr("rackgrid.simulation.run.heal", repair_nothing)
-    script = Script(1, 3, 18, 36_000, 0, 0, (Timed(seconds(4), Kill(BROKER)),) * 3)
-    never = Script(1, 3, 18, 36_000, 0, 0, (*script.timed, Timed(seconds(5), Partition((1,)))))
+    deaths = (Timed(seconds(4), Kill(BROKER)),) * 3
+    never = replace(QUIET, timed=(*deaths, Timed(seconds(5), Partition((1,)))))
     (violation,) = run(never).violations
     assert "I7" in violation
 

@@ -1,10 +1,11 @@
+from typing import get_args
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rackgrid.core.settings import SECOND_NS
-from rackgrid.simulation import fault
-from rackgrid.simulation.fault import kind
+from rackgrid.simulation.fault import Fault, Join, Leave, Scrap, kind
 from rackgrid.simulation.script import FORM_NS, HEAL_NS, PLOTS, scripted
 from rackgrid.simulation.weather import Delay, Duplication, Loss
 
@@ -20,11 +21,17 @@ def test_script_same_arguments_write_the_same(seed: int, nodes: int, seconds: in
 
 
 def test_script_random_faults_wait_until_the_rack_has_formed_and_end_before_it_heals() -> None:
-    for seed in range(50):
-        for timed in scripted(seed, 5, 30).timed:
+    for seed in range(0, 50 * len(PLOTS), len(PLOTS)):
+        for timed in scripted(seed, 5, 30, "noise").timed:
             if not isinstance(timed.fault, Loss | Duplication | Delay):
                 assert timed.at_ns >= FORM_NS
-            assert timed.at_ns < 30 * SECOND_NS - HEAL_NS + 2 * SECOND_NS
+            assert timed.at_ns < 30 * SECOND_NS - HEAL_NS
+
+
+def test_script_plot_begins_before_the_rack_heals_and_ends_long_before_the_run() -> None:
+    for seed in range(50):
+        moments = [timed.at_ns for timed in scripted(seed, 5, 30).timed]
+        assert max(moments) < 30 * SECOND_NS - SECOND_NS
 
 
 def test_script_other_seed_is_another() -> None:
@@ -32,8 +39,8 @@ def test_script_other_seed_is_another() -> None:
 
 
 def test_scripts_together_have_every_kind() -> None:
-    seen = {kind(t.fault) for seed in range(120) for t in scripted(seed, 5, 30).timed}
-    assert len(seen) == 19
+    seen = {type(t.fault) for seed in range(200) for t in scripted(seed, 5, 30).timed}
+    assert seen == set(get_args(Fault))
 
 
 @pytest.mark.parametrize(
@@ -48,8 +55,16 @@ def test_script_plots_take_turns(plot: int, kinds: set[str]) -> None:
 def test_script_keeps_a_reserve_for_those_who_come_and_go() -> None:
     for seed in range(60):
         script = scripted(seed, 5, 30)
-        guests = [t for t in script.timed if isinstance(t.fault, fault.Join | fault.Leave)]
+        guests = [t for t in script.timed if isinstance(t.fault, Join | Leave | Scrap)]
         assert script.reserve_mw == 5000 * len(guests)
+
+
+def test_script_plot_that_was_asked_for_is_the_one_and_unknown_ones_are_named() -> None:
+    script = scripted(5, 5, 30, "welded-contact")
+    assert script.plot == "welded-contact"
+    assert {kind(t.fault) for t in script.timed} == {"weld", "capacity"}, "and the day is calm"
+    with pytest.raises(ValueError, match="no plot 'rain': there are noise, bridge"):
+        scripted(5, 5, 30, "rain")
 
 
 def test_script_kept_is_the_same_rack_with_fewer_faults() -> None:

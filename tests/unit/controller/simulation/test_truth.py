@@ -87,7 +87,7 @@ def test_check_two_offices_that_may_raise_are_i4() -> None:
 def test_check_peak_is_the_true_peak_and_not_an_inrush_long_over() -> None:
     """The kept sums are too high between events; what is recorded is added up anew."""
     checker = Checker(10**6)
-    truth, one = Truth(checker), seat(1)
+    truth, one = Truth(checker), seat(1, stagger_ns=0)
     now_ns = one.local_ns(0)
     one.firmware.command(Hold(1, "lamp", now_ns + SECOND_NS), now_ns)
     truth.touched(one)

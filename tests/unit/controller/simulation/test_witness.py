@@ -1,10 +1,11 @@
 from collections import Counter
 
 from rackgrid.simulation import recipe
-from rackgrid.simulation.fault import BROKER, Kill, Partition, PowerCycle
+from rackgrid.simulation.fault import Kill, Partition, PowerCycle
 from rackgrid.simulation.recipe import seconds
 from rackgrid.simulation.run import run
 from rackgrid.simulation.script import scripted
+from rackgrid.simulation.target import BROKER
 from rackgrid.simulation.witness import (
     CLOSED,
     DEADLINE,

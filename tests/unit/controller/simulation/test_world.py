@@ -8,12 +8,12 @@ from tests.simulation.rack import broker
 from rackgrid.core.action import Multicast, Noted, ReserveTerms
 from rackgrid.core.event import StopRequested, TimePassed
 from rackgrid.core.node import Node
-from rackgrid.identity import BootId, NodeId, Pair, Term
+from rackgrid.identity import NO_RACK, NO_STAMP, BootId, NodeId, Pair, Term
 from rackgrid.simulation.network import Network
 from rackgrid.simulation.recipe import rack, seat, seconds
 from rackgrid.simulation.seat import Seat
 from rackgrid.simulation.world import World
-from rackgrid.wire.message import Election, pair_wire
+from rackgrid.wire.message import Election, pair_wire, stamp_wire
 
 
 def lone() -> tuple[World, Seat]:
@@ -127,6 +127,13 @@ def test_tell_stopped_node_has_left() -> None:
     assert "has left" in world.transcript.lines[-1]
 
 
+def test_run_to_a_moment_that_is_over_is_our_bug() -> None:
+    world, _ = lone()
+    world.run(seconds(1))
+    with pytest.raises(AssertionError, match="does not go back"):
+        world.run(seconds(1) - 1)
+
+
 def test_network_of_the_world_is_asked_for_every_datagram() -> None:
     world = rack(1, network=Network(loss=1.0))
     world.run(seconds(4))
@@ -153,7 +160,8 @@ def scripted(batch: list[object]) -> World:
 
 
 def test_perform_a_term_used_before_it_was_reserved_is_found() -> None:
-    call = Multicast(Election(pair_wire(Pair(Term(9000), NodeId(101), BootId(1))), 1, 1))
+    of = Pair(Term(9000), NodeId(101), BootId(1))
+    call = Multicast(Election(pair_wire(of), 1, 1, NO_RACK, stamp_wire(NO_STAMP), True))
     reserve = ReserveTerms(9001)
     assert "reserved to" in scripted([call, reserve]).checker.violations[0]
     assert scripted([reserve, call]).checker.violations == []

@@ -31,19 +31,15 @@ from rackgrid.wire.message import (
     OfferReport,
     PairWire,
     Price,
-    Rejection,
-    RejectReason,
     Report,
     Resign,
-    Role,
     RosterLine,
     RosterUpdate,
     StampWire,
-    Stance,
     StepReport,
-    Why,
 )
 from rackgrid.wire.seal import PAYLOAD_MAX
+from rackgrid.wire.vocabulary import Rejection, RejectReason, Role, Stance, Why
 
 _BOUNDS = {
     "u8": (0, 2**8 - 1),
@@ -75,7 +71,8 @@ ROSTER = RosterUpdate(
     rack=RackId(2**64 - 1),
     version=3,
     agreed_version=2,
-    founding=True,
+    founding=False,
+    founded=BootId(77),
     lines=(RosterLine(NodeId(1), "anna", 5, 5000, 2, meters_feed=True),),
 )
 PRICE = Price(

@@ -7,15 +7,8 @@ import pytest
 
 from rackgrid.identity import NO_STAMP, BootId, NodeId, Pair, Stamp, Term
 from rackgrid.market.curve import BID_STEPS_MAX
-from rackgrid.wire.message import (
-    Leave,
-    Message,
-    Rejection,
-    RejectReason,
-    StepReport,
-    pair_wire,
-    stamp_wire,
-)
+from rackgrid.wire.message import Leave, Message, StepReport, pair_wire, stamp_wire
+from rackgrid.wire.vocabulary import Rejection, RejectReason
 
 KINDS: tuple[type, ...] = get_args(Message)
 

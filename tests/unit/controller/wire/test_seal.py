@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rackgrid.identity import BootId, NodeId
-from rackgrid.wire.message import DATAGRAM_MAX, Rejection, RejectReason
+from rackgrid.wire.message import DATAGRAM_MAX
 from rackgrid.wire.seal import (
     BOOTS_MAX,
     KEYS_MAX,
@@ -23,6 +23,7 @@ from rackgrid.wire.seal import (
     Sealer,
     Window,
 )
+from rackgrid.wire.vocabulary import Rejection, RejectReason
 
 A, B, C = NodeId(0xA), NodeId(0xB), NodeId(2**64 - 1)
 BOOT, NEXT = BootId(0x1111), BootId(0x2222)

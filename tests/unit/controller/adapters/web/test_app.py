@@ -11,6 +11,7 @@ import pytest
 from starlette.types import ASGIApp, Message
 
 from rackgrid.adapters.web.app import RENDERED_FOR_NS, Rendering, build_app
+from rackgrid.adapters.web.doors import Doors
 from rackgrid.core.view import FeedView, NodeView, PriceView, View
 
 VIEW = View(
@@ -21,6 +22,8 @@ VIEW = View(
     broker="",
     broker_id="",
     authority=False,
+    rack_id="00000000000000cc",
+    roster_version=5,
     roster=(),
     members=(),
     price=PriceView(None, "EUR", 0, 0, 0.0, False),
@@ -46,7 +49,8 @@ class World:
         self.left += 1
 
     def app(self) -> ASGIApp:
-        return build_app(self.source, lambda: self.health, self.leave, loopback=True)
+        doors = Doors(self.source, lambda: self.health, self.leave, _nobody_asks, Clock())
+        return build_app(doors, loopback=True)
 
 
 async def _ask(app: ASGIApp, method: str, path: str) -> tuple[int, bytes]:
@@ -77,8 +81,9 @@ def ask(app: ASGIApp, method: str, path: str) -> tuple[int, bytes]:
 def test_index_lists_every_route() -> None:
     status, body = ask(World().app(), "GET", "/")
     assert status == 200
-    for path in (b"/api/state", b"/healthz", b"/api/leave"):
-        assert path in body
+    for path in ("state", "leave", "forget/", "handover", "recover", "feed"):
+        assert f"/api/{path}".encode() in body
+    assert b"/healthz" in body
 
 
 def test_state_answers_with_the_view() -> None:
@@ -119,7 +124,8 @@ def test_bug_in_the_view_is_answered_and_raised_on_to_the_log() -> None:
     def broken() -> View:
         raise AssertionError("a promise was broken")
 
-    app = build_app(broken, lambda: (True, ""), lambda: None, loopback=True)
+    doors = Doors(broken, lambda: (True, ""), lambda: None, _nobody_asks, Clock())
+    app = build_app(doors, loopback=True)
     with pytest.raises(AssertionError, match="a promise was broken"):
         ask(app, "GET", "/api/state")
 
@@ -149,6 +155,10 @@ class Clock:
 
     def __call__(self) -> int:
         return self.now_ns
+
+
+def _nobody_asks(_request: object) -> None:
+    raise AssertionError("tests/unit/controller/adapters/web/test_operator.py asks")
 
 
 def _fail() -> View:

@@ -12,6 +12,7 @@ from contextlib import suppress
 import pytest
 
 from rackgrid.adapters.web import server
+from rackgrid.adapters.web.doors import Doors
 from rackgrid.adapters.web.server import CONNECTIONS_MAX, WebServer, serve
 from rackgrid.config import WebConfig
 from rackgrid.core.view import View
@@ -24,8 +25,13 @@ def _no_view() -> View:
     raise AssertionError("not asked here")
 
 
+def _not_asked(_request: object) -> None:
+    raise AssertionError("not asked here")
+
+
 async def _serve(host: str = "127.0.0.1", port: int = 0) -> WebServer:
-    return await serve(WebConfig(host, port, True), _no_view, lambda: (True, "fine"), lambda: None)
+    doors = Doors(_no_view, lambda: (True, "fine"), lambda: None, _not_asked, lambda: 0)
+    return await serve(WebConfig(host, port, True), doors)
 
 
 def in_loop(play: Callable[[], Awaitable[None]]) -> None:

@@ -1,0 +1,131 @@
+"""What an operator asks of a real rack, by the command and over the API, and what comes of it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+
+import pytest
+from tests.rack.rig import AMPLE_W_PER_NODE, FLEXIBLE, FLOOR_W, QUICK, Rig, RigNode, wait_until
+
+pytestmark = pytest.mark.root
+
+CUT_W = 32.0
+"""Three floors of 6.5 W, and room for one or two of the six flexible loads."""
+
+
+@pytest.fixture(scope="module")
+def rig() -> Iterator[Rig]:
+    """Three nodes for the scenes below; each begins with all of them well."""
+    with Rig(3, rack={**QUICK, "preempt_after_s": 3600.0}) as made:
+        made.start()
+        yield made
+
+
+def drawn_w(rig: Rig) -> float:
+    """The truth: what all nodes draw at this moment."""
+    return sum(node["watts"] for node in rig.control.draws()["nodes"].values())
+
+
+def names(node: RigNode) -> set[str]:
+    """Who is on the roster, as a node sees it."""
+    return {line["name"] for line in node.state()["roster"]}
+
+
+def test_office_is_handed_over_and_no_load_notices(rig: Rig) -> None:
+    with rig.scene() as broker:
+        term, before_ns = broker.state()["term"], time.monotonic_ns()
+        other = rig.others(broker)[0].rackgrid("handover")
+        assert other.returncode == 1
+        assert f"{broker.name} is: ask there" in other.stderr
+        asked = broker.rackgrid("handover", "--json")
+        assert asked.returncode == 0, asked.stderr
+        answer = json.loads(asked.stdout)
+        assert answer["handed_over"]
+        assert answer["broker"] != broker.name
+        state = rig.wait_for_broker()
+        assert (state["broker"], state["term"] > term) == (answer["broker"], True)
+        now = state["term"]
+        wait_until(
+            "rounds enough that every grant of its predecessor has ended",
+            lambda: any(x["term"] == now and x["round"] > 8 for x in broker.said("price")),
+        )
+        assert rig.edges(before_ns, rig.nodes) == []
+
+
+def test_capacity_that_is_cut_is_kept_and_given_back(rig: Rig) -> None:
+    with rig.scene() as broker:
+        member = rig.others(broker)[0]
+        before_ns = time.monotonic_ns()
+        asked = member.rackgrid("capacity", str(CUT_W))
+        assert asked.returncode == 0, asked.stderr
+        wait_until("the draw is back under it", lambda: drawn_w(rig) <= CUT_W)
+        told_ns = time.monotonic_ns()
+        assert broker.state()["feed"]["capacity_w"] <= CUT_W
+        wait_until(
+            "rounds under the cut",
+            lambda: len(broker.said("price", told_ns)) > 8,
+        )
+        assert drawn_w(rig) <= CUT_W
+        edges = rig.edges(before_ns, rig.nodes)
+        assert {edge.load for edge in edges} <= set(FLEXIBLE), "required loads stay on"
+        assert edges
+        raised = member.rackgrid("capacity", str(AMPLE_W_PER_NODE * 3))
+        assert raised.returncode == 0, raised.stderr
+        rig.wait_for_loads()
+
+
+def test_dead_node_is_forgotten_and_its_floor_is_free(rig: Rig) -> None:
+    with rig.scene() as broker:
+        dead, asker = rig.others(broker)
+        alive = [broker, asker]
+        early = asker.rackgrid("forget", dead.name)
+        assert early.returncode == 1
+        assert "is heard" in early.stderr
+        dead.kill()
+        rig.wait_for_loads([dead], on=False)
+        wait_until(
+            "it is absent",
+            lambda: {x["name"]: x["absent"] for x in asker.state()["roster"]}[dead.name],
+        )
+        assert broker.state()["feed"]["floors_w"] == pytest.approx(3 * FLOOR_W)
+        assert "absent" in asker.rackgrid("status").stdout
+        before_ns = time.monotonic_ns()
+        asked = asker.rackgrid("forget", dead.name)
+        assert asked.returncode == 0, asked.stderr
+        for node in alive:
+            wait_until("it is off the roster", lambda node=node: dead.name not in names(node))
+        wait_until(
+            "its floor is free",
+            lambda: broker.state()["feed"]["floors_w"] == pytest.approx(2 * FLOOR_W),
+        )
+        assert asker.rackgrid("forget", "nobody").returncode == 1
+        assert rig.edges(before_ns, alive) == []
+
+
+def test_rack_without_its_majority_is_recovered_by_the_last_node(rig: Rig) -> None:
+    with rig.scene() as broker:
+        last, other = rig.others(broker)
+        rack_id = last.state()["rack_id"]
+        assert last.rackgrid("recover").returncode == 1, "it has a broker"
+        broker.kill()
+        other.kill()
+        rig.wait_for_loads(on=False)
+        wait_until(
+            "both are absent",
+            lambda: sum(x["absent"] for x in last.state()["roster"]) == 2,
+        )
+        assert last.rackgrid("forget", other.name).returncode == 75
+        shown = last.rackgrid("recover", "--json")
+        assert shown.returncode == 2
+        assert json.loads(shown.stdout) == {
+            "heard": [last.name],
+            "missing": sorted([broker.name, other.name]),
+        }
+        asked = last.rackgrid("recover", "--missing-are-off")
+        assert asked.returncode == 0, asked.stderr
+        rig.wait_for_loads([last])
+        state = last.state()
+        assert (state["broker"], state["rack_id"]) == (last.name, rack_id)
+        assert names(last) == {last.name}

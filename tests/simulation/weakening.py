@@ -1,0 +1,168 @@
+"""Single rules of the core taken away: each is wrong in one way, and the simulation must see it.
+
+A weakening changes one rule of the core (or of the firmware) and nothing of the checkers. It is a
+function that patches; its docstring says which promise it breaks, and how.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sized
+from dataclasses import replace
+
+import pytest
+
+from rackgrid.core import authority as authorities
+from rackgrid.core import book as books
+from rackgrid.core import broker, incumbent
+from rackgrid.core.authority import Authority
+from rackgrid.core.book import Book
+from rackgrid.core.broker import Office
+from rackgrid.core.grant import Account
+from rackgrid.core.roster import Roster
+from rackgrid.core.settings import SECOND_NS, Timing
+from rackgrid.core.state import State
+from rackgrid.identity import NodeId
+from rackgrid.wire.message import Resign
+from rackgrid_firmware import guard
+
+Patch = pytest.MonkeyPatch
+Weaken = Callable[[Patch], None]
+
+# --- P1 -------------------------------------------------------------------------------------------
+
+
+def silence_releases_a_floor(patch: Patch) -> None:
+    """P1: a node that has not been heard for a second draws nothing."""
+
+    def reserved_mw(office: Office) -> int:
+        gone = office.absent
+        lines = office.agreement.reserved.lines
+        return sum(line.floor_mw for line in lines if line.node not in gone)
+
+    patch.setattr(broker, "reserved_mw", reserved_mw)
+
+
+# --- P2 -------------------------------------------------------------------------------------------
+
+
+def firmware_keeps_no_deadline(patch: Patch) -> None:
+    """P2: the firmware leaves a load on until somebody says otherwise."""
+
+    def expire(turn: guard._Turn) -> None:
+        for at, output in enumerate(turn._outputs):
+            turn._outputs[at] = replace(output, deadline_ns=0)
+
+    patch.setattr(guard._Turn, "expire", expire)
+
+
+# --- P3 -------------------------------------------------------------------------------------------
+
+
+def silence_frees(patch: Patch) -> None:
+    """P3: who was REMOVEd holds nothing."""
+    count = Account.counted_mw
+
+    def counted_mw(self: Account, now_ns: int) -> int:
+        return count(self, now_ns) if now_ns - self.bid_received_ns <= SECOND_NS else 0
+
+    patch.setattr(Account, "counted_mw", counted_mw)
+
+
+def no_margin(patch: Patch) -> None:
+    """P3: a firmware that hangs is not waited for."""
+    make = Timing.__init__
+
+    def init(self: Timing, *args: object, **fields: object) -> None:
+        make(self, *args, **{**fields, "margin_ns": 0})  # type: ignore[arg-type]
+
+    patch.setattr(Timing, "__init__", init)
+
+
+# --- P4 -------------------------------------------------------------------------------------------
+
+
+def authority_never_lapses(patch: Patch) -> None:
+    """P4: once a broker, always a broker, until somebody says otherwise."""
+
+    def until_ns(self: State, now_ns: int, *, own_vote: bool = True) -> int:
+        assert self.office is not None, "only a broker has authority"
+        founding = self.office.agreement.is_founding
+        return -1 if founding else now_ns + SECOND_NS * (1 if own_vote else 2)
+
+    patch.setattr(State, "authority_until_ns", until_ns)
+
+
+def majority_of_the_heard(patch: Patch) -> None:
+    """P4: half a rack may lead itself."""
+
+    def until_ns(
+        authority: Authority,
+        rosters: tuple[Roster, ...],
+        me: NodeId,
+        own_vote_ns: int,
+        authority_ns: int,
+    ) -> int:
+        newest = max(authority.acked.values(), default=own_vote_ns)
+        heard = {who for who, at_ns in authority.acked.items() if newest - at_ns < SECOND_NS}
+        votes = sorted((authority.acked[who] for who in heard), reverse=True)
+        votes.insert(0, own_vote_ns)
+        return votes[len(votes) // 2] + authority_ns if rosters else -1
+
+    def is_backed(_self: Roster, nodes: Sized) -> bool:
+        return len(nodes) >= 2
+
+    patch.setattr(Roster, "is_backed", is_backed)
+    patch.setattr(authorities, "until_ns", until_ns)
+
+
+# --- P6 -------------------------------------------------------------------------------------------
+
+
+def book_opens_at_once(patch: Patch) -> None:
+    """P6: a new broker takes what it has heard so far for all that there is."""
+
+    def settled(book: Book, _nodes: frozenset[NodeId], _now_ns: int, _timing: Timing) -> Book:
+        return replace(book, opened=True)
+
+    patch.setattr(books, "settled", settled)
+
+
+def anything_is_inherited(patch: Patch) -> None:
+    """P6: before its waits are over a broker raises like any other."""
+
+    def limit_mw(_book: Book, _node: NodeId, _timing: Timing) -> int | None:
+        return None
+
+    patch.setattr(books, "limit_mw", limit_mw)
+
+
+def waits_for_authority_only(patch: Patch) -> None:
+    """P6: a new broker waits until the old authority is over, and not for its grants."""
+
+    def opens_ns(book: Book, timing: Timing) -> int | None:
+        if book.first_majority_ns is None:
+            return None
+        return book.first_majority_ns + timing.stretched(timing.authority_ns)
+
+    patch.setattr(books, "opens_ns", opens_ns)
+
+
+def handover_without_a_look(patch: Patch) -> None:
+    """Handover: any resigned broker's table opens the book, whoever led since."""
+
+    def follows_directly(_node: State, _office: Office, _word: Resign, _now_ns: int) -> bool:
+        return True
+
+    patch.setattr(incumbent, "_follows_directly", follows_directly)
+
+
+# --- P8 -------------------------------------------------------------------------------------------
+
+
+def excess_is_ignored(patch: Patch) -> None:
+    """P8: what a load draws beyond what it may is nobody's matter."""
+
+    def reserved_mw(office: Office) -> int:
+        return office.agreement.reserved.floors_mw
+
+    patch.setattr(broker, "reserved_mw", reserved_mw)

@@ -1,0 +1,225 @@
+"""What an operator asks for over HTTP, asked through ASGI without a socket."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+import pytest
+from starlette.types import Message
+
+from rackgrid.adapters.web import operator
+from rackgrid.adapters.web.app import build_app
+from rackgrid.adapters.web.doors import Doors
+from rackgrid.core.event import (
+    CapacityChanged,
+    ForgetRequested,
+    HandoverRequested,
+    RecoverRequested,
+    Request,
+)
+from rackgrid.core.view import FeedView, NodeView, PriceView, RosterView, View
+from rackgrid.identity import NodeId
+
+NOW_NS = 7
+ALFA = RosterView("00000000000000aa", "alfa", 7, 5.0, 1, False, absent=False)
+BRAVO = RosterView("00000000000000bb", "bravo", 5, 6.0, 1, False, absent=False)
+CHARLIE = RosterView("00000000000000cc", "charlie", 3, 6.0, 1, False, absent=True)
+VIEW = View(
+    rack="shed",
+    node=NodeView(ALFA.id, "alfa", 7),
+    role="broker",
+    term=3,
+    broker="alfa",
+    broker_id=ALFA.id,
+    authority=True,
+    rack_id="0000000000000001",
+    roster_version=4,
+    roster=(ALFA, BRAVO, CHARLIE),
+    members=(),
+    price=PriceView(None, "EUR", 0, 0, 0.0, False),
+    feed=FeedView(100.0, 0.0, 0.0, 0.0),
+    loads=(),
+    meters=(),
+    firmware=True,
+    rejected={},
+)
+MEMBER = replace(VIEW, role="member", broker="bravo", broker_id=BRAVO.id)
+ISLANDED = replace(VIEW, role="islanded", broker="", broker_id="")
+
+
+@dataclass
+class World:
+    view: View = VIEW
+    asked: list[Request | CapacityChanged] = field(default_factory=list)
+
+    def post(self, path: str, *parts: bytes | None) -> tuple[int, dict[str, object]]:
+        """Post these parts of a body; None is a client that hangs up."""
+        return asyncio.run(self._post(path, iter(parts or (b"",))))
+
+    async def _post(
+        self, path: str, parts: Iterator[bytes | None]
+    ) -> tuple[int, dict[str, object]]:
+        doors = Doors(
+            lambda: self.view, lambda: (True, ""), lambda: None, self.asked.append, lambda: NOW_NS
+        )
+        sent: list[Message] = []
+
+        async def send(message: Message) -> None:
+            sent.append(message)
+
+        async def receive() -> Message:
+            part = next(parts, b"")
+            if part is None:
+                return {"type": "http.disconnect"}
+            if part == b"...":
+                await asyncio.Event().wait()
+            return {"type": "http.request", "body": part, "more_body": part.endswith(b" ")}
+
+        scope = {
+            "type": "http",
+            "method": "POST",
+            "path": path,
+            "query_string": b"",
+            "headers": [(b"host", b"localhost")],
+        }
+        await build_app(doors, loopback=True)(scope, receive, send)
+        body = b"".join(message.get("body", b"") for message in sent[1:])
+        return sent[0]["status"], json.loads(body)
+
+
+def refusal(world: World, path: str, *parts: bytes | None) -> tuple[int, str]:
+    """Post, see that nothing came of it, and give the reason."""
+    status, body = world.post(path, *parts)
+    assert world.asked == []
+    assert list(body) == ["error"]
+    return status, str(body["error"])
+
+
+@pytest.mark.parametrize("who", ["charlie", CHARLIE.id])
+def test_forget_of_a_silent_node_is_asked_by_name_or_id(who: str) -> None:
+    world = World()
+    status, body = world.post(f"/api/forget/{who}")
+    assert (status, body) == (202, {"forgetting": CHARLIE.id, "name": "charlie"})
+    assert world.asked == [ForgetRequested(NOW_NS, NodeId(0xCC))]
+
+
+def test_forget_of_a_node_that_is_heard_is_refused() -> None:
+    status, reason = refusal(World(), "/api/forget/bravo")
+    assert (status, "bravo is heard" in reason, "rackgrid leave" in reason) == (409, True, True)
+    status, reason = refusal(World(), "/api/forget/alfa")
+    assert (status, "is this node" in reason) == (409, True)
+
+
+@pytest.mark.parametrize("who", ["delta", "00000000000000dd"])
+def test_forget_of_a_node_that_is_not_on_the_roster_names_who_is(who: str) -> None:
+    status, reason = refusal(World(), f"/api/forget/{who}")
+    assert (status, "alfa, bravo, charlie" in reason) == (404, True)
+    status, reason = refusal(World(replace(VIEW, roster=())), f"/api/forget/{who}")
+    assert (status, "nobody" in reason) == (404, True)
+
+
+def test_forget_of_a_name_that_two_nodes_have_asks_for_the_id() -> None:
+    twin = replace(CHARLIE, id="00000000000000ce")
+    world = World(replace(VIEW, roster=(ALFA, CHARLIE, twin)))
+    status, reason = refusal(world, "/api/forget/charlie")
+    assert (status, CHARLIE.id in reason, twin.id in reason) == (409, True, True)
+    assert world.post(f"/api/forget/{twin.id}")[0] == 202
+    assert world.asked == [ForgetRequested(NOW_NS, NodeId(0xCE))]
+
+
+def test_handover_of_the_broker_is_asked() -> None:
+    world = World()
+    assert world.post("/api/handover") == (202, {"handing_over": True})
+    assert world.asked == [HandoverRequested(NOW_NS)]
+
+
+@pytest.mark.parametrize(
+    ("view", "words"),
+    [
+        (MEMBER, "alfa is not the broker, bravo is: ask there"),
+        (ISLANDED, "there is none now"),
+        (replace(VIEW, roster=(ALFA, CHARLIE)), "nobody to hand over to"),
+    ],
+)
+def test_handover_that_cannot_be_is_refused_with_the_reason(view: View, words: str) -> None:
+    status, reason = refusal(World(view), "/api/handover")
+    assert (status, words in reason) == (409, True)
+
+
+def test_recovery_of_a_rack_without_a_broker_is_asked_and_names_who_is_heard() -> None:
+    world = World(ISLANDED)
+    assert world.post("/api/recover") == (202, {"recovering": ["alfa", "bravo"]})
+    assert world.asked == [RecoverRequested(NOW_NS)]
+
+
+@pytest.mark.parametrize(
+    ("view", "words"),
+    [
+        (MEMBER, "bravo is the broker"),
+        (replace(ISLANDED, roster=(BRAVO,)), "alfa is on no roster"),
+        (replace(ISLANDED, roster=()), "alfa is on no roster"),
+    ],
+)
+def test_recovery_that_cannot_be_is_refused_with_the_reason(view: View, words: str) -> None:
+    status, reason = refusal(World(view), "/api/recover")
+    assert (status, words in reason) == (409, True)
+
+
+@pytest.mark.parametrize(
+    ("watts", "capacity_mw"),
+    [("40.0", 40_000), ("40", 40_000), ("0.3", 300), ("1.9999", 1999), ("1e6", 1_000_000_000)],
+)
+def test_capacity_is_asked_and_rounded_down(watts: str, capacity_mw: int) -> None:
+    world = World()
+    status, body = world.post("/api/feed", b'{"capacity_w": ', f"{watts}}}".encode())
+    assert (status, body) == (202, {"capacity_w": float(watts)})
+    assert world.asked == [CapacityChanged(NOW_NS, capacity_mw)]
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b"", "not JSON"),
+        (b"capacity_w=40", "not JSON"),
+        (b"\xff", "not JSON"),
+        (b"[" * 1024, "not JSON"),
+        (b"[40]", "not a JSON object"),
+        (b"40", "not a JSON object"),
+        (b"{}", "capacity_w is missing"),
+        (b'{"capacity": 40}', "unknown key 'capacity'"),
+        (b'{"capacity_w": 40, "x": 1}', "unknown key 'x'"),
+        (b'{"capacity_w": "40"}', "expected a number of watts"),
+        (b'{"capacity_w": true}', "expected a number of watts"),
+        (b'{"capacity_w": null}', "expected a number of watts"),
+        (b'{"capacity_w": NaN}', "not a finite number"),
+        (b'{"capacity_w": 1e999}', "not a finite number"),
+        (b'{"capacity_w": 0}', "too small"),
+        (b'{"capacity_w": -1}', "too small"),
+        (b'{"capacity_w": 1000001}', "too large"),
+        (b'{"capacity_w": 1' + b"0" * 900 + b"}", "too large"),
+    ],
+)
+def test_capacity_that_is_none_is_refused_with_what_to_send(body: bytes, words: str) -> None:
+    status, reason = refusal(World(), "/api/feed", body)
+    assert (status, words in reason) == (400, True), reason
+    assert reason.startswith("body of POST /api/feed: ")
+    assert reason.endswith('send {"capacity_w": 40.0}')
+
+
+def test_capacity_with_a_body_too_long_is_refused_before_its_end() -> None:
+    status, reason = refusal(World(), "/api/feed", b" " * 1024, b" ", b"...")
+    assert (status, "1024 bytes" in reason) == (413, True)
+
+
+def test_capacity_whose_body_ends_early_is_refused() -> None:
+    status, reason = refusal(World(), "/api/feed", b'{"capa ', None)
+    assert (status, "ended early" in reason) == (400, True)
+
+
+def test_capacity_whose_body_never_comes_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(operator, "BODY_S", 0.01)
+    status, reason = refusal(World(), "/api/feed", b"...")
+    assert (status, "did not come" in reason) == (408, True)

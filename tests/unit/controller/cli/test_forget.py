@@ -1,0 +1,45 @@
+import json
+from dataclasses import replace
+
+import pytest
+from tests.unit.controller.cli.daemon import VIEW, Daemon, answering, state_of
+
+from rackgrid.cli import forget, main
+from rackgrid.cli.exit import Exit
+
+ASKED = (202, b'{"forgetting": "00000000000000aa", "name": "pi-1"}')
+
+
+def test_forget_waits_until_the_roster_is_without_the_node(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    gone = state_of(replace(VIEW, roster=()))
+    with answering(Daemon(first=[ASKED, (200, state_of(VIEW))], body=gone)) as daemon:
+        assert main(["forget", "pi-1", "--api", daemon.api, "--json"]) == Exit.OK
+    assert daemon.asked[0] == "POST /api/forget/pi-1"
+    assert len(daemon.asked) == 3
+    out, err = capsys.readouterr()
+    assert json.loads(out) == {"id": "00000000000000aa", "name": "pi-1", "forgotten": True}
+    assert "its floor is free" in err
+
+
+def test_forget_that_is_refused_fails_with_the_reason(capsys: pytest.CaptureFixture[str]) -> None:
+    with answering(Daemon(status=409, body=b'{"error": "pi-1 is heard"}')) as daemon:
+        assert main(["forget", "pi-1", "--api", daemon.api]) == Exit.FAILED
+    assert "409: pi-1 is heard" in capsys.readouterr().err
+
+
+def test_forget_that_nobody_agrees_on_ends_when_patience_does(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forget, "PATIENCE_S", 0.0)
+    with answering(Daemon(first=[ASKED])) as daemon:
+        assert main(["forget", "pi-1", "--api", daemon.api]) == Exit.FAILED
+    assert "pi-1 is not forgotten" in capsys.readouterr().err
+
+
+def test_forget_in_a_rack_without_a_broker_ends_with_75(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(forget, "PATIENCE_S", 0.0)
+    leaderless = state_of(replace(VIEW, broker="", broker_id=""))
+    with answering(Daemon(first=[ASKED], body=leaderless)) as daemon:
+        assert main(["forget", "pi-1", "--api", daemon.api]) == Exit.NO_BROKER

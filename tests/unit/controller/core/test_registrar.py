@@ -1,0 +1,347 @@
+"""The broker's side of the roster: coming, going, and votes (P7); founding is beside it."""
+
+from __future__ import annotations
+
+import pytest
+from tests.unit.controller.core.ballot import ack
+from tests.unit.controller.core.chair import (
+    ANNA,
+    BERT,
+    CARL,
+    THREE,
+    acks,
+    base,
+    beacons,
+    elected,
+    formed,
+    joins,
+    keep,
+    line_of,
+    notes,
+    office,
+    rounds,
+)
+from tests.unit.controller.core.stage import (
+    FOUNDER,
+    ME,
+    TIMING,
+    Player,
+    all_of,
+    line,
+    only,
+    pair,
+    report,
+    roster,
+    settings,
+)
+
+from rackgrid.core import registrar
+from rackgrid.core.action import StoreRoster
+from rackgrid.core.event import ForgetRequested
+from rackgrid.core.roster import NO_ROSTER, Roster
+from rackgrid.core.settings import SECOND_NS, NodeSettings, Timing
+from rackgrid.identity import NodeId, Stamp
+from rackgrid.wire.message import Forget, Heartbeat, JoinReply, Leave, RosterUpdate
+
+H = TIMING.heartbeat_ns
+NOBODY_HAS_ONE = NO_ROSTER.stamp
+DORA = 4
+
+
+# --- the first agreement of a term -----------------------------------------------------------
+
+
+def test_amend_with_authority_has_its_roster_agreed_anew_before_anything_else() -> None:
+    player = elected()
+    joins(player, CARL)
+    acks(player, ANNA)
+    joins(player, CARL)
+    said = rounds(player)
+    update = only(RosterUpdate, said)
+    assert (update.version, update.agreed_version, update.founding) == (1, 0, False)
+    assert [x.node for x in update.lines] == [ANNA, BERT, ME], "Carl is not on it yet"
+    assert [a.roster for a in said if isinstance(a, StoreRoster)] == [player.node.state.roster]
+    player.passes(H)
+    assert all_of(Heartbeat, player.said)[-1].roster_version == 1
+
+
+def test_stored_by_a_majority_is_agreed_and_said_in_the_heartbeat() -> None:
+    player = formed()
+    player.passes(H)
+    assert all_of(Heartbeat, player.said)[-1].agreed_version == 1
+
+
+def test_stored_by_the_own_disk_last_completes_the_agreement() -> None:
+    player = elected()
+    player.disk = False
+    acks(player, ANNA)
+    rounds(player)
+    acks(player, ANNA)
+    assert not office(player).agreement.is_free, "its own disk is slow"
+    player.stores()
+    assert office(player).agreement.is_free
+
+
+def test_caught_up_whoever_missed_the_roster_is_told_again_and_not_too_often() -> None:
+    player = elected()
+    acks(player, ANNA)
+    rounds(player)
+    old = Stamp(FOUNDER, 1)
+    sent = len(all_of(RosterUpdate, player.said))
+    for _ in range(5):
+        player.passes(H)
+        acks(player, ANNA)
+        acks(player, BERT, has=old)
+    again = len(all_of(RosterUpdate, player.said)) - sent
+    assert again == 2
+
+
+def test_overtaken_by_a_member_that_knows_a_newer_roster_it_gives_the_office_up() -> None:
+    """Fails if a broker goes on by a roster that may lack somebody's floor."""
+    player = elected()
+    acks(player, BERT, has=Stamp(pair(2), 9))
+    assert player.node.state.office is None
+    assert not player.node.state.may_stand(player.now_ns)
+
+
+def test_overtaken_never_once_its_own_roster_is_agreed() -> None:
+    player = formed()
+    acks(player, BERT, has=Stamp(pair(2), 9))
+    assert player.node.state.office is not None
+
+
+# --- those who come --------------------------------------------------------------------------
+
+
+def with_room(told: NodeSettings | None = None, keeps: Roster = THREE) -> Player:
+    """A broker that knows what all of them hold."""
+    player = formed(told, keeps)
+    rounds(player)
+    assert office(player).book.opened
+    return player
+
+
+def test_joined_newcomer_is_on_the_next_roster_and_on_no_other_before_it_is_agreed() -> None:
+    player = with_room()
+    said = joins(player, CARL)
+    update = only(RosterUpdate, said)
+    assert [(x.node, x.votes) for x in update.lines] == [(ANNA, 1), (BERT, 1), (CARL, 0), (ME, 1)]
+    assert base(player).line(NodeId(CARL)) is None
+    assert office(player).agreement.reserved.floors_mw == 20_000
+    acks(player, ANNA)
+    assert base(player).line(NodeId(CARL)) is not None
+
+
+def test_joined_while_a_change_is_under_way_waits_for_its_turn() -> None:
+    player = with_room()
+    joins(player, CARL)
+    assert all_of(RosterUpdate, joins(player, 4)) == []
+    assert set(office(player).joining) == {4}
+    keep(player, 3 * H, ANNA, BERT)
+    assert base(player).line(NodeId(4)) is not None
+    assert office(player).joining == {}
+
+
+def test_joined_again_only_the_asker_hears_the_roster() -> None:
+    player = with_room()
+    before = base(player)
+    said = joins(player, ANNA)
+    assert only(RosterUpdate, said).version == before.version
+    assert base(player) == before
+    assert not any(isinstance(a, StoreRoster) for a in said)
+
+
+def test_joined_without_authority_promises_no_floor() -> None:
+    player = elected()
+    reply = only(JoinReply, joins(player, CARL))
+    assert (reply.admitted, reply.reason) == (False, "not yet: no majority has acked")
+
+
+def test_joined_too_great_a_floor_is_noted_here_and_said_there() -> None:
+    player = with_room()
+    said = joins(player, CARL, 59_000)
+    assert "does not fit" in only(JoinReply, said).reason
+    assert any("n3 is not admitted" in note for note in notes(said))
+
+
+def test_joined_floor_that_waits_for_room_is_made_room_for() -> None:
+    player = with_room()
+    acks(player, ANNA, report(6, holding_mw=40_000, holding_ms=2000))
+    assert all_of(JoinReply, joins(player, CARL, 10_000)) == []
+    assert CARL in office(player).joining
+    acks(player, ANNA, report(7, round_taken=office(player).round))
+    rounds(player)
+    assert office(player).agreement.newest.line(NodeId(CARL)) is not None
+
+
+def test_joined_asked_of_a_node_that_does_not_lead_is_silent() -> None:
+    assert joins(Player(settings()), ANNA) == []
+
+
+def test_joined_word_of_a_dead_boot_lowers_no_floor() -> None:
+    player = with_room()
+    acks(player, BERT, report(1), boot=999)
+    before = base(player)
+    joins(player, BERT, 4000, boot=BERT * 10)
+    keep(player, 3 * H, ANNA)
+    assert base(player).floors_mw == before.floors_mw
+    acks(player, BERT, report(2), boot=999)
+    joins(player, BERT, 4000, boot=999)
+    acks(player, ANNA)
+    assert base(player).floors_mw == before.floors_mw - 1000
+
+
+# --- those who go ----------------------------------------------------------------------------
+
+
+def leaves(player: Player, who: int, boot: int | None = None) -> None:
+    player.hears(who, Leave(5000), boot=boot, unicast=False)
+
+
+def test_left_releases_floor_and_vote_once_it_is_agreed_and_its_watts_stay_counted() -> None:
+    player = with_room()
+    leaves(player, BERT)
+    assert base(player).line(NodeId(BERT)) is not None
+    acks(player, ANNA)
+    assert base(player).line(NodeId(BERT)) is None
+    assert BERT in office(player).book.accounts
+
+
+def test_left_with_two_votes_gives_one_back_first() -> None:
+    """Fails if the sum of votes moves by two: two majorities could miss each other."""
+    keeps = roster(line(ME, priority=5), line(ANNA, votes=2, meters_feed=True))
+    player = with_room(settings(expect=2), keeps)
+    leaves(player, ANNA)
+    assert [x.votes for x in office(player).agreement.newest.lines] == [1, 1]
+    acks(player, ANNA)
+    leaves(player, ANNA)
+    assert [x.node for x in office(player).agreement.newest.lines] == [ME]
+
+
+def leaves_as_the_only_voter() -> Player:
+    """Anna alone votes; she leaves, and this node, which leads by her vote, has none."""
+    me = line(ME, votes=0, priority=5)
+    player = elected(keeps=roster(me, ANNA, line(BERT, votes=0)))
+    acks(player, ANNA)
+    rounds(player)
+    acks(player, ANNA)
+    return player
+
+
+def test_left_only_voter_gives_its_vote_to_another_first() -> None:
+    """Fails if a roster comes about that has no votes: nobody could ever lead by it."""
+    player = leaves_as_the_only_voter()
+    rounds(player)
+    for _ in range(4):
+        leaves(player, ANNA)
+        newest = office(player).agreement.newest
+        assert newest.votes > 0
+        if base(player).line(NodeId(ANNA)) is None:
+            break
+        acks(player, ANNA)
+        acks(player, BERT)
+        rounds(player)
+    assert [(x.node, x.votes) for x in base(player).lines] == [(BERT, 0), (ME, 1)]
+
+
+def test_left_only_voter_waits_while_nobody_can_take_its_vote() -> None:
+    player = elected(keeps=roster(line(ME, votes=0, priority=5), ANNA, line(BERT, votes=0)))
+    player.disk = False
+    acks(player, ANNA)
+    rounds(player)
+    acks(player, ANNA)
+    assert office(player).agreement.is_free, "her vote alone agrees it; this disk is slow"
+    leaves(player, ANNA)
+    assert office(player).agreement.is_free
+    assert line_of(player, ANNA).votes == 1
+
+
+def test_left_of_a_dead_boot_or_without_authority_or_while_a_change_waits_is_nothing_yet() -> None:
+    dead = with_room()
+    leaves(dead, BERT, boot=4711)
+    assert office(dead).agreement.is_free
+    early = elected()
+    leaves(early, BERT)
+    assert office(early).agreement.proposed is None
+    busy = with_room()
+    joins(busy, CARL)
+    leaves(busy, BERT)
+    assert office(busy).agreement.newest.line(NodeId(BERT)) is not None
+
+
+def test_left_of_a_stranger_or_heard_by_a_member_is_nothing() -> None:
+    for player in (with_room(), Player(settings(), keeps=THREE)):
+        before = player.node.state.roster
+        leaves(player, CARL)
+        assert player.node.state.roster == before
+
+
+def silent_for(player: Player, span_ns: int) -> None:
+    """Let time pass in which Bert is not heard."""
+    keep(player, span_ns, ANNA)
+
+
+@pytest.mark.parametrize("by_message", [True, False], ids=["told by a member", "asked here"])
+def test_forgotten_node_that_is_silent_is_released(by_message: bool) -> None:
+    player = with_room()
+    silent_for(player, 4 * SECOND_NS)
+    if by_message:
+        player.hears(ANNA, Forget(NodeId(BERT)))
+    else:
+        player.happens(ForgetRequested(player.now_ns, NodeId(BERT)))
+    keep(player, 2 * SECOND_NS, ANNA)
+    assert base(player).line(NodeId(BERT)) is None
+
+
+def test_forgotten_node_that_is_heard_stays() -> None:
+    player = with_room()
+    beacons(player, BERT)
+    player.hears(ANNA, Forget(NodeId(BERT)))
+    keep(player, SECOND_NS, ANNA, BERT)
+    assert base(player).line(NodeId(BERT)) is not None
+
+
+def test_forgotten_node_that_speaks_up_again_meanwhile_stays() -> None:
+    player = with_room()
+    silent_for(player, 4 * SECOND_NS)
+    player.happens(ForgetRequested(player.now_ns, NodeId(BERT)))
+    acks(player, BERT, report(10**6))
+    rounds(player)
+    assert office(player).agreement.is_free
+    assert base(player).line(NodeId(BERT)) is not None
+
+
+# --- who votes -------------------------------------------------------------------------------
+
+
+def test_vote_is_given_once_the_newcomers_have_stored_the_roster_and_make_an_odd_number() -> None:
+    newcomers = line(CARL, votes=0), line(DORA, votes=0)
+    player = formed(keeps=roster(line(ME, priority=5), ANNA, BERT, *newcomers))
+    keep(player, SECOND_NS, ANNA, BERT, CARL)
+    assert [x.votes for x in base(player).lines] == [1, 1, 0, 0, 1]
+    for _ in range(5):
+        keep(player, H, ANNA, BERT, CARL)
+        acks(player, DORA, report(player.now_ns // H % 10**6), has=Stamp(FOUNDER, 1))
+    assert [x.votes for x in base(player).lines] == [1, 1, 0, 0, 1], "it has not stored it yet"
+    keep(player, SECOND_NS, ANNA, BERT, CARL, DORA)
+    assert [x.votes for x in base(player).lines] == [1, 1, 1, 1, 1]
+
+
+def test_vote_is_taken_from_whoever_was_silent_for_long_and_the_floor_stays() -> None:
+    timing = Timing(demote_after_ns=3 * SECOND_NS)
+    keeps = roster(line(ME, priority=5), ANNA, BERT, line(CARL, votes=0))
+    player = formed(settings(timing=timing), keeps)
+    keep(player, 2 * SECOND_NS, ANNA, CARL)
+    assert line_of(player, BERT).votes == 1
+    keep(player, 4 * SECOND_NS, ANNA, CARL)
+    assert (line_of(player, BERT).votes, line_of(player, CARL).votes) == (0, 1)
+    assert base(player).floors_mw == 20_000
+
+
+def test_known_is_whoever_is_on_either_roster_of_a_change() -> None:
+    player = with_room()
+    assert not registrar.is_known(office(player), NodeId(CARL))
+    joins(player, CARL)
+    assert registrar.is_known(office(player), NodeId(CARL))
+    player.hears(CARL, ack(office(player).pair, office(player).seq, has=NOBODY_HAS_ONE))
+    assert CARL in office(player).book.accounts

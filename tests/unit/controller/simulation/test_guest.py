@@ -1,0 +1,89 @@
+"""Nodes that come and go, and an office that changes hands."""
+
+from __future__ import annotations
+
+import pytest
+from tests.unit.controller.simulation.small import at, three
+
+from rackgrid.simulation.fault import Kill
+from rackgrid.simulation.guest import HandOver, Join, Leave, Scrap
+from rackgrid.simulation.recipe import node_id, seconds
+from rackgrid.simulation.world import World
+
+
+@pytest.fixture
+def world() -> World:
+    """Three nodes that have formed; n3 leads."""
+    return three()
+
+
+def test_join_is_admitted_and_leave_is_released(world: World) -> None:
+    Join(4).apply(world)
+    world.run(world.now_ns + seconds(8))
+    assert at(world, 4).node is not None
+    Leave(1).apply(world)
+    world.run(world.now_ns + seconds(1))
+    leaver = at(world, 1)
+    assert leaver.node is None, "it has said so, and ended"
+    world.run(world.now_ns + seconds(4))
+    assert node_id(1) not in world.seats
+    leader = world.brokers()[0].node
+    assert leader is not None
+    assert {line.node for line in leader.state.roster.lines} == set(world.seats)
+    assert world.checker.violations == []
+
+
+def test_leave_of_a_rack_that_is_not_whole_waits(world: World) -> None:
+    Kill(2).apply(world)
+    Leave(1).apply(world)
+    world.run(world.now_ns + seconds(4))
+    assert node_id(1) in world.seats
+
+
+def test_join_of_a_node_that_is_there_is_nothing(world: World) -> None:
+    before = dict(world.seats)
+    Join(1).apply(world)
+    assert world.seats == before
+
+
+def test_hand_over_gives_the_office_to_the_next_rank(world: World) -> None:
+    HandOver().apply(world)
+    world.run(world.now_ns + seconds(1))
+    assert [s.settings.name for s in world.brokers()] == ["n2"]
+    assert world.checker.violations == []
+
+
+@pytest.mark.parametrize("gone", [1, 3], ids=["a member", "the broker"])
+def test_scrap_takes_a_node_out_and_its_floor_is_released_in_the_end(
+    world: World, gone: int
+) -> None:
+    Scrap(gone, 2).apply(world)
+    assert node_id(gone) not in world.seats
+    world.run(world.now_ns + seconds(8))
+    for seat in world.seats.values():
+        assert seat.node is not None
+        assert seat.node.state.roster.line(node_id(gone)) is None
+        assert seat.settings.expect == 2
+    assert world.checker.violations == []
+
+
+def test_scrap_tells_another_if_the_one_to_be_told_is_dead(world: World) -> None:
+    Scrap(1, 1).apply(world)
+    world.run(world.now_ns + seconds(8))
+    (leader,) = world.brokers()
+    assert leader.node is not None
+    assert leader.node.state.roster.line(node_id(1)) is None
+
+
+def test_scrap_of_a_rack_that_is_not_whole_waits(world: World) -> None:
+    Kill(2).apply(world)
+    Scrap(1, 2).apply(world)
+    assert node_id(1) in world.seats
+
+
+def test_scrap_nobody_left_to_be_told_breaks_nothing(world: World) -> None:
+    Scrap(1, 2).apply(world)
+    for seat in list(world.seats.values()):
+        world.kill(seat)
+    world.run(world.now_ns + seconds(6))
+    assert world.brokers() == []
