@@ -4,8 +4,6 @@ A flexible load is on only while its worth is at least the price *and* a live gr
 two answer different questions: the price is the rack's wish, the grant is the feed's permission.
 Without a price (no broker, or an expired price) nothing new starts and what runs follows its grant
 down; the firmware opens it at the deadline even if this process is gone.
-
-State in, state and actions out; `Node` holds the state.
 """
 
 from __future__ import annotations
@@ -127,7 +125,7 @@ def bid(agent: Agent, settings: NodeSettings, now_ns: int) -> tuple[Agent, Repor
         received_mj=boards.flexible_mj(board),
         holding_mw=holding_mw(agent, now_ns),
         holding_ms=holding_ms(_held_until_ns(agent, board, now_ns), now_ns),
-        round_taken=Round(_round_taken(agent)),
+        round_taken=Round(agent.taken[1] if agent.taken[0] == agent.broker else 0),
         draw_mw=draw_mw,
         required_mw=required_mw,
         excess_mw=board.excess_mw,
@@ -387,12 +385,6 @@ def _is_required(agent: Agent, load: LoadSettings) -> bool:
     """The board profile decides what is required; the configuration only while it is not known."""
     spec = agent.board.specs.get(load.output) if agent.board else None
     return spec.required if spec else load.required
-
-
-def _round_taken(agent: Agent) -> int:
-    """The last round taken from the followed broker: another's rounds mean nothing to it."""
-    pair, round_ = agent.taken
-    return round_ if pair == agent.broker else 0
 
 
 def _live_grant(agent: Agent, now_ns: int) -> Grant | None:
