@@ -27,7 +27,7 @@ from rackgrid.adapters import roster_shelf
 from rackgrid.adapters.roster_shelf import RosterShelf
 from rackgrid.config import Config
 from rackgrid.config_file import load_config
-from rackgrid.core.event import Event, HandoverRequested
+from rackgrid.core.event import CapacityChanged, Event, HandoverRequested
 from rackgrid.core.roster import Roster
 from rackgrid.daemon import Daemon, Parts, assemble, serve
 from rackgrid.errors import ConfigError, StoreError
@@ -340,7 +340,13 @@ def test_daemon_passes_on_what_an_operator_asks_for(
     async def scenario() -> None:
         firmware = PlayedFirmware(config.node.runtime_dir / "firmware.sock")
         async with running(assemble(config), monkeypatch) as (daemon, _):
-            await until("it leads", lambda: daemon.health()[0])
+            await until("it leads", lambda: daemon.view().price.value is not None)
+            view = daemon.view()
+            assert (len(view.rack_id), view.roster_version > 0) == (16, True)
+            assert [line.absent for line in view.roster] == [False], "it hears itself"
+            assert view.members[0].excess_w == 0
+            daemon.ask(CapacityChanged(time.monotonic_ns(), 20_000))
+            await until("20 W are shared out", lambda: daemon.view().feed.capacity_w == 20)
             daemon.ask(HandoverRequested(time.monotonic_ns()))
             assert daemon.node.state.office is None
         firmware.close()

@@ -89,6 +89,12 @@ def test_ask_gives_the_object_and_passes_over_proxies(monkeypatch: pytest.Monkey
     assert daemon.asked == ["GET /api/state", "POST /api/leave"]
 
 
+def test_ask_sends_a_value_as_json() -> None:
+    with answering(Daemon()) as daemon:
+        ask(f"{daemon.api}/api/feed", "POST", {"capacity_w": 40.5})
+    assert (daemon.asked, daemon.sent) == (["POST /api/feed"], [b'{"capacity_w": 40.5}'])
+
+
 def test_ask_where_nobody_listens_is_unreachable() -> None:
     with socket.socket() as bound:  # bound and not listening: nobody else can take the port
         bound.bind(("127.0.0.1", 0))

@@ -9,7 +9,7 @@ from rackgrid.cli import main
 from rackgrid.cli.api import Record
 from rackgrid.cli.exit import Exit
 from rackgrid.cli.status import summary
-from rackgrid.core.view import View
+from rackgrid.core.view import RosterView, View
 
 EMPTY = replace(
     VIEW,
@@ -66,6 +66,29 @@ def test_status_without_a_broker_shows_what_there_is_and_ends_with_75(
     assert "broker none" in out
     assert "price unknown" in out
     assert err.startswith("no broker yet")
+
+
+def test_status_shows_who_is_absent_and_how_many_votes_are_heard(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    gone = RosterView("00000000000000dd", "pi-4", 90, 6.5, 1, False, True)
+    with answering(of(replace(VIEW, roster=(*VIEW.roster, gone)))) as daemon:
+        assert main(["status", "--api", daemon.api]) == Exit.OK
+    out = capsys.readouterr().out
+    assert "term 7, 1 of 2 votes heard" in out
+    rows = {line.split()[0]: line.split() for line in out.splitlines() if line.strip()}
+    assert rows["pi-4"] == ["pi-4", "absent", "1", "90", "?", "6.5", "W", "no"]
+    assert rows["pi-1"][1:4] == ["member", "1", "100"]
+    assert rows["pi-2"][1:3] == ["broker", "120"], "it is not on the roster, and has no vote"
+
+
+def test_status_says_what_is_drawn_beyond_what_is_allowed(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    thirsty = replace(VIEW.members[0], excess_w=1.25)
+    with answering(of(replace(VIEW, members=(thirsty,)))) as daemon:
+        main(["status", "--api", daemon.api])
+    assert "11.5 W (1.2 W too much)" in capsys.readouterr().out
 
 
 def test_status_of_a_daemon_that_is_not_there_ends_with_69(
