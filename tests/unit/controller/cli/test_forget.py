@@ -43,3 +43,30 @@ def test_forget_in_a_rack_without_a_broker_ends_with_75(monkeypatch: pytest.Monk
     leaderless = state_of(replace(VIEW, broker="", broker_id=""))
     with answering(Daemon(first=[ASKED], body=leaderless)) as daemon:
         assert main(["forget", "pi-1", "--api", daemon.api]) == Exit.NO_BROKER
+
+
+def test_forget_without_a_node_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["forget"]) == Exit.USAGE
+    assert "NODE" in capsys.readouterr().err
+
+
+def test_forget_of_a_name_that_is_no_path_quotes_it() -> None:
+    with answering(Daemon(status=404, body=b'{"error": "no such node"}')) as daemon:
+        assert main(["forget", "a/b c?", "--api", daemon.api]) == Exit.FAILED
+    assert daemon.asked == ["POST /api/forget/a%2Fb%20c%3F"]
+    assert daemon.sent == []
+
+
+def test_forget_that_is_missed_says_so_in_json(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forget, "PATIENCE_S", 0.0)
+    with answering(Daemon(first=[ASKED])) as daemon:
+        assert main(["forget", "pi-1", "--api", daemon.api, "--json"]) == Exit.FAILED
+    assert json.loads(capsys.readouterr().out)["forgotten"] is False
+
+
+def test_forget_of_a_daemon_that_is_not_there_ends_with_69() -> None:
+    with answering(Daemon()) as daemon:
+        pass
+    assert main(["forget", "pi-1", "--api", daemon.api]) == Exit.UNREACHABLE
