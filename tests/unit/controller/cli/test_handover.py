@@ -34,3 +34,30 @@ def test_handover_on_a_node_that_does_not_lead_fails_with_the_reason(
     with answering(Daemon(status=409, body=b'{"error": "pi-2 is the broker"}')) as daemon:
         assert main(["handover", "--api", daemon.api]) == Exit.FAILED
     assert "409: pi-2 is the broker" in capsys.readouterr().err
+
+
+def test_handover_with_a_word_too_many_is_a_usage_error() -> None:
+    assert main(["handover", "pi-2"]) == Exit.USAGE
+
+
+def test_handover_that_is_missed_says_so_in_json(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(handover, "PATIENCE_S", 0.0)
+    with answering(Daemon(first=[(202, b"{}")], body=OWN)) as daemon:
+        assert main(["handover", "--api", daemon.api, "--json"]) == Exit.FAILED
+    told = json.loads(capsys.readouterr().out)
+    assert told == {"broker": "pi-1", "term": 7, "handed_over": False}
+
+
+def test_handover_that_leaves_no_broker_ends_with_75(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(handover, "PATIENCE_S", 0.0)
+    leaderless = state_of(replace(VIEW, broker="", broker_id=""))
+    with answering(Daemon(first=[(202, b"{}")], body=leaderless)) as daemon:
+        assert main(["handover", "--api", daemon.api]) == Exit.NO_BROKER
+
+
+def test_handover_of_a_daemon_that_is_not_there_ends_with_69() -> None:
+    with answering(Daemon()) as daemon:
+        pass
+    assert main(["handover", "--api", daemon.api]) == Exit.UNREACHABLE
