@@ -53,3 +53,40 @@ def test_plan_with_a_majority_heard_advises_to_wait() -> None:
     view = replace(VIEW, broker="", broker_id="")
     state = recover.Record(json.loads(state_of(view)))
     assert "wait first" in recover.plan(state)[-1]
+
+
+def test_recover_with_an_unknown_option_is_a_usage_error() -> None:
+    with answering(Daemon(body=LEADERLESS)) as daemon:
+        assert main(["recover", "--all-are-off", "--api", daemon.api]) == Exit.USAGE
+    assert daemon.asked == []
+
+
+def test_recover_without_the_operators_word_lists_both_sides_in_json(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with answering(Daemon(body=LEADERLESS)) as daemon:
+        assert main(["recover", "--json", "--api", daemon.api]) == Exit.USAGE
+    assert json.loads(capsys.readouterr().out) == {"heard": ["pi-1"], "missing": ["pi-2"]}
+
+
+def test_recover_that_is_refused_fails_with_the_reason(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    refusal = b'{"error": "pi-2 is heard again"}'
+    with answering(Daemon(first=[(200, LEADERLESS)], status=409, body=refusal)) as daemon:
+        assert main(["recover", "--missing-are-off", "--api", daemon.api]) == Exit.FAILED
+    assert daemon.asked == ["GET /api/state", "POST /api/recover"]
+    assert "409: pi-2 is heard again" in capsys.readouterr().err
+
+
+def test_recover_of_a_daemon_that_is_not_there_ends_with_69() -> None:
+    with answering(Daemon()) as daemon:
+        pass
+    assert main(["recover", "--missing-are-off", "--api", daemon.api]) == Exit.UNREACHABLE
+
+
+def test_plan_of_an_older_daemon_shows_what_is_known() -> None:
+    state = recover.Record({"rack": "demo", "roster": [{"id": "aa", "absent": True}]})
+    lines = recover.plan(state)
+    assert "heard:   nobody" in lines
+    assert "missing: aa (votes ?, floor ? W)" in lines
