@@ -39,10 +39,11 @@ class Truth:
         self._required_off: set[NodeId] = set()
         self._draw_mw = 0
         self._held_mw = 0
+        self._leaders: list[Seat] = []
         self._now_ns = 0
 
     def touched(self, seat: Seat) -> None:
-        """Something happened at this seat: its sums are to be taken anew."""
+        """Something happened here: this seat's sums, and who leads, are to be taken anew."""
         self._touched[seat.id] = seat
 
     def surprised(self, seat: Seat, bound_ns: int) -> None:
@@ -54,14 +55,21 @@ class Truth:
     def forget(self, node: NodeId) -> None:
         """Drop a seat that is no longer in the rack."""
         self._touched.pop(node, None)
+        self._leaders = [seat for seat in self._leaders if seat.id != node]
         self._replace(node, _NOTHING)
         self._sums.pop(node, None)
 
     def check(self, now_ns: int, seats: Mapping[NodeId, Seat]) -> None:
         """Check the invariants."""
         self._now_ns = now_ns
-        if not self._touched:
-            return
+        if self._touched:
+            self._check_sums(now_ns, seats)
+            self._leaders = [s for s in seats.values() if s.node and s.node.state.office]
+        if len(self._leaders) > 1:
+            raising = [s.settings.name for s in self._leaders if _raises(s, now_ns)]
+            self._checker.raisers(now_ns, raising)
+
+    def _check_sums(self, now_ns: int, seats: Mapping[NodeId, Seat]) -> None:
         self._add_up(now_ns, self._touched)
         self._touched.clear()
         limit_mw = self._checker.limit_mw(now_ns)
@@ -71,9 +79,6 @@ class Truth:
         self._checker.held(now_ns, self._held_mw)
         if self._required_off:
             self._checker.required(now_ns, sorted(self._required_off))
-        leaders = [s for s in seats.values() if s.node is not None and s.node.state.office]
-        if len(leaders) > 1:
-            self._checker.raisers(now_ns, [s.settings.name for s in leaders if _raises(s, now_ns)])
 
     def _add_up(self, now_ns: int, seats: Mapping[NodeId, Seat]) -> None:
         for node, seat in seats.items():

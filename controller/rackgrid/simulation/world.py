@@ -142,14 +142,10 @@ class World:
         if self.now_ns < seat.frozen_until_ns:
             seat.waiting.append(event)
             return
-        before = seat.node.state.agent
+        state = seat.node.state
+        before, led = state.agent, state.office is not None
         actions = seat.node.handle(event)
-        after = seat.node.state.agent
-        if (
-            after.grant is not before.grant
-            or after.commanded is not before.commanded
-            or after.board is not before.board
-        ):
+        if state.agent.grant is not before.grant or led is not (state.office is not None):
             self.truth.touched(seat)
         if self.witness is not None:
             self.witness(seat, event, before, actions)
