@@ -41,10 +41,6 @@ class Pair:
     node: Annotated[NodeId, "u64"]
     boot: Annotated[BootId, "u64"]
 
-    def pair(self) -> Pair:
-        """As read from a message, where it stands as it is."""
-        return self
-
     def __str__(self) -> str:
         return f"{self.term}/{self.node:016x}"
 
@@ -59,10 +55,6 @@ class Stamp:
 
     pair: Pair
     version: Annotated[int, "u32"]
-
-    def stamp(self) -> Stamp:
-        """As read from a message, where it stands as it is."""
-        return self
 
     def __str__(self) -> str:
         return f"version {self.version} of {self.pair}"

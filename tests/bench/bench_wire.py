@@ -13,7 +13,7 @@ import sys
 import timeit
 from collections.abc import Callable
 
-from rackgrid.identity import BootId, NodeId, RackId, Round, Term
+from rackgrid.identity import BootId, NodeId, Pair, RackId, Round, Stamp, Term
 from rackgrid.wire.codec import decode, encode
 from rackgrid.wire.message import (
     Ack,
@@ -23,10 +23,8 @@ from rackgrid.wire.message import (
     LoadStatus,
     Message,
     OfferReport,
-    PairWire,
     Price,
     Report,
-    StampWire,
     StepReport,
 )
 from rackgrid.wire.seal import Keyring, Opened, Opener, Sealer
@@ -36,8 +34,8 @@ CALLS = 2000
 REPEATS = 7
 PAYLOAD = bytes(range(256)) + bytes(44)
 
-PAIR = PairWire(Term(7), NodeId(2**63), BootId(2**64 - 1))
-STAMP = StampWire(PAIR, 2)
+PAIR = Pair(Term(7), NodeId(2**63), BootId(2**64 - 1))
+STAMP = Stamp(PAIR, 2)
 STEPS = tuple(StepReport(300_000, 5000, 6000, True) for _ in range(3))
 REPORT = Report(
     9, STEPS, 2**40, 5000, 1200, Round(3), 7000, 2000, 0, 60_000, (OfferReport("grid", 250_000, 1),)

@@ -19,14 +19,14 @@ from tests.rack.rig import QUICK, Rig, wait_until
 
 from rackgrid.adapters.endpoint import Endpoint
 from rackgrid.adapters.multicast import Place, Transport
-from rackgrid.identity import NO_RACK, BootId, NodeId, Round, Term
-from rackgrid.wire.message import Coordinator, Heartbeat, Leave, PairWire
+from rackgrid.identity import NO_RACK, BootId, NodeId, Pair, Round, Term
+from rackgrid.wire.message import Coordinator, Heartbeat, Leave
 from rackgrid.wire.seal import Keyring
 
 pytestmark = pytest.mark.root
 
 PLACE = Place("eth0", "224.0.0.224", 8437)
-HIGHEST = PairWire(Term(2**31), NodeId(2**64 - 1), BootId(1))
+HIGHEST = Pair(Term(2**31), NodeId(2**64 - 1), BootId(1))
 
 
 def on(host: Host, place: Place = PLACE) -> Transport:

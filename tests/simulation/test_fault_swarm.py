@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import pytest
 
+from rackgrid.simulation.plot import RHO_PPM
 from rackgrid.simulation.recipe import rack, seconds
 from rackgrid.simulation.run import run
-from rackgrid.simulation.script import RHO_PPM, scripted
+from rackgrid.simulation.script import scripted
 
 SEEDS = 16
 

@@ -164,7 +164,7 @@ def followed(agent: Agent, pair: Pair) -> Agent:
 
 def priced(agent: Agent, price: Price, now_ns: int) -> tuple[Agent, list[Action]]:
     """Apply a price from the followed broker; a repeated or older round changes nothing."""
-    pair = price.pair.pair()
+    pair = price.pair
     current = agent.price
     if current is not None and current.pair == pair and price.round < current.round:
         return agent, []

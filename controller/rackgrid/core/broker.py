@@ -31,7 +31,6 @@ from rackgrid.wire.message import (
     Price,
     Report,
     RosterLine,
-    pair_wire,
 )
 
 ROUND_GAP_NS = 20 * MS_NS
@@ -115,7 +114,7 @@ def beat(office: Office, now_ns: int, timing: Timing) -> tuple[Office, Heartbeat
     )
     agreed, newest = office.agreement.agreed_version, office.agreement.newest
     version = newest.version if newest.stamp.pair == office.pair else 0
-    pair, round_ = pair_wire(office.pair), Round(office.round)
+    pair, round_ = office.pair, Round(office.round)
     founding = office.agreement.is_founding
     return office, Heartbeat(pair, seq, newest.rack, founding, version, agreed, round_)
 
@@ -146,10 +145,10 @@ def _vote(
 ) -> tuple[Mapping[NodeId, Pair], Authority, Agreement]:
     left, agreement = office.left, office.agreement
     if node not in left:
-        left = {**left, node: ack.left.pair()}
+        left = {**left, node: ack.left}
     if not ack.votes:
         return left, office.authority, agreement
-    stamp = ack.roster.stamp()
+    stamp = ack.roster
     if stamp.pair == office.pair:
         agreement = agreements.stored(agreement, node, stamp.version)
     return left, authority.acked(office.authority, node, ack.seq), agreement
@@ -277,7 +276,7 @@ def _announced(
 ) -> tuple[Office, list[Price]]:
     def price(part: tuple[Allotment, ...]) -> Price:
         return Price(
-            pair=pair_wire(office.pair),
+            pair=office.pair,
             round=Round(office.round),
             price_uc=clearing.price_uc,
             valid_for_ms=timing.price_valid_ns // MS_NS,

@@ -18,8 +18,6 @@ from rackgrid.wire.message import (
     Heartbeat,
     Resign,
     Superseded,
-    pair_wire,
-    stamp_wire,
 )
 from rackgrid.wire.vocabulary import Stance
 
@@ -33,13 +31,13 @@ def is_stale(node: State, pair: Pair, sender: NodeId) -> bool:
     node.term_seen = max(node.term_seen, pair.term)
     if pair >= node.bar:
         return False
-    node.unicast(sender, Superseded(pair_wire(node.bar)))
+    node.unicast(sender, Superseded(node.bar))
     return True
 
 
 def heartbeat(node: State, sender: NodeId, message: Heartbeat, now_ns: int) -> None:
     """Follow the broker that sent this heartbeat, and owe it an ack."""
-    pair = message.pair.pair()
+    pair = message.pair
     if is_stale(node, pair, sender):
         return
     is_new = node.followed != pair
@@ -74,15 +72,13 @@ def acknowledge(node: State, now_ns: int) -> None:
         _keep(node, pair)
     assert node.heartbeat is not None, "the sequence came with a heartbeat"
     votes = node.votes(now_ns, founding=node.heartbeat.founding)
-    left, roster = pair_wire(node.left_for_sure(now_ns)), stamp_wire(node.roster.stamp)
-    node.unicast(
-        pair.node, Ack(pair_wire(pair), state.seq, votes, left, roster, node.report(now_ns))
-    )
+    left, roster = node.left_for_sure(now_ns), node.roster.stamp
+    node.unicast(pair.node, Ack(pair, state.seq, votes, left, roster, node.report(now_ns)))
 
 
 def coordinator(node: State, sender: NodeId, message: Coordinator, now_ns: int) -> None:
     """Somebody has won: follow, and let its first heartbeat bring the ack."""
-    pair = message.pair.pair()
+    pair = message.pair
     if is_stale(node, pair, sender) or node.followed == pair:
         return
     leave_office(node, now_ns, "a higher pair leads")
@@ -98,14 +94,14 @@ def resign(node: State, message: Resign, now_ns: int) -> None:
     """The followed broker stops on purpose: the highest rank stands at once."""
     state = node.election
     node.resigned = (message, now_ns)
-    if isinstance(state, Following) and state.pair == message.pair.pair():
+    if isinstance(state, Following) and state.pair == message.pair:
         index = node.rank_index(now_ns, state.pair.node)
         node.election = election.resigned(state, now_ns, index, node.timing)
 
 
 def superseded(node: State, message: Superseded, now_ns: int) -> None:
     """Somebody knows a higher pair than the one that this node acted or stood for."""
-    known = message.known.pair()
+    known = message.known
     node.term_seen = max(node.term_seen, known.term)
     if node.office is not None and known > node.office.pair:
         leave_office(node, now_ns, f"superseded by {known}")
@@ -133,13 +129,13 @@ def due(node: State, now_ns: int) -> None:
 
 def called(node: State, sender: NodeId, message: Election, now_ns: int) -> None:
     """Answer another node's candidature."""
-    pair = message.pair.pair()
+    pair = message.pair
     node.term_seen = max(node.term_seen, pair.term)
     if node.agent.board is None:
         return
     peers = membership.ranked(node.peers, sender, message.priority)
-    node.peers = membership.informed(peers, sender, message.rack, message.roster.stamp())
-    knows_more = node.roster.stamp > message.roster.stamp()
+    node.peers = membership.informed(peers, sender, message.rack, message.roster)
+    knows_more = node.roster.stamp > message.roster
     state = node.election
     heard_ns = state.heard_ns if isinstance(state, Following) else election.NEVER_HEARD
     outranks = knows_more or node.rank > Rank(message.priority, sender)
@@ -152,7 +148,7 @@ def called(node: State, sender: NodeId, message: Election, now_ns: int) -> None:
         knows_more=knows_more,
         timing=node.timing,
     )
-    known = pair_wire(node.bar)
+    known = node.bar
     node.unicast(
         sender, Answer(message.nonce, answer, node.settings.priority, known, node.report(now_ns))
     )
@@ -164,7 +160,7 @@ def called(node: State, sender: NodeId, message: Election, now_ns: int) -> None:
 
 def answered(node: State, sender: NodeId, message: Answer, now_ns: int) -> None:
     """Count an answer to this node's own candidature."""
-    known = message.known.pair()
+    known = message.known
     node.term_seen = max(node.term_seen, known.term)
     node.peers = membership.ranked(node.peers, sender, message.priority)
     state = node.election
@@ -199,9 +195,9 @@ def stand(node: State, now_ns: int, attempt: int) -> None:
     )
     nonce = node.jitter.next64()
     node.election = election.stood(pair, nonce, higher, now_ns, attempt, node.timing)
-    rack, roster = node.roster.rack, stamp_wire(node.roster.stamp)
+    rack, roster = node.roster.rack, node.roster.stamp
     priority, founds = node.settings.priority, node.founds
-    node.multicast(Election(pair_wire(pair), priority, nonce, rack, roster, founds))
+    node.multicast(Election(pair, priority, nonce, rack, roster, founds))
     node.become(f"stands for {pair}", now_ns)
     _try_win(node, node.election, now_ns)
 
@@ -276,7 +272,7 @@ def _try_win(node: State, state: election.State, now_ns: int) -> bool:
     node.agent = agents.followed(node.agent, state.pair)
     node.ack_due = None
     node.join_ns = None
-    node.multicast(Coordinator(pair_wire(state.pair), node.settings.priority))
+    node.multicast(Coordinator(state.pair, node.settings.priority))
     node.become("elected", now_ns)
     return True
 

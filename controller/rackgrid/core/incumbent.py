@@ -15,7 +15,7 @@ from rackgrid.core.grant import Account
 from rackgrid.core.settings import MS_NS, SECOND_NS
 from rackgrid.core.state import State
 from rackgrid.identity import BootId, NodeId, Rank
-from rackgrid.wire.message import NODES_MAX, Ack, Price, Remove, Resign, pair_wire
+from rackgrid.wire.message import NODES_MAX, Ack, Price, Remove, Resign
 
 FOUNDING_NS = 5 * SECOND_NS
 """So long a broker waits until all who are expected have joined it."""
@@ -46,7 +46,7 @@ def lapsed(node: State, now_ns: int) -> None:
 def acked(node: State, sender: NodeId, boot: BootId, message: Ack, now_ns: int) -> None:
     """Take a member's ack: its vote, its report, and what it has stored of the roster."""
     office = node.office
-    if office is None or message.pair.pair() != office.pair:
+    if office is None or message.pair != office.pair:
         return
     if registrar.is_overtaken(node, sender, message, now_ns):
         return
@@ -120,7 +120,7 @@ def resign(node: State, now_ns: int, cause: str) -> None:
     assert office is not None, "only a broker resigns"
     table = book.table(office.book, now_ns)
     is_whole = office.book.opened and len(table) <= NODES_MAX
-    word = Resign(pair_wire(office.pair), is_whole, table[:NODES_MAX])
+    word = Resign(office.pair, is_whole, table[:NODES_MAX])
     candidate.leave_office(node, now_ns, cause)
     node.resigned = (word, now_ns)
     node.multicast(word)
@@ -137,7 +137,7 @@ def hand_over(node: State, now_ns: int) -> None:
 
 def apply(node: State, price: Price, now_ns: int) -> None:
     """Act on a price of the followed broker: the price for all, the allotment for this node."""
-    pair = price.pair.pair()
+    pair = price.pair
     if pair != node.followed:
         return
     node.last_price = price
@@ -156,7 +156,7 @@ def _beat(node: State, office: Office, now_ns: int) -> None:
     timing = node.timing
     for silent in broker.silent(office, node.me, now_ns, timing):
         silent_ms = broker.silence_ns(office, silent, now_ns) // MS_NS
-        node.multicast(Remove(pair_wire(office.pair), silent, silent_ms, "no ack"))
+        node.multicast(Remove(office.pair, silent, silent_ms, "no ack"))
         office = replace(office, absent=office.absent | {silent})
         node.urgent = True
     office, heartbeat = broker.beat(office, now_ns, timing)
@@ -210,7 +210,7 @@ def _first_majority(node: State, office: Office, now_ns: int) -> None:
 
 def _follows_directly(node: State, office: Office, word: Resign, now_ns: int) -> bool:
     """Whether a majority left the resigned broker for this one: then nobody led in between."""
-    pair = word.pair.pair()
+    pair = word.pair
     nodes = {who for who, left in office.left.items() if left == pair}
     if node.left_for_sure(now_ns) == pair:
         nodes.add(node.me)

@@ -47,7 +47,7 @@ def join(node: State, now_ns: int) -> None:
 
 def join_replied(node: State, message: JoinReply) -> None:
     """Pass a refusal on to the operator; an admission shows in the roster."""
-    if message.pair.pair() == node.followed and not message.admitted:
+    if message.pair == node.followed and not message.admitted:
         node.note(f"not admitted to the rack: {message.reason}")
 
 
@@ -83,7 +83,7 @@ def roster_stored(node: State, stamp: Stamp, now_ns: int) -> None:
 
 def removed(node: State, message: Remove, now_ns: int) -> None:
     """The broker does not hear a node; if it is this one, its acks are lost: say so."""
-    if message.node == node.me and message.pair.pair() == node.followed:
+    if message.node == node.me and message.pair == node.followed:
         node.note("the broker does not hear this node's acks: check its unicast path")
         candidate.acknowledge(node, now_ns)
 

@@ -64,8 +64,6 @@ from rackgrid.wire.message import (
     Resign,
     RosterUpdate,
     Superseded,
-    pair_wire,
-    stamp_wire,
 )
 from rackgrid_firmware.guard import NOT_ON
 from rackgrid_firmware.link import Attached, Refused, Switched, Telemetry
@@ -265,12 +263,12 @@ class Node:
                 candidate.heartbeat(node, sender, message, now_ns)
                 member.seek_admission(node, now_ns)
             case Ack():
-                if node.followed == message.pair.pair():
+                if node.followed == message.pair:
                     incumbent.acked(node, sender, event.boot, message, now_ns)
                 else:
-                    candidate.is_stale(node, message.pair.pair(), sender)
+                    candidate.is_stale(node, message.pair, sender)
             case Price():
-                if not candidate.is_stale(node, message.pair.pair(), sender):
+                if not candidate.is_stale(node, message.pair, sender):
                     incumbent.apply(node, message, now_ns)
             case Join():
                 registrar.joined(node, sender, event.boot, message, now_ns)
@@ -374,9 +372,9 @@ class Node:
                 name=node.settings.name,
                 priority=node.settings.priority,
                 role=node.role,
-                followed=pair_wire(node.followed),
+                followed=node.followed,
                 rack=node.roster.rack,
-                roster=stamp_wire(node.roster.stamp),
+                roster=node.roster.stamp,
                 floor_mw=board.floor_mw if board else 0,
                 draw_mw=boards.total_mw(board, now_ns, required_only=False) if board else 0,
                 api_port=node.settings.api_port,

@@ -136,7 +136,7 @@ def _price(agent: Agent, currency: str, now_ns: int) -> PriceView:
 
 def _feed(node: State) -> FeedView:
     price = node.last_price
-    if price is None or price.pair.pair() != node.followed:
+    if price is None or price.pair != node.followed:
         floors_w = node.roster.floors_mw / 1000
         return FeedView(node.agent.capacity_mw / 1000, 0.0, 0.0, floors_w)
     return FeedView(

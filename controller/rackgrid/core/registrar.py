@@ -15,7 +15,7 @@ from rackgrid.core.broker import Joining, Office
 from rackgrid.core.roster import Roster
 from rackgrid.core.state import State
 from rackgrid.identity import NO_RACK, BootId, NodeId, RackId
-from rackgrid.wire.message import Ack, Join, JoinReply, RosterLine, pair_wire
+from rackgrid.wire.message import Ack, Join, JoinReply, RosterLine
 
 
 def is_known(office: Office, who: NodeId) -> bool:
@@ -28,7 +28,7 @@ def is_overtaken(node: State, sender: NodeId, message: Ack, now_ns: int) -> bool
 
     Whoever is on the newer one and not on this one would be forgotten, floor and all.
     """
-    office, stamp = node.office, message.roster.stamp()
+    office, stamp = node.office, message.roster
     if office is None or not office.agreement.is_newer(stamp, office.pair):
         return False
     rack = node.peers[sender].rack
@@ -49,7 +49,7 @@ def caught_up(node: State, sender: NodeId, message: Ack, now_ns: int) -> None:
 def tell_again(node: State, office: Office, sender: NodeId, message: Ack, now_ns: int) -> None:
     """Send the roster to a node that acks and has an older one, be it no longer on it."""
     newest = office.agreement.newest
-    if newest.stamp.pair == office.pair and message.roster.stamp() < newest.stamp:
+    if newest.stamp.pair == office.pair and message.roster < newest.stamp:
         told_ns = office.told_ns.get(sender, office.announced_ns)
         if now_ns - told_ns >= 2 * node.timing.heartbeat_ns:
             node.office = replace(office, told_ns={**office.told_ns, sender: now_ns})
@@ -176,7 +176,7 @@ def _admit(node: State, office: Office, who: NodeId, waiting: Joining, now_ns: i
 
 
 def _refuse(node: State, office: Office, who: NodeId, join: Join, reason: str) -> None:
-    node.unicast(who, JoinReply(join.nonce, pair_wire(office.pair), False, reason))
+    node.unicast(who, JoinReply(join.nonce, office.pair, False, reason))
 
 
 # --- the founding ---------------------------------------------------------------------------------
@@ -232,7 +232,8 @@ def _found(node: State, now_ns: int) -> None:
     me = node.settings
     mine = RosterLine(node.me, me.name, me.priority, board.floor_mw, 0, me.meters_feed)
     founders.append(mine)
-    capacity_mw = me.capacity_mw - me.reserve_mw
+    # An operator may have said less than the file since the start.
+    capacity_mw = node.agent.capacity_mw - me.reserve_mw
     floors_mw = sum(line.floor_mw for line in founders)
     if floors_mw > capacity_mw:
         worst = max(founders, key=lambda line: line.floor_mw)

@@ -14,7 +14,7 @@ from collections.abc import Container
 from dataclasses import dataclass, replace
 
 from rackgrid.identity import NO_BOOT, NO_RACK, NO_STAMP, BootId, NodeId, Pair, RackId, Stamp
-from rackgrid.wire.message import NODES_MAX, RosterLine, RosterUpdate, pair_wire
+from rackgrid.wire.message import NODES_MAX, RosterLine, RosterUpdate
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ class Roster:
 
     def update(self, agreed_version: int) -> RosterUpdate:
         """Announce it; `agreed_version` is the newest of this pair that is agreed."""
-        pair, version = pair_wire(self.stamp.pair), self.version
+        pair, version = self.stamp.pair, self.version
         return RosterUpdate(
             pair, self.rack, version, agreed_version, self.founding, self.founded, self.lines
         )
@@ -104,7 +104,7 @@ NO_ROSTER = Roster(NO_RACK, NO_STAMP, founding=False, lines=())
 
 def announced(update: RosterUpdate) -> Roster:
     """Read a roster from its announcement."""
-    stamp = Stamp(update.pair.pair(), update.version)
+    stamp = Stamp(update.pair, update.version)
     return Roster(update.rack, stamp, update.founding, update.lines, update.founded)
 
 

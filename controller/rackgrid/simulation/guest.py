@@ -56,12 +56,7 @@ class Scrap:
 
     def apply(self, world: World) -> None:
         """Do it."""
-        if not all(seat.node and seat.node.state.roster.version for seat in world.seats.values()):
-            return
-        for seat in meant(world, self.node):
-            for other in world.seats.values():
-                expect = other.settings.expect - 1
-                other.settings = replace(other.settings, expect=expect)
+        for seat in _goers(world, self.node):
             world.unplug(seat)
             world.at(world.now_ns + FORGET_NS, partial(self._say, world, seat, FORGET_TIMES))
 
@@ -83,22 +78,13 @@ class Scrap:
 
 @dataclass(frozen=True, slots=True)
 class Leave:
-    """A node is asked to leave, and taken out soon after; the reserve covers it in between.
-
-    Only a whole rack is made smaller, and the configurations of the others are told to expect one
-    node less: a rack of five that never was complete waits for its fifth node, by design.
-    """
+    """A node is asked to leave, and taken out soon after; the reserve covers it in between."""
 
     node: int
 
     def apply(self, world: World) -> None:
         """Do it."""
-        if not all(seat.node and seat.node.state.roster.version for seat in world.seats.values()):
-            return
-        for seat in meant(world, self.node):
-            for other in world.seats.values():
-                expect = other.settings.expect - 1
-                other.settings = replace(other.settings, expect=expect)
+        for seat in _goers(world, self.node):
             world.tell(seat, LeaveRequested(seat.local_ns(world.now_ns)))
             world.at(world.now_ns + LEAVE_NS, partial(self._end, world, seat))
 
@@ -108,3 +94,17 @@ class Leave:
 
     def __str__(self) -> str:
         return f"{name(self.node)} leaves"
+
+
+def _goers(world: World, node: int) -> list[Seat]:
+    """Find who goes, and let the others' configurations expect one node less.
+
+    Nobody, while the rack is not whole: one of five that never was complete waits for its fifth
+    node, by design.
+    """
+    if not all(seat.node and seat.node.state.roster.version for seat in world.seats.values()):
+        return []
+    goers = meant(world, node)
+    for seat in world.seats.values():
+        seat.settings = replace(seat.settings, expect=seat.settings.expect - len(goers))
+    return goers

@@ -12,10 +12,6 @@ from rackgrid.simulation.target import meant, name
 from rackgrid.simulation.world import World
 from rackgrid_firmware.device import Quality
 
-REACT_NS = 1500 * MS_NS
-"""From a draw that nobody allowed until the rack has made room for it: the meter's period, its
-settling, a report, a round, and the contacts of whoever has to give way."""
-
 
 @dataclass(frozen=True, slots=True)
 class Pause:
@@ -126,7 +122,7 @@ class BadMeter:
 class Liar:
     """A load draws more than its nameplate from now on.
 
-    Its excess is physics: for `REACT_NS` it may come on top, each time that it starts.
+    Its excess is physics: for `truth.REACT_NS` it may come on top, each time that it starts.
     """
 
     node: int
@@ -143,7 +139,7 @@ class Liar:
                 else x
                 for x in loads
             )
-            world.truth.surprised(seat, REACT_NS)
+            world.truth.surprised(seat)
 
     def __str__(self) -> str:
         return f"the {self.load} of {name(self.node)} draws {self.percent} % of its nameplate"
@@ -160,7 +156,7 @@ class Weld:
         """Do it."""
         for seat in meant(world, self.node):
             seat.firmware.welded = seat.firmware.welded | {self.load}
-            world.truth.surprised(seat, REACT_NS)
+            world.truth.surprised(seat)
 
     def __str__(self) -> str:
         return f"the contact of {name(self.node)}'s {self.load} welds"

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from rackgrid.core.settings import MS_NS, SECOND_NS, Timing
 from rackgrid.simulation import fault, feed, recipe
 from rackgrid.simulation.fault import kind
-from rackgrid.simulation.script import HEAL_NS, RHO_PPM, Script
+from rackgrid.simulation.plot import RHO_PPM
+from rackgrid.simulation.script import HEAL_NS, Script
 from rackgrid.simulation.witness import NEAR, Witness
 from rackgrid.simulation.world import World
 

@@ -19,7 +19,6 @@ HEAL_NS = 12 * SECOND_NS
 SECONDS_MIN = 18
 NODES = (2, 12)
 """Fewest and most nodes of a simulated rack."""
-RHO_PPM = 10_000
 
 
 @dataclass(frozen=True, slots=True)

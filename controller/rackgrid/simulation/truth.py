@@ -15,6 +15,10 @@ from rackgrid.identity import NodeId
 from rackgrid.simulation.checker import Checker
 from rackgrid.simulation.seat import Seat
 
+REACT_NS = 1_500_000_000
+"""From a draw that nobody allowed until the rack has made room for it: the meter's period, its
+settling, a report, a round, and the contacts of whoever has to give way."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Sums:
@@ -46,10 +50,10 @@ class Truth:
         """Something happened here: this seat's sums, and who leads, are to be taken anew."""
         self._touched[seat.id] = seat
 
-    def surprised(self, seat: Seat, bound_ns: int) -> None:
-        """A load draws what nobody could know of: the rack has `bound_ns` to make room."""
+    def surprised(self, seat: Seat) -> None:
+        """A load draws what nobody could know of: the rack has `REACT_NS` to make room."""
         now_ns = self._now_ns
-        self._checker.surprised(now_ns + bound_ns, seat.firmware.surprise_mw())
+        self._checker.surprised(now_ns + REACT_NS, seat.firmware.surprise_mw())
         self._touched[seat.id] = seat
 
     def forget(self, node: NodeId) -> None:

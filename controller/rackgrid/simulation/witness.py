@@ -78,7 +78,7 @@ class Witness:
         for allotment in price.allotments:
             if allotment.node != node.me or allotment.boot != node.boot:
                 continue
-            if price.pair.pair() != node.followed or node.agent.taken != before.taken:
+            if price.pair != node.followed or node.agent.taken != before.taken:
                 continue
             self.sometimes[STALE if node.may_vote(now_ns) else QUIET] += 1
 

@@ -55,9 +55,6 @@ TELEMETRY_NS = 200_000_000
 """As the firmware's."""
 
 
-SURPRISE_NS = 1_500_000_000
-"""So long after a contact moved may a load that lies, or is welded, surprise the rack."""
-
 Witness = Callable[[Seat, Event, Agent, list[Action]], None]
 """Is told what a seat heard, what its agent was before, and what it did."""
 
@@ -343,7 +340,7 @@ class World:
             ),
         )
         if seat.firmware.surprise_mw():
-            self.truth.surprised(seat, SURPRISE_NS)
+            self.truth.surprised(seat)
 
     def _hear_firmware(self, seat: Seat, life: int, report: FirmwareReport) -> None:
         if seat.life == life:

@@ -91,23 +91,6 @@ class Report:
     offers: Annotated[tuple[OfferReport, ...], OFFERS_MAX]
 
 
-PairWire = Pair
-"""A `Pair` on the wire: itself, since a copy at each end of each message would cost more than all
-its numbers."""
-StampWire = Stamp
-"""A `Stamp` on the wire: itself, too."""
-
-
-def pair_wire(pair: Pair) -> PairWire:
-    """Write a pair for the wire."""
-    return pair
-
-
-def stamp_wire(stamp: Stamp) -> StampWire:
-    """Write a stamp for the wire."""
-    return stamp
-
-
 @dataclass(frozen=True, slots=True)
 class LoadStatus:
     """One load as the rest of the rack sees it."""
@@ -132,9 +115,9 @@ class Beacon:
     name: Annotated[str, NAME_MAX]
     priority: Annotated[int, U16]
     role: Role
-    followed: PairWire
+    followed: Pair
     rack: Annotated[RackId, U64]
-    roster: StampWire
+    roster: Stamp
     floor_mw: Annotated[int, U32]
     draw_mw: Annotated[int, U32]
     api_port: Annotated[int, U16]
@@ -158,7 +141,7 @@ class JoinReply:
     """Unicast: admitted (the roster follows by multicast), or why not and what to do."""
 
     nonce: Annotated[int, U64]
-    pair: PairWire
+    pair: Pair
     admitted: bool
     reason: Annotated[str, TEXT_MAX]
 
@@ -190,7 +173,7 @@ class RosterUpdate:
         founded: the boot of the broker under which they had; 0 while it is founding.
     """
 
-    pair: PairWire
+    pair: Pair
     rack: Annotated[RackId, U64]
     version: Annotated[int, U32]
     agreed_version: Annotated[int, U32]
@@ -210,7 +193,7 @@ class Heartbeat:
         agreed_version: the newest that is agreed under this pair; 0 before the first.
     """
 
-    pair: PairWire
+    pair: Pair
     seq: Annotated[int, U32]
     rack: Annotated[RackId, U64]
     founding: bool
@@ -231,11 +214,11 @@ class Ack:
         roster: the newest that this node has stored.
     """
 
-    pair: PairWire
+    pair: Pair
     seq: Annotated[int, U32]
     votes: bool
-    left: PairWire
-    roster: StampWire
+    left: Pair
+    roster: Stamp
     report: Report
 
 
@@ -260,7 +243,7 @@ class Allotment:
 class Price:
     """Multicast by the broker after each clearing: the price, and some or all allotments."""
 
-    pair: PairWire
+    pair: Pair
     round: Annotated[Round, U32]
     price_uc: Annotated[int, I64]
     valid_for_ms: Annotated[int, U32]
@@ -276,7 +259,7 @@ class Price:
 class Remove:
     """Multicast by the broker: this node is silent. Frees no watt (P3)."""
 
-    pair: PairWire
+    pair: Pair
     node: Annotated[NodeId, U64]
     silent_ms: Annotated[int, U32]
     reason: Annotated[str, TEXT_MAX]
@@ -300,11 +283,11 @@ class Forget:
 class Election:
     """Multicast: I stand for this pair; whoever knows a newer roster does not support it."""
 
-    pair: PairWire
+    pair: Pair
     priority: Annotated[int, U16]
     nonce: Annotated[int, U64]
     rack: Annotated[RackId, U64]
-    roster: StampWire
+    roster: Stamp
     founding: bool
 
 
@@ -315,7 +298,7 @@ class Answer:
     nonce: Annotated[int, U64]
     stance: Stance
     priority: Annotated[int, U16]
-    known: PairWire
+    known: Pair
     report: Report
 
 
@@ -323,7 +306,7 @@ class Answer:
 class Coordinator:
     """Multicast: I lead under this pair; its first price follows in the same breath."""
 
-    pair: PairWire
+    pair: Pair
     priority: Annotated[int, U16]
 
 
@@ -348,7 +331,7 @@ class Resign:
         table: what its book counts. A successor that the same nodes follow next needs no waits.
     """
 
-    pair: PairWire
+    pair: Pair
     is_whole: bool
     table: Annotated[tuple[ClaimReport, ...], NODES_MAX]
 
@@ -357,7 +340,7 @@ class Resign:
 class Superseded:
     """Unicast answer to a message of a lower pair: this one is higher."""
 
-    known: PairWire
+    known: Pair
 
 
 Message = (

@@ -12,15 +12,15 @@ import pytest
 
 from rackgrid.adapters.endpoint import Endpoint, Received
 from rackgrid.adapters.multicast import Place, Transport
-from rackgrid.identity import BootId, NodeId, RackId, Round, Term
-from rackgrid.wire.message import Heartbeat, Leave, PairWire
+from rackgrid.identity import BootId, NodeId, Pair, RackId, Round, Term
+from rackgrid.wire.message import Heartbeat, Leave
 from rackgrid.wire.seal import SENDERS_MAX, Keyring, Sealer
 from rackgrid.wire.vocabulary import RejectReason
 
 A, B = NodeId(0xA), NodeId(0xB)
 BOOT = BootId(7)
 RING = Keyring(1, {1: bytes(range(32))})
-PAIR = PairWire(Term(1), A, BOOT)
+PAIR = Pair(Term(1), A, BOOT)
 HEARTBEAT = Heartbeat(PAIR, 1, RackId(2), False, 3, 3, Round(0))
 DEADLINE_S = 5.0
 

@@ -25,8 +25,6 @@ from rackgrid.wire.message import (
     Election,
     Heartbeat,
     Report,
-    pair_wire,
-    stamp_wire,
 )
 from rackgrid.wire.vocabulary import Role, Stance
 
@@ -46,7 +44,7 @@ def beacon(
 ) -> Beacon:
     """I am here; of no rack, if `rack` is `NO_RACK`."""
     stamp = Stamp(of, version) if rack else NO_ROSTER.stamp
-    who, has = pair_wire(followed), stamp_wire(stamp)
+    who, has = followed, stamp
     return Beacon(name, priority, Role.MEMBER, who, rack, has, 5000, 5000, 0, ())
 
 
@@ -60,7 +58,7 @@ def heartbeat(
     rack: RackId = RACK,
 ) -> Heartbeat:
     """I lead."""
-    return Heartbeat(pair_wire(of), seq, rack, founding, version, agreed, Round(0))
+    return Heartbeat(of, seq, rack, founding, version, agreed, Round(0))
 
 
 def election(
@@ -74,12 +72,12 @@ def election(
 ) -> Election:
     """I stand, with this roster; by default with the one that everybody has."""
     stamp = Stamp(FOUNDER, 1) if has is None else has
-    return Election(pair_wire(of), priority, nonce, rack, stamp_wire(stamp), founding)
+    return Election(of, priority, nonce, rack, stamp, founding)
 
 
 def answer(nonce: int, stance: Stance, known: Pair = NO_PAIR) -> Answer:
     """What a peer says to a candidature."""
-    return Answer(nonce, stance, 1, pair_wire(known), report())
+    return Answer(nonce, stance, 1, known, report())
 
 
 def ack(
@@ -94,7 +92,7 @@ def ack(
     """I follow this pair; by default with the roster that everybody has."""
     stamp = Stamp(FOUNDER, 1) if has is None else has
     word = report() if said is None else said
-    return Ack(pair_wire(of), seq, votes, pair_wire(left), stamp_wire(stamp), word)
+    return Ack(of, seq, votes, left, stamp, word)
 
 
 def awake(*peers: tuple[int, int], keeps: Roster | None = None) -> Player:

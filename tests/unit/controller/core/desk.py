@@ -9,7 +9,7 @@ from tests.unit.controller.core.stage import TIMING, board, output, pair, settin
 from rackgrid.core.agent import Agent, PriceInForce
 from rackgrid.core.grant import Grant
 from rackgrid.identity import Pair, Round
-from rackgrid.wire.message import Price, pair_wire
+from rackgrid.wire.message import Price
 from rackgrid_firmware.link import OutputState
 
 NOW = 10**12
@@ -36,4 +36,4 @@ def granted(held: Agent, *loads: str, power_mw: int = 20_000, until_ns: int = EN
 def price(
     round_: int = 1, price_uc: int = 250_000, valid_ms: int = 2000, of: Pair | None = None
 ) -> Price:
-    return Price(pair_wire(of or pair(1)), Round(round_), price_uc, valid_ms, 0, 0, 0, 0, False, ())
+    return Price(of or pair(1), Round(round_), price_uc, valid_ms, 0, 0, 0, 0, False, ())

@@ -62,7 +62,7 @@ def wants(bid_seq: int = 1, *, holding_mw: int = 0, running: bool = False) -> Re
 
 def test_beat_numbers_and_remembers_when_it_was_sent() -> None:
     held, said = broker.beat(taken(), NOW, TIMING)
-    assert (said.seq, said.pair.pair(), said.rack, said.round) == (1, pair(3), RACK, 0)
+    assert (said.seq, said.pair, said.rack, said.round) == (1, pair(3), RACK, 0)
     assert (said.founding, said.roster_version, said.agreed_version) == (False, 0, 0)
     assert held.authority.sent == {1: NOW}
     assert held.heartbeat_ns == NOW + H

@@ -36,7 +36,7 @@ from rackgrid.core.election import BACK_OFF_MAX_NS, Leading, Listening, Standing
 from rackgrid.core.event import FirmwareLost, LeaveRequested
 from rackgrid.core.settings import MS_NS, SECOND_NS
 from rackgrid.identity import Stamp
-from rackgrid.wire.message import Coordinator, Election, Heartbeat, Price, Superseded, pair_wire
+from rackgrid.wire.message import Coordinator, Election, Heartbeat, Price, Superseded
 from rackgrid.wire.vocabulary import Role, Stance
 
 # --- standing --------------------------------------------------------------------------------
@@ -44,9 +44,9 @@ from rackgrid.wire.vocabulary import Role, Stance
 
 def test_stand_calls_for_the_next_term_and_names_its_roster() -> None:
     player, call = standing((ANNA, 1))
-    assert call.pair.pair() == pair(2, ME, BOOT)
+    assert call.pair == pair(2, ME, BOOT)
     assert (call.priority, call.rack, call.founding) == (5, RACK, False)
-    assert call.roster.stamp() == Stamp(FOUNDER, 1)
+    assert call.roster == Stamp(FOUNDER, 1)
     assert player.node.state.role is Role.CANDIDATE
 
 
@@ -120,9 +120,9 @@ def test_stand_without_answers_backs_off_and_tries_under_a_new_term() -> None:
 
 def test_stand_superseded_ends_the_candidature() -> None:
     player, _ = standing((ANNA, 1))
-    player.hears(ANNA, Superseded(pair_wire(pair(1))))
+    player.hears(ANNA, Superseded(pair(1)))
     assert isinstance(player.node.state.election, Standing)
-    player.hears(ANNA, Superseded(pair_wire(pair(8))))
+    player.hears(ANNA, Superseded(pair(8)))
     assert isinstance(player.node.state.election, Listening)
 
 
@@ -145,9 +145,9 @@ def test_stand_leaving_node_withdraws() -> None:
 def test_lead_superseded_leaves_office_only_for_a_higher_pair() -> None:
     player, call = standing((ANNA, 1))
     player.hears(ANNA, answer(call.nonce, Stance.SUPPORT))
-    player.hears(ANNA, Superseded(pair_wire(pair(1))))
+    player.hears(ANNA, Superseded(pair(1)))
     assert player.node.state.office is not None
-    player.hears(ANNA, Superseded(pair_wire(pair(50))))
+    player.hears(ANNA, Superseded(pair(50)))
     assert player.node.state.office is None
     assert player.node.state.role is not Role.BROKER
 
@@ -165,7 +165,7 @@ def test_lead_higher_heartbeat_is_followed() -> None:
 
 def test_terms_new_block_is_reserved_before_a_message_uses_it() -> None:
     player = awake((ANNA, 1))
-    player.hears(ANNA, Superseded(pair_wire(pair(5000))))
+    player.hears(ANNA, Superseded(pair(5000)))
     actions = player.passes(SECOND_NS // 2)
     reserve = next(i for i, a in enumerate(actions) if isinstance(a, ReserveTerms))
     call = next(
@@ -197,15 +197,15 @@ def test_terms_begin_above_the_broker_of_the_own_roster_after_a_power_cut() -> N
     call = only(Election, player.passes(TIMING.quiet_ns + H))
     assert call.pair.term == 7001
     player.hears(ANNA, answer(call.nonce, Stance.SUPPORT))
-    player.hears(ANNA, ack(call.pair.pair(), has=kept.stamp))
+    player.hears(ANNA, ack(call.pair, has=kept.stamp))
     player.passes(H)
-    assert player.node.state.roster.stamp.pair == call.pair.pair()
+    assert player.node.state.roster.stamp.pair == call.pair
 
 
 def test_terms_inflated_to_the_end_are_noted_and_do_not_spin() -> None:
     """Fails if a node that has no term left asks to be woken for the present, again and again."""
     player = awake((ANNA, 1))
-    player.hears(ANNA, Superseded(pair_wire(pair(TERM_MAX))))
+    player.hears(ANNA, Superseded(pair(TERM_MAX)))
     actions = player.passes(5 * SECOND_NS)
     assert sum(isinstance(a, Noted) for a in actions) == 1
     assert not any(isinstance(m, Election) for m in messages(actions))

@@ -60,7 +60,6 @@ from rackgrid.wire.message import (
     Report,
     Resign,
     RosterUpdate,
-    pair_wire,
 )
 from rackgrid.wire.vocabulary import Stance
 
@@ -70,7 +69,7 @@ H, T = TIMING.heartbeat_ns, TIMING.authority_ns
 
 def test_elected_first_breath_says_heartbeat_and_a_price_from_the_votes() -> None:
     player = elected()
-    assert only(Coordinator, player.said).pair.pair() == player.node.state.followed
+    assert only(Coordinator, player.said).pair == player.node.state.followed
     said = only(Heartbeat, player.said)
     assert (said.seq, said.founding, said.roster_version) == (1, False, 0)
     assert only(Price, player.said).allotments == ()
@@ -233,7 +232,7 @@ def test_round_below_the_floors_raises_the_alarm_by_its_name_once() -> None:
 
 def test_apply_price_of_a_broker_that_is_not_followed_is_nothing() -> None:
     player = Player(settings())
-    wire = pair_wire(pair(9, CARL))
+    wire = pair(9, CARL)
     price = Price(wire, Round(1), 5, 2000, 0, 0, 0, 0, False, ())
     player.hears(CARL, price, unicast=False)
     assert player.node.state.agent.price is None
@@ -245,7 +244,7 @@ def test_apply_price_of_a_broker_that_is_not_followed_is_nothing() -> None:
 def test_stop_resigns_and_ends() -> None:
     player = formed()
     said = player.node.handle(StopRequested(player.now_ns))
-    assert only(Resign, said).pair.pair().node == ME
+    assert only(Resign, said).pair.node == ME
     assert player.node.state.ended
     assert player.node.handle(StopRequested(player.now_ns)) == []
 
@@ -336,7 +335,7 @@ def successor(*, is_whole: bool = True, left: Pair = OLD) -> Player:
     """A node that followed Bert until he resigned, and now has Anna's ack: a majority."""
     player = Player(settings(), remembered=FOUNDER, keeps=THREE)
     player.hears(BERT, heartbeat(OLD), unicast=False)
-    player.hears(BERT, Resign(pair_wire(OLD), is_whole, TABLE), unicast=False)
+    player.hears(BERT, Resign(OLD, is_whole, TABLE), unicast=False)
     player.steps_until(lambda node: isinstance(node.state.election, Standing))
     state = player.node.state.election
     assert isinstance(state, Standing)

@@ -33,7 +33,6 @@ from rackgrid.wire.message import (
     JoinReply,
     Remove,
     RosterUpdate,
-    pair_wire,
 )
 from rackgrid.wire.vocabulary import Role
 
@@ -115,15 +114,15 @@ def test_join_is_not_asked_for_by_a_node_that_leaves() -> None:
 
 def test_refusal_is_passed_on_to_the_operator_once() -> None:
     player = following()
-    reply = JoinReply(1, pair_wire(OF), False, "its floor does not fit")
+    reply = JoinReply(1, OF, False, "its floor does not fit")
     said = player.hears(BERT, reply) + player.hears(BERT, reply)
     assert said.count(Noted("not admitted to the rack: its floor does not fit")) == 1
 
 
 def test_refusal_of_another_broker_and_admission_say_nothing() -> None:
     player = following()
-    assert player.hears(BERT, JoinReply(1, pair_wire(OF), True, "")) == []
-    other = JoinReply(1, pair_wire(pair(3, BERT)), False, "no")
+    assert player.hears(BERT, JoinReply(1, OF, True, "")) == []
+    other = JoinReply(1, pair(3, BERT), False, "no")
     assert player.hears(BERT, other) == []
 
 
@@ -139,7 +138,7 @@ def test_roster_of_the_followed_broker_is_acked_only_when_it_is_on_the_disk() ->
     assert all_of(Ack, said) == []
     assert player.node.state.roster == NO_ROSTER
     said = player.stores()
-    assert only(Ack, said).roster.stamp() == Stamp(OF, 1)
+    assert only(Ack, said).roster == Stamp(OF, 1)
     assert player.node.state.roster == roster(ME, BERT, of=OF)
     assert player.node.state.role is Role.MEMBER
 
@@ -155,7 +154,7 @@ def test_roster_of_anybody_else_is_not_taken() -> None:
 def test_roster_of_a_broker_that_is_not_acked_yet_is_not_taken() -> None:
     """Fails if a broker can pave over a newer roster before an ack has told of it."""
     player = Player(settings(), remembered=pair(1), keeps=roster(ME, BERT))
-    player.hears(BERT, Coordinator(pair_wire(OF), 9), unicast=False)
+    player.hears(BERT, Coordinator(OF, 9), unicast=False)
     assert player.node.state.followed == OF
     player.hears(BERT, update(2, ME, BERT), unicast=False)
     assert player.node.state.roster.stamp == Stamp(FOUNDER, 1)
@@ -217,14 +216,14 @@ def test_roster_lost_a_repeated_announcement_may_say_that_it_is_agreed() -> None
 
 def test_removed_itself_says_so_and_acks_again() -> None:
     player = admitted()
-    said = player.hears(BERT, Remove(pair_wire(OF), ME, 1200, "no ack"), unicast=False)
+    said = player.hears(BERT, Remove(OF, ME, 1200, "no ack"), unicast=False)
     assert any(isinstance(a, Noted) and "does not hear" in a.text for a in said)
     assert any(isinstance(m, Ack) for m in messages(said))
 
 
 def test_removed_another_is_not_its_business() -> None:
     player = admitted()
-    other = Remove(pair_wire(OF), NodeId(3), 1200, "no ack")
+    other = Remove(OF, NodeId(3), 1200, "no ack")
     assert player.hears(BERT, other, unicast=False) == []
 
 

@@ -55,7 +55,6 @@ from rackgrid.wire.message import (
     Remove,
     Resign,
     Superseded,
-    pair_wire,
 )
 from rackgrid_firmware.link import Hold, Refused, Release, Switched, Telemetry
 
@@ -84,9 +83,7 @@ def price(
 ) -> list[Action]:
     seq = player.node.state.agent.bid_seq
     lot = Allotment(ME, BootId(boot), seq, mw, mask)
-    said = Price(
-        pair_wire(pair(4, BERT)), Round(round_), 250_000, 2000, 60_000, 0, 0, 0, False, (lot,)
-    )
+    said = Price(pair(4, BERT), Round(round_), 250_000, 2000, 60_000, 0, 0, 0, False, (lot,))
     return player.hears(sender, said, unicast=False)
 
 
@@ -120,15 +117,15 @@ def test_price_in_the_quiet_time_is_applied_and_its_grant_is_not_taken() -> None
 
 def test_price_of_a_stale_pair_is_told_the_higher_one() -> None:
     player = member()
-    wire = pair_wire(pair(3, 3))
+    wire = pair(3, 3)
     stale = Price(wire, Round(9), 1, 2000, 0, 0, 0, 0, False, ())
-    assert only(Superseded, player.hears(3, stale, unicast=False)).known.pair() == pair(4, BERT)
+    assert only(Superseded, player.hears(3, stale, unicast=False)).known == pair(4, BERT)
 
 
 def test_ack_of_a_stale_pair_is_told_the_higher_one() -> None:
     player = member()
     stale = ballot.ack(pair(3, ME))
-    assert only(Superseded, player.hears(3, stale)).known.pair() == pair(4, BERT)
+    assert only(Superseded, player.hears(3, stale)).known == pair(4, BERT)
 
 
 def test_holding_that_came_down_is_reported_at_once_and_only_after_the_output() -> None:
@@ -212,7 +209,7 @@ def test_heard_itself_is_a_cloned_card_and_changes_nothing() -> None:
 
 
 def test_heard_member_that_speaks_for_another_is_not_believed() -> None:
-    wire = pair_wire(pair(9, BERT))
+    wire = pair(9, BERT)
     lies: list[Message] = [
         ballot.heartbeat(pair(9, BERT)),
         Coordinator(wire, 9),
@@ -220,8 +217,8 @@ def test_heard_member_that_speaks_for_another_is_not_believed() -> None:
         Price(wire, Round(1), 1, 1, 0, 0, 0, 0, False, ()),
         roster(ME, of=pair(9, BERT)).update(0),
         Remove(wire, ME, 1, ""),
-        Resign(pair_wire(pair(4, BERT)), False, ()),
-        JoinReply(1, pair_wire(pair(4, BERT)), False, "no"),
+        Resign(pair(4, BERT), False, ()),
+        JoinReply(1, pair(4, BERT), False, "no"),
     ]
     assert {type(lie) for lie in lies} == set(FROM_THE_PAIR)
     for lie in lies:
@@ -272,11 +269,11 @@ def test_beacon_says_to_which_rack_and_roster_it_belongs() -> None:
     player = member()
     player.passes(2 * SECOND_NS)
     said = all_of(Beacon, player.said)[-1]
-    assert (said.rack, said.roster.stamp()) == (RACK, player.node.state.roster.stamp)
+    assert (said.rack, said.roster) == (RACK, player.node.state.roster.stamp)
     lone = Player(stage.settings())
     lone.passes(2 * SECOND_NS)
     said = all_of(Beacon, lone.said)[-1]
-    assert (said.rack, said.roster.stamp()) == (NO_RACK, NO_STAMP)
+    assert (said.rack, said.roster) == (NO_RACK, NO_STAMP)
 
 
 def test_asked_for_what_it_cannot_do_says_so() -> None:

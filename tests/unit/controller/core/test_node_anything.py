@@ -37,7 +37,7 @@ from rackgrid.core.event import (
 )
 from rackgrid.core.roster import NO_ROSTER
 from rackgrid.core.settings import MS_NS, SECOND_NS
-from rackgrid.identity import NO_PAIR, NO_RACK, BootId, NodeId, Pair, RackId, Round, Term
+from rackgrid.identity import NO_PAIR, NO_RACK, BootId, NodeId, Pair, RackId, Round, Stamp, Term
 from rackgrid.market.offer import Offer
 from rackgrid.wire.codec import decode, encode
 from rackgrid.wire.message import (
@@ -58,18 +58,14 @@ from rackgrid.wire.message import (
     LoadStatus,
     Message,
     OfferReport,
-    PairWire,
     Price,
     Remove,
     Report,
     Resign,
     RosterLine,
     RosterUpdate,
-    StampWire,
     StepReport,
     Superseded,
-    pair_wire,
-    stamp_wire,
 )
 from rackgrid.wire.vocabulary import Rejection, Role, Stance, Why
 from rackgrid_firmware.link import Refused, Switched, Telemetry
@@ -86,7 +82,7 @@ MW = st.integers(0, 30_000) | U32
 I64 = st.integers(-(2**63), 2**63 - 1) | st.integers(-10, 1_000_000)
 NAME = st.sampled_from(("", "lamp", "n" * 32))
 PAIRS = st.builds(
-    PairWire,
+    Pair,
     (st.integers(0, 12) | U32).map(Term),
     NODES.map(NodeId),
     st.sampled_from((0, 10, 20, 90, BOOT)).map(BootId),
@@ -126,7 +122,7 @@ LINES = st.builds(
     RosterLine, NODES.map(NodeId), NAME, SMALL, MW, st.integers(0, 255), st.booleans()
 )
 RACKS = st.sampled_from((NO_RACK, RACK, RACK, RackId(7)))
-STAMPS = st.builds(StampWire, PAIRS, SMALL | U32)
+STAMPS = st.builds(Stamp, PAIRS, SMALL | U32)
 CLAIMS = st.builds(
     ClaimReport, NODES.map(NodeId), st.sampled_from((BootId(1), BOOT)), MW, MW, MW, MW
 )
@@ -221,8 +217,8 @@ def answered(player: Player, message: Message) -> Message:
     if isinstance(message, Answer) and nonce is not None:
         return Answer(nonce, message.stance, message.priority, message.known, message.report)
     if isinstance(message, Ack) and state.office is not None and message.votes:
-        wire, left = pair_wire(state.office.pair), message.left
-        has = stamp_wire((state.storing or state.roster).stamp)
+        wire, left = state.office.pair, message.left
+        has = (state.storing or state.roster).stamp
         return Ack(wire, state.office.seq, True, left, has, message.report)
     return message
 
@@ -261,11 +257,11 @@ def lawful(actions: list[Action], fence: Pair, until: int) -> tuple[Pair, int]:
                 assert not isinstance(decode(encode(message)), Rejection)
                 if isinstance(message, Ack):
                     # In the quiet time there is no vote, and no promise that must be kept.
-                    assert not message.votes or message.pair.pair() == fence
+                    assert not message.votes or message.pair == fence
                 elif isinstance(message, Election):
                     assert message.pair.term < until
                 elif isinstance(message, Coordinator):
-                    assert message.pair.pair() == fence
+                    assert message.pair == fence
             case _:
                 pass
     return fence, until

@@ -22,13 +22,13 @@ from rackgrid.core import picture
 from rackgrid.core.settings import MS_NS, SECOND_NS
 from rackgrid.core.view import View
 from rackgrid.identity import Round
-from rackgrid.wire.message import Allotment, Beacon, LoadStatus, Price, pair_wire, stamp_wire
+from rackgrid.wire.message import Allotment, Beacon, LoadStatus, Price
 from rackgrid.wire.vocabulary import Role, Why
 from rackgrid_firmware.device import Verdict
 from rackgrid_firmware.link import Switched, Telemetry
 
 BERT = 9
-OF = pair_wire(pair(4, BERT))
+OF = pair(4, BERT)
 
 
 def seen(player: Player) -> View:
@@ -41,7 +41,7 @@ def playing() -> Player:
     player = Player(settings(), remembered=pair(1), keeps=roster(ME, bert))
     player.hears(BERT, heartbeat(pair(4, BERT)), unicast=False)
     pump = LoadStatus("kettle", False, True, 1500, 600_000, 2000, Why.WORTH_IT)
-    has = stamp_wire(player.node.state.roster.stamp)
+    has = player.node.state.roster.stamp
     said = Beacon("bert", 9, Role.BROKER, OF, RACK, has, 7000, 8500, 8080, (pump,))
     player.hears(BERT, said, unicast=False)
     lot = Allotment(ME, BOOT, player.node.state.agent.bid_seq, 9000, 1)

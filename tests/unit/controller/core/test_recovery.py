@@ -73,7 +73,7 @@ def test_recover_counts_only_when_all_that_are_heard_have_stored_it() -> None:
     assert call.founding
     player.hears(ANNA, answer(call.nonce, Stance.SUPPORT))
     assert only(Coordinator, player.said).pair == call.pair
-    of = call.pair.pair()
+    of = call.pair
     player.passes(H)
     assert all_of(RosterUpdate, player.said) == []
     player.hears(ANNA, ack(of, 1, has=FIVE.stamp))
@@ -93,7 +93,7 @@ def test_recover_lost_node_that_is_found_again_is_told_the_new_roster() -> None:
     of = pair(12, ANNA)
     lost.hears(ANNA, heartbeat(of, version=8), unicast=False)
     said = lost.hears(ANNA, roster(ANNA, BERT, of=of, version=8).update(8), unicast=False)
-    assert only(Ack, said).roster.stamp() == Stamp(of, 8)
+    assert only(Ack, said).roster == Stamp(of, 8)
     assert lost.node.state.roster.line(ME) is None
     assert lost.node.state.join_ns is not None
 

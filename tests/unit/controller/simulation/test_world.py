@@ -13,7 +13,7 @@ from rackgrid.simulation.network import Network
 from rackgrid.simulation.recipe import rack, seat, seconds
 from rackgrid.simulation.seat import Seat
 from rackgrid.simulation.world import World
-from rackgrid.wire.message import Election, pair_wire, stamp_wire
+from rackgrid.wire.message import Election
 
 
 def lone() -> tuple[World, Seat]:
@@ -161,7 +161,7 @@ def scripted(batch: list[object]) -> World:
 
 def test_perform_a_term_used_before_it_was_reserved_is_found() -> None:
     of = Pair(Term(9000), NodeId(101), BootId(1))
-    call = Multicast(Election(pair_wire(of), 1, 1, NO_RACK, stamp_wire(NO_STAMP), True))
+    call = Multicast(Election(of, 1, 1, NO_RACK, NO_STAMP, True))
     reserve = ReserveTerms(9001)
     assert "reserved to" in scripted([call, reserve]).checker.violations[0]
     assert scripted([reserve, call]).checker.violations == []

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rackgrid.identity import BootId, NodeId, RackId, Round, Term
+from rackgrid.identity import BootId, NodeId, Pair, RackId, Round, Stamp, Term
 from rackgrid.wire.codec import KINDS, compile_record, decode, encode
 from rackgrid.wire.message import (
     ALLOTMENTS_MAX,
@@ -29,13 +29,11 @@ from rackgrid.wire.message import (
     LoadStatus,
     Message,
     OfferReport,
-    PairWire,
     Price,
     Report,
     Resign,
     RosterLine,
     RosterUpdate,
-    StampWire,
     StepReport,
 )
 from rackgrid.wire.seal import PAYLOAD_MAX
@@ -49,7 +47,7 @@ _BOUNDS = {
     "i64": (-(2**63), 2**63 - 1),
 }
 
-PAIR = PairWire(Term(7), NodeId(0x1122334455667788), BootId(2**64 - 1))
+PAIR = Pair(Term(7), NodeId(0x1122334455667788), BootId(2**64 - 1))
 REPORT = Report(
     bid_seq=9,
     steps=(StepReport(-1, 5000, 6000, True), StepReport(300_000, 1, 1, False)),
@@ -63,7 +61,7 @@ REPORT = Report(
     capacity_mw=60_000,
     offers=(OfferReport("grid", -250_000, 60_000),),
 )
-STAMP = StampWire(PAIR, 2)
+STAMP = Stamp(PAIR, 2)
 ACK = Ack(pair=PAIR, seq=12, votes=True, left=PAIR, roster=STAMP, report=REPORT)
 RESIGN = Resign(PAIR, True, (ClaimReport(NodeId(1), BootId(2), 6000, 1200, 500, 900),))
 ROSTER = RosterUpdate(

@@ -5,9 +5,8 @@ from typing import get_args
 
 import pytest
 
-from rackgrid.identity import NO_STAMP, BootId, NodeId, Pair, Stamp, Term
 from rackgrid.market.curve import BID_STEPS_MAX
-from rackgrid.wire.message import Leave, Message, StepReport, pair_wire, stamp_wire
+from rackgrid.wire.message import Leave, Message, StepReport
 from rackgrid.wire.vocabulary import Rejection, RejectReason
 
 KINDS: tuple[type, ...] = get_args(Message)
@@ -22,16 +21,6 @@ def test_message_every_kind_is_frozen_and_slotted(kind: type) -> None:
 def test_message_cannot_be_changed_once_made() -> None:
     with pytest.raises(FrozenInstanceError):
         Leave(1).floor_mw = 2  # type: ignore[misc]
-
-
-def test_pair_wire_gives_back_the_pair_that_it_was_made_of() -> None:
-    pair = Pair(Term(7), NodeId(8), BootId(9))
-    assert pair_wire(pair).pair() == pair
-
-
-@pytest.mark.parametrize("stamp", [Stamp(Pair(Term(7), NodeId(8), BootId(9)), 4), NO_STAMP])
-def test_stamp_wire_gives_back_the_stamp_that_it_was_made_of(stamp: Stamp) -> None:
-    assert stamp_wire(stamp).stamp() == stamp
 
 
 def test_step_report_that_reserves_less_than_it_takes_is_refused() -> None:
