@@ -135,12 +135,13 @@ class RigNode:
         except OSError:
             return {}
 
-    def ask(self, path: str) -> State:
-        """Get an answer of its API, whatever its status."""
-        url = f"http://127.0.0.1:{API_PORT}{path}"
+    def ask(self, path: str, body: object = None) -> State:
+        """Get an answer of its API, whatever its status; a body is posted as JSON."""
+        data = None if body is None else json.dumps(body).encode()
+        asked = urllib.request.Request(f"http://127.0.0.1:{API_PORT}{path}", data)
         with self.host.entered():
             try:
-                with urllib.request.urlopen(url, timeout=5) as answer:
+                with urllib.request.urlopen(asked, timeout=5) as answer:
                     return json.load(answer)
             except urllib.error.HTTPError as refusal:
                 with refusal:

@@ -17,10 +17,6 @@ def test_reserve_is_kept_where_the_sources_give_less_than_the_capacity() -> None
         capacity_mw=60_000,
         sun_mw=15_000,
         reserve_mw=5_000,
-        demote_ms=300_000,
-        preempt_ms=60_000,
-        feed_meter=False,
-        plot="",
         timed=(Timed(seconds(5), Sun(0)), Timed(seconds(12), Leave(3))),
     )
     assert run(script).violations == ()

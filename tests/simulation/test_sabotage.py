@@ -7,6 +7,8 @@ accuse the whole core.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from tests.simulation import weakening
 from tests.simulation.weakening import Weaken
@@ -19,21 +21,11 @@ from rackgrid.simulation.script import Script, Timed, scripted
 from rackgrid.simulation.target import BROKER
 
 
-def script(*timed: tuple[float, Fault]) -> Script:
+def script(*timed: tuple[float, Fault], **changed: int) -> Script:
     """A rack of five on a feed that is always short, and these faults, by seconds."""
-    return Script(
-        seed=1,
-        nodes=5,
-        seconds=30,
-        capacity_mw=50_000,
-        sun_mw=0,
-        reserve_mw=0,
-        demote_ms=300_000,
-        preempt_ms=60_000,
-        feed_meter=False,
-        plot="",
-        timed=tuple(Timed(seconds(at_s), fault) for at_s, fault in timed),
-    )
+    faults = tuple(Timed(seconds(at_s), fault) for at_s, fault in timed)
+    rack = Script(seed=1, nodes=5, seconds=30, capacity_mw=50_000, timed=faults)
+    return replace(rack, **changed)
 
 
 CUT_OFF = script((8, Partition((4,))))

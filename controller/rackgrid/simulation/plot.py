@@ -33,6 +33,8 @@ class Author:
         demote_ms: how long a node is silent until it loses its vote.
         losses: how many nodes may still lose their rosters: always fewer than half the voters.
         is_calm: the plot wants no other faults beside it.
+        is_sharp: no firmware hangs, and nobody waits for one: the margin, which else hides what
+            comes a little too late, is next to nothing.
     """
 
     def __init__(self, chance: random.Random, nodes: int, capacity_mw: int, sun_mw: int) -> None:
@@ -46,6 +48,7 @@ class Author:
         voters = min(nodes, VOTERS_MAX)
         self.losses = (voters - 1) // 2 if self.demote_ms == DEMOTE_MS[1] else 0
         self.is_calm = False
+        self.is_sharp = chance.random() < 0.4
 
     def weather(self, for_ms: int) -> list[Fault]:
         """A network that is bad from the start, now and then."""
@@ -86,6 +89,12 @@ class Author:
         self.losses -= 1
         return mishap.LostRoster(self.ms(1, self.nodes))
 
+    def hang(self) -> Fault:
+        """A firmware that hangs, where that is waited for."""
+        if self.is_sharp:
+            return self.pause()
+        return mishap.FirmwareHang(self.node(), self.ms(*HANG_MS))
+
     def pause(self) -> Fault:
         """A controller that stands still, now and then with a price in its hands."""
         deciding = self.chance.random() < 0.5
@@ -116,7 +125,7 @@ class Author:
             lambda: feed.Capacity(capacity_mw),
             lambda: feed.Sun(self.sun_mw and chance.choice((0, self.sun_mw))),
             self.pause,
-            lambda: mishap.FirmwareHang(self.node(), self.ms(*HANG_MS)),
+            self.hang,
             lambda: mishap.DiskStall(self.node(), self.ms(50, 3000), self.ms(500, 5000)),
             lambda: mishap.BadMeter(self.node(), self.how(), self.ms(200, 4000)),
             guest.HandOver,
@@ -212,6 +221,7 @@ def demotion(author: Author, at_ms: int) -> Written:
 
 def hung_firmware(author: Author, at_ms: int) -> Written:
     """A firmware hangs at the very time at which its node's grants run out."""
+    author.is_sharp = False
     node = author.ms(1, author.nodes)
     hang = mishap.FirmwareHang(node, author.ms(*HANG_MS))
     return [(at_ms, fault.Partition((node,))), (at_ms + author.ms(1500, 2600), hang)]

@@ -6,6 +6,7 @@ noise. Liveness is checked once, at the end.
 
 from __future__ import annotations
 
+import struct
 import traceback
 from collections import Counter
 from collections.abc import Mapping
@@ -20,7 +21,15 @@ from rackgrid.simulation.witness import NEAR, Witness
 from rackgrid.simulation.world import World
 
 NEAR_PERCENT = 90
-CRASHES = (AssertionError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+CRASHES = (
+    AssertionError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    TypeError,
+    ValueError,
+    struct.error,
+)
 """What a bug in the code under test raises: a violation like any other."""
 
 
@@ -59,7 +68,9 @@ def run(script: Script) -> Outcome:
         rho_ppm=RHO_PPM,
         feed_meter=script.feed_meter,
         timing=Timing(
-            demote_after_ns=script.demote_ms * MS_NS, preempt_after_ns=script.preempt_ms * MS_NS
+            demote_after_ns=script.demote_ms * MS_NS,
+            preempt_after_ns=script.preempt_ms * MS_NS,
+            margin_ns=script.margin_ms * MS_NS,
         ),
     )
     witness = Witness(world)

@@ -17,6 +17,10 @@ FORM_NS = 3 * SECOND_NS
 HEAL_NS = 12 * SECOND_NS
 """At the end all is healed, and the rack has so long to become one again."""
 SECONDS_MIN = 18
+MARGIN_MS = 3100
+"""What a rack of hanging firmwares needs, by default."""
+SHARP_MS = 20
+"""What links and contacts need, amply."""
 NODES = (2, 12)
 """Fewest and most nodes of a simulated rack."""
 
@@ -42,6 +46,7 @@ class Script:
         demote_ms, preempt_ms: how long a node is silent until it loses its vote, and steady until
             it gets the office that its rank gives it.
         feed_meter: whether the first node meters the feed.
+        margin_ms: how long grants are waited for beyond their end.
         plot: the one that was asked for, or "" where they take turns.
         timed: the faults in the order of their moments.
     """
@@ -50,13 +55,14 @@ class Script:
     nodes: int
     seconds: int
     capacity_mw: int
-    sun_mw: int
-    reserve_mw: int
-    demote_ms: int
-    preempt_ms: int
-    feed_meter: bool
-    plot: str
-    timed: tuple[Timed, ...]
+    sun_mw: int = 0
+    reserve_mw: int = 0
+    demote_ms: int = 300_000
+    preempt_ms: int = 60_000
+    feed_meter: bool = False
+    margin_ms: int = MARGIN_MS
+    plot: str = ""
+    timed: tuple[Timed, ...] = ()
 
     def kept(self, places: Iterable[int]) -> Script:
         """Keep the faults at these places only, and the rack as it is."""
@@ -101,6 +107,7 @@ def scripted(seed: int, nodes: int, seconds: int, plot: str = "") -> Script:
         demote_ms=author.demote_ms,
         preempt_ms=chance.choice((3000, 60_000)),
         feed_meter=chance.random() < 0.5,
+        margin_ms=SHARP_MS if author.is_sharp else MARGIN_MS,
         plot=plot,
         timed=tuple(timed),
     )

@@ -8,19 +8,7 @@ from rackgrid.simulation.script import Script
 from rackgrid.simulation.seat import Seat
 from rackgrid.simulation.world import World
 
-QUIET = Script(
-    seed=1,
-    nodes=3,
-    seconds=18,
-    capacity_mw=36_000,
-    sun_mw=0,
-    reserve_mw=0,
-    demote_ms=300_000,
-    preempt_ms=60_000,
-    feed_meter=False,
-    plot="",
-    timed=(),
-)
+QUIET = Script(seed=1, nodes=3, seconds=18, capacity_mw=36_000)
 
 
 def three() -> World:
