@@ -13,11 +13,12 @@ import pytest
 from tests.simulation import weakening
 from tests.simulation.weakening import Weaken
 
-from rackgrid.simulation.fault import Fault, Kill, Partition
-from rackgrid.simulation.mishap import Liar
+from rackgrid.simulation.fault import Bridge, CutOneWay, Fault, Heal, Kill, Partition, SlowLink
+from rackgrid.simulation.guest import HandOver, Join
+from rackgrid.simulation.mishap import FirmwareHang, Liar, LostRoster
 from rackgrid.simulation.recipe import seconds
 from rackgrid.simulation.run import run
-from rackgrid.simulation.script import Script, Timed, scripted
+from rackgrid.simulation.script import SHARP_MS, Script, Timed, scripted
 from rackgrid.simulation.target import BROKER
 
 
@@ -35,22 +36,69 @@ HALVES = script((8, Partition((4, 5))))
 OTHER_HALVES = script((8, Partition((1, 2))))
 BROKER_DIES = script((8, Partition((1,))), (8.1, Kill(BROKER)))
 """The broker dies while one member hears nobody."""
+CLOSED_HANDOVER = script((8, Partition((1,))), (8.1, Kill(BROKER)), (8.8, HandOver()))
+"""A broker hands over that does not know itself yet what all hold."""
 CONTROLLER_DIES = script((8, Kill(4)))
 """A controller dies with its loads on, and nobody but its firmware can end them."""
 
 FAN_LIES = script((8, Liar(4, "fan", 300)))
 """A required load draws three times what its floor has room for."""
 
+LATE_PRICES = tuple(
+    script((8 + late_s, SlowLink(BROKER, 6000, 150)), (8.2 + late_s, Partition((4,))))
+    for late_s in (0.05, 0.1)
+)
+"""A grant comes when its holder has long been cut off, and its watts are others'."""
+HANGS_WHILE_ONE_JOINS = script((8, FirmwareHang(4, 2900)), (8.1, Join(6)), reserve_mw=5_000)
+"""Watts are asked back from a node whose outputs cannot follow."""
+FLICKERS = script(
+    (8, Bridge((4, 5), 1)),
+    (8.4, CutOneWay(5, 1)),
+    (8.7, Heal()),
+    (8.7, Bridge((4, 5), 1)),
+    margin_ms=SHARP_MS,
+)
+"""The node that two sides share loses one broker for a moment, and hears it again."""
+
+
+def changed_sides(at_s: float, first: tuple[int, ...], then: tuple[int, ...]) -> Script:
+    """Some are cut off until they lose their votes; then the rack parts along another line."""
+    sides = ((5, Partition(first)), (at_s, Heal()), (at_s, Partition(then)))
+    return script(*sides, demote_ms=4_000, margin_ms=SHARP_MS)
+
+
+OLD_AND_NEW = changed_sides(13, (4, 5), (2, 3))
+HALF_MADE = changed_sides(8.9, (1, 2), (4, 5))
+OLD_AND_LOST = replace(OLD_AND_NEW, timed=(*OLD_AND_NEW.timed, Timed(seconds(13), LostRoster(1))))
+
+
+def sharp(seed: int, plot: str) -> Script:
+    """A script of the swarm, its margin next to nothing, and no firmware that hangs."""
+    written = scripted(seed, 5, 24, plot)
+    timed = tuple(t for t in written.timed if not isinstance(t.fault, FirmwareHang))
+    return replace(written, margin_ms=SHARP_MS, timed=timed)
+
+
 CAUGHT: tuple[tuple[Weaken, tuple[Script, ...]], ...] = (
     (weakening.silence_releases_a_floor, (CUT_OFF,)),
+    (weakening.grant_from_receipt, LATE_PRICES),
+    (weakening.any_round_is_taken, (sharp(52, "slow-broker"),)),
+    (weakening.lowered_before_the_outputs, (HANGS_WHILE_ONE_JOINS,)),
     (weakening.firmware_keeps_no_deadline, (CONTROLLER_DIES,)),
     (weakening.silence_frees, (CUT_OFF,)),
+    (weakening.issued_is_not_counted, (sharp(4, "noise"),)),
+    (weakening.late_report_counts, (sharp(36, "slow-broker"),)),
     (weakening.no_margin, (scripted(4, 5, 24, "hung-firmware"),)),
     (weakening.authority_never_lapses, (HALVES,)),
     (weakening.majority_of_the_heard, (OTHER_HALVES,)),
+    (weakening.no_fence, (FLICKERS,)),
     (weakening.book_opens_at_once, (BROKER_DIES, scripted(0, 5, 24, "noise"))),
     (weakening.anything_is_inherited, (BROKER_DIES,)),
     (weakening.waits_for_authority_only, (HALVES,)),
+    (weakening.handover_of_a_closed_book, (CLOSED_HANDOVER,)),
+    (weakening.change_counts_at_once, (HALF_MADE,)),
+    (weakening.newer_roster_is_ignored, (OLD_AND_NEW,)),
+    (weakening.lost_roster_votes, (OLD_AND_LOST,)),
     (weakening.excess_is_ignored, (FAN_LIES,)),
     (weakening.handover_without_a_look, (scripted(3, 5, 24, "noise"),)),
 )

@@ -6,14 +6,18 @@ function that patches; its docstring says which promise it breaks, and how.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sized
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
+from rackgrid.core import agent as agents
+from rackgrid.core import agreement as agreements
 from rackgrid.core import authority as authorities
 from rackgrid.core import book as books
-from rackgrid.core import broker, incumbent
+from rackgrid.core import broker, candidate, grant, holding, incumbent
+from rackgrid.core.agent import Agent
+from rackgrid.core.agreement import Agreement
 from rackgrid.core.authority import Authority
 from rackgrid.core.book import Book
 from rackgrid.core.broker import Office
@@ -21,8 +25,8 @@ from rackgrid.core.grant import Account
 from rackgrid.core.roster import Roster
 from rackgrid.core.settings import SECOND_NS, Timing
 from rackgrid.core.state import State
-from rackgrid.identity import NodeId
-from rackgrid.wire.message import Resign
+from rackgrid.identity import NO_PAIR, BootId, NodeId, Pair, Stamp
+from rackgrid.wire.message import Allotment, Election, Report, Resign
 from rackgrid_firmware import guard
 
 Patch = pytest.MonkeyPatch
@@ -43,6 +47,48 @@ def silence_releases_a_floor(patch: Patch) -> None:
 
 
 # --- P2 -------------------------------------------------------------------------------------------
+
+
+def grant_from_receipt(patch: Patch) -> None:
+    """P2: a grant lives from its receipt, not from the sending of the bid that it answers."""
+    take = agents.allotted
+
+    def allotted(
+        agent: Agent, pair: Pair, round_: int, allotment: Allotment, grant_ns: int, now_ns: int
+    ) -> Agent:
+        bids = tuple(replace(bid, sent_ns=now_ns) for bid in agent.bids)
+        late = take(replace(agent, bids=bids), pair, round_, allotment, grant_ns, now_ns)
+        return replace(late, bids=agent.bids)
+
+    patch.setattr(agents, "allotted", allotted)
+
+
+def any_round_is_taken(patch: Patch) -> None:
+    """P2: an older round that comes late is taken like a newer one."""
+    take = agents.allotted
+
+    def allotted(
+        agent: Agent, pair: Pair, round_: int, allotment: Allotment, grant_ns: int, now_ns: int
+    ) -> Agent:
+        return take(
+            replace(agent, taken=(NO_PAIR, 0), taken_bid=0),
+            pair,
+            round_,
+            allotment,
+            grant_ns,
+            now_ns,
+        )
+
+    patch.setattr(agents, "allotted", allotted)
+
+
+def lowered_before_the_outputs(patch: Patch) -> None:
+    """P2: a node reports a lower holding as soon as it has decided, its contacts still closed."""
+
+    def switched_mw(*_: object) -> int:
+        return 0
+
+    patch.setattr(holding, "switched_mw", switched_mw)
 
 
 def firmware_keeps_no_deadline(patch: Patch) -> None:
@@ -68,6 +114,15 @@ def silence_frees(patch: Patch) -> None:
     patch.setattr(Account, "counted_mw", counted_mw)
 
 
+def issued_is_not_counted(patch: Patch) -> None:
+    """P3: only what nodes report is counted, not what is on its way to them."""
+
+    def issued(account: Account, _round: int, _power_mw: int, _timing: Timing) -> Account:
+        return account
+
+    patch.setattr(broker, "issued", issued)
+
+
 def no_margin(patch: Patch) -> None:
     """P3: a firmware that hangs is not waited for."""
     make = Timing.__init__
@@ -76,6 +131,18 @@ def no_margin(patch: Patch) -> None:
         make(self, *args, **{**fields, "margin_ns": 0})  # type: ignore[arg-type]
 
     patch.setattr(Timing, "__init__", init)
+
+
+def late_report_counts(patch: Patch) -> None:
+    """P3: an older bid that comes late takes the place of a newer one."""
+    take = grant.reported
+
+    def reported(
+        account: Account, boot: BootId, report: Report, now_ns: int, timing: Timing
+    ) -> Account:
+        return take(replace(account, bid_seq=-1), boot, report, now_ns, timing)
+
+    patch.setattr(grant, "reported", reported)
 
 
 # --- P4 -------------------------------------------------------------------------------------------
@@ -113,6 +180,19 @@ def majority_of_the_heard(patch: Patch) -> None:
 
     patch.setattr(Roster, "is_backed", is_backed)
     patch.setattr(authorities, "until_ns", until_ns)
+
+
+# --- P5 -------------------------------------------------------------------------------------------
+
+
+def no_fence(patch: Patch) -> None:
+    """P5: a node acks and takes grants from whoever speaks, also from a broker that it has left."""
+
+    def is_stale(node: State, pair: Pair, _sender: NodeId) -> bool:
+        node.term_seen = max(node.term_seen, pair.term)
+        return False
+
+    patch.setattr(candidate, "is_stale", is_stale)
 
 
 # --- P6 -------------------------------------------------------------------------------------------
@@ -154,6 +234,65 @@ def handover_without_a_look(patch: Patch) -> None:
         return True
 
     patch.setattr(incumbent, "_follows_directly", follows_directly)
+
+
+def handover_of_a_closed_book(patch: Patch) -> None:
+    """Handover: a broker that is itself still waiting hands its book on as if it were whole."""
+    write = incumbent.resign
+
+    def resign(node: State, now_ns: int, cause: str) -> None:
+        if node.office is not None:
+            book = replace(node.office.book, opened=True)
+            node.office = replace(node.office, book=book)
+        write(node, now_ns, cause)
+
+    patch.setattr(incumbent, "resign", resign)
+
+
+# --- P7 -------------------------------------------------------------------------------------------
+
+
+def change_counts_at_once(patch: Patch) -> None:
+    """P7: a change of the roster is in force when its broker announces it."""
+    announce = agreements.proposed
+
+    def proposed(agreement: Agreement, roster: Roster) -> Agreement:
+        if roster.founding:
+            return announce(agreement, roster)
+        return replace(
+            agreement,
+            base=roster,
+            proposed=None,
+            agreed_version=max(1, roster.version),
+            reserved=roster,
+        )
+
+    patch.setattr(agreements, "proposed", proposed)
+
+
+def newer_roster_is_ignored(patch: Patch) -> None:
+    """P7: nobody minds that a broker, or one who would be, has missed a change."""
+
+    def is_newer(_self: Agreement, _stamp: Stamp, _mine: Pair) -> bool:
+        return False
+
+    called = candidate.called
+
+    def answered(node: State, sender: NodeId, message: Election, now_ns: int) -> None:
+        called(node, sender, replace(message, roster=node.roster.stamp), now_ns)
+
+    patch.setattr(Agreement, "is_newer", is_newer)
+    patch.setattr(candidate, "called", answered)
+
+
+def lost_roster_votes(patch: Patch) -> None:
+    """P7: a node that has lost its roster votes like any other."""
+
+    def votes(self: State, now_ns: int, *, founding: bool) -> bool:
+        assert isinstance(founding, bool), "the same words as the rule that it stands for"
+        return self.may_vote(now_ns)
+
+    patch.setattr(State, "votes", votes)
 
 
 # --- P8 -------------------------------------------------------------------------------------------
