@@ -6,7 +6,7 @@ function that patches; its docstring says which promise it breaks, and how.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 from dataclasses import replace
 
 import pytest
