@@ -79,6 +79,9 @@ def reported(
         handed = book.handed.get(node)
         old = handed.beside(boot, now_ns) if handed else ()
         account = replace(grant.opened(node, boot, report, now_ns, timing), old=old)
+        if book.opened:
+            # What nobody counted is no title: those watts have been shared out.
+            account = grant.kept(account, handed.counted_mw(now_ns) if handed else 0)
         book = replace(book, handed={n: h for n, h in book.handed.items() if n != node})
         rest_ns = max(0, report.holding_ms - 1) * MS_NS
         first = Inherited(report.holding_mw, heartbeat_sent_ns + rest_ns)
@@ -113,7 +116,9 @@ def handed_over(
     Args:
         received_ns: when the table came; what it says of time counts from there, which is later.
     """
-    accounts, handed = dict(book.accounts), dict(book.handed)
+    counted = {line.node: line.running_mw + line.old_mw for line in table}
+    accounts = {n: grant.kept(a, counted.get(n, 0)) for n, a in book.accounts.items()}
+    handed = dict(book.handed)
     for line in table:
         claims = grant.handed(line, received_ns, timing)
         account = accounts.get(line.node)
@@ -136,8 +141,7 @@ def opens_ns(book: Book, timing: Timing) -> int | None:
     """When the takeover's waits end by time alone; None before τ."""
     if book.first_majority_ns is None:
         return None
-    authority_ends = book.first_majority_ns + timing.stretched(timing.authority_ns)
-    return authority_ends + timing.stretched(timing.grant_ns) + timing.margin_ns
+    return _authority_ends_ns(book, timing) + timing.stretched(timing.grant_ns) + timing.margin_ns
 
 
 def settled(book: Book, nodes: frozenset[NodeId], now_ns: int, timing: Timing) -> Book:
@@ -145,19 +149,35 @@ def settled(book: Book, nodes: frozenset[NodeId], now_ns: int, timing: Timing) -
     opens = opens_ns(book, timing)
     if book.opened or opens is None:
         return book
-    return replace(book, opened=now_ns >= opens or nodes <= book.accounts.keys())
+    if now_ns < opens and not nodes <= book.accounts.keys():
+        return book
+    ends_ns = min(now_ns, _authority_ends_ns(book, timing))
+    accounts = {
+        node: account if _lasts(book, node, ends_ns) else grant.kept(account, 0)
+        for node, account in book.accounts.items()
+    }
+    return replace(book, opened=True, accounts=accounts)
 
 
 def limit_mw(book: Book, node: NodeId, timing: Timing) -> int | None:
     """The most that may be granted to `node` while the book is closed; None once it is open."""
     if book.opened:
         return None
-    assert book.first_majority_ns is not None, "nothing is granted without authority"
-    first = book.inherited.get(node)
-    authority_ends = book.first_majority_ns + timing.stretched(timing.authority_ns)
-    if first is None or first.lasts_ns < authority_ends:
+    if not _lasts(book, node, _authority_ends_ns(book, timing)):
         return 0
-    return first.power_mw
+    return book.inherited[node].power_mw
+
+
+def _authority_ends_ns(book: Book, timing: Timing) -> int:
+    """When every predecessor's authority is certainly over."""
+    assert book.first_majority_ns is not None, "nothing is granted without authority"
+    return book.first_majority_ns + timing.stretched(timing.authority_ns)
+
+
+def _lasts(book: Book, node: NodeId, until_ns: int) -> bool:
+    """Whether what a node first reported lasted so long: nobody can have given it away before."""
+    first = book.inherited.get(node)
+    return first is not None and first.lasts_ns >= until_ns
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +197,7 @@ def choose(
 
     Args:
         wanted: mask of the steps that the clearing serves.
-        held_mw: what is counted for the node's running boot anyway: granting it again is free.
+        held_mw: what may be renewed without new room.
         room_mw: what may be granted beyond everything counted; negative when overbooked.
         limit: the takeover's limit, or None.
     """

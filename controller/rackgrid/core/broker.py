@@ -252,7 +252,7 @@ def _allot(
         choice = book.choose(
             account.report.steps,
             clearing.served.get(account.node, 0),
-            account.running_mw(now_ns),
+            account.renewable_mw(now_ns),
             room_mw,
             book.limit_mw(entry, account.node, timing),
         )
@@ -297,7 +297,7 @@ def _merit(account: Account, clearing: Clearing, now_ns: int) -> tuple[bool, int
     """Order of issuing: nodes that ask for no more than they hold, then by their best worth."""
     mask = clearing.served.get(account.node, 0)
     wanted = [s for i, s in enumerate(account.report.steps) if mask >> i & 1]
-    raises = sum(step.reserve_mw for step in wanted) > account.running_mw(now_ns)
+    raises = sum(step.reserve_mw for step in wanted) > account.renewable_mw(now_ns)
     return raises, -max((s.worth_uc for s in wanted if not s.running), default=0), account.node
 
 

@@ -70,6 +70,9 @@ class Account:
         reported: what the node said that it holds.
         issued: grants of later rounds than the last that it reported taking.
         report: its newest report.
+        kept_mw: the part of the reported holding that was counted without a gap, mW. A node may
+            report what has ended long ago (its process stood still, its word was late): that
+            counts, to be safe, and it is no title to a new grant: its watts may be others' now.
     """
 
     node: NodeId
@@ -81,6 +84,12 @@ class Account:
     old: tuple[Claim, ...]
     report: Report
     dead: tuple[BootId, ...] = ()
+    kept_mw: int = 0
+
+    def renewable_mw(self, now_ns: int) -> int:
+        """What may be granted again without new room, mW: nobody else can have these watts."""
+        reported_mw = _largest((self.reported,), now_ns)
+        return max(min(reported_mw, self.kept_mw), _largest(self.issued, now_ns))
 
     def running_mw(self, now_ns: int) -> int:
         """Count what the running boot holds or may yet take, mW."""
@@ -158,7 +167,13 @@ def _claim_report(
 def opened(node: NodeId, boot: BootId, report: Report, now_ns: int, timing: Timing) -> Account:
     """Open an account with a node's first report."""
     claim = _reported(report, now_ns, timing)
-    return Account(node, boot, report.bid_seq, now_ns, claim, (), (), report)
+    kept_mw = report.holding_mw
+    return Account(node, boot, report.bid_seq, now_ns, claim, (), (), report, kept_mw=kept_mw)
+
+
+def kept(account: Account, most_mw: int) -> Account:
+    """Let no more than this be renewed of what the node reports."""
+    return replace(account, kept_mw=min(account.kept_mw, most_mw))
 
 
 def reported(
@@ -175,6 +190,7 @@ def reported(
     if boot != account.boot:
         fresh = opened(account.node, boot, report, now_ns, timing)
         dead = (*account.dead, account.boot)[-DEAD_MAX:]
+        fresh = kept(fresh, account.renewable_mw(now_ns))
         return replace(fresh, old=_with_dead_boot(account, now_ns), dead=dead)
     if report.bid_seq <= account.bid_seq:
         return account
@@ -187,6 +203,7 @@ def reported(
         issued=_alive(issued, now_ns),
         old=_alive(account.old, now_ns),
         report=report,
+        kept_mw=min(report.holding_mw, account.renewable_mw(now_ns)),
     )
 
 
