@@ -67,6 +67,8 @@ def changed_sides(at_s: float, first: tuple[int, ...], then: tuple[int, ...]) ->
     return script(*sides, demote_ms=4_000, margin_ms=SHARP_MS)
 
 
+STANDS_STILL = scripted(100697, 5, 30).kept((5, 15))
+"""A node that stood still reports what has ended, before it reads what its firmware says."""
 OLD_AND_NEW = changed_sides(13, (4, 5), (2, 3))
 HALF_MADE = changed_sides(8.9, (1, 2), (4, 5))
 OLD_AND_LOST = replace(OLD_AND_NEW, timed=(*OLD_AND_NEW.timed, Timed(seconds(13), LostRoster(1))))
@@ -87,7 +89,8 @@ CAUGHT: tuple[tuple[Weaken, tuple[Script, ...]], ...] = (
     (weakening.firmware_keeps_no_deadline, (CONTROLLER_DIES,)),
     (weakening.silence_frees, (CUT_OFF,)),
     (weakening.issued_is_not_counted, (sharp(4, "noise"),)),
-    (weakening.late_report_counts, (sharp(36, "slow-broker"),)),
+    (weakening.late_report_counts, (sharp(93, "slow-broker"),)),
+    (weakening.stale_report_is_a_title, (STANDS_STILL,)),
     (weakening.no_margin, (scripted(4, 5, 24, "hung-firmware"),)),
     (weakening.authority_never_lapses, (HALVES,)),
     (weakening.majority_of_the_heard, (OTHER_HALVES,)),

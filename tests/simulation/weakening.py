@@ -133,6 +133,11 @@ def no_margin(patch: Patch) -> None:
     patch.setattr(Timing, "__init__", init)
 
 
+def stale_report_is_a_title(patch: Patch) -> None:
+    """P3: whatever a node reports may be granted again, though it may have ended long ago."""
+    patch.setattr(Account, "renewable_mw", Account.running_mw)
+
+
 def late_report_counts(patch: Patch) -> None:
     """P3: an older bid that comes late takes the place of a newer one."""
     take = grant.reported

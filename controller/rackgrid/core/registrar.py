@@ -217,7 +217,7 @@ def complain(node: State, office: Office) -> None:
     who = f"{', '.join(missing)} did not answer" if missing else "too few nodes joined in"
     node.note(
         f"the rack could not be founded: {who}; {node.settings.expect} nodes are expected:"
-        " start them, or correct `expect`"
+        " start them, or correct `expect`; if one is gone for good: rackgrid recover"
     )
 
 

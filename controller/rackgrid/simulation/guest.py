@@ -99,10 +99,11 @@ class Leave:
 def _goers(world: World, node: int) -> list[Seat]:
     """Find who goes, and let the others' configurations expect one node less.
 
-    Nobody, while the rack is not whole: one of five that never was complete waits for its fifth
+    Nobody, while the rack is not whole: one of five that never was founded waits for its fifth
     node, by design.
     """
-    if not all(seat.node and seat.node.state.roster.version for seat in world.seats.values()):
+    running = [seat.node for seat in world.seats.values() if seat.node]
+    if len(running) < len(world.seats) or any(node.state.founds for node in running):
         return []
     goers = meant(world, node)
     for seat in world.seats.values():

@@ -94,6 +94,19 @@ def test_settled_every_rostered_node_acked_opens_at_once() -> None:
     assert book.settled(held, frozenset({ANNA, BERT}), NOW, TIMING).opened
 
 
+def test_settled_what_ended_before_all_had_acked_is_no_title() -> None:
+    """Fails if what a predecessor may have given to another is renewed for the first, too."""
+    held = closed((ANNA, 4000, 1), (BERT, 6000, 2000))
+    held = book.settled(held, frozenset((ANNA, BERT)), NOW + MS_NS, TIMING)
+    assert held.accounts[ANNA].kept_mw == 0
+    assert held.accounts[BERT].kept_mw == 6000
+
+
+def test_settled_first_word_after_the_opening_is_no_title() -> None:
+    held = book.settled(closed((ANNA, 0, 0)), frozenset((ANNA,)), NOW, TIMING)
+    assert told(held, BERT, holding(6000)).accounts[BERT].kept_mw == 0
+
+
 def test_settled_open_book_stays_open() -> None:
     held = replace(closed(), opened=True)
     assert book.settled(held, frozenset({ANNA}), NOW, TIMING) is held
@@ -148,6 +161,11 @@ def test_handed_over_node_that_has_reported_from_another_boot_counts_beside_it()
     """Fails if a reboot between two brokers forgets what the dead boot may draw."""
     held = handed(closed((ANNA, 1000, 2000)), claims(ANNA, 4000, old_mw=300, boot=7))
     assert held.counted_mw(NOW) == 5300
+
+
+def test_handed_over_nobody_renews_more_than_the_table_counts() -> None:
+    held = handed(closed((ANNA, 4000, 2000), (BERT, 6000, 2000)), claims(ANNA, 1000))
+    assert (held.accounts[ANNA].kept_mw, held.accounts[BERT].kept_mw) == (1000, 0)
 
 
 def test_reported_node_of_the_table_takes_its_own_boots_claim_over() -> None:
