@@ -27,8 +27,9 @@ SLOW_NS = 1500 * MS_NS
 class Capacity:
     """The operator cuts the feed's capacity, or gives it back: all nodes are told, and all files.
 
-    It is followed within G and the margin even where nobody leads, and a firmware hangs: what is
-    held then expires by itself.
+    It is followed in a moment where all are heard. Else a broker sheds others for a silent node
+    once that is absent, its successor renews what is reported, and what it never hears of runs out:
+    with a firmware that hangs, after all these times together.
     """
 
     power_mw: int
@@ -38,7 +39,8 @@ class Capacity:
         bound_ns = 0
         for seat in world.seats.values():
             timing = seat.settings.timing
-            bound_ns = max(bound_ns, timing.stretched(timing.grant_ns) + timing.margin_ns + SHED_NS)
+            away_ns = timing.absent_ns + timing.authority_ns + timing.grant_ns
+            bound_ns = max(bound_ns, timing.stretched(away_ns) + timing.margin_ns + SHED_NS)
             seat.settings = replace(seat.settings, capacity_mw=self.power_mw)
         _supply_changed(world, bound_ns)
         for seat in list(world.seats.values()):

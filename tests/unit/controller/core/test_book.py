@@ -55,6 +55,11 @@ def test_reported_new_boot_inherits_no_more_than_it_adopted() -> None:
     assert held.counted_mw(NOW) == 5000
 
 
+def test_reported_new_boot_renews_no_more_than_its_dead_one_could() -> None:
+    held = told(told(Book(), ANNA, holding(4000)), ANNA, holding(6000), boot=2)
+    assert held.accounts[ANNA].renewable_mw(NOW) == 4000
+
+
 # --- takeover --------------------------------------------------------------------------------
 
 

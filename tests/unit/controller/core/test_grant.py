@@ -279,9 +279,8 @@ def test_renewable_what_was_counted_without_a_gap_may_be_granted_again() -> None
 
 def test_renewable_word_of_what_has_ended_counts_and_is_no_title() -> None:
     """Fails if a node that stood still gets back what others have been given meanwhile."""
-    account = opened(6000, 100)
     late = TIMING.stretched(100 * MS_NS)
-    account = reported(account, report(2, holding_mw=6000, holding_ms=50), late)
+    account = reported(opened(6000, 100), report(2, holding_mw=6000, holding_ms=50), late)
     assert (account.counted_mw(late), account.renewable_mw(late)) == (6000, 0)
     account = reported(account, report(3, holding_mw=6000, holding_ms=50), late + 1)
     assert account.renewable_mw(late + 1) == 0, "and no more by being said again"
@@ -291,11 +290,6 @@ def test_renewable_draw_beyond_the_grant_is_no_title() -> None:
     account = grant.issued(opened(), 1, 6000, TIMING)
     account = reported(account, report(2, holding_mw=9000, holding_ms=900, round_taken=1), 1)
     assert (account.counted_mw(2), account.renewable_mw(2)) == (9000, 6000)
-
-
-def test_renewable_new_boot_renews_no_more_than_its_dead_one_could() -> None:
-    account = reported(opened(4000, 900), report(1, holding_mw=6000, holding_ms=900), 1, boot=2)
-    assert account.renewable_mw(2) == 4000
 
 
 def test_reported_bid_overtaken_on_its_way_is_ignored() -> None:

@@ -20,7 +20,7 @@ def test_capacity_cut_is_followed_and_given_back(world: World) -> None:
     Capacity(24 * WATT).apply(world)
     assert world.checker.capacity_mw == 24 * WATT
     assert world.checker.limit_mw(world.now_ns) == 36 * WATT
-    world.run(world.now_ns + seconds(7))
+    world.run(world.now_ns + seconds(9))
     assert world.checker.limit_mw(world.now_ns) == 24 * WATT
     Capacity(36 * WATT).apply(world)
     assert world.checker.limit_mw(world.now_ns) == 36 * WATT
