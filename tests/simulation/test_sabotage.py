@@ -109,6 +109,42 @@ TO_AND_FRO = script(
     margin_ms=SHARP_MS,
 )
 """One node, forgetting each time, makes now this and now that side's majority."""
+FORGETS_WHOM_IT_LEFT = script(
+    (8, Bridge((4, 5), 1)),
+    (8, CutOneWay(5, 1)),
+    (8.278, CutOneWay(1, 3)),
+    (8.452, Heal()),
+    (8.452, Partition((2, 3))),
+    (8.662, Amnesia(1)),
+    (8.662, Partition((4, 5))),
+    (9.006, Heal()),
+    (9.006, Partition((1, 3))),
+    seed=11,
+    margin_ms=SHARP_MS,
+)
+"""Node 3 is elected and unanswered, then node 5 leads by node 1's ack. Node 1 forgets it and acks
+node 3; node 2 goes the other way meanwhile, and its last ack to node 3 counts together with that.
+"""
+
+
+def cuts(at_s: float, *pairs: tuple[int, int]) -> list[tuple[float, Fault]]:
+    """Node 3 cannot reach its elders; of each pair the second no longer hears the first."""
+    return [(at_s, CutOneWay(*pair)) for pair in ((3, 4), (3, 5), (5, 1), *pairs)]
+
+
+RUNS_OUT = script(
+    (8, CutOneWay(3, 5)),
+    (9, CutOneWay(1, 5)),
+    *cuts(9.86, (5, 2), (5, 3)),
+    (10.15, Heal()),
+    *cuts(10.15, (3, 2)),
+    (10.3, Heal()),
+    *cuts(10.3, (5, 2)),
+    margin_ms=SHARP_MS,
+    capacity_mw=56_000,
+)
+"""Node 3's grant runs out unheard while it becomes the next broker, with the last vote that lets
+node 5 give these watts away."""
 RESTARTS_TWICE = script(
     (8, Restart(4)),
     (8.3, SlowLink(5, 700, 150)),
@@ -151,8 +187,10 @@ CAUGHT: tuple[tuple[Weaken, tuple[Script, ...]], ...] = (
     (weakening.majority_of_the_heard, (OTHER_HALVES,)),
     (weakening.no_fence, (FLICKERS,)),
     (weakening.no_quiet_time, (TO_AND_FRO,)),
+    (weakening.half_the_quiet_time, (FORGETS_WHOM_IT_LEFT,)),
     (weakening.book_opens_at_once, (BROKER_DIES, scripted(0, 5, 24, "noise"))),
     (weakening.anything_is_inherited, (BROKER_DIES,)),
+    (weakening.whatever_is_held_is_renewed, (RUNS_OUT,)),
     (weakening.waits_for_authority_only, (HALVES,)),
     (weakening.handover_of_a_closed_book, (CLOSED_HANDOVER,)),
     (weakening.change_counts_at_once, (HALF_MADE,)),

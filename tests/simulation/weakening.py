@@ -245,6 +245,15 @@ def no_quiet_time(patch: Patch) -> None:
     patch.setattr(Timing, "quiet_ns", property(lambda _timing: 0))
 
 
+def half_the_quiet_time(patch: Patch) -> None:
+    """P5: the quiet time is as long as authority lasts, and not twice as long."""
+
+    def quiet_ns(timing: Timing) -> int:
+        return timing.stretched(timing.authority_ns)
+
+    patch.setattr(Timing, "quiet_ns", property(quiet_ns))
+
+
 # --- P6 -------------------------------------------------------------------------------------------
 
 
@@ -275,6 +284,15 @@ def waits_for_authority_only(patch: Patch) -> None:
         return book.first_majority_ns + timing.stretched(timing.authority_ns)
 
     patch.setattr(books, "opens_ns", opens_ns)
+
+
+def whatever_is_held_is_renewed(patch: Patch) -> None:
+    """P6: a holding is renewed though it ended before the predecessor's authority did."""
+
+    def lasts(book: Book, node: NodeId, _until_ns: int) -> bool:
+        return node in book.inherited
+
+    patch.setattr(books, "_lasts", lasts)
 
 
 def handover_without_a_look(patch: Patch) -> None:
