@@ -108,7 +108,6 @@ def _play(world: World, script: Script, faults: Counter[str]) -> None:
     # A plot may end later than the noise: time does not go back for the healing.
     heal_ns = max(world.now_ns, script.seconds * SECOND_NS - HEAL_NS)
     world.run(heal_ns)
-    _measure(world)
     if world.checker.violations:
         return
     heal(world, script)
@@ -120,10 +119,6 @@ def _play(world: World, script: Script, faults: Counter[str]) -> None:
     if trouble and not world.checker.violations:
         after = f"{HEAL_NS // SECOND_NS} s after the last fault"
         world.checker.complain(world.now_ns, f"I7 {trouble}, {after}")
-    _measure(world)
-
-
-def _measure(world: World) -> None:
     if (what := swollen(world)) and not world.checker.violations:
         world.checker.complain(world.now_ns, f"I9 {what}")
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import fields, is_dataclass
+from functools import cache
+from types import NoneType
 from typing import cast
 
 from rackgrid.simulation.world import World
@@ -33,13 +35,20 @@ def swollen(world: World) -> str | None:
 
 def sizes(value: object, path: str) -> Iterator[tuple[str, int]]:
     """Walk through all that a value holds: the path and the length of each container."""
-    if is_dataclass(value):
-        for part in fields(value):
-            yield from sizes(getattr(value, part.name), f"{path}.{part.name}")
-    elif isinstance(value, Collection) and not isinstance(value, (str, bytes)):
+    if isinstance(value, (int, str, bytes, NoneType)):
+        return
+    if parts := _parts(type(value)):
+        for name in parts:
+            yield from sizes(getattr(value, name), f"{path}.{name}")
+    elif isinstance(value, Collection):
         inside = cast("Collection[object]", value)
         yield path, len(inside)
         if isinstance(value, Mapping):
             inside = cast("Mapping[object, object]", value).values()
         for inner in inside:
             yield from sizes(inner, f"{path}[]")
+
+
+@cache
+def _parts(kind: type) -> tuple[str, ...]:
+    return tuple(part.name for part in fields(kind)) if is_dataclass(kind) else ()
