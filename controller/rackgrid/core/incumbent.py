@@ -94,9 +94,12 @@ def next_deadline_ns(node: State, now_ns: int) -> int | None:
 
 
 def preempted(node: State, now_ns: int) -> None:
-    """Pass the office to a steady node of higher rank: resign, and it is elected at once."""
+    """Pass the office to a steady node of higher rank: resign, and it is elected at once.
+
+    Not before the own book is whole: a successor of one who still waits would wait anew.
+    """
     office = node.office
-    if office is None or not node.timing.preempt:
+    if office is None or not node.timing.preempt or not office.book.opened:
         return
     if now_ns - office.since_ns < node.timing.preempt_after_ns:
         return  # whoever outranks this node has just had the chance to be elected

@@ -20,13 +20,14 @@ def recover(node: State, now_ns: int) -> None:
     It goes on under the same rack's identity, with a newer stamp: a lost node that is found again
     is told, and has to be admitted.
     """
-    if node.office is not None or isinstance(node.election, election.Following):
+    if _is_led(node):
         node.note("nothing to recover: the rack has a broker")
         return
     if node.roster.rack == NO_RACK or node.roster.line(node.me) is None:
         node.note("nothing to recover: this node is on no roster; it waits to be admitted")
         return
     candidate.withdraw(node, now_ns, "recovers the roster")
+    candidate.leave_office(node, now_ns, "recovers the roster")
     pair = candidate.next_pair(node)
     if pair is None:
         return
@@ -35,3 +36,15 @@ def recover(node: State, now_ns: int) -> None:
     stamp = Stamp(pair, node.roster.version + 1)
     roster = replace(node.roster, stamp=stamp, founding=True, founded=NO_BOOT, lines=lines)
     node.store(admission.enfranchised(roster, node.settings.voters_max))
+
+
+def _is_led(node: State) -> bool:
+    """Whether somebody leads the rack, and does not only wait to found it.
+
+    Who is founding may wait in vain: for a node that was heard for the last time just before it was
+    gone, and stands on the roster of a recovery.
+    """
+    if node.office is not None:
+        return not node.office.agreement.is_founding
+    follows = isinstance(node.election, election.Following)
+    return follows and not (node.heartbeat is not None and node.heartbeat.founding)

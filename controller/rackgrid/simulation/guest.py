@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import partial
 
-from rackgrid.core.event import ForgetRequested, HandoverRequested, LeaveRequested
+from rackgrid.core.event import ForgetRequested, HandoverRequested, LeaveRequested, RecoverRequested
 from rackgrid.core.settings import MS_NS
 from rackgrid.simulation import recipe
 from rackgrid.simulation.seat import Seat
@@ -77,6 +77,40 @@ class Scrap:
 
 
 @dataclass(frozen=True, slots=True)
+class Wreck:
+    """Several nodes are gone at once and for good, and an operator forms the roster anew.
+
+    A person who recovers states that every node which is not heard is off. So this one looks first:
+    whoever is left runs, hears, and is heard by the node that is told.
+    """
+
+    nodes: tuple[int, ...]
+    told: int
+
+    def apply(self, world: World) -> None:
+        """Do it."""
+        goers = [seat for node in self.nodes for seat in _goers(world, node)]
+        for seat in goers:
+            world.unplug(seat)
+        if goers:
+            world.at(world.now_ns + FORGET_NS, partial(self._say, world, FORGET_TIMES))
+
+    def _say(self, world: World, times: int) -> None:
+        """Say it once all that are left can be seen, unless a majority was left after all."""
+        if world.brokers() and world.agreed():
+            return
+        for told in meant(world, self.told):
+            if told.node is not None and _hears_all(world, told):
+                world.tell(told, RecoverRequested(told.local_ns(world.now_ns)))
+        if times:
+            world.at(world.now_ns + FORGET_NS, partial(self._say, world, times - 1))
+
+    def __str__(self) -> str:
+        gone = ", ".join(map(name, self.nodes))
+        return f"{gone} are gone for good, and {name(self.told)} is told to recover"
+
+
+@dataclass(frozen=True, slots=True)
 class Leave:
     """A node is asked to leave, and taken out soon after; the reserve covers it in between."""
 
@@ -94,6 +128,14 @@ class Leave:
 
     def __str__(self) -> str:
         return f"{name(self.node)} leaves"
+
+
+def _hears_all(world: World, told: Seat) -> bool:
+    """Whether this node hears every other that is still in the rack, and they run."""
+    assert told.node is not None, "the dead hear nobody"
+    now_ns = told.local_ns(world.now_ns)
+    heard = {told.id, *(peer.node for peer in told.node.state.live(now_ns))}
+    return all(seat.node and seat.id in heard for seat in world.seats.values())
 
 
 def _goers(world: World, node: int) -> list[Seat]:

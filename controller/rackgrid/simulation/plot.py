@@ -11,6 +11,7 @@ import random
 from collections.abc import Callable
 
 from rackgrid.core.franchise import VOTERS_MAX
+from rackgrid.core.settings import MS_NS
 from rackgrid.simulation import fault, feed, guest, mishap, weather
 from rackgrid.simulation.fault import Fault
 from rackgrid.simulation.target import BROKER
@@ -209,6 +210,19 @@ def churn(author: Author, at_ms: int) -> Written:
     return [*written, (at_ms + author.ms(0, 3500), disturbance)]
 
 
+def wreck(author: Author, at_ms: int) -> Written:
+    """A majority is gone for good, its broker too; what is left is disturbed while it recovers."""
+    told = author.ms(1, author.nodes)
+    gone = author.others(told, author.nodes // 2 + author.ms(0, 1))
+    author.losses = 0
+    again_ms = at_ms + guest.FORGET_NS // MS_NS
+    disturbance = author.chance.choice((fault.Restart(told), fault.Kill(BROKER), author.pause()))
+    return [
+        (at_ms, guest.Wreck(gone, told)),
+        (again_ms + author.ms(0, 300), disturbance),
+    ]
+
+
 def demotion(author: Author, at_ms: int) -> Written:
     """Two nodes are silent until they lose their votes; then they come back, and others go."""
     author.demote_ms, author.losses = DEMOTE_MS[0], 0
@@ -250,6 +264,7 @@ PLOTS: dict[str, Callable[[Author, int], Written]] = {
     "late-decision": late_decision,
     "lost-rosters": lost_rosters,
     "churn": churn,
+    "wreck": wreck,
     "demotion": demotion,
     "hung-firmware": hung_firmware,
     "lying-load": lying_load,

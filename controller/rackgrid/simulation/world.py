@@ -85,6 +85,8 @@ class World:
     def unplug(self, seat: Seat) -> None:
         """Take a node out of the rack, copper and all."""
         self.kill(seat)
+        seat.power += 1
+        seat.firmware_due_ns = -1
         del self.seats[seat.id]
         self.truth.forget(seat.id)
 

@@ -276,6 +276,20 @@ def test_preempted_by_a_steady_higher_rank_after_its_own_time() -> None:
     assert "resigns in favour of n1" in str(player.said)
 
 
+def test_preempted_only_once_the_own_book_is_whole() -> None:
+    """Fails if a successor has to wait for grants whose end this broker was about to see."""
+    player = elected(steady(), RANKED)
+    while not office(player).book.opened:
+        keep(player, H, ANNA)
+        beacons(player, ANNA, 50)
+        assert player.node.state.office is not None
+    while player.node.state.office is not None:
+        keep(player, H, ANNA)
+        beacons(player, ANNA, 50)
+    (word,) = all_of(Resign, player.said)
+    assert word.is_whole
+
+
 @pytest.mark.parametrize(
     ("told", "keeps"), [(steady(), THREE), (steady(preempt=False), RANKED)], ids=["lower", "off"]
 )

@@ -109,6 +109,27 @@ def test_recover_under_a_broker_is_nothing() -> None:
         assert player.node.state.roster == before
 
 
+def test_recover_again_where_the_first_waits_for_one_that_has_gone_meanwhile() -> None:
+    """Fails if a recovery that can never be completed is also the last one."""
+    player = survivor()
+    recovers(player)
+    said = player.steps_until(lambda node: isinstance(node.state.election, Standing))
+    player.hears(ANNA, answer(only(Election, said).nonce, Stance.SUPPORT))
+    assert player.node.state.office is not None
+    player.passes(4 * SECOND_NS)
+    assert player.node.state.office is not None, "it still waits for Anna"
+    recovers(player)
+    assert player.node.state.office is None
+    assert [x.node for x in player.node.state.roster.lines] == [ME]
+
+
+def test_recover_under_one_who_only_waits_to_found_the_rack_goes_on() -> None:
+    player = survivor()
+    player.hears(BERT, heartbeat(pair(4, BERT), founding=True), unicast=False)
+    recovers(player)
+    assert player.node.state.roster.stamp > FIVE.stamp
+
+
 @pytest.mark.parametrize("keeps", [NO_ROSTER, roster(ANNA, BERT)], ids=["no rack", "not on it"])
 def test_recover_of_a_node_on_no_roster_is_nothing(keeps: Roster) -> None:
     player = Player(settings(), remembered=FOUNDER, keeps=keeps)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from tests.unit.controller.simulation.small import at, three
 
-from rackgrid.simulation.fault import Kill
-from rackgrid.simulation.guest import HandOver, Join, Leave, Scrap
+from rackgrid.simulation.fault import Heal, Kill, Partition
+from rackgrid.simulation.guest import HandOver, Join, Leave, Scrap, Wreck
 from rackgrid.simulation.recipe import node_id, seconds
 from rackgrid.simulation.world import World
 
@@ -64,6 +64,38 @@ def test_scrap_takes_a_node_out_and_its_floor_is_released_in_the_end(
         assert seat.node is not None
         assert seat.node.state.roster.line(node_id(gone)) is None
         assert seat.settings.expect == 2
+    assert world.checker.violations == []
+
+
+def test_wreck_of_a_majority_is_recovered_by_whoever_is_left(world: World) -> None:
+    Wreck((2, 3), 1).apply(world)
+    world.run(world.now_ns + seconds(1))
+    assert set(world.seats) == {node_id(1)}
+    assert world.brokers() == []
+    world.run(world.now_ns + seconds(4))
+    (leader,) = world.brokers()
+    assert leader.node is not None
+    assert [line.node for line in leader.node.state.roster.lines] == [node_id(1)]
+    assert world.checker.violations == []
+
+
+def test_wreck_that_leaves_a_majority_needs_nobody(world: World) -> None:
+    Wreck((3,), 1).apply(world)
+    world.run(world.now_ns + seconds(5))
+    (leader,) = world.brokers()
+    assert leader.node is not None
+    assert leader.node.state.roster.line(node_id(3)) is not None, "nobody has said that it is off"
+
+
+def test_wreck_is_not_recovered_while_somebody_left_is_not_heard(world: World) -> None:
+    """Fails if an operator says of a node that runs unheard that it is off."""
+    Wreck((3,), 1).apply(world)
+    Partition((1,)).apply(world)
+    world.run(world.now_ns + seconds(10))
+    assert world.brokers() == []
+    Heal().apply(world)
+    world.run(world.now_ns + seconds(6))
+    assert world.agreed()
     assert world.checker.violations == []
 
 

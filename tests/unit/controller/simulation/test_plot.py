@@ -30,6 +30,7 @@ def written(plot: str, seed: int, nodes: int = 5) -> Written:
         ("late-decision", {"pause", "partition", "heal"}),
         ("lost-rosters", {"bridge", "heal"}),
         ("churn", {"join"}),
+        ("wreck", {"wreck"}),
         ("demotion", {"partition", "heal"}),
         ("hung-firmware", {"partition", "firmware hang"}),
         ("lying-load", {"liar"}),
@@ -48,7 +49,7 @@ def test_plot_has_its_faults_in_every_rack_and_begins_at_its_moment(
 
 
 def test_plots_are_all_tried_here() -> None:
-    assert len(PLOTS) == 11
+    assert len(PLOTS) == 12
 
 
 def test_plot_lost_rosters_are_always_fewer_than_half() -> None:
@@ -79,6 +80,14 @@ def test_plot_demotion_is_long_enough_and_loses_no_roster_beside_it() -> None:
     assert isinstance(one.lost(), fault.Restart)
     (begins, _), (ends, _), _ = faults
     assert ends - begins >= DEMOTE_MS[0] - 200
+
+
+def test_plot_wreck_takes_half_or_more_and_never_whom_it_tells() -> None:
+    for seed in range(60):
+        (_, wrecked), _ = written("wreck", seed)
+        assert isinstance(wrecked, guest.Wreck)
+        assert wrecked.told not in wrecked.nodes
+        assert len(wrecked.nodes) in (2, 3)
 
 
 @pytest.mark.parametrize("plot", ["lying-load", "welded-contact"])
