@@ -1,0 +1,72 @@
+"""Each scenario must be able to fail: beside it stands a rule without which it does, and how.
+
+What the failure says is part of the proof: a weakened rack that does not even form, or fails at
+something else, would prove nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import pytest
+from tests.simulation import weakening
+from tests.simulation.scenarios import flaw, test_silence
+from tests.simulation.weakening import Weaken
+
+PROOFS: tuple[tuple[Callable[[], None], tuple[Weaken, ...], str], ...] = (
+    # Without the fence a raise that is not too old by itself is taken; without both, any.
+    (
+        partial(test_silence.test_broker_that_pauses_with_a_raise_in_its_hands_sends_it_in_vain, 1200),
+        (flaw.anybodys_prices, weakening.any_round_is_taken),
+        "has taken it",
+    ),
+    (
+        partial(test_silence.test_broker_that_pauses_with_a_raise_in_its_hands_sends_it_in_vain, 3000),
+        (flaw.anybodys_prices, weakening.any_round_is_taken, weakening.grant_from_receipt),
+        "has taken it",
+    ),
+    (
+        test_silence.test_broker_whose_acks_are_lost_gives_up_and_its_grants_run_out,
+        (weakening.authority_never_lapses,),
+        "n4",
+    ),
+    (
+        test_silence.test_switch_forgets_the_group_and_nobody_leads_until_it_remembers,
+        (weakening.authority_never_lapses,),
+        "no majority answers",
+    ),
+    (
+        test_silence.test_member_deaf_to_the_group_calls_elections_that_all_others_decline,
+        (flaw.nobody_objects,),
+        "n4: elected",
+    ),
+    (
+        test_silence.test_member_stopped_beyond_its_grant_draws_nothing_and_its_late_word_takes_nothing,
+        (weakening.firmware_keeps_no_deadline,),
+        "deadline",
+    ),
+    (
+        test_silence.test_member_stopped_beyond_its_grant_draws_nothing_and_its_late_word_takes_nothing,
+        (weakening.stale_report_is_a_title,),
+        " I2 ",
+    ),
+    (
+        test_silence.test_all_datagrams_late_by_nearly_two_seconds_leave_nobody_in_office,
+        (flaw.authority_from_receipt,),
+        "no majority answers",
+    ),
+)
+
+
+@pytest.mark.parametrize(("scenario", "weakened", "says"), PROOFS)
+def test_scenario_fails_where_a_rule_is_missing(
+    scenario: Callable[[], None],
+    weakened: tuple[Weaken, ...],
+    says: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for weaken in weakened:
+        weaken(monkeypatch)
+    with pytest.raises(AssertionError, match=says):
+        scenario()
