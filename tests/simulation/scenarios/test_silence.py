@@ -9,7 +9,8 @@ from rackgrid.core.settings import MS_NS
 from rackgrid.simulation.fault import Capacity, CutOneWay, Deaf, Heal
 from rackgrid.simulation.mishap import Pause
 from rackgrid.simulation.target import BROKER
-from rackgrid.wire.message import Price
+from rackgrid.simulation.network import Datagram
+from rackgrid.wire.message import Ack, Price
 
 
 @pytest.mark.parametrize("pause_ms", [1200, 3000])
@@ -116,15 +117,27 @@ def test_member_deaf_to_the_group_calls_elections_that_all_others_decline() -> N
 def test_member_stopped_beyond_its_grant_draws_nothing_and_its_late_word_takes_nothing() -> None:
     """Scenario 10. A member's process is stopped with its loads on, and goes on long after.
 
-    Its firmware opens them at the deadline; others get its watts; and what it then reports of a
-    holding that has ended counts for safety, and is no title to new watts.
+    Its firmware opens them at the deadline, and others get its watts. The first that it says
+    afterwards is of a holding that has ended long ago, and by chance nothing newer comes through:
+    that counts, to be safe, and it is no title to new watts.
     """
+
+    def is_news(sent: Datagram) -> bool:
+        of_n4 = sent.sender == stage.seat(4).id
+        return of_n4 and isinstance(sent.message, Ack) and not sent.message.report.holding_mw
+
     stage = Stage()
     assert stage.grant(4)
     stage.fault(Pause(4, 8250, deciding=False))  # between two rounds: its word asks for one
     stage.run(8)
     stage.told("fault: n4 stands still", "n4: switches lamp off: deadline", "n2: switches lamp on")
     assert stage.draw_w(4) == 4.9
+    stranger = Stranger(stage, is_news)
+    stage.run(0.75)
+    stage.unharmed()
+    assert stage.grant(4) is None
+    assert stage.grant(2)
+    stranger.keeps = None
     stage.run(6)
     stage.unharmed()
     stage.whole()
