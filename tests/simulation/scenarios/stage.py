@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from rackgrid.core.grant import Grant
 from rackgrid.core.node import Node
 from rackgrid.core.settings import MS_NS, Timing
 from rackgrid.core.state import State
@@ -21,7 +20,7 @@ from rackgrid.simulation.fault import Fault
 from rackgrid.simulation.network import Datagram
 from rackgrid.simulation.recipe import node_id, rack, seconds
 from rackgrid.simulation.run import disagreement
-from rackgrid.simulation.script import SHARP_MS
+from rackgrid.simulation.script import MARGIN_MS
 from rackgrid.simulation.seat import Seat
 from rackgrid.simulation.world import World
 from rackgrid.wire.message import Message
@@ -37,7 +36,7 @@ class Stage:
 
     Args:
         capacity_w: of the feed; 50 W is too little for five nodes that want 75.
-        sharp: grants are waited for no longer than their end: no firmware hangs here.
+        margin_ms: how long grants are waited for beyond their end, in case a firmware hangs.
         timing: anything else than the default timers.
     """
 
@@ -48,14 +47,15 @@ class Stage:
         nodes: int = 5,
         capacity_w: float = 50,
         reserve_w: float = 0,
-        sharp: bool = False,
+        margin_ms: int = MARGIN_MS,
         timing: Timing | None = None,
     ) -> None:
-        timing = timing or Timing()
-        if sharp:
-            timing = replace(timing, margin_ns=SHARP_MS * MS_NS)
         self.world = rack(
-            seed, nodes=nodes, capacity_w=capacity_w, reserve_w=reserve_w, timing=timing
+            seed,
+            nodes=nodes,
+            capacity_w=capacity_w,
+            reserve_w=reserve_w,
+            timing=replace(timing or Timing(), margin_ns=margin_ms * MS_NS),
         )
         self.world.run(seconds(FORMED_S))
         if trouble := disagreement(self.world):
@@ -98,13 +98,13 @@ class Stage:
         """Name whoever leads: nobody is "", and several stand side by side."""
         return " ".join(sorted(seat.settings.name for seat in self.world.brokers()))
 
-    def grant(self, index: int) -> Grant | None:
-        """The grant that a node holds now, if it is in force."""
+    def granted_w(self, index: int) -> float:
+        """What the grant in force at a node lets it draw above its floor."""
         seat = self.seat(index)
         held = seat.node.state.agent.grant if seat.node else None
         if held is None or held.deadline_ns <= seat.local_ns(self.world.now_ns):
-            return None
-        return held
+            return 0
+        return held.power_mw / 1000
 
     def draw_w(self, index: int) -> float:
         """What a node truly draws now."""
