@@ -12,11 +12,14 @@ from dataclasses import replace
 import pytest
 
 from rackgrid.core import broker, candidate, election, incumbent
+from rackgrid.core.authority import Authority
 from rackgrid.core.broker import Office
-from rackgrid.core.settings import Timing
+from rackgrid.core.election import Listening, Standing
+from rackgrid.core.roster import Roster
+from rackgrid.core.settings import MS_NS, Timing
 from rackgrid.core.state import State
 from rackgrid.identity import BootId, NodeId, Pair
-from rackgrid.wire.message import Ack, Price
+from rackgrid.wire.message import Ack, Price, Report
 from rackgrid.wire.vocabulary import Stance
 
 Patch = pytest.MonkeyPatch
@@ -58,3 +61,41 @@ def nobody_objects(patch: Patch) -> None:
         return Stance.SUPPORT
 
     patch.setattr(election, "stance", stance)
+
+
+def no_quiet_time(patch: Patch) -> None:
+    """P5: a node that remembers nothing votes and takes grants at once."""
+    patch.setattr(Timing, "quiet_ns", 0)
+
+
+def clocks_are_exact(patch: Patch) -> None:
+    """P2, P3: all clocks run at the same rate."""
+
+    def stretched(_self: Timing, span_ns: int) -> int:
+        return span_ns
+
+    patch.setattr(Timing, "stretched", stretched)
+
+
+def no_back_off(patch: Patch) -> None:
+    """Election: whoever has lost a candidature stands again at once."""
+
+    def backed_off(state: Standing, now_ns: int, _jitter_ns: int) -> Listening:
+        return Listening(now_ns + MS_NS, state.attempt + 1)
+
+    def patient(state: election.State, _until_ns: int) -> election.State:
+        return state
+
+    patch.setattr(election, "backed_off", backed_off)
+    patch.setattr(election, "patient", patient)
+
+
+def votes_are_acks(patch: Patch) -> None:
+    """P4: the votes that made a broker are its first authority."""
+    take = broker.taken
+
+    def taken(pair: Pair, roster: Roster, supports: Mapping[NodeId, Report], now_ns: int) -> Office:
+        office = take(pair, roster, supports, now_ns)
+        return replace(office, authority=Authority({}, dict.fromkeys(supports, now_ns)))
+
+    patch.setattr(broker, "taken", taken)

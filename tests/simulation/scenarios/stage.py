@@ -12,7 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import ClassVar
 
+from rackgrid.core.event import CapacityChanged
+from rackgrid.core.franchise import VOTERS_MAX
 from rackgrid.core.node import Node
 from rackgrid.core.settings import MS_NS, Timing
 from rackgrid.core.state import State
@@ -38,7 +41,12 @@ class Stage:
         capacity_w: of the feed; 50 W is too little for five nodes that want 75.
         margin_ms: how long grants are waited for beyond their end, in case a firmware hangs.
         timing: anything else than the default timers.
+
+    Attributes:
+        when_set: what a proof does to the rack once it has formed: it takes a rule away.
     """
+
+    when_set: ClassVar[Callable[[], None]] = staticmethod(lambda: None)
 
     def __init__(
         self,
@@ -48,6 +56,7 @@ class Stage:
         capacity_w: float = 50,
         reserve_w: float = 0,
         margin_ms: int = MARGIN_MS,
+        voters_max: int = VOTERS_MAX,
         timing: Timing | None = None,
     ) -> None:
         self.world = rack(
@@ -55,12 +64,16 @@ class Stage:
             nodes=nodes,
             capacity_w=capacity_w,
             reserve_w=reserve_w,
+            voters_max=voters_max,
             timing=replace(timing or Timing(), margin_ns=margin_ms * MS_NS),
         )
         self.world.run(seconds(FORMED_S))
         if trouble := disagreement(self.world):
             raise ValueError(f"the stage is not set: {trouble}")
+        if self.leads() != f"n{nodes}":
+            raise ValueError(f"the stage is not set: {self.leads()} leads; take another seed")
         self._begins = len(self.world.transcript.lines)
+        type(self).when_set()
 
     # --- what happens --------------------------------------------------------------------------
 
@@ -73,6 +86,12 @@ class Stage:
     def run(self, seconds_: float) -> None:
         """Let time pass."""
         self.world.run(self.world.now_ns + seconds(seconds_))
+
+    def asks_for_a_round(self, index: int) -> None:
+        """Let a broker clear at once: it hears of the feed what it knows already."""
+        seat = self.seat(index)
+        capacity_mw = self.state(index).agent.capacity_mw
+        self.world.tell(seat, CapacityChanged(seat.local_ns(self.world.now_ns), capacity_mw))
 
     def until(self, happens: Callable[[], bool], seconds_: float = 10) -> None:
         """Let time pass until something is so, millisecond by millisecond."""

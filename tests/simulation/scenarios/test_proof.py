@@ -1,7 +1,7 @@
 """Each scenario must be able to fail: beside it stands a rule without which it does, and how.
 
-What the failure says is part of the proof: a weakened rack that does not even form, or fails at
-something else, would prove nothing.
+The rule is taken away once the stage is set: the rack has formed with it. What the failure says is
+part of the proof, since to fail at something else would prove nothing.
 """
 
 from __future__ import annotations
@@ -11,18 +11,23 @@ from functools import partial
 
 import pytest
 from tests.simulation import weakening
-from tests.simulation.scenarios import flaw, test_silence
+from tests.simulation.scenarios import flaw, test_silence, test_takeover
+from tests.simulation.scenarios.stage import Stage
 from tests.simulation.weakening import Weaken
 
 PROOFS: tuple[tuple[Callable[[], None], tuple[Weaken, ...], str], ...] = (
     # Without the fence a raise that is not too old by itself is taken; without both, any.
     (
-        partial(test_silence.test_broker_that_pauses_with_a_raise_in_its_hands_sends_it_in_vain, 1200),
+        partial(
+            test_silence.test_broker_that_pauses_with_a_raise_in_its_hands_sends_it_in_vain, 1200
+        ),
         (flaw.anybodys_prices, weakening.any_round_is_taken),
         "has taken it",
     ),
     (
-        partial(test_silence.test_broker_that_pauses_with_a_raise_in_its_hands_sends_it_in_vain, 3000),
+        partial(
+            test_silence.test_broker_that_pauses_with_a_raise_in_its_hands_sends_it_in_vain, 3000
+        ),
         (flaw.anybodys_prices, weakening.any_round_is_taken, weakening.grant_from_receipt),
         "has taken it",
     ),
@@ -49,12 +54,47 @@ PROOFS: tuple[tuple[Callable[[], None], tuple[Weaken, ...], str], ...] = (
     (
         test_silence.test_member_stopped_beyond_its_grant_draws_nothing_and_its_late_word_takes_nothing,
         (weakening.stale_report_is_a_title,),
-        " I2 ",
+        r"granted_w\(4\)",
     ),
     (
         test_silence.test_all_datagrams_late_by_nearly_two_seconds_leave_nobody_in_office,
         (flaw.authority_from_receipt,),
         "no majority answers",
+    ),
+    (
+        test_takeover.test_voter_that_two_halves_share_forgets_and_forgets_and_elects_nobody,
+        (flaw.no_quiet_time,),
+        " I4 ",
+    ),
+    (
+        test_takeover.test_three_brokers_within_one_grant_time_share_nothing_out_twice,
+        (weakening.book_opens_at_once,),
+        " I2 ",
+    ),
+    (
+        test_takeover.test_three_brokers_within_one_grant_time_share_nothing_out_twice,
+        (weakening.anything_is_inherited,),
+        " I2 ",
+    ),
+    (
+        test_takeover.test_new_broker_in_a_hurry_waits_for_whom_it_never_heard,
+        (weakening.waits_for_authority_only,),
+        " I2 ",
+    ),
+    (
+        test_takeover.test_clocks_at_opposite_limits_give_a_silent_nodes_watts_away_no_sooner,
+        (flaw.clocks_are_exact,),
+        " I2 ",
+    ),
+    (
+        test_takeover.test_seven_candidates_at_once_on_a_lossy_network_settle_on_one,
+        (flaw.no_back_off,),
+        "candidatures",
+    ),
+    (
+        test_takeover.test_broker_elected_by_just_enough_of_whom_one_dies_grants_nothing,
+        (flaw.votes_are_acks,),
+        "never had a majority",
     ),
 )
 
@@ -66,7 +106,10 @@ def test_scenario_fails_where_a_rule_is_missing(
     says: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    for weaken in weakened:
-        weaken(monkeypatch)
+    def take_away() -> None:
+        for weaken in weakened:
+            weaken(monkeypatch)
+
+    monkeypatch.setattr(Stage, "when_set", take_away)
     with pytest.raises(AssertionError, match=says):
         scenario()
