@@ -6,15 +6,18 @@ more.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
 
-from rackgrid.core import broker, candidate, election, incumbent
+from rackgrid.core import broker, candidate, election, incumbent, registrar
+from rackgrid.core.action import Action
 from rackgrid.core.authority import Authority
 from rackgrid.core.broker import Office
 from rackgrid.core.election import Listening, Standing
+from rackgrid.core.event import DatagramReceived, Event
+from rackgrid.core.node import Node
 from rackgrid.core.roster import Roster
 from rackgrid.core.settings import MS_NS, Timing
 from rackgrid.core.state import State
@@ -99,3 +102,52 @@ def votes_are_acks(patch: Patch) -> None:
         return replace(office, authority=Authority({}, dict.fromkeys(supports, now_ns)))
 
     patch.setattr(broker, "taken", taken)
+
+
+def grants_to_any_boot(patch: Patch) -> None:
+    """P2: a grant is for a node, whichever of its boots has bid for it."""
+    apply = incumbent.apply
+
+    def applied(node: State, price: Price, now_ns: int) -> None:
+        mine = tuple(
+            replace(a, boot=node.boot) if a.node == node.me else a for a in price.allotments
+        )
+        apply(node, replace(price, allotments=mine), now_ns)
+
+    patch.setattr(incumbent, "apply", applied)
+
+
+def leave_of_any_boot(patch: Patch) -> None:
+    """P1: whoever once said that it goes is gone, though it has started again."""
+    left = registrar.left
+
+    def heard(node: State, sender: NodeId, _boot: BootId, now_ns: int) -> None:
+        account = node.office.book.accounts.get(sender) if node.office else None
+        if account is not None:
+            left(node, sender, account.boot, now_ns)
+
+    patch.setattr(registrar, "left", heard)
+
+
+def acks_of_any_pair(patch: Patch) -> None:
+    """P4: an ack is an ack, to whichever broker it was given."""
+    handle = Node.handle
+
+    def handled(self: Node, event: Event) -> list[Action]:
+        if isinstance(event, DatagramReceived) and isinstance(event.message, Ack):
+            event = replace(event, message=replace(event.message, pair=self.state.followed))
+        return handle(self, event)
+
+    patch.setattr(Node, "handle", handled)
+
+
+def one_part_a_round(patch: Patch) -> None:
+    """Wire: a price is in one message, and what comes of the same round is a repeat."""
+    apply = incumbent.apply
+
+    def applied(node: State, price: Price, now_ns: int) -> None:
+        known = node.agent.price
+        if known is None or (known.pair, known.round) != (price.pair, price.round):
+            apply(node, price, now_ns)
+
+    patch.setattr(incumbent, "apply", applied)

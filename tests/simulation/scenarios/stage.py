@@ -4,8 +4,8 @@ A scenario is a play. `Stage` sets the rack up and lets it trade; the test puts 
 lets time pass; then it reads the transcript (`told`, `never`), asks that no promise was broken
 (`unharmed`), and looks at who leads and who holds what.
 
-A `Stranger` sits on the cable: he sees every datagram, may keep some back, and delivers them when it
-hurts most. What he cannot do is write one: he has no key.
+A `Stranger` sits on the cable: he sees every datagram, may keep some back, and delivers them when
+it hurts most. What he cannot do is write one: he has no key.
 """
 
 from __future__ import annotations
@@ -25,7 +25,6 @@ from rackgrid.simulation.recipe import node_id, rack, seconds
 from rackgrid.simulation.run import disagreement
 from rackgrid.simulation.script import MARGIN_MS
 from rackgrid.simulation.seat import Seat
-from rackgrid.simulation.world import World
 from rackgrid.wire.message import Message
 
 FORMED_S = 5
@@ -189,6 +188,15 @@ class Stranger:
         self.kept: list[Datagram] = []
         self.seen: list[Datagram] = []
         stage.world.tap = self._taps
+
+    def all(self, kind: type[Message], of: int, to: int) -> list[Datagram]:
+        """Find all datagrams of a kind that a node sent to another, oldest first."""
+        return [
+            sent
+            for sent in self.seen
+            if isinstance(sent.message, kind)
+            and (sent.sender, sent.to) == (node_id(of), node_id(to))
+        ]
 
     def last(self, kind: type[Message], of: int, to: int | None = None) -> Datagram:
         """Find the newest datagram of a kind that a node sent (to another)."""

@@ -11,7 +11,7 @@ from functools import partial
 
 import pytest
 from tests.simulation import weakening
-from tests.simulation.scenarios import flaw, test_silence, test_takeover
+from tests.simulation.scenarios import flaw, test_order, test_silence, test_takeover
 from tests.simulation.scenarios.stage import Stage
 from tests.simulation.weakening import Weaken
 
@@ -95,6 +95,51 @@ PROOFS: tuple[tuple[Callable[[], None], tuple[Weaken, ...], str], ...] = (
         test_takeover.test_broker_elected_by_just_enough_of_whom_one_dies_grants_nothing,
         (flaw.votes_are_acks,),
         "never had a majority",
+    ),
+    (
+        test_order.test_grant_to_a_life_before_the_reboot_is_not_taken_by_the_next,
+        (flaw.grants_to_any_boot,),
+        " I2 ",
+    ),
+    (
+        test_order.test_grant_overtaken_by_a_lower_one_gives_nothing_back,
+        (weakening.any_round_is_taken,),
+        r"granted_w\(4\)",
+    ),
+    (
+        partial(test_order.test_member_removed_while_it_draws_keeps_its_watts, "same boot"),
+        (weakening.silence_frees,),
+        " I2 ",
+    ),
+    (
+        partial(test_order.test_member_removed_while_it_draws_keeps_its_watts, "new boot"),
+        (weakening.silence_frees,),
+        " I2 ",
+    ),
+    (
+        test_order.test_freshly_booted_node_hears_the_past_replayed_and_follows_the_present,
+        (weakening.no_fence,),
+        "n3 .*follows",
+    ),
+    (
+        test_order.test_freshly_booted_node_hears_the_past_replayed_and_follows_the_present,
+        (flaw.leave_of_any_boot,),
+        "on the roster",
+    ),
+    (
+        test_order.test_broker_cut_off_is_not_kept_in_office_by_acks_to_another,
+        (flaw.acks_of_any_pair,),
+        "no majority answers",
+    ),
+    (
+        test_order.test_price_in_parts_of_which_one_is_lost_costs_only_whom_it_was_for,
+        (flaw.one_part_a_round,),
+        r"== \[6.0, 10.0\]",
+    ),
+    (
+        test_order.test_everything_heard_twice_makes_no_majority_of_a_minority,
+        (weakening.majority_of_the_heard,),
+        " I2 ",
     ),
 )
 

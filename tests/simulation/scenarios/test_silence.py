@@ -1,4 +1,4 @@
-"""Scenarios of silence: processes that stand still, links that work one way, datagrams that are late."""
+"""Scenarios of silence: who stands still, links that work one way, datagrams that are late."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from tests.simulation.scenarios.stage import Stage, Stranger
 from rackgrid.core.settings import MS_NS
 from rackgrid.simulation.fault import Capacity, CutOneWay, Deaf, Heal
 from rackgrid.simulation.mishap import Pause
-from rackgrid.simulation.target import BROKER
 from rackgrid.simulation.network import Datagram
+from rackgrid.simulation.target import BROKER
 from rackgrid.wire.message import Ack, Price
 
 
@@ -152,7 +152,7 @@ def test_all_datagrams_late_by_nearly_two_seconds_leave_nobody_in_office() -> No
     """
     stage = Stage()
     for late_ms in range(20, 1900, 20):
-        stage.world.network.slow = {seat: late_ms * MS_NS for seat in stage.world.seats}
+        stage.world.network.slow = dict.fromkeys(stage.world.seats, late_ms * MS_NS)
         stage.run(0.02)
     stage.run(4)
     stage.told("n5: no majority answers")

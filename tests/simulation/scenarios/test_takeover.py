@@ -119,9 +119,9 @@ def test_new_broker_in_a_hurry_waits_for_whom_it_never_heard() -> None:
 def test_clocks_at_opposite_limits_give_a_silent_nodes_watts_away_no_sooner() -> None:
     """Scenario 9. The broker's clock is as fast as a clock may be, the member's as slow.
 
-    The member is heard no more, and holds a grant for the last bid that was. The broker clears a millisecond before that
-    grant truly ends, when by its own unstretched clock it would be long over, and gives nothing
-    away. (No wall clock is read anywhere: NTP may step it as it likes.)
+    The member is heard no more, and holds a grant for the last bid that was. The broker clears just
+    before that grant truly ends, when by its own unstretched clock it would be over, and gives
+    nothing away. (No wall clock is read anywhere: NTP may step it as it likes.)
     """
     stage = Stage(margin_ms=SHARP_MS)
     stage.fault(ClockRate(5, RHO_PPM), ClockRate(4, -RHO_PPM))
