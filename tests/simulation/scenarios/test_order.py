@@ -80,7 +80,7 @@ def test_grant_overtaken_by_a_lower_one_gives_nothing_back() -> None:
     assert grant.grant_mw == stage.granted_w(4) * 1000 > 0
     stage.fault(Join(6))
     stage.until(lambda: stage.granted_w(6) > 0)
-    stage.run(0.5)
+    stage.run(0.2)
     assert stage.granted_w(4) == 0
     stranger.delivers(stranger.kept[0])
     stage.run(0.1)
