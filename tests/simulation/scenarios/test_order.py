@@ -83,8 +83,6 @@ def test_grant_overtaken_by_a_lower_one_gives_nothing_back() -> None:
     stage.run(0.2)
     assert stage.granted_w(4) == 0
     stranger.delivers(stranger.kept[0])
-    stage.run(0.1)
-    stage.unharmed()
     assert stage.granted_w(4) == 0
     stage.run(3)
     stage.unharmed()
