@@ -8,21 +8,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
 
 import pytest
 
-from rackgrid.core import broker, candidate, election, incumbent, registrar
+from rackgrid.core import admission, broker, candidate, election, grant, incumbent, registrar
+from rackgrid.core import agent as agents
 from rackgrid.core.action import Action
+from rackgrid.core.agent import Agent
 from rackgrid.core.authority import Authority
+from rackgrid.core.board import Board
 from rackgrid.core.broker import Office
 from rackgrid.core.election import Listening, Standing
 from rackgrid.core.event import DatagramReceived, Event
+from rackgrid.core.grant import Account, Claim
 from rackgrid.core.node import Node
 from rackgrid.core.roster import Roster
-from rackgrid.core.settings import MS_NS, Timing
+from rackgrid.core.settings import MS_NS, NodeSettings, Timing
 from rackgrid.core.state import State
 from rackgrid.identity import BootId, NodeId, Pair
-from rackgrid.wire.message import Ack, Price, Report
+from rackgrid.wire.message import Ack, Join, Price, Report
 from rackgrid.wire.vocabulary import Stance
 
 Patch = pytest.MonkeyPatch
@@ -151,3 +156,46 @@ def one_part_a_round(patch: Patch) -> None:
             apply(node, price, now_ns)
 
     patch.setattr(incumbent, "apply", applied)
+
+
+def dead_boot_is_forgotten(patch: Patch) -> None:
+    """P3: what a node's boot reports takes the place of all that an earlier boot may hold."""
+
+    def with_dead_boot(_account: Account, _now_ns: int) -> tuple[Claim, ...]:
+        return ()
+
+    patch.setattr(grant, "_with_dead_boot", with_dead_boot)
+
+
+def own_capacity_only(patch: Patch) -> None:
+    """P8: a broker believes its own word for the feed's capacity, and nobody else's."""
+
+    def capacity_mw(_office: Office, settings: NodeSettings) -> int:
+        return settings.capacity_mw
+
+    patch.setattr(broker, "capacity_mw", capacity_mw)
+
+
+def preempts_at_once(patch: Patch) -> None:
+    """Bully: whoever ranks higher gets the office as soon as it is back."""
+    patch.setattr(Timing, "preempt_after_ns", 0)
+
+
+def nothing_is_adopted(patch: Patch) -> None:
+    """Restart: a new controller holds nothing that it has no grant for."""
+
+    def attached(agent: Agent, board: Board, _settings: NodeSettings, _now_ns: int) -> Agent:
+        return replace(agent, board=board, commanded=MappingProxyType({}))
+
+    patch.setattr(agents, "attached", attached)
+
+
+def floors_always_fit(patch: Patch) -> None:
+    """P1: whoever speaks the rack's protocol is admitted."""
+
+    def refusal(
+        _office: Office, _node: NodeId, join: Join, _settings: NodeSettings, _now_ns: int
+    ) -> str | None:
+        return admission.misfit(join)
+
+    patch.setattr(admission, "refusal", refusal)

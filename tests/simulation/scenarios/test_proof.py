@@ -11,7 +11,7 @@ from functools import partial
 
 import pytest
 from tests.simulation import weakening
-from tests.simulation.scenarios import flaw, test_order, test_silence, test_takeover
+from tests.simulation.scenarios import flaw, test_belonging, test_order, test_silence, test_takeover
 from tests.simulation.scenarios.stage import Stage
 from tests.simulation.weakening import Weaken
 
@@ -140,6 +140,49 @@ PROOFS: tuple[tuple[Callable[[], None], tuple[Weaken, ...], str], ...] = (
         test_order.test_everything_heard_twice_makes_no_majority_of_a_minority,
         (weakening.majority_of_the_heard,),
         " I2 ",
+    ),
+    (
+        test_belonging.test_majority_that_lost_its_disks_elects_nobody_until_a_person_says_so,
+        (weakening.lost_roster_votes,),
+        "elected",
+    ),
+    (
+        test_belonging.test_copied_sd_card_is_noticed_and_what_both_hold_is_counted,
+        (flaw.dead_boot_is_forgotten,),
+        " I2 ",
+    ),
+    (
+        test_belonging.test_nodes_admitted_on_one_side_of_a_cut_are_not_forgotten_by_the_other,
+        (weakening.newer_roster_is_ignored,),
+        "by an old roster",
+    ),
+    (
+        test_belonging.test_capacity_cut_told_to_one_side_of_a_cut_binds_whoever_leads_next,
+        (flaw.own_capacity_only,),
+        "I1 draw",
+    ),
+    (
+        test_belonging.test_highest_rank_that_comes_and_goes_stays_out_of_office,
+        (flaw.preempts_at_once,),
+        "elections",
+    ),
+    (
+        partial(
+            test_belonging.test_power_comes_back_to_all_at_once_and_floors_are_all_until_they_agree,
+            5,
+        ),
+        (flaw.no_quiet_time,),
+        "leads already",
+    ),
+    (
+        test_belonging.test_controllers_all_restart_at_once_and_what_is_on_stays_on_and_is_counted,
+        (flaw.nothing_is_adopted,),
+        "switches lamp off",
+    ),
+    (
+        test_belonging.test_more_strangers_than_the_reserve_is_for_are_refused_from_the_first_too_many,
+        (flaw.floors_always_fit,),
+        "on the roster",
     ),
 )
 
