@@ -15,8 +15,8 @@ ARGS ?=
 
 .PHONY: help
 help: ## list these targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | \
-		while IFS='|' read -r target meaning; do printf '%-14s %s\n' "$$target" "$$meaning"; done
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | \
+		while IFS='|' read -r target meaning; do printf '%-16s %s\n' "$$target" "$$meaning"; done
 
 .PHONY: setup
 setup: $(STAMP) ## make .venv/ with rackgrid and its tools in it (the other targets do it first)
@@ -26,8 +26,18 @@ demo: $(STAMP) ## run a rack on mock hardware; ARGS="--nodes 7 --seconds 60" is 
 	@$(BIN)/rackgrid demo $(ARGS)
 
 .PHONY: test
-test: $(STAMP) ## run all tests that can run here; ARGS="-k election" is passed on
+test: $(STAMP) ## run all tests that can run here; ARGS="-k election" runs these alone
+ifeq ($(strip $(ARGS)),)
+	@$(MAKE) --no-print-directory test-sim
+	@$(BIN)/python -m pytest --ignore=tests/simulation
+else
 	@$(BIN)/python -m pytest $(ARGS)
+endif
+
+.PHONY: test-sim
+test-sim: $(STAMP) ## run the simulation's tests, rules taken away among them, and 1,000 racks under faults
+	@$(BIN)/python -m pytest tests/simulation
+	@$(BIN)/rackgrid sim --seeds 1000 --jobs 2
 
 .PHONY: check
 check: $(STAMP) ## run what must be green before a merge: format, lint, types, tests

@@ -13,7 +13,17 @@ import pytest
 from tests.simulation import weakening
 from tests.simulation.weakening import Weaken
 
-from rackgrid.simulation.fault import Bridge, CutOneWay, Fault, Heal, Kill, Partition, SlowLink
+from rackgrid.simulation.fault import (
+    Amnesia,
+    Bridge,
+    CutOneWay,
+    Fault,
+    Heal,
+    Kill,
+    Partition,
+    Restart,
+    SlowLink,
+)
 from rackgrid.simulation.guest import HandOver, Join
 from rackgrid.simulation.mishap import FirmwareHang, Liar, LostRoster
 from rackgrid.simulation.recipe import seconds
@@ -67,6 +77,84 @@ def changed_sides(at_s: float, first: tuple[int, ...], then: tuple[int, ...]) ->
     return script(*sides, demote_ms=4_000, margin_ms=SHARP_MS)
 
 
+SLOWER_AND_SLOWER = script(
+    *(
+        (8.02 + beat / 10, SlowLink(node, 350 * (beat + 1), 100))
+        for beat in range(11)
+        for node in (1, 2, 3)
+    ),
+    (9.13, Partition((1, 2, 3))),
+    margin_ms=SHARP_MS,
+)
+"""Acks reach a broker ever later, the last of them long after their nodes have turned away."""
+
+
+def forgets(at_s: float, *deaf_to: int) -> list[tuple[float, Fault]]:
+    """Node 1 restarts without memory between two sides, and is deaf to some of one of them."""
+    cuts = [(at_s + 0.0002, CutOneWay(node, 1)) for node in deaf_to]
+    return [(at_s, Amnesia(1)), (at_s + 0.0001, Heal()), (at_s + 0.0001, Bridge((4, 5), 1)), *cuts]
+
+
+COMES_BACK = script(
+    (8, Bridge((4, 5), 1)), (8, CutOneWay(5, 1)), *forgets(12.5, 3, 2), margin_ms=SHARP_MS
+)
+"""A broker is without a majority for seconds, then a node that remembers nothing hears it."""
+TO_AND_FRO = script(
+    (8, Bridge((4, 5), 1)),
+    *(
+        timed
+        for turn in range(18)
+        for timed in forgets(8 + 0.3 * (turn + 1), *((3, 2) if turn % 2 else (5, 4)))
+    ),
+    margin_ms=SHARP_MS,
+)
+"""One node, forgetting each time, makes now this and now that side's majority."""
+FORGETS_WHOM_IT_LEFT = script(
+    (8, Bridge((4, 5), 1)),
+    (8, CutOneWay(5, 1)),
+    (8.278, CutOneWay(1, 3)),
+    (8.452, Heal()),
+    (8.452, Partition((2, 3))),
+    (8.662, Amnesia(1)),
+    (8.662, Partition((4, 5))),
+    (9.006, Heal()),
+    (9.006, Partition((1, 3))),
+    seed=11,
+    margin_ms=SHARP_MS,
+)
+"""Node 3 is elected and unanswered, then node 5 leads by node 1's ack. Node 1 forgets it and acks
+node 3; node 2 goes the other way meanwhile, and its last ack to node 3 counts together with that.
+"""
+
+
+def cuts(at_s: float, *pairs: tuple[int, int]) -> list[tuple[float, Fault]]:
+    """Node 3 cannot reach its elders; of each pair the second no longer hears the first."""
+    return [(at_s, CutOneWay(*pair)) for pair in ((3, 4), (3, 5), (5, 1), *pairs)]
+
+
+RUNS_OUT = script(
+    (8, CutOneWay(3, 5)),
+    (9, CutOneWay(1, 5)),
+    *cuts(9.86, (5, 2), (5, 3)),
+    (10.15, Heal()),
+    *cuts(10.15, (3, 2)),
+    (10.3, Heal()),
+    *cuts(10.3, (5, 2)),
+    margin_ms=SHARP_MS,
+    capacity_mw=56_000,
+)
+"""Node 3's grant runs out unheard while it becomes the next broker, with the last vote that lets
+node 5 give these watts away."""
+RESTARTS_TWICE = script(
+    (8, Restart(4)),
+    (8.3, SlowLink(5, 700, 150)),
+    (8.5, Restart(4)),
+    (8.5, CutOneWay(4, 5)),
+    margin_ms=SHARP_MS,
+)
+"""A price for a process comes when another has taken its place, and its broker is deaf to that."""
+
+
 STANDS_STILL = scripted(100697, 5, 30).kept((5, 15))
 """A node that stood still reports what has ended, before it reads what its firmware says."""
 OLD_AND_NEW = changed_sides(13, (4, 5), (2, 3))
@@ -87,16 +175,22 @@ CAUGHT: tuple[tuple[Weaken, tuple[Script, ...]], ...] = (
     (weakening.any_round_is_taken, (sharp(52, "slow-broker"),)),
     (weakening.lowered_before_the_outputs, (HANGS_WHILE_ONE_JOINS,)),
     (weakening.firmware_keeps_no_deadline, (CONTROLLER_DIES,)),
+    (weakening.any_boot_is_meant, (RESTARTS_TWICE,)),
     (weakening.silence_frees, (CUT_OFF,)),
     (weakening.issued_is_not_counted, (sharp(4, "noise"),)),
     (weakening.late_report_counts, (sharp(93, "slow-broker"),)),
     (weakening.stale_report_is_a_title, (STANDS_STILL,)),
     (weakening.no_margin, (scripted(4, 5, 24, "hung-firmware"),)),
     (weakening.authority_never_lapses, (HALVES,)),
+    (weakening.authority_from_receipt, (SLOWER_AND_SLOWER,)),
+    (weakening.authority_is_regained, (COMES_BACK,)),
     (weakening.majority_of_the_heard, (OTHER_HALVES,)),
     (weakening.no_fence, (FLICKERS,)),
+    (weakening.no_quiet_time, (TO_AND_FRO,)),
+    (weakening.half_the_quiet_time, (FORGETS_WHOM_IT_LEFT,)),
     (weakening.book_opens_at_once, (BROKER_DIES, scripted(0, 5, 24, "noise"))),
     (weakening.anything_is_inherited, (BROKER_DIES,)),
+    (weakening.whatever_is_held_is_renewed, (RUNS_OUT,)),
     (weakening.waits_for_authority_only, (HALVES,)),
     (weakening.handover_of_a_closed_book, (CLOSED_HANDOVER,)),
     (weakening.change_counts_at_once, (HALF_MADE,)),

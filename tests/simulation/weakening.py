@@ -26,7 +26,7 @@ from rackgrid.core.roster import Roster
 from rackgrid.core.settings import SECOND_NS, Timing
 from rackgrid.core.state import State
 from rackgrid.identity import NO_PAIR, BootId, NodeId, Pair, Stamp
-from rackgrid.wire.message import Allotment, Election, Report, Resign
+from rackgrid.wire.message import Ack, Allotment, Election, Price, Report, Resign
 from rackgrid_firmware import guard
 
 Patch = pytest.MonkeyPatch
@@ -101,6 +101,17 @@ def firmware_keeps_no_deadline(patch: Patch) -> None:
     patch.setattr(guard._Turn, "expire", expire)
 
 
+def any_boot_is_meant(patch: Patch) -> None:
+    """P2: a grant names no boot: one that answers a dead process's bid is taken by the next."""
+    apply = incumbent.apply
+
+    def applied(node: State, price: Price, now_ns: int) -> None:
+        mine = tuple(replace(a, boot=node.boot) for a in price.allotments if a.node == node.me)
+        apply(node, replace(price, allotments=mine), now_ns)
+
+    patch.setattr(incumbent, "apply", applied)
+
+
 # --- P3 -------------------------------------------------------------------------------------------
 
 
@@ -164,6 +175,35 @@ def authority_never_lapses(patch: Patch) -> None:
     patch.setattr(State, "authority_until_ns", until_ns)
 
 
+def authority_from_receipt(patch: Patch) -> None:
+    """P4: an ack counts from its receipt, not from the sending of the heartbeat it answers."""
+    take = broker.acked
+
+    def acked(
+        office: Office, node: NodeId, boot: BootId, ack: Ack, now_ns: int, timing: Timing
+    ) -> Office:
+        sent = office.authority.sent
+        if ack.seq not in sent:
+            return office
+        marks = replace(office.authority, sent={**sent, ack.seq: now_ns})
+        office = take(replace(office, authority=marks), node, boot, ack, now_ns, timing)
+        return replace(office, authority=replace(office.authority, sent=sent))
+
+    patch.setattr(broker, "acked", acked)
+
+
+def authority_is_regained(patch: Patch) -> None:
+    """P4: a broker whose authority has lapsed waits for acks, and goes on under the same pair."""
+    lapse = incumbent.lapsed
+
+    def lapsed(node: State, now_ns: int) -> None:
+        office = node.office
+        if office is None or office.book.first_majority_ns is None:
+            lapse(node, now_ns)
+
+    patch.setattr(incumbent, "lapsed", lapsed)
+
+
 def majority_of_the_heard(patch: Patch) -> None:
     """P4: half a rack may lead itself."""
 
@@ -200,6 +240,20 @@ def no_fence(patch: Patch) -> None:
     patch.setattr(candidate, "is_stale", is_stale)
 
 
+def no_quiet_time(patch: Patch) -> None:
+    """P5: a node that has forgotten which pair it acked votes and takes grants at once."""
+    patch.setattr(Timing, "quiet_ns", property(lambda _timing: 0))
+
+
+def half_the_quiet_time(patch: Patch) -> None:
+    """P5: the quiet time is as long as authority lasts, and not twice as long."""
+
+    def quiet_ns(timing: Timing) -> int:
+        return timing.stretched(timing.authority_ns)
+
+    patch.setattr(Timing, "quiet_ns", property(quiet_ns))
+
+
 # --- P6 -------------------------------------------------------------------------------------------
 
 
@@ -230,6 +284,15 @@ def waits_for_authority_only(patch: Patch) -> None:
         return book.first_majority_ns + timing.stretched(timing.authority_ns)
 
     patch.setattr(books, "opens_ns", opens_ns)
+
+
+def whatever_is_held_is_renewed(patch: Patch) -> None:
+    """P6: a holding is renewed though it ended before the predecessor's authority did."""
+
+    def lasts(book: Book, node: NodeId, _until_ns: int) -> bool:
+        return node in book.inherited
+
+    patch.setattr(books, "_lasts", lasts)
 
 
 def handover_without_a_look(patch: Patch) -> None:

@@ -18,8 +18,8 @@ PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("*/READ
 FENCE = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r"`([^`\n]+)`")
 LINK = re.compile(r"\]\(([^)#]+?)(?:#[^)]*)?\)")
-TARGET = re.compile(r"^([a-z]+):", re.MULTILINE)
-WORD = re.compile(r"[a-z]+")
+TARGET = re.compile(r"^([a-z-]+):", re.MULTILINE)
+WORD = re.compile(r"[a-z]+(?:-[a-z]+)*")
 
 
 def commands(text: str) -> Iterator[list[str]]:

@@ -89,6 +89,7 @@ def add(verbs: Verbs) -> None:
     )
     parser.add_argument("--seeds", type=int, default=20, metavar="K", help="how many runs (20)")
     parser.add_argument("--seed-from", type=int, default=0, metavar="SEED", help="the first (0)")
+    parser.add_argument("--jobs", type=int, default=1, metavar="J", help="processes at once (1)")
     parser.add_argument(
         "--plot", default="", metavar="NAME", help="this plot only, such as churn (all take turns)"
     )
@@ -163,9 +164,12 @@ def summary(tally: Tally, nodes: int) -> list[str]:
 def _complaint(args: argparse.Namespace) -> str | None:
     """Say what is wrong with the arguments, if anything is."""
     from rackgrid.simulation.script import scripted
+    from rackgrid.simulation.swarm import JOBS_MAX
 
     if not 1 <= args.seeds <= SEEDS_MAX:
         return f"--seeds is between 1 and {SEEDS_MAX}, not {args.seeds}"
+    if not 1 <= args.jobs <= JOBS_MAX:
+        return f"--jobs is between 1 and {JOBS_MAX}, not {args.jobs}"
     if (args.keep is not None or args.transcript) and args.replay is None:
         return "--keep and --transcript go with --replay SEED"
     try:
@@ -188,16 +192,16 @@ def _kept(script: Script, keep: str | None) -> Script:
 
 
 def _seeds(args: argparse.Namespace, tally: Tally) -> None:
-    from rackgrid.simulation.run import run as run_script
     from rackgrid.simulation.script import scripted
+    from rackgrid.simulation.swarm import outcomes
 
     began = told = time.monotonic()
-    for seed in range(args.seed_from, args.seed_from + args.seeds):
-        script = scripted(seed, args.nodes, args.seconds, args.plot)
-        outcome = run_script(script)
+    seeds = range(args.seed_from, args.seed_from + args.seeds)
+    scripts = (scripted(seed, args.nodes, args.seconds, args.plot) for seed in seeds)
+    for outcome in outcomes(scripts, args.jobs):
         tally.add(outcome)
         if outcome.violations:
-            say(f"seed {seed}: {outcome.violations[0]}")
+            say(f"seed {outcome.script.seed}: {outcome.violations[0]}")
             tally.findings.append(_finding(outcome, is_enough=len(tally.findings) >= SHRUNK_MAX))
         now = time.monotonic()
         if now - told >= PROGRESS_S:

@@ -356,8 +356,9 @@ def capacity_mw(office: Office, settings: NodeSettings) -> int:
 
     The silent count too: a cut that was told to a node does not heal by that node's death.
     """
-    known = (account.report.capacity_mw for account in office.book.accounts.values())
-    return min(known, default=settings.capacity_mw)
+    lines, accounts = office.agreement.reserved.lines, office.book.accounts
+    known = (account for line in lines if (account := accounts.get(line.node)))
+    return min((account.report.capacity_mw for account in known), default=settings.capacity_mw)
 
 
 def _unavailable_mw(office: Office, said: list[Account], now_ns: int) -> int:

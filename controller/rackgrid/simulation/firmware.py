@@ -76,7 +76,7 @@ class SimFirmware:
             hold_max_ns=self.rules.hold_max_ns,
             shed_ns=0,
             specs=tuple(x.spec for x in self.loads),
-            outputs=self._states(),
+            outputs=self.states(),
         )
 
     def command(self, command: Command, now_ns: int) -> list[Report]:
@@ -119,7 +119,7 @@ class SimFirmware:
             for x, draw_mw in zip(self.loads, self.draws_mw(now_ns), strict=True)
             if x.spec.meter
         )
-        return Telemetry(now_ns, readings, self._states(), self.handled)
+        return Telemetry(now_ns, readings, self.states(), self.handled)
 
     def draws_mw(self, now_ns: int) -> list[int]:
         """What each load truly draws now, mW."""
@@ -162,7 +162,7 @@ class SimFirmware:
                 return True
         return False
 
-    def _states(self) -> tuple[OutputState, ...]:
+    def states(self) -> tuple[OutputState, ...]:
         """How the outputs stand: put into words anew only after a step."""
         if self._told is None or self._told[0] is not self.state:
             self._told = self.state, guard.output_states(self.rules, self.state, self.verdicts)
@@ -174,7 +174,7 @@ class SimFirmware:
         for action in actions:
             match action:
                 case guard.Drive():
-                    state = next(s for s in self._states() if s.name == action.output)
+                    state = next(s for s in self.states() if s.name == action.output)
                     reports.append(Switched(now_ns, state, self.handled))
                 case guard.Refuse():
                     refused: Refused = action.refused

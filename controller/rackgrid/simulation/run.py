@@ -15,8 +15,10 @@ from dataclasses import dataclass
 from rackgrid.core.settings import MS_NS, SECOND_NS, Timing
 from rackgrid.simulation import fault, feed, recipe
 from rackgrid.simulation.fault import kind
+from rackgrid.simulation.idle import IDLE_NS, overlooked
 from rackgrid.simulation.plot import RHO_PPM
 from rackgrid.simulation.script import HEAL_NS, Script
+from rackgrid.simulation.swelling import swollen
 from rackgrid.simulation.witness import NEAR, Witness
 from rackgrid.simulation.world import World
 
@@ -106,12 +108,24 @@ def _play(world: World, script: Script, faults: Counter[str]) -> None:
     # A plot may end later than the noise: time does not go back for the healing.
     heal_ns = max(world.now_ns, script.seconds * SECOND_NS - HEAL_NS)
     world.run(heal_ns)
-    if not world.checker.violations:
-        heal(world, script)
-        world.run(heal_ns + HEAL_NS)
-    if not world.checker.violations and (trouble := disagreement(world)):
+    _measure(world)
+    if world.checker.violations:
+        return
+    heal(world, script)
+    world.run(heal_ns + HEAL_NS - IDLE_NS)
+    names = overlooked(world)
+    trouble = disagreement(world)
+    if trouble is None and names:
+        trouble = f"there is room, and nobody starts {', '.join(sorted(names))}"
+    if trouble and not world.checker.violations:
         after = f"{HEAL_NS // SECOND_NS} s after the last fault"
-        world.checker.violations.append(f"{world.now_ns / 1e6:.3f} ms: I7 {trouble}, {after}")
+        world.checker.complain(world.now_ns, f"I7 {trouble}, {after}")
+    _measure(world)
+
+
+def _measure(world: World) -> None:
+    if (what := swollen(world)) and not world.checker.violations:
+        world.checker.complain(world.now_ns, f"I9 {what}")
 
 
 def heal(world: World, script: Script) -> None:

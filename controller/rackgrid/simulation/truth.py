@@ -99,7 +99,8 @@ class Truth:
             self._required_off.remove(node)
 
 
-def _sums(seat: Seat, now_ns: int) -> _Sums:
+def held_mw(seat: Seat, now_ns: int) -> int:
+    """What a seat may draw now: its floor and its holding, mW."""
     local_ns, firmware = seat.local_ns(now_ns), seat.firmware
     granted_mw = 0
     if seat.node:
@@ -107,11 +108,12 @@ def _sums(seat: Seat, now_ns: int) -> _Sums:
         # Whoever leaves has given its grant up: it starts nothing under it any more.
         if agent.grant and agent.grant.deadline_ns > local_ns and not agent.leaving:
             granted_mw = agent.grant.power_mw
-    return _Sums(
-        firmware.total_mw(local_ns),
-        firmware.floor_mw + max(granted_mw, firmware.flexible_worst_mw(local_ns)),
-        firmware.is_required_off(),
-    )
+    return firmware.floor_mw + max(granted_mw, firmware.flexible_worst_mw(local_ns))
+
+
+def _sums(seat: Seat, now_ns: int) -> _Sums:
+    drawn_mw = seat.firmware.total_mw(seat.local_ns(now_ns))
+    return _Sums(drawn_mw, held_mw(seat, now_ns), seat.firmware.is_required_off())
 
 
 def _raises(seat: Seat, now_ns: int) -> bool:

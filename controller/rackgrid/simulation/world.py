@@ -190,6 +190,11 @@ class World:
 
     # --- looking ---------------------------------------------------------------------------------
 
+    @property
+    def underway(self) -> int:
+        """How much is still to happen: datagrams, timers, faults that end."""
+        return len(self._heap)
+
     def brokers(self) -> list[Seat]:
         """The seats whose controllers lead now."""
         return [s for s in self.seats.values() if s.node and s.node.state.role is Role.BROKER]

@@ -42,6 +42,14 @@ def test_sim_same_arguments_give_the_same_digest(capsys: pytest.CaptureFixture[s
     assert digests[0] == digests[1]
 
 
+def test_sim_more_processes_give_the_same_digest(capsys: pytest.CaptureFixture[str]) -> None:
+    digests: list[str] = []
+    for jobs in ("1", "2"):
+        assert main([*SMALL, "--seeds", "3", "--jobs", jobs, "--json"]) == Exit.OK
+        digests.append(json.loads(capsys.readouterr().out)["digest"])
+    assert digests[0] == digests[1]
+
+
 def test_sim_result_is_readable(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*SMALL, "--seeds", "1"]) == Exit.OK
     shown = capsys.readouterr().out
@@ -79,6 +87,7 @@ def test_sim_violation_comes_with_a_small_script_and_a_command_that_replays_it(
         ["--nodes", "1"],
         ["--seconds", "3"],
         ["--seeds", "0"],
+        ["--jobs", "0"],
         ["--transcript"],
         ["--replay", "1", "--keep", "999"],
         ["--replay", "1", "--keep", "x"],

@@ -295,6 +295,13 @@ def test_capacity_least_word_counts_even_of_a_node_that_fell_silent() -> None:
     assert cleared(held, now_ns=NOW + 9 * SECOND_NS)[1][0].capacity_mw <= 45_000
 
 
+def test_capacity_of_a_node_that_is_off_the_roster_is_no_matter() -> None:
+    held = office((ANNA, report(1, capacity_mw=45_000)), (BERT, report(1, capacity_mw=70_000)))
+    without = held.agreement.reserved.without(ANNA)
+    held = replace(held, agreement=replace(held.agreement, reserved=without))
+    assert broker.capacity_mw(held, TOLD) == 70_000
+
+
 def test_capacity_raised_at_every_node_is_raised() -> None:
     held = office((ANNA, report(1, capacity_mw=80_000)), (BERT, report(1, capacity_mw=90_000)))
     assert broker.capacity_mw(held, TOLD) == 80_000
