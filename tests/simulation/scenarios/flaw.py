@@ -47,21 +47,6 @@ def anybodys_prices(patch: Patch) -> None:
     patch.setattr(candidate, "is_stale", is_stale)
 
 
-def authority_from_receipt(patch: Patch) -> None:
-    """P4: an ack counts from when it came, not from when its heartbeat was sent."""
-    take = broker.acked
-
-    def acked(
-        office: Office, node: NodeId, boot: BootId, ack: Ack, now_ns: int, timing: Timing
-    ) -> Office:
-        marks = office.authority
-        if ack.seq in marks.sent:
-            office = replace(office, authority=replace(marks, sent={**marks.sent, ack.seq: now_ns}))
-        return take(office, node, boot, ack, now_ns, timing)
-
-    patch.setattr(broker, "acked", acked)
-
-
 def nobody_objects(patch: Patch) -> None:
     """Bully, with Raft's pre-vote: a candidate is supported though its voters hear the broker."""
 
@@ -69,11 +54,6 @@ def nobody_objects(patch: Patch) -> None:
         return Stance.SUPPORT
 
     patch.setattr(election, "stance", stance)
-
-
-def no_quiet_time(patch: Patch) -> None:
-    """P5: a node that remembers nothing votes and takes grants at once."""
-    patch.setattr(Timing, "quiet_ns", 0)
 
 
 def clocks_are_exact(patch: Patch) -> None:
@@ -107,19 +87,6 @@ def votes_are_acks(patch: Patch) -> None:
         return replace(office, authority=Authority({}, dict.fromkeys(supports, now_ns)))
 
     patch.setattr(broker, "taken", taken)
-
-
-def grants_to_any_boot(patch: Patch) -> None:
-    """P2: a grant is for a node, whichever of its boots has bid for it."""
-    apply = incumbent.apply
-
-    def applied(node: State, price: Price, now_ns: int) -> None:
-        mine = tuple(
-            replace(a, boot=node.boot) if a.node == node.me else a for a in price.allotments
-        )
-        apply(node, replace(price, allotments=mine), now_ns)
-
-    patch.setattr(incumbent, "apply", applied)
 
 
 def leave_of_any_boot(patch: Patch) -> None:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import ClassVar
 
 from rackgrid.core.event import CapacityChanged
 from rackgrid.core.franchise import VOTERS_MAX
@@ -40,12 +39,11 @@ class Stage:
         capacity_w: of the feed; 50 W is too little for five nodes that want 75.
         margin_ms: how long grants are waited for beyond their end, in case a firmware hangs.
         timing: anything else than the default timers.
-
-    Attributes:
-        when_set: what a proof does to the rack once it has formed: it takes a rule away.
     """
 
-    when_set: ClassVar[Callable[[], None]] = staticmethod(lambda: None)
+    @staticmethod
+    def when_set() -> None:
+        """Nothing happens by itself; here a proof takes a rule away."""
 
     def __init__(
         self,
@@ -72,7 +70,7 @@ class Stage:
         if self.leads() != f"n{nodes}":
             raise ValueError(f"the stage is not set: {self.leads()} leads; take another seed")
         self._begins = len(self.world.transcript.lines)
-        type(self).when_set()
+        self.when_set()
 
     # --- what happens --------------------------------------------------------------------------
 

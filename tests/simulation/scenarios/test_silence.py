@@ -56,7 +56,7 @@ def test_broker_whose_acks_are_lost_gives_up_and_its_grants_run_out() -> None:
     assert stage.granted_w(5) > 0
     stage.fault(*(CutOneWay(index, 5) for index in (1, 2, 3, 4)))
     stage.run(1)
-    assert stage.leads() == "n4"
+    assert stage.leads() == "n4", f"{stage.leads()} leads"
     stage.run(2)
     assert stage.granted_w(5) == 0
     stage.unharmed()
