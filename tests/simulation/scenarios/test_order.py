@@ -22,6 +22,7 @@ from rackgrid.wire.message import (
     Leave,
     Message,
     Price,
+    Remove,
     Resign,
 )
 
