@@ -18,7 +18,7 @@ from rackgrid.simulation.fault import (
 )
 from rackgrid.simulation.guest import Clone
 from rackgrid.simulation.recipe import WATT, node_id, seconds
-from rackgrid.wire.message import Election, Heartbeat
+from rackgrid.wire.message import NODES_MAX, Election, Heartbeat
 
 EVERYBODY = range(1, 6)
 
@@ -178,9 +178,9 @@ def test_node_that_comes_and_goes_takes_no_watts_from_others() -> None:
     stage.never(*(f"n{index}: switches lamp off" for index in EVERYBODY))
 
 
-@pytest.mark.parametrize("nodes", [5, 12])
+@pytest.mark.parametrize("nodes", [5, NODES_MAX])
 def test_power_comes_back_to_all_at_once_and_floors_are_all_until_they_agree(nodes: int) -> None:
-    """Scenario 19. After a power cut all start in the same moment, and none remembers anything.
+    """Scenario 19. After a power cut all start at once, be the rack full, and remember nothing.
 
     No one votes, and no one takes a grant, while an old one could be in force for all they know.
     """
