@@ -32,15 +32,3 @@ def test_swarm_comes_near_the_limit_else_it_would_prove_little() -> None:
     world = rack(0, capacity_w=60, rho_ppm=RHO_PPM)
     world.run(seconds(10))
     assert world.checker.peak_mw >= 55_000
-
-
-@pytest.mark.parametrize(
-    ("seed", "places"),
-    [
-        (446, [0, 1, 2, 7]),  # a node that died before it was admitted drew a floor nobody counted
-        (12, [0, 1, 9]),  # a broker that was elected before it had a vote never got one
-    ],
-)
-def test_swarm_script_that_failed_once_fails_no_more(seed: int, places: list[int]) -> None:
-    outcome = run(scripted(seed, 5, 30).kept(places))
-    assert outcome.violations == (), outcome.lines[-40:]

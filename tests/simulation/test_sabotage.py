@@ -16,20 +16,24 @@ from tests.simulation.weakening import Weaken
 from rackgrid.simulation.fault import (
     Amnesia,
     Bridge,
+    ClockRate,
     CutOneWay,
     Fault,
     Heal,
     Kill,
     Partition,
+    PowerCycle,
     Restart,
+    Revive,
     SlowLink,
 )
 from rackgrid.simulation.guest import HandOver, Join
-from rackgrid.simulation.mishap import FirmwareHang, Liar, LostRoster
+from rackgrid.simulation.mishap import FirmwareHang, Liar, LostRoster, Pause
 from rackgrid.simulation.recipe import seconds
 from rackgrid.simulation.run import run
-from rackgrid.simulation.script import SHARP_MS, Script, Timed, scripted
+from rackgrid.simulation.script import SHARP_MS, Script, Timed
 from rackgrid.simulation.target import BROKER
+from rackgrid.simulation.weather import Delay, Duplication
 
 
 def script(*timed: tuple[float, Fault], **changed: int) -> Script:
@@ -155,32 +159,61 @@ RESTARTS_TWICE = script(
 """A price for a process comes when another has taken its place, and its broker is deaf to that."""
 
 
-STANDS_STILL = scripted(100697, 5, 30).kept((5, 15))
+STANDS_STILL = script(
+    (6.467, PowerCycle(BROKER, 990)),
+    (16.174, Pause(3, 4000, deciding=False)),
+    seed=100697,
+    demote_ms=4000,
+    feed_meter=True,
+    margin_ms=SHARP_MS,
+)
 """A node that stood still reports what has ended, before it reads what its firmware says."""
+AMPLE = {"capacity_mw": 60_000, "preempt_ms": 3_000}
+LATE_AND_TWICE = script(
+    (0, Delay(30, 12_000)),
+    (3, Partition((1, 4))),
+    (4.771, ClockRate(BROKER, 10_000)),
+    (5.902, Duplication(50, 1730)),
+    (6.444, Heal()),
+    seed=52,
+    sun_mw=12_500,
+    feed_meter=True,
+    margin_ms=SHARP_MS,
+)
+"""Prices overtake each other and come twice."""
+ALL_LATE = script((0, Delay(200, 12_000)), seed=93, demote_ms=4000, margin_ms=SHARP_MS, **AMPLE)
+"""Reports overtake each other."""
+ELDEST_IS_BACK = script((9.967, Kill(5)), (12, Revive()), seed=4, margin_ms=SHARP_MS, **AMPLE)
+"""The highest rank is back, and takes the office again."""
+HANGS_ALONE = script((4.277, Partition((2,))), (6.499, FirmwareHang(2, 2121)), seed=4, **AMPLE)
+"""A firmware hangs just before it should have ended its loads."""
+SLOW_BROKER = script((8.371, SlowLink(BROKER, 812, 2365)), seed=0, preempt_ms=3000)
+"""A broker is followed by another before its last prices have come."""
+LED_BEFORE = script(
+    (5.177, HandOver()),
+    (8.19, Pause(4, 1500, deciding=False)),
+    seed=3,
+    capacity_mw=60_000,
+    feed_meter=False,
+)
+"""Node 5 hands over to node 4, which stands still: node 5's old table must not count again."""
 OLD_AND_NEW = changed_sides(13, (4, 5), (2, 3))
 HALF_MADE = changed_sides(8.9, (1, 2), (4, 5))
 OLD_AND_LOST = replace(OLD_AND_NEW, timed=(*OLD_AND_NEW.timed, Timed(seconds(13), LostRoster(1))))
 
 
-def sharp(seed: int, plot: str) -> Script:
-    """A script of the swarm, its margin next to nothing, and no firmware that hangs."""
-    written = scripted(seed, 5, 24, plot)
-    timed = tuple(t for t in written.timed if not isinstance(t.fault, FirmwareHang))
-    return replace(written, margin_ms=SHARP_MS, timed=timed)
-
-
 CAUGHT: tuple[tuple[Weaken, tuple[Script, ...]], ...] = (
     (weakening.silence_releases_a_floor, (CUT_OFF,)),
     (weakening.grant_from_receipt, LATE_PRICES),
-    (weakening.any_round_is_taken, (sharp(52, "slow-broker"),)),
+    (weakening.any_round_is_taken, (LATE_AND_TWICE,)),
     (weakening.lowered_before_the_outputs, (HANGS_WHILE_ONE_JOINS,)),
     (weakening.firmware_keeps_no_deadline, (CONTROLLER_DIES,)),
     (weakening.any_boot_is_meant, (RESTARTS_TWICE,)),
     (weakening.silence_frees, (CUT_OFF,)),
-    (weakening.issued_is_not_counted, (sharp(4, "noise"),)),
-    (weakening.late_report_counts, (sharp(93, "slow-broker"),)),
+    (weakening.issued_is_not_counted, (ELDEST_IS_BACK,)),
+    (weakening.late_report_counts, (ALL_LATE,)),
     (weakening.stale_report_is_a_title, (STANDS_STILL,)),
-    (weakening.no_margin, (scripted(4, 5, 24, "hung-firmware"),)),
+    (weakening.no_margin, (HANGS_ALONE,)),
     (weakening.authority_never_lapses, (HALVES,)),
     (weakening.authority_from_receipt, (SLOWER_AND_SLOWER,)),
     (weakening.authority_is_regained, (COMES_BACK,)),
@@ -188,7 +221,7 @@ CAUGHT: tuple[tuple[Weaken, tuple[Script, ...]], ...] = (
     (weakening.no_fence, (FLICKERS,)),
     (weakening.no_quiet_time, (TO_AND_FRO,)),
     (weakening.half_the_quiet_time, (FORGETS_WHOM_IT_LEFT,)),
-    (weakening.book_opens_at_once, (BROKER_DIES, scripted(0, 5, 24, "noise"))),
+    (weakening.book_opens_at_once, (BROKER_DIES, SLOW_BROKER)),
     (weakening.anything_is_inherited, (BROKER_DIES,)),
     (weakening.whatever_is_held_is_renewed, (RUNS_OUT,)),
     (weakening.waits_for_authority_only, (HALVES,)),
@@ -197,7 +230,7 @@ CAUGHT: tuple[tuple[Weaken, tuple[Script, ...]], ...] = (
     (weakening.newer_roster_is_ignored, (OLD_AND_NEW,)),
     (weakening.lost_roster_votes, (OLD_AND_LOST,)),
     (weakening.excess_is_ignored, (FAN_LIES,)),
-    (weakening.handover_without_a_look, (scripted(3, 5, 24, "noise"),)),
+    (weakening.handover_without_a_look, (LED_BEFORE,)),
 )
 NAMES = [weaken.__name__ for weaken, _ in CAUGHT]
 

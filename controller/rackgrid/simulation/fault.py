@@ -13,12 +13,13 @@ from functools import partial
 
 from rackgrid.core.settings import MS_NS
 from rackgrid.simulation.feed import Capacity, Sun
-from rackgrid.simulation.guest import HandOver, Join, Leave, Scrap, Wreck
+from rackgrid.simulation.guest import Clone, HandOver, Join, Leave, Scrap, Wreck
 from rackgrid.simulation.mishap import (
     BadMeter,
     DiskStall,
     FirmwareHang,
     Liar,
+    LostDisk,
     LostRoster,
     Pause,
     Weld,
@@ -164,6 +165,20 @@ class CutOneWay:
 
 
 @dataclass(frozen=True, slots=True)
+class Deaf:
+    """A switch forgets that these nodes are in the group: only unicast reaches them (IGMP)."""
+
+    nodes: tuple[int, ...]
+
+    def apply(self, world: World) -> None:
+        """Do it."""
+        world.network.deaf |= {seat.id for node in self.nodes for seat in meant(world, node)}
+
+    def __str__(self) -> str:
+        return f"no multicast reaches {', '.join(map(name, self.nodes))}"
+
+
+@dataclass(frozen=True, slots=True)
 class Heal:
     """Every cut ends."""
 
@@ -238,6 +253,7 @@ Fault = (
     | Partition
     | Bridge
     | CutOneWay
+    | Deaf
     | Heal
     | Loss
     | Duplication
@@ -247,6 +263,7 @@ Fault = (
     | Capacity
     | Sun
     | FullDraw
+    | Clone
     | Join
     | Leave
     | HandOver
@@ -255,6 +272,7 @@ Fault = (
     | Pause
     | FirmwareHang
     | DiskStall
+    | LostDisk
     | LostRoster
     | BadMeter
     | Liar

@@ -35,6 +35,27 @@ class Join:
 
 
 @dataclass(frozen=True, slots=True)
+class Clone:
+    """A new Pi starts with a copy of another's SD card: its identity, its roster, its terms."""
+
+    node: int
+    of: int
+
+    def apply(self, world: World) -> None:
+        """Do it."""
+        for seat in meant(world, self.of):
+            if recipe.node_id(self.node) not in world.seats:
+                twin = recipe.joiner(world, self.node)
+                twin.identity, twin.offers = seat.identity, seat.offers
+                twin.settings = replace(seat.settings, name=twin.settings.name)
+                twin.roster, twin.terms_until = seat.roster, seat.terms_until
+                world.add(twin)
+
+    def __str__(self) -> str:
+        return f"{name(self.node)} starts with a copy of {name(self.of)}'s SD card"
+
+
+@dataclass(frozen=True, slots=True)
 class HandOver:
     """The operator wants another broker."""
 

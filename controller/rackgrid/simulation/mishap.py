@@ -96,6 +96,27 @@ class LostRoster:
 
 
 @dataclass(frozen=True, slots=True)
+class LostDisk:
+    """A Pi loses power, and its disk all that was on it: the roster, and the terms it had reserved.
+
+    Nobody could tell its first terms from those that it had before, but by its new boot id: so the
+    checker forgets them, too.
+    """
+
+    node: int
+
+    def apply(self, world: World) -> None:
+        """Do it."""
+        for seat in meant(world, self.node):
+            seat.roster, seat.writing = NO_ROSTER, None
+            seat.terms_until, seat.term = 1, 0
+            world.power_cycle(seat)
+
+    def __str__(self) -> str:
+        return f"{name(self.node)} loses power and all that was on its disk"
+
+
+@dataclass(frozen=True, slots=True)
 class BadMeter:
     """For a while every meter of a node is stale, or reads nothing, or far too much."""
 

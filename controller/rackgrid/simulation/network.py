@@ -5,10 +5,22 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, field
 
-from rackgrid.identity import NodeId
+from rackgrid.identity import BootId, NodeId
+from rackgrid.wire.message import Message
 
 JITTER_NS = 200_000
 """On a quiet day."""
+
+
+@dataclass(frozen=True, slots=True)
+class Datagram:
+    """What one node has sent, on its way to one place."""
+
+    sender: NodeId
+    boot: BootId
+    to: NodeId
+    message: Message
+    unicast: bool
 
 
 @dataclass(slots=True)
@@ -20,6 +32,7 @@ class Network:
         duplicates: fraction of deliveries that arrive twice.
         delay_ns: least delay; jitter_ns: mean of the exponential part on top.
         cut: ordered pairs (from, to) between which nothing passes.
+        deaf: nodes that no multicast reaches: a switch has forgotten that they are in the group.
         slow: what a sender's datagrams take on top, ns.
     """
 
@@ -28,11 +41,16 @@ class Network:
     delay_ns: int = 300_000
     jitter_ns: int = JITTER_NS
     cut: set[tuple[NodeId, NodeId]] = field(default_factory=set[tuple[NodeId, NodeId]])
+    deaf: set[NodeId] = field(default_factory=set[NodeId])
     slow: dict[NodeId, int] = field(default_factory=dict[NodeId, int])
 
-    def arrivals(self, chance: random.Random, sender: NodeId, to: NodeId) -> list[int]:
+    def arrivals(
+        self, chance: random.Random, sender: NodeId, to: NodeId, *, unicast: bool = False
+    ) -> list[int]:
         """After how long a datagram arrives, ns: no entry if it is lost, two if it is doubled."""
-        if (sender, to) in self.cut or chance.random() < self.loss:
+        if (sender, to) in self.cut or (to in self.deaf and not unicast):
+            return []
+        if chance.random() < self.loss:
             return []
         copies = 2 if chance.random() < self.duplicates else 1
         least_ns = self.delay_ns + self.slow.get(sender, 0)
@@ -46,6 +64,7 @@ class Network:
     def heal(self) -> None:
         """Let everything pass again."""
         self.cut.clear()
+        self.deaf.clear()
 
     def calm(self) -> None:
         """Let everything pass, once and soon."""

@@ -8,7 +8,9 @@ its limit is really reached: a rack with watts to spare would prove nothing.
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
+from rackgrid.core.franchise import VOTERS_MAX
 from rackgrid.core.settings import SECOND_NS, LoadSettings, NodeSettings, Timing
 from rackgrid.identity import NodeId
 from rackgrid.market.offer import Offer
@@ -103,12 +105,14 @@ def rack(
     timing: Timing | None = None,
     rho_ppm: int = 0,
     feed_meter: bool = False,
+    voters_max: int = VOTERS_MAX,
 ) -> World:
     """Build a rack, all its nodes switched on at time 0, each with a clock of its own.
 
     Args:
         sun_w: so much of the capacity comes from a source that one node alone speaks for.
         feed_meter: whether the first node meters the feed.
+        voters_max: how many nodes vote at most.
         rho_ppm: each clock's rate is off by so much, either way or not at all.
     """
     world = World(seed, int(capacity_w * WATT), network)
@@ -125,6 +129,7 @@ def rack(
             meters_feed=feed_meter and index == 1,
             offers=(grid, sun) if sun_w and index == SUNNY else (grid,),
         )
+        one.settings = replace(one.settings, voters_max=voters_max)
         one.clock_ppm = chance.choice((-rho_ppm, 0, rho_ppm))
         one.clock_start_ns = chance.randrange(10**15)
         world.add(one)

@@ -26,6 +26,7 @@ class Seat:
     """A place whose copper outlives its controller.
 
     Attributes:
+        id: of the place; identity: of the node in it, whose SD card may be another's copy.
         node: the running controller; None while it is dead.
         clock_ppm: error of its clock's rate, parts per million; clock_start_ns: what it showed when
             the world began.
@@ -63,9 +64,11 @@ class Seat:
     dwell: Dwell = field(init=False)
     terms_until: int = 1
     term: int = 0
+    identity: NodeId = field(init=False)
 
     def __post_init__(self) -> None:
         self.dwell = Dwell(self.firmware.rules.stagger_ns)
+        self.identity = self.id
 
     def local_ns(self, true_ns: int) -> int:
         """What this seat's clock shows."""

@@ -39,7 +39,7 @@ from rackgrid.core.node import Node
 from rackgrid.core.roster import Roster
 from rackgrid.identity import BootId, NodeId
 from rackgrid.simulation.checker import Checker
-from rackgrid.simulation.network import Network
+from rackgrid.simulation.network import Datagram, Network
 from rackgrid.simulation.seat import Seat
 from rackgrid.simulation.transcript import Transcript, words
 from rackgrid.simulation.truth import Truth
@@ -57,6 +57,8 @@ TELEMETRY_NS = 200_000_000
 
 Witness = Callable[[Seat, Event, Agent, list[Action]], None]
 """Is told what a seat heard, what its agent was before, and what it did."""
+Tap = Callable[[Datagram], bool]
+"""Sees what is sent before the network has it, and says whether it keeps it for itself."""
 
 
 class World:
@@ -71,6 +73,7 @@ class World:
         self.seats: dict[NodeId, Seat] = {}
         self.truth = Truth(self.checker)
         self.witness: Witness | None = None
+        self.tap: Tap | None = None
         self._heap: list[tuple[int, int, Callable[[], None]]] = []
         self._order = itertools.count()
 
@@ -103,7 +106,7 @@ class World:
         seat.terms_until += 1000
         boot = BootId(self.chance.getrandbits(64))
         now_ns = seat.local_ns(self.now_ns)
-        seat.node = Node(settings, seat.id, boot, now_ns, seat.remembered, seat.roster)
+        seat.node = Node(settings, seat.identity, boot, now_ns, seat.remembered, seat.roster)
         self._say(seat, "boots")
         self.tell(seat, OffersChanged(seat.local_ns(self.now_ns), seat.offers))
         self._firmware_says(seat, [seat.firmware.attach()])
@@ -165,6 +168,14 @@ class World:
             return
         seat.hung_until_ns = self.now_ns + for_ns
         self.at(seat.hung_until_ns, partial(self._watchdog, seat, seat.power))
+
+    def deliver(self, sent: Datagram) -> None:
+        """Let a datagram arrive now, be it late, or for the second time."""
+        seat = self.seats.get(sent.to)
+        if seat is not None:
+            now_ns = seat.local_ns(self.now_ns)
+            heard = DatagramReceived(now_ns, sent.sender, sent.boot, sent.unicast, sent.message)
+            self.tell(seat, heard)
 
     def at(self, when_ns: int, act: Callable[[], None]) -> None:
         """Do something at a virtual time."""
@@ -260,7 +271,8 @@ class World:
                     others = [other for other in self.seats if other != seat.id]
                     self._send(seat, others, action.message, unicast=False)
                 case Unicast():
-                    self._send(seat, [action.to], action.message, unicast=True)
+                    places = [s.id for s in self.seats.values() if s.identity == action.to]
+                    self._send(seat, places, action.message, unicast=True)
                 case Instruct():
                     self.at(self.now_ns + LINK_NS, self._carried(seat, action.command))
                 case ReserveTerms():
@@ -298,17 +310,11 @@ class World:
         arrived = decode(encode(message))
         assert not isinstance(arrived, Rejection), f"a node sent what no node reads: {arrived}"
         for other in to:
-            for delay_ns in self.network.arrivals(self.chance, seat.id, other):
-                deliver = partial(self._deliver, seat.id, boot, other, arrived, unicast)
-                self.at(self.now_ns + delay_ns, deliver)
-
-    def _deliver(
-        self, sender: NodeId, boot: BootId, to: NodeId, message: Message, unicast: bool
-    ) -> None:
-        seat = self.seats.get(to)
-        if seat is not None:
-            now_ns = seat.local_ns(self.now_ns)
-            self.tell(seat, DatagramReceived(now_ns, sender, boot, unicast, message))
+            sent = Datagram(seat.identity, boot, other, arrived, unicast)
+            if self.tap is not None and self.tap(sent):
+                continue
+            for delay_ns in self.network.arrivals(self.chance, seat.id, other, unicast=unicast):
+                self.at(self.now_ns + delay_ns, partial(self.deliver, sent))
 
     def _carried(self, seat: Seat, command: Command) -> Callable[[], None]:
         return partial(self._command, seat, seat.power, command)

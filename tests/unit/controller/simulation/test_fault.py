@@ -25,6 +25,7 @@ EVERY = (
     fault.Partition((1,)),
     fault.Bridge((1,), 2),
     fault.CutOneWay(1, 2),
+    fault.Deaf((1, 2)),
     fault.Heal(),
     weather.Loss(50, 100),
     weather.Duplication(50, 100),
@@ -34,6 +35,7 @@ EVERY = (
     feed.Capacity(30 * WATT),
     feed.Sun(0),
     fault.FullDraw(1),
+    guest.Clone(4, 1),
     guest.Join(4),
     guest.Leave(1),
     guest.HandOver(),
@@ -43,6 +45,7 @@ EVERY = (
     mishap.Pause(1, 500, deciding=False),
     mishap.FirmwareHang(1, 2000),
     mishap.DiskStall(1, 500, 1000),
+    mishap.LostDisk(1),
     mishap.LostRoster(1),
     mishap.BadMeter(1, "stale", 500),
     mishap.Liar(1, "lamp", 120),
@@ -110,6 +113,13 @@ def test_bridge_leaves_one_node_that_hears_both_sides(world: World) -> None:
 def test_cut_one_way_lets_the_way_back_work(world: World) -> None:
     fault.CutOneWay(1, 2).apply(world)
     assert world.network.cut == {(node_id(1), node_id(2))}
+
+
+def test_deaf_nodes_hear_unicast_until_the_switch_remembers_them(world: World) -> None:
+    fault.Deaf((1, 2)).apply(world)
+    assert world.network.deaf == {node_id(1), node_id(2)}
+    fault.Heal().apply(world)
+    assert not world.network.deaf
 
 
 def test_slow_link_ends_by_itself(world: World) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 from tests.unit.controller.simulation.small import at, three
 
+from rackgrid.identity import NodeId
 from rackgrid.simulation.fault import Heal, Kill, Partition
-from rackgrid.simulation.guest import HandOver, Join, Leave, Scrap, Wreck
+from rackgrid.simulation.guest import Clone, HandOver, Join, Leave, Scrap, Wreck
+from rackgrid.simulation.network import Datagram
 from rackgrid.simulation.recipe import node_id, seconds
 from rackgrid.simulation.world import World
 
@@ -119,3 +121,29 @@ def test_scrap_nobody_left_to_be_told_breaks_nothing(world: World) -> None:
         world.kill(seat)
     world.run(world.now_ns + seconds(6))
     assert world.brokers() == []
+
+
+def test_clone_has_the_identity_of_another_and_a_boot_and_copper_of_its_own(world: World) -> None:
+    Clone(4, 1).apply(world)
+    one, twin = at(world, 1), at(world, 4)
+    assert twin.node is not None
+    assert one.node is not None
+    assert twin.node.state.me == one.node.state.me == node_id(1)
+    assert twin.node.state.boot != one.node.state.boot
+    assert twin.roster == one.roster
+    world.run(world.now_ns + seconds(1))
+    assert any("this node's identity" in line for line in world.transcript.lines)
+
+
+def test_clone_what_is_sent_to_its_identity_reaches_both(world: World) -> None:
+    Clone(4, 3).apply(world)  # n3 leads: the acks are sent to it
+    reached: set[NodeId] = set()
+
+    def seen(sent: Datagram) -> bool:
+        if sent.unicast:
+            reached.add(sent.to)
+        return False
+
+    world.tap = seen
+    world.run(world.now_ns + seconds(2))
+    assert {node_id(3), node_id(4)} <= reached

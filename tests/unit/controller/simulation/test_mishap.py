@@ -11,6 +11,7 @@ from rackgrid.simulation.mishap import (
     DiskStall,
     FirmwareHang,
     Liar,
+    LostDisk,
     LostRoster,
     Pause,
     Weld,
@@ -87,6 +88,19 @@ def test_lost_roster_is_given_back_by_the_rack(world: World, alive: bool) -> Non
     world.run(world.now_ns + seconds(8))
     assert node.state.roster.line(node.state.me) is not None
     assert not node.state.is_lost
+
+
+def test_lost_disk_takes_the_roster_the_terms_and_the_outputs_with_it(world: World) -> None:
+    one = at(world, 1)
+    one.writing = one.roster
+    LostDisk(1).apply(world)
+    node = one.node
+    assert node is not None
+    assert (node.state.roster, node.state.settings.terms_from) == (NO_ROSTER, 1)
+    assert one.remembered is None
+    assert one.firmware.flexible_worst_mw(one.local_ns(world.now_ns)) == 0
+    world.run(world.now_ns + seconds(8))
+    assert node.state.roster.line(node.state.me) is not None
 
 
 @pytest.mark.parametrize(

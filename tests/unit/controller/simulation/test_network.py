@@ -38,6 +38,13 @@ def test_arrivals_cut_one_way_passes_the_other_way() -> None:
     assert all(many(network, B, A))
 
 
+def test_arrivals_deaf_node_hears_unicast_only_and_is_heard() -> None:
+    network = Network(deaf={B})
+    assert not any(many(network))
+    assert all(many(network, B, A))
+    assert network.arrivals(random.Random(1), A, B, unicast=True)
+
+
 def test_isolate_cuts_both_ways_and_nothing_inside_and_heal_mends_it() -> None:
     network = Network()
     network.isolate({A}, {B, C})
@@ -47,7 +54,7 @@ def test_isolate_cuts_both_ways_and_nothing_inside_and_heal_mends_it() -> None:
 
 
 def test_calm_ends_every_fault_of_the_network() -> None:
-    network = Network(loss=0.5, duplicates=0.5, jitter_ns=9, slow={NodeId(1): 5})
+    network = Network(loss=0.5, duplicates=0.5, jitter_ns=9, deaf={B}, slow={NodeId(1): 5})
     network.isolate({NodeId(1)}, {NodeId(2)})
     network.calm()
     assert network == Network()

@@ -8,12 +8,12 @@ from tests.simulation.rack import broker
 from rackgrid.core.action import Multicast, Noted, ReserveTerms
 from rackgrid.core.event import StopRequested, TimePassed
 from rackgrid.core.node import Node
-from rackgrid.identity import NO_RACK, NO_STAMP, BootId, NodeId, Pair, Term
-from rackgrid.simulation.network import Network
+from rackgrid.identity import NO_RACK, NO_STAMP, BootId, NodeId, Pair, Round, Term
+from rackgrid.simulation.network import Datagram, Network
 from rackgrid.simulation.recipe import rack, seat, seconds
 from rackgrid.simulation.seat import Seat
 from rackgrid.simulation.world import World
-from rackgrid.wire.message import Election
+from rackgrid.wire.message import Election, Heartbeat
 
 
 def lone() -> tuple[World, Seat]:
@@ -138,6 +138,36 @@ def test_network_of_the_world_is_asked_for_every_datagram() -> None:
     world = rack(1, network=Network(loss=1.0))
     world.run(seconds(4))
     assert world.brokers() == []
+
+
+def test_tap_sees_every_datagram_and_what_it_keeps_arrives_when_it_is_delivered() -> None:
+    world = rack(1)
+    world.run(seconds(4))
+    kept: list[Datagram] = []
+
+    def taps(sent: Datagram) -> bool:
+        if sent.to == NodeId(101) and isinstance(sent.message, Heartbeat):
+            kept.append(sent)
+            return True
+        return False
+
+    world.tap = taps
+    node = world.seats[NodeId(101)].node
+    assert node is not None
+    before = node.state.heartbeat
+    world.run(world.now_ns + seconds(0.25))
+    assert kept
+    assert node.state.heartbeat == before
+    world.deliver(kept[0])
+    assert node.state.heartbeat == kept[0].message
+
+
+def test_deliver_to_a_place_that_is_empty_is_nothing() -> None:
+    world, one = lone()
+    world.unplug(one)
+    beat = Heartbeat(Pair(Term(1), NodeId(2), BootId(1)), 1, NO_RACK, False, 0, 0, Round(0))
+    world.deliver(Datagram(NodeId(2), BootId(1), one.id, beat, unicast=False))
+    assert world.transcript.lines[-1].endswith("is killed")
 
 
 class Scripted(Node):
