@@ -117,12 +117,16 @@ def any_boot_is_meant(patch: Patch) -> None:
 
 def silence_frees(patch: Patch) -> None:
     """P3: who was REMOVEd holds nothing."""
-    count = Account.counted_mw
+    count, expect = Account.counted_mw, Account.copper_mw
 
     def counted_mw(self: Account, now_ns: int) -> int:
         return count(self, now_ns) if now_ns - self.bid_received_ns <= SECOND_NS else 0
 
+    def copper_mw(self: Account, now_ns: int) -> int:
+        return expect(self, now_ns) if now_ns - self.bid_received_ns <= SECOND_NS else 0
+
     patch.setattr(Account, "counted_mw", counted_mw)
+    patch.setattr(Account, "copper_mw", copper_mw)
 
 
 def issued_is_not_counted(patch: Patch) -> None:

@@ -369,12 +369,9 @@ def _unavailable_mw(office: Office, said: list[Account], now_ns: int) -> int:
     shortage, and shed somebody.
     """
     alive = {account.node for account in said}
-    silent_mw = sum(
-        account.counted_mw(now_ns)
-        for node, account in office.book.accounts.items()
-        if node not in alive
-    )
-    dead_mw = sum(max(0, a.old_mw(now_ns) - a.running_mw(now_ns)) for a in said)
+    accounts = office.book.accounts
+    silent_mw = sum(a.copper_mw(now_ns) for node, a in accounts.items() if node not in alive)
+    dead_mw = sum(a.copper_mw(now_ns) - a.running_mw(now_ns) for a in said)
     return silent_mw + dead_mw + office.book.handed_mw(now_ns) + joining_mw(office)
 
 

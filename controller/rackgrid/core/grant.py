@@ -99,6 +99,13 @@ class Account:
         """Count everything: the running boot, and the dead ones beside it, mW."""
         return self.running_mw(now_ns) + self.old_mw(now_ns)
 
+    def copper_mw(self, now_ns: int) -> int:
+        """What the outputs can be expected to draw, mW: all boots command the same copper by turns.
+
+        An expectation for the market, and no promise: what may be granted rests on `counted_mw`.
+        """
+        return max(self.running_mw(now_ns), _largest(self.old, now_ns))
+
     def old_mw(self, now_ns: int) -> int:
         """Count what the dead boots may still hold, mW: each beside the others."""
         return sum(c.power_mw for c in self.old if c.until_ns > now_ns)

@@ -166,3 +166,8 @@ def floors_always_fit(patch: Patch) -> None:
         return admission.misfit(join)
 
     patch.setattr(admission, "refusal", refusal)
+
+
+def each_boot_has_copper_of_its_own(patch: Patch) -> None:
+    """The market takes each dead boot of a node for as many loads beside all the others."""
+    patch.setattr(Account, "copper_mw", Account.counted_mw)

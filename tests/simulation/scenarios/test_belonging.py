@@ -162,7 +162,6 @@ def test_highest_rank_that_comes_and_goes_stays_out_of_office() -> None:
     stage.whole()
 
 
-@pytest.mark.xfail(strict=True, reason="each dead boot of a node counts beside all its others")
 def test_node_that_comes_and_goes_takes_no_watts_from_others() -> None:
     """Scenario 16, at the loads. A node dies and starts again every 700 ms.
 

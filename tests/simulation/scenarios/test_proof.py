@@ -197,7 +197,7 @@ PROOFS: tuple[tuple[Play, tuple[Weaken, ...], str], ...] = (
     ),
     (
         test_belonging.test_node_that_comes_and_goes_takes_no_watts_from_others,
-        (),
+        (flaw.each_boot_has_copper_of_its_own,),
         "n3 .*switches lamp off",
     ),
 )

@@ -301,6 +301,7 @@ def test_reported_new_boot_counts_beside_the_old_one_until_its_expiry() -> None:
     account = grant.issued(opened(), 1, 6000, TIMING)
     account = reported(account, report(1, holding_mw=4000, holding_ms=900), 5, boot=2)
     assert (account.running_mw(6), account.old_mw(6), account.counted_mw(6)) == (4000, 6000, 10000)
+    assert account.copper_mw(6) == 6000, "one copper, by turns"
     assert account.old_mw(G) == 0
 
 
