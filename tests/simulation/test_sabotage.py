@@ -28,7 +28,7 @@ from rackgrid.simulation.fault import (
     SlowLink,
 )
 from rackgrid.simulation.guest import HandOver, Join
-from rackgrid.simulation.mishap import FirmwareHang, Liar, LostRoster, Pause
+from rackgrid.simulation.mishap import DiskStall, FirmwareHang, Liar, LostRoster, Pause
 from rackgrid.simulation.recipe import seconds
 from rackgrid.simulation.run import run
 from rackgrid.simulation.script import SHARP_MS, Script, Timed
@@ -65,7 +65,10 @@ LATE_PRICES = tuple(
 """A grant comes when its holder has long been cut off, and its watts are others'."""
 HANGS_WHILE_ONE_JOINS = script((8, FirmwareHang(4, 2900)), (8.1, Join(6)), reserve_mw=5_000)
 """Watts are asked back from a node whose outputs cannot follow."""
+SLOW_DISK = (7.9, DiskStall(1, 5_000, 20_000))
+"""Node 1 stores no roster: what is on its disk would stop it, too, from going back to a broker."""
 FLICKERS = script(
+    SLOW_DISK,
     (8, Bridge((4, 5), 1)),
     (8.4, CutOneWay(5, 1)),
     (8.7, Heal()),
@@ -100,16 +103,22 @@ def forgets(at_s: float, *deaf_to: int) -> list[tuple[float, Fault]]:
 
 
 COMES_BACK = script(
-    (8, Bridge((4, 5), 1)), (8, CutOneWay(5, 1)), *forgets(12.5, 3, 2), margin_ms=SHARP_MS
+    SLOW_DISK,
+    (8, Bridge((4, 5), 1)),
+    (8, CutOneWay(5, 1)),
+    *forgets(12.5, 3, 2),
+    margin_ms=SHARP_MS,
 )
 """A broker is without a majority for seconds, then a node that remembers nothing hears it."""
 TO_AND_FRO = script(
+    SLOW_DISK,
     (8, Bridge((4, 5), 1)),
     *(
         timed
         for turn in range(18)
         for timed in forgets(8 + 0.3 * (turn + 1), *((3, 2) if turn % 2 else (5, 4)))
     ),
+    seed=2,
     margin_ms=SHARP_MS,
 )
 """One node, forgetting each time, makes now this and now that side's majority."""

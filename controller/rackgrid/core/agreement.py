@@ -75,8 +75,11 @@ class Agreement:
     def is_newer(self, stamp: Stamp, mine: Pair) -> bool:
         """Whether a node that stored this knows of changes that this broker has missed.
 
-        Once a roster is agreed under its own pair, what an older broker proposed is void.
+        Once a roster is agreed under its own pair, what an older broker proposed is void. What a
+        higher pair made never is: a recovery that was begun, or a later broker's.
         """
+        if stamp.pair > mine:
+            return True
         return stamp.pair != mine and self.agreed_version == 0 and stamp > self.base.stamp
 
 

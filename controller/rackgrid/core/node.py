@@ -161,6 +161,7 @@ class Node:
             agents.next_deadline_ns(node.agent),
             node.ack_due.at_ns if node.ack_due else None,
             node.join_ns,
+            node.recover_ns,
             node.leave_ns,
             node.leave_said_ns if node.leave_said_ns > now_ns else None,
         ):
@@ -196,6 +197,8 @@ class Node:
             incumbent.due(node, now_ns)
             if node.agent is not node.judged:
                 self._judge(now_ns)
+        if node.recover_ns is not None and now_ns >= node.recover_ns:
+            recovery.recover(node, now_ns)
         if node.leave_ns is not None:
             departure.proceed(node, now_ns)
 
@@ -235,7 +238,7 @@ class Node:
             case HandoverRequested():
                 incumbent.hand_over(node, now_ns)
             case RecoverRequested():
-                recovery.recover(node, now_ns)
+                recovery.asked(node, now_ns)
             case LeaveRequested():
                 departure.begin(node, now_ns)
             case StopRequested():

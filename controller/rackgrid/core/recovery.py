@@ -10,8 +10,26 @@ from __future__ import annotations
 from dataclasses import replace
 
 from rackgrid.core import admission, candidate, election
+from rackgrid.core.settings import SECOND_NS
 from rackgrid.core.state import State
 from rackgrid.identity import NO_BOOT, NO_RACK, Stamp
+
+PATIENCE_NS = 5 * SECOND_NS
+"""So long nobody must have led: a majority that is still there has elected somebody by then."""
+
+LED = "nothing to recover: the rack has a broker"
+
+
+def asked(node: State, now_ns: int) -> None:
+    """Recover, as an operator wishes, but not while the rack may only be between two brokers.
+
+    A roster that is made then would stand above all that the next broker does, and whoever is
+    admitted meanwhile would be forgotten by it, floor and all.
+    """
+    if _is_led(node):
+        node.note(LED)
+        return
+    node.recover_ns = max(now_ns, node.led_ns + PATIENCE_NS)
 
 
 def recover(node: State, now_ns: int) -> None:
@@ -20,8 +38,9 @@ def recover(node: State, now_ns: int) -> None:
     It goes on under the same rack's identity, with a newer stamp: a lost node that is found again
     is told, and has to be admitted.
     """
+    node.recover_ns = None
     if _is_led(node):
-        node.note("nothing to recover: the rack has a broker")
+        node.note(LED)
         return
     if node.roster.rack == NO_RACK or node.roster.line(node.me) is None:
         node.note("nothing to recover: this node is on no roster; it waits to be admitted")

@@ -81,6 +81,8 @@ class State:
         resigned: the last word of a broker that resigned, and when it came.
         backing: what was last found of the acks behind the office, which is asked at each event.
         forgetting: nodes that an operator wants forgotten, each with the end of its patience.
+        led_ns: when this node last led a rack, or heard from whoever does.
+        recover_ns: when it recovers the roster, as an operator wishes, if nobody leads until then.
         aside_until_ns: it has just handed the office over, and does not stand before this.
         terms_until: one past the reserved block of terms.
         term_seen: the highest term in any message.
@@ -106,6 +108,8 @@ class State:
     is_lost: bool = True
     heartbeat: Heartbeat | None = None
     resigned: tuple[Resign, int] | None = None
+    led_ns: int = NEVER
+    recover_ns: int | None = None
     aside_until_ns: int = 0
     forgetting: Mapping[NodeId, int] = field(default_factory=lambda: MappingProxyType({}))
     office: Office | None = None

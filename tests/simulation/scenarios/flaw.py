@@ -16,6 +16,7 @@ from rackgrid.core import admission, broker, candidate, election, grant, incumbe
 from rackgrid.core import agent as agents
 from rackgrid.core.action import Action
 from rackgrid.core.agent import Agent
+from rackgrid.core.agreement import Agreement
 from rackgrid.core.authority import Authority
 from rackgrid.core.board import Board
 from rackgrid.core.broker import Office
@@ -26,7 +27,7 @@ from rackgrid.core.node import Node
 from rackgrid.core.roster import Roster
 from rackgrid.core.settings import MS_NS, NodeSettings, Timing
 from rackgrid.core.state import State
-from rackgrid.identity import BootId, NodeId, Pair
+from rackgrid.identity import BootId, NodeId, Pair, Stamp
 from rackgrid.wire.message import Ack, Join, Price, Report
 from rackgrid.wire.vocabulary import Stance
 
@@ -171,3 +172,12 @@ def floors_always_fit(patch: Patch) -> None:
 def each_boot_has_copper_of_its_own(patch: Patch) -> None:
     """The market takes each dead boot of a node for as many loads beside all the others."""
     patch.setattr(Account, "copper_mw", Account.counted_mw)
+
+
+def later_rosters_are_ignored(patch: Patch) -> None:
+    """P7: a broker goes on though a member has stored what a higher pair made: a second fence."""
+
+    def is_newer(agreement: Agreement, stamp: Stamp, mine: Pair) -> bool:
+        return stamp.pair != mine and not agreement.agreed_version and stamp > agreement.base.stamp
+
+    patch.setattr(Agreement, "is_newer", is_newer)

@@ -69,7 +69,7 @@ PROOFS: tuple[tuple[Play, tuple[Weaken, ...], str], ...] = (
     ),
     (
         test_takeover.test_voter_that_two_halves_share_forgets_and_forgets_and_elects_nobody,
-        (weakening.no_quiet_time,),
+        (weakening.no_quiet_time, flaw.later_rosters_are_ignored),
         " I4 ",
     ),
     (

@@ -20,8 +20,9 @@ from tests.unit.controller.core.stage import (
 
 from rackgrid.core.action import Action, StoreRoster
 from rackgrid.core.candidate import TERM_MAX
-from rackgrid.core.election import Listening, Standing
+from rackgrid.core.election import Following, Listening, Standing
 from rackgrid.core.event import RecoverRequested
+from rackgrid.core.recovery import PATIENCE_NS
 from rackgrid.core.roster import NO_ROSTER, Roster
 from rackgrid.core.settings import SECOND_NS
 from rackgrid.identity import NO_BOOT, Stamp
@@ -107,6 +108,31 @@ def test_recover_under_a_broker_is_nothing() -> None:
         before = player.node.state.roster
         assert notes(recovers(player)) == ["nothing to recover: the rack has a broker"]
         assert player.node.state.roster == before
+
+
+def test_recover_waits_while_the_rack_may_be_between_two_brokers() -> None:
+    """Fails if what was said in an election's moment stands above the next broker's roster."""
+    player = survivor()
+    player.hears(BERT, heartbeat(pair(4, BERT)), unicast=False)
+    player.steps_until(lambda node: not isinstance(node.state.election, Following))
+    assert recovers(player) == []
+    player.passes(SECOND_NS)
+    assert player.node.state.roster == FIVE
+    player.passes(PATIENCE_NS)
+    assert [x.node for x in player.node.state.roster.lines] == [ME]
+
+
+def test_recover_that_waits_ends_with_the_next_broker() -> None:
+    player = survivor()
+    player.hears(BERT, heartbeat(pair(4, BERT)), unicast=False)
+    player.steps_until(lambda node: not isinstance(node.state.election, Following))
+    recovers(player)
+    player.hears(CARL, heartbeat(pair(9, CARL)), unicast=False)
+    for seq in range(2, 60):
+        player.passes(H)
+        player.hears(CARL, heartbeat(pair(9, CARL), seq), unicast=False)
+    assert player.node.state.roster == FIVE
+    assert "nothing to recover: the rack has a broker" in notes(player.said)
 
 
 def test_recover_again_where_the_first_waits_for_one_that_has_gone_meanwhile() -> None:

@@ -106,8 +106,15 @@ def test_overtaken_by_a_member_that_knows_a_newer_roster_it_gives_the_office_up(
 
 def test_overtaken_never_once_its_own_roster_is_agreed() -> None:
     player = formed()
-    acks(player, BERT, has=Stamp(pair(2), 9))
+    acks(player, BERT, has=Stamp(pair(1, 9), 9))
     assert player.node.state.office is not None
+
+
+def test_overtaken_by_what_a_higher_pair_made_though_its_own_is_agreed() -> None:
+    """Fails if a recovery that was begun elsewhere is never settled."""
+    player = formed()
+    acks(player, BERT, has=Stamp(pair(9, BERT), 1))
+    assert player.node.state.office is None
 
 
 # --- those who come --------------------------------------------------------------------------
