@@ -161,7 +161,7 @@ class Node:
             agents.next_deadline_ns(node.agent),
             node.ack_due.at_ns if node.ack_due else None,
             node.join_ns,
-            node.recover_ns,
+            node.recovering.at_ns if node.recovering else None,
             node.leave_ns,
             node.leave_said_ns if node.leave_said_ns > now_ns else None,
         ):
@@ -197,7 +197,7 @@ class Node:
             incumbent.due(node, now_ns)
             if node.agent is not node.judged:
                 self._judge(now_ns)
-        if node.recover_ns is not None and now_ns >= node.recover_ns:
+        if node.recovering is not None and now_ns >= node.recovering.at_ns:
             recovery.recover(node, now_ns)
         if node.leave_ns is not None:
             departure.proceed(node, now_ns)

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from rackgrid.core import admission, candidate, election
 from rackgrid.core.settings import SECOND_NS
-from rackgrid.core.state import State
+from rackgrid.core.state import Recovering, State
 from rackgrid.identity import NO_BOOT, NO_RACK, Stamp
 
 PATIENCE_NS = 5 * SECOND_NS
@@ -29,16 +29,19 @@ def asked(node: State, now_ns: int) -> None:
     if _is_led(node):
         node.note(LED)
         return
-    node.recover_ns = max(now_ns, node.led_ns + PATIENCE_NS)
+    heard = frozenset((node.me, *(peer.node for peer in node.live(now_ns))))
+    node.recovering = Recovering(max(now_ns, node.led_ns + PATIENCE_NS), heard)
 
 
 def recover(node: State, now_ns: int) -> None:
-    """Make a roster of the nodes that are heard; all of them must store it before it counts.
+    """Make a roster of the nodes that were heard; all of them must store it before it counts.
 
-    It goes on under the same rack's identity, with a newer stamp: a lost node that is found again
-    is told, and has to be admitted.
+    Who has fallen silent since then stays on it: no operator has said that it is off. It goes on
+    under the same rack's identity, with a newer stamp: a lost node that is found again is told, and
+    has to be admitted.
     """
-    node.recover_ns = None
+    assert node.recovering is not None, "somebody asked for it"
+    heard, node.recovering = node.recovering.nodes, None
     if _is_led(node):
         node.note(LED)
         return
@@ -50,7 +53,6 @@ def recover(node: State, now_ns: int) -> None:
     pair = candidate.next_pair(node)
     if pair is None:
         return
-    heard = {node.me, *(peer.node for peer in node.live(now_ns))}
     lines = tuple(line for line in node.roster.lines if line.node in heard)
     stamp = Stamp(pair, node.roster.version + 1)
     roster = replace(node.roster, stamp=stamp, founding=True, founded=NO_BOOT, lines=lines)

@@ -60,6 +60,14 @@ class Backing:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Recovering:
+    """When the roster is to be formed anew, of the nodes that were heard when it was asked for."""
+
+    at_ns: int
+    nodes: frozenset[NodeId]
+
+
 @dataclass(slots=True)
 class State:
     """A node's whole state.
@@ -82,7 +90,7 @@ class State:
         backing: what was last found of the acks behind the office, which is asked at each event.
         forgetting: nodes that an operator wants forgotten, each with the end of its patience.
         led_ns: when this node last led a rack, or heard from whoever does.
-        recover_ns: when it recovers the roster, as an operator wishes, if nobody leads until then.
+        recovering: an operator wishes it to recover the roster, if nobody leads until then.
         aside_until_ns: it has just handed the office over, and does not stand before this.
         terms_until: one past the reserved block of terms.
         term_seen: the highest term in any message.
@@ -109,7 +117,7 @@ class State:
     heartbeat: Heartbeat | None = None
     resigned: tuple[Resign, int] | None = None
     led_ns: int = NEVER
-    recover_ns: int | None = None
+    recovering: Recovering | None = None
     aside_until_ns: int = 0
     forgetting: Mapping[NodeId, int] = field(default_factory=lambda: MappingProxyType({}))
     office: Office | None = None
