@@ -37,7 +37,8 @@ def sizes(value: object, path: str) -> Iterator[tuple[str, int]]:
     """Walk through all that a value holds: the path and the length of each container."""
     if isinstance(value, (int, str, bytes, NoneType)):
         return
-    if parts := _parts(type(value)):
+    kind: type = type(value)
+    if parts := _parts(kind):
         for name in parts:
             yield from sizes(getattr(value, name), f"{path}.{name}")
     elif isinstance(value, Collection):
