@@ -67,7 +67,7 @@ def changed_sides(at_s: float, first: tuple[int, ...], then: tuple[int, ...]) ->
     return script(*sides, demote_ms=4_000, margin_ms=SHARP_MS)
 
 
-STANDS_STILL = scripted(100697, 5, 30).kept((5, 15))
+STANDS_STILL = scripted(100697, 5, 30, "clock-reset").kept((5, 15))
 """A node that stood still reports what has ended, before it reads what its firmware says."""
 OLD_AND_NEW = changed_sides(13, (4, 5), (2, 3))
 HALF_MADE = changed_sides(8.9, (1, 2), (4, 5))

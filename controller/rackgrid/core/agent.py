@@ -289,7 +289,11 @@ def _was_held(agent: Agent, state: OutputState) -> bool:
 
     Its bid was the price cap then, and drove others out and the price up: that price does not say
     whether it is worth its own. The next round does, at once; each min-on would end in a swap else.
+
+    Likewise before the first grant to this boot: what it has adopted was in no bid of that price.
     """
+    if not agent.taken_bid:
+        return state.on
     asked = next((bid.sent_ns for bid in agent.bids if bid.seq == agent.taken_bid), None)
     return state.on and asked is not None and asked < state.may_switch_ns
 

@@ -13,7 +13,7 @@ from functools import partial
 
 from rackgrid.core.settings import MS_NS
 from rackgrid.simulation.feed import Capacity, Sun
-from rackgrid.simulation.guest import HandOver, Join, Leave, Scrap
+from rackgrid.simulation.guest import HandOver, Join, Leave, PlannedRestart, Scrap
 from rackgrid.simulation.mishap import (
     BadMeter,
     DiskStall,
@@ -251,6 +251,7 @@ Fault = (
     | Leave
     | HandOver
     | Scrap
+    | PlannedRestart
     | Pause
     | FirmwareHang
     | DiskStall
