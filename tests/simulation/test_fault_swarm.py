@@ -35,12 +35,18 @@ def test_swarm_comes_near_the_limit_else_it_would_prove_little() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seed", "places"),
+    ("seed", "plot", "places"),
     [
-        (446, [0, 1, 2, 7]),  # a node that died before it was admitted drew a floor nobody counted
-        (12, [0, 1, 9]),  # a broker that was elected before it had a vote never got one
+        (
+            446,
+            "churn",
+            [0, 1, 2, 7],
+        ),  # a node that died before it was admitted drew a floor nobody counted
+        (12, "bridge", [0, 1, 9]),  # a broker that was elected before it had a vote never got one
     ],
 )
-def test_swarm_script_that_failed_once_fails_no_more(seed: int, places: list[int]) -> None:
-    outcome = run(scripted(seed, 5, 30).kept(places))
+def test_swarm_script_that_failed_once_fails_no_more(
+    seed: int, plot: str, places: list[int]
+) -> None:
+    outcome = run(scripted(seed, 5, 30, plot).kept(places))
     assert outcome.violations == (), outcome.lines[-40:]

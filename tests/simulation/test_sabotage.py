@@ -13,8 +13,17 @@ import pytest
 from tests.simulation import weakening
 from tests.simulation.weakening import Weaken
 
-from rackgrid.simulation.fault import Bridge, CutOneWay, Fault, Heal, Kill, Partition, SlowLink
-from rackgrid.simulation.guest import HandOver, Join
+from rackgrid.simulation.fault import (
+    Amnesia,
+    Bridge,
+    CutOneWay,
+    Fault,
+    Heal,
+    Kill,
+    Partition,
+    SlowLink,
+)
+from rackgrid.simulation.guest import HandOver, Join, PlannedRestart
 from rackgrid.simulation.mishap import FirmwareHang, Liar, LostRoster
 from rackgrid.simulation.recipe import seconds
 from rackgrid.simulation.run import run
@@ -61,6 +70,21 @@ FLICKERS = script(
 """The node that two sides share loses one broker for a moment, and hears it again."""
 
 
+UNHEARD_RESTART = script((8, Partition((4,))), (8.02, PlannedRestart(4, 18_000)), seconds=40)
+"""A node that is cut off and does not know it yet is restarted: nobody hears what it asks for."""
+AWAY_FOR_LONG = script((8, PlannedRestart(4, 18_000)), seconds=40)
+RESTART_AND_HEIR = script((8, PlannedRestart(4, 18_000)), (8.6, Kill(BROKER)), seconds=40)
+"""The broker that has agreed a pledge dies before it ends."""
+BACK_AND_QUIET = script(
+    (8, PlannedRestart(4, 18_000)),
+    (9, Amnesia(4)),
+    (9.5, Partition((4,))),
+    (9.6, Kill(BROKER)),
+    seconds=40,
+)
+"""A node is back and may take no grant yet when it is cut off, its loads on by its old pledge."""
+
+
 def changed_sides(at_s: float, first: tuple[int, ...], then: tuple[int, ...]) -> Script:
     """Some are cut off until they lose their votes; then the rack parts along another line."""
     sides = ((5, Partition(first)), (at_s, Heal()), (at_s, Partition(then)))
@@ -102,6 +126,11 @@ CAUGHT: tuple[tuple[Weaken, tuple[Script, ...]], ...] = (
     (weakening.change_counts_at_once, (HALF_MADE,)),
     (weakening.newer_roster_is_ignored, (OLD_AND_NEW,)),
     (weakening.lost_roster_votes, (OLD_AND_LOST,)),
+    (weakening.pledge_before_it_is_agreed, (UNHEARD_RESTART,)),
+    (weakening.pledge_ends_with_the_term, (RESTART_AND_HEIR,)),
+    (weakening.pledge_is_not_counted, (AWAY_FOR_LONG,)),
+    (weakening.pledge_ends_too_soon, (AWAY_FOR_LONG,)),
+    (weakening.pledge_given_back_at_once, (BACK_AND_QUIET,)),
     (weakening.excess_is_ignored, (FAN_LIES,)),
     (weakening.handover_without_a_look, (scripted(3, 5, 24, "noise"),)),
 )

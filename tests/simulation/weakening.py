@@ -6,7 +6,7 @@ function that patches; its docstring says which promise it breaks, and how.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sized
+from collections.abc import Callable, Mapping, Sized
 from dataclasses import replace
 
 import pytest
@@ -15,7 +15,8 @@ from rackgrid.core import agent as agents
 from rackgrid.core import agreement as agreements
 from rackgrid.core import authority as authorities
 from rackgrid.core import book as books
-from rackgrid.core import broker, candidate, grant, holding, incumbent
+from rackgrid.core import broker, candidate, grant, holding, incumbent, restart
+from rackgrid.core import pledge as pledges
 from rackgrid.core.agent import Agent
 from rackgrid.core.agreement import Agreement
 from rackgrid.core.authority import Authority
@@ -26,7 +27,7 @@ from rackgrid.core.roster import Roster
 from rackgrid.core.settings import SECOND_NS, Timing
 from rackgrid.core.state import State
 from rackgrid.identity import NO_PAIR, BootId, NodeId, Pair, Stamp
-from rackgrid.wire.message import Allotment, Election, Report, Resign
+from rackgrid.wire.message import Allotment, Election, Pledge, PledgeLine, Report, Resign
 from rackgrid_firmware import guard
 
 Patch = pytest.MonkeyPatch
@@ -298,6 +299,64 @@ def lost_roster_votes(patch: Patch) -> None:
         return self.may_vote(now_ns)
 
     patch.setattr(State, "votes", votes)
+
+
+# --- pledges --------------------------------------------------------------------------------------
+
+
+def pledge_before_it_is_agreed(patch: Patch) -> None:
+    """Pledge: a node that stops uses what it has asked for, whoever knows of it."""
+    ask = restart._ask
+
+    def asked(node: State, pledge: Pledge, now_ns: int) -> None:
+        ask(node, pledge, now_ns)
+        if pledge.power_mw:
+            line = PledgeLine(node.me, node.boot, pledge.power_mw, pledge.span_ms)
+            node.roster = replace(node.roster, pledges=(line,))
+
+    def agreed(node: State) -> PledgeLine | None:
+        found = node.roster.pledge(node.me)
+        return found if found is not None and found.boot == node.boot else None
+
+    patch.setattr(restart, "_ask", asked)
+    patch.setattr(restart, "_agreed", agreed)
+
+
+def pledge_ends_with_the_term(patch: Patch) -> None:
+    """Pledge: a new broker does not know the pledges of the one before it."""
+    take = broker.taken
+
+    def taken(pair: Pair, roster: Roster, supports: Mapping[NodeId, Report], now_ns: int) -> Office:
+        return take(pair, replace(roster, pledges=()), supports, now_ns)
+
+    patch.setattr(broker, "taken", taken)
+
+
+def pledge_is_not_counted(patch: Patch) -> None:
+    """Pledge: what stands on the roster is nothing that anybody draws."""
+
+    def beside_mw(*_: object) -> int:
+        return 0
+
+    patch.setattr(pledges, "beside_mw", beside_mw)
+
+
+def pledge_ends_too_soon(patch: Patch) -> None:
+    """Pledge: its broker counts it for no longer than a grant."""
+
+    def lasts_ns(_pledge: PledgeLine, timing: Timing) -> int:
+        return timing.stretched(timing.grant_ns) + timing.margin_ns
+
+    patch.setattr(pledges, "lasts_ns", lasts_ns)
+
+
+def pledge_given_back_at_once(patch: Patch) -> None:
+    """Pledge: a node that is back gives it up while its outputs still hold beyond a grant."""
+
+    def held_until_ns(_agent: Agent, _board: object, now_ns: int) -> int:
+        return now_ns
+
+    patch.setattr(restart.agents, "held_until_ns", held_until_ns)
 
 
 # --- P8 -------------------------------------------------------------------------------------------
