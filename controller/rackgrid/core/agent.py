@@ -259,7 +259,8 @@ def _judge(
     if load.worth_uc is None:
         return False, Why.NO_GRANT
     granted = _covers(agent, load, state, now_ns)
-    if agent.price is None:
+    if agent.price is None or (granted and state.on and _is_adopted(agent)):
+        # No price knows yet what this boot has found on: it was in no bid.
         return granted and state.on, Why.PRICE_UNKNOWN
     is_dear = agent.price.price_uc > worth_now(agent, load, settings, now_ns)
     if is_dear and not (granted and _was_held(agent, state)):
@@ -284,16 +285,17 @@ def _covers(agent: Agent, load: LoadSettings, state: OutputState, now_ns: int) -
     return holding.has_room(agent.board, agent.commanded, load.output, grant.power_mw, now_ns)
 
 
+def _is_adopted(agent: Agent) -> bool:
+    """Whether what it holds was granted to the boot before it."""
+    return agent.grant is not None and agent.grant.pair == NO_PAIR
+
+
 def _was_held(agent: Agent, state: OutputState) -> bool:
     """Whether the last clearing took a running load for one that must go on (inside its min-on).
 
     Its bid was the price cap then, and drove others out and the price up: that price does not say
     whether it is worth its own. The next round does, at once; each min-on would end in a swap else.
-
-    Likewise before the first grant to this boot: what it has adopted was in no bid of that price.
     """
-    if not agent.taken_bid:
-        return state.on
     asked = next((bid.sent_ns for bid in agent.bids if bid.seq == agent.taken_bid), None)
     return state.on and asked is not None and asked < state.may_switch_ns
 

@@ -38,6 +38,7 @@ EVERY = (
     guest.Leave(1),
     guest.HandOver(),
     guest.Scrap(1, 2),
+    guest.PlannedRestart(1, 2000),
     mishap.Pause(1, 500, deciding=True),
     mishap.Pause(1, 500, deciding=False),
     mishap.FirmwareHang(1, 2000),
