@@ -320,6 +320,8 @@ def pledged(node: State, who: NodeId, boot: BootId, asked: Pledge, now_ns: int) 
     if account is None or account.boot != boot:
         return  # a late word of a dead boot, or of one that has not acked here yet
     known = base.pledge(who)
+    if node.urgent and asked.power_mw:
+        return  # something has changed that is not counted yet: a round comes first
     if known is not None and (known.boot == boot or not asked.power_mw):
         if not asked.power_mw and pledges.is_given_back(known, boot, account):
             announce(node, base.without_pledge(who), now_ns)

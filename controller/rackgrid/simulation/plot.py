@@ -224,9 +224,10 @@ def restarts(author: Author, at_ms: int) -> Written:
     chance = author.chance
     author.demote_ms = chance.choice(DEMOTE_MS)
     author.losses *= author.demote_ms != DEMOTE_MS[0]
-    written: Written = [(at_ms, author.restart())]
+    stop_ms = at_ms + 400
+    written: Written = [(stop_ms, author.restart())]
     if chance.random() < 0.5:
-        written.append((at_ms + author.ms(0, 3000), author.restart()))
+        written.append((stop_ms + author.ms(0, 3000), author.restart()))
     disturbances: tuple[Callable[[], Fault], ...] = (
         lambda: fault.Kill(BROKER),
         lambda: fault.Partition((BROKER,)),
@@ -239,10 +240,10 @@ def restarts(author: Author, at_ms: int) -> Written:
     )
     for _ in range(author.ms(1, 3)):
         # Some within the second in which it is agreed, some while it is in use.
-        after_ms = author.ms(-400, 400) if chance.random() < 0.5 else author.ms(0, 15_000)
-        written.append((max(0, at_ms + after_ms), chance.choice(disturbances)()))
+        after_ms = author.ms(0, 800) if chance.random() < 0.5 else author.ms(0, 15_000)
+        written.append((at_ms + after_ms, chance.choice(disturbances)()))
     if chance.random() < 0.5:
-        written.append((at_ms + author.ms(500, 8000), fault.Heal()))
+        written.append((stop_ms + author.ms(500, 8000), fault.Heal()))
     return written
 
 
