@@ -333,8 +333,9 @@ def pledged(node: State, who: NodeId, boot: BootId, asked: Pledge, now_ns: int) 
     if reason is None and broker.is_short(office, node.settings, now_ns):
         reason = "the feed is short: what it holds may have to be shed"
     if reason is not None:
-        line = base.line(who)
-        node.note(f"no pledge for {line.name if line else f'{who:016x}'}, which restarts: {reason}")
+        known_as = base.line(who)
+        name = known_as.name if known_as else f"{who:016x}"
+        node.note(f"no pledge for {name}, which restarts: {reason}")
         return
     line = PledgeLine(who, boot, asked.power_mw, asked.span_ms)
     node.office = replace(office, pledged_ns={**office.pledged_ns, who: now_ns})
