@@ -229,6 +229,7 @@ def cleared(
         nodes = frozenset(line.node for line in office.agreement.reserved.lines)
         entry = book.settled(office.book, nodes, now_ns, timing)
         office = replace(office, book=entry)
+        live = _live(office, now_ns, timing)  # an opening book lowers what may be renewed
         office, allotments = _allot(office, live, clearing, supply_mw, now_ns, timing)
     return _announced(office, said, clearing, supply_mw, allotments, now_ns, timing)
 
