@@ -20,6 +20,7 @@ def begin(node: State, now_ns: int) -> None:
     candidate.withdraw(node, now_ns, "leaves the rack")
     node.leave_ns = now_ns + LEAVE_PATIENCE_NS
     node.agent = replace(node.agent, leaving=True)
+    node.stopping = None  # a restart that it was asked for before is none any more
 
 
 def proceed(node: State, now_ns: int) -> None:

@@ -79,10 +79,10 @@ def refusal(
     return "it asks for more than it may hold" if asked.power_mw > most_mw else None
 
 
-def is_given_back(pledge: PledgeLine, boot: BootId, account: Account) -> bool:
-    """Whether the word of this boot ends a pledge: it runs now, and is not the one that stopped.
+def is_given_back(pledge: PledgeLine, asked: Pledge, boot: BootId) -> bool:
+    """Whether the word of this boot ends this pledge: it names it, and is not the one that stopped.
 
-    A boot that is known here has acked in this term, and one that another has followed is not heard
-    again: so it is later than the one that stopped.
+    Whoever can name it was there after it was asked for: so it is a later boot. A late word of an
+    earlier one names another pledge. The caller has made sure that this boot's report is counted.
     """
-    return boot == account.boot and boot != pledge.boot
+    return asked.power_mw == 0 and asked.boot == pledge.boot != boot

@@ -322,11 +322,9 @@ def pledged(node: State, who: NodeId, boot: BootId, asked: Pledge, now_ns: int) 
     known = base.pledge(who)
     if node.urgent and asked.power_mw:
         return  # something has changed that is not counted yet: a round comes first
-    if known is not None and (known.boot == boot or not asked.power_mw):
-        if not asked.power_mw and pledges.is_given_back(known, boot, account):
-            announce(node, base.without_pledge(who), now_ns)
-        return
-    if not asked.power_mw:
+    if known is not None and pledges.is_given_back(known, asked, boot):
+        announce(node, base.without_pledge(who), now_ns)
+    if not asked.power_mw or (known is not None and known.boot == boot):
         return
     limit_mw = book.limit_mw(office.book, who, node.timing)
     reason = pledges.refusal(base, who, asked, account, limit_mw, now_ns)

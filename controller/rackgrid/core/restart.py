@@ -63,7 +63,7 @@ def proceed(node: State, now_ns: int) -> bool:
         return False
     again_ns = min(now_ns + REPEAT_NS, stopping.until_ns)
     node.stopping = replace(stopping, again_ns=again_ns)
-    asked = Pledge(_held_mw(node.agent, board, now_ns), stopping.span_ns // MS_NS)
+    asked = Pledge(node.boot, _held_mw(node.agent, board, now_ns), stopping.span_ns // MS_NS)
     if not asked.power_mw:
         return True
     _ask(node, asked, now_ns)
@@ -79,7 +79,7 @@ def give_back(node: State, now_ns: int) -> None:
     if pledge is None or pledge.boot == node.boot or board is None:
         return
     if agents.held_until_ns(node.agent, board, now_ns) - now_ns <= node.timing.grant_ns:
-        _ask(node, Pledge(0, 0), now_ns)
+        _ask(node, Pledge(pledge.boot, 0, 0), now_ns)
 
 
 def _ask(node: State, asked: Pledge, now_ns: int) -> None:

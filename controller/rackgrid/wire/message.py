@@ -207,10 +207,12 @@ class Pledge:
     """Unicast to the broker: I stop, and go on holding this; or, with no power: I am back.
 
     Attributes:
-        power_mw: what is held, mW; 0 ends the pledge of an earlier boot.
+        boot: whose pledge: the sender's own, or the earlier boot's that it ends.
+        power_mw: what is held, mW; 0 ends it.
         span_ms: how long, from the first asking of this boot on.
     """
 
+    boot: Annotated[BootId, U64]
     power_mw: Annotated[int, U32]
     span_ms: Annotated[int, U32]
 

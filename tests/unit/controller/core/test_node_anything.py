@@ -158,7 +158,9 @@ MESSAGES: st.SearchStrategy[Message] = st.one_of(
         st.lists(LINES, max_size=NODES_MAX).map(tuple),
         st.lists(PLEDGES, max_size=2, unique_by=lambda pledge: pledge.node).map(tuple),
     ),
-    st.builds(Pledge, MW | st.just(0), SMALL | st.just(15_000)),
+    st.builds(
+        Pledge, st.sampled_from((BOOT, BootId(10))), MW | st.just(0), SMALL | st.just(15_000)
+    ),
     st.builds(
         Heartbeat, PAIRS, SMALL | U32, RACKS, st.booleans(), SMALL | U32, SMALL, SMALL.map(Round)
     ),

@@ -19,7 +19,7 @@ NOW = 10**12
 ANNA, BERT = NodeId(1), NodeId(2)
 OLD, NEW = BootId(10), BootId(11)
 LINE = PledgeLine(ANNA, OLD, 10_000, 15_000)
-ASKED = Pledge(10_000, 15_000)
+ASKED = Pledge(OLD, 10_000, 15_000)
 ROSTER = roster(ANNA, BERT)
 
 
@@ -88,7 +88,7 @@ def test_refusal_of_what_is_held_anyway_is_none() -> None:
 
 
 def test_refusal_of_more_than_is_counted() -> None:
-    assert refusal(asked=Pledge(10_001, 15_000)) == "it asks for more than it may hold"
+    assert refusal(asked=Pledge(OLD, 10_001, 15_000)) == "it asks for more than it may hold"
 
 
 def test_refusal_of_what_was_reported_and_is_no_title() -> None:
@@ -118,20 +118,22 @@ def test_refusal_of_one_beyond_the_limit() -> None:
 
 @pytest.mark.parametrize("span_ms", [0, 60_001])
 def test_refusal_of_no_span_and_of_one_too_long(span_ms: int) -> None:
-    assert refusal(asked=Pledge(10_000, span_ms)) == "it asks for too long"
+    assert refusal(asked=Pledge(OLD, 10_000, span_ms)) == "it asks for too long"
 
 
 def test_refusal_of_the_longest_span_is_none() -> None:
-    assert refusal(asked=Pledge(10_000, 60_000)) is None
+    assert refusal(asked=Pledge(OLD, 10_000, 60_000)) is None
 
 
 # --- what ends it ----------------------------------------------------------------------------
 
 
-def test_given_back_by_a_later_boot_that_runs_here_and_by_no_other() -> None:
-    assert pledge.is_given_back(LINE, NEW, account(boot=NEW))
-    assert not pledge.is_given_back(LINE, OLD, account(boot=OLD)), "its own outputs still hold"
-    assert not pledge.is_given_back(LINE, BootId(9), account(boot=NEW)), "a late word of the dead"
+def test_given_back_by_a_later_boot_that_names_it_and_by_no_other() -> None:
+    back = Pledge(OLD, 0, 0)
+    assert pledge.is_given_back(LINE, back, NEW)
+    assert not pledge.is_given_back(LINE, back, OLD), "its own outputs still hold"
+    assert not pledge.is_given_back(LINE, replace(back, boot=BootId(9)), NEW), "it means another"
+    assert not pledge.is_given_back(LINE, ASKED, NEW), "it asks for one"
 
 
 def test_roster_of_another_broker_keeps_its_pledges() -> None:

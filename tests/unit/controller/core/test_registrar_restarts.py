@@ -28,10 +28,10 @@ from rackgrid.core.settings import SECOND_NS
 from rackgrid.identity import BootId, NodeId
 from rackgrid.wire.message import Pledge, PledgeLine, Price, RosterUpdate
 
-ASKED = Pledge(6000, 15_000)
-BACK = Pledge(0, 0)
 OLD, NEW = BootId(10), BootId(11)
 """Anna's boots; as `Player.hears` has it, the first is ten times her number."""
+ASKED = Pledge(OLD, 6000, 15_000)
+BACK = Pledge(OLD, 0, 0)
 LINE = PledgeLine(NodeId(ANNA), OLD, 6000, 15_000)
 
 
@@ -95,7 +95,7 @@ def test_pledge_asked_again_is_proposed_once() -> None:
 
 def test_pledge_of_more_than_is_held_is_refused_and_said() -> None:
     player = holding()
-    said = asks(player, Pledge(20_000, 15_000))
+    said = asks(player, Pledge(OLD, 20_000, 15_000))
     assert all_of(RosterUpdate, said) == []
     assert notes(said) == [
         "no pledge for n1, which restarts: it asks for more than it may hold",
@@ -184,6 +184,14 @@ def test_pledge_is_not_given_back_by_a_boot_that_has_not_reported_yet() -> None:
     """Fails if it ended before what its outputs still hold is counted in another way."""
     player = agreed(holding())
     asks(player, BACK, NEW)
+    assert office(player).agreement.proposed is None
+
+
+def test_pledge_of_another_boot_is_not_given_back() -> None:
+    """Fails if a late word of a boot between two restarts could end the second one's pledge."""
+    player = agreed(holding())
+    acks(player, ANNA, report(1, holding_mw=6000, holding_ms=2000), boot=NEW)
+    asks(player, replace(BACK, boot=BootId(9)), NEW)
     assert office(player).agreement.proposed is None
 
 

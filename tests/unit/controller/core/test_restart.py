@@ -20,12 +20,12 @@ from tests.unit.controller.core.stage import (
 
 from rackgrid.core import restart
 from rackgrid.core.action import Action, Left
-from rackgrid.core.event import FirmwareLost, StopRequested
+from rackgrid.core.event import FirmwareLost, LeaveRequested, StopRequested
 from rackgrid.core.roster import Roster
 from rackgrid.core.settings import MS_NS, SECOND_NS, NodeSettings, Timing
 from rackgrid.identity import BootId, NodeId, Pair, Round
 from rackgrid.wire.message import Allotment, Pledge, PledgeLine, Price, Resign
-from rackgrid_firmware.link import Hold, OutputState, Switched
+from rackgrid_firmware.link import Hold, OutputState, Release, Switched
 
 BERT = 9
 OF = pair(4, BERT)
@@ -83,7 +83,7 @@ def holds(actions: list[Action]) -> list[Hold]:
 
 def test_stop_asks_for_what_is_held_and_stays_for_the_answer() -> None:
     player = member()
-    assert all_of(Pledge, stops(player)) == [Pledge(6000, 6000)]
+    assert all_of(Pledge, stops(player)) == [Pledge(BOOT, 6000, 6000)]
     assert not player.node.state.ended
     assert player.node.state.agent.stopping
 
@@ -107,6 +107,16 @@ def test_stop_twice_goes_at_once() -> None:
     player = member()
     stops(player)
     assert isinstance(stops(player)[-1], Left)
+
+
+def test_leave_while_it_waits_is_a_leave() -> None:
+    """Fails if it went on holding what it has said is off, or spun with two ends in view."""
+    player = member()
+    stops(player)
+    player.happens(LeaveRequested(player.now_ns))
+    said = player.passes(300 * MS_NS)
+    assert all_of(Pledge, said) == []
+    assert any(isinstance(command, Release) for command in commands(player.said))
 
 
 def test_stop_with_nothing_on_goes_at_once() -> None:
@@ -296,7 +306,9 @@ def returned(player: Player, left_ns: int) -> list[Action]:
 
 
 def test_give_back_when_nothing_is_held_for_longer_than_a_grant() -> None:
-    assert all_of(Pledge, returned(member(lamp=False), TIMING.grant_ns)) == [Pledge(0, 0)]
+    assert all_of(Pledge, returned(member(lamp=False), TIMING.grant_ns)) == [
+        Pledge(BootId(1), 0, 0)
+    ]
 
 
 def test_give_back_not_while_an_output_is_held_for_longer() -> None:
