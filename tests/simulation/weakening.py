@@ -353,10 +353,12 @@ def pledge_ends_too_soon(patch: Patch) -> None:
 def pledge_given_back_at_once(patch: Patch) -> None:
     """Pledge: a node that is back gives it up while its outputs still hold beyond a grant."""
 
-    def held_until_ns(_agent: Agent, _board: object, now_ns: int) -> int:
-        return now_ns
+    def give_back(node: State, now_ns: int) -> None:
+        pledge = node.roster.pledge(node.me)
+        if pledge is not None and pledge.boot != node.boot:
+            restart._ask(node, Pledge(pledge.boot, 0, 0), now_ns)
 
-    patch.setattr(restart.agents, "held_until_ns", held_until_ns)
+    patch.setattr(restart, "give_back", give_back)
 
 
 # --- P8 -------------------------------------------------------------------------------------------
