@@ -34,6 +34,7 @@ class RackConfig:
     preempt: bool
     preempt_after_s: float
     demote_after_s: float
+    restart_s: float
     voters_max: int
 
 

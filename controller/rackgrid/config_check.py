@@ -181,13 +181,14 @@ def check_profile(
         Notes: what is allowed and probably not meant. Findings go to `file`.
     """
     rack, node = sections["rack"][0], sections["node"][0]
-    if rack.sound("grant_s") and rack.number("grant_s") > profile.hold_max_s:
-        text = complaint(
-            "longer than the firmware holds an output",
-            f"{rack.number('grant_s'):g}",
-            f"at most hold_max_s of {node.text('board')}, {profile.hold_max_s:g} s",
-        )
-        file.blame(rack, "grant_s", text)
+    for key in ("grant_s", *rack.given & {"restart_s"}):
+        if rack.sound(key) and rack.number(key) > profile.hold_max_s:
+            text = complaint(
+                "longer than the firmware holds an output",
+                f"{rack.number(key):g}",
+                f"at most hold_max_s of {node.text('board')}, {profile.hold_max_s:g} s",
+            )
+            file.blame(rack, key, text)
     meters = {meter.name for meter in profile.meters}
     for metered in (*sections["source"], *sections["feed"]):
         file.refer(metered, "meter", meters, f"meter in {node.text('board')}")

@@ -175,6 +175,7 @@ def _rack(file: TomlFile, rack: Section) -> RackConfig:
         preempt=rack.flag("preempt"),
         preempt_after_s=rack.number("preempt_after_s"),
         demote_after_s=rack.number("demote_after_s"),
+        restart_s=rack.number("restart_s"),
         voters_max=rack.integer("voters_max"),
     )
 

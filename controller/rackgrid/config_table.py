@@ -80,6 +80,7 @@ _RACK = Table(
         Key("preempt", Kind.FLAG, "whether a stable node of higher rank gets the office", True),
         _seconds("preempt_after_s", "how long it must have been stable", 60.0, 0, 86400),
         _seconds("demote_after_s", "how long a silent node keeps its vote", 300.0, 1, 2592000),
+        _seconds("restart_s", "how long loads may run on over a restart", 15.0, 0, 60),
         Key("voters_max", Kind.INTEGER, "most nodes that vote, odd", 5, low=1, high=15),
     ),
     required=True,

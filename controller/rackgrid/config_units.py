@@ -57,6 +57,7 @@ def timing(rack: RackConfig) -> Timing:
         preempt_after_ns=nanoseconds(rack.preempt_after_s),
         absent_ns=nanoseconds(absent_s(rack.heartbeat_s, rack.suspect)),
         demote_after_ns=nanoseconds(rack.demote_after_s),
+        restart_ns=nanoseconds(rack.restart_s),
         price_valid_ns=max(4 * nanoseconds(rack.round_s), 2 * nanoseconds(failover_s)),
     )
 

@@ -1,8 +1,8 @@
 """The daemon: the composition root. It makes every part, joins them, and runs one loop.
 
 One asyncio loop in one thread decides; MQTT has a thread of its own behind a bounded queue, and the
-page shares the loop. SIGTERM detaches: the controller resigns and ends, and the outputs run on to
-their deadlines in the firmware. It exits 0 then.
+page shares the loop. SIGTERM detaches: the controller asks that its outputs may run on over a
+restart, resigns and ends, and they run on to their deadlines in the firmware. It exits 0 then.
 """
 
 from __future__ import annotations
@@ -191,9 +191,9 @@ class Daemon:
         self._leaving = True
         self._tell(LeaveRequested(monotonic_ns()))
 
-    def stop(self) -> None:
-        """Detach: end, and let the outputs run on to their deadlines."""
-        self._tell(StopRequested(monotonic_ns()))
+    def stop(self, *, restarts: bool = True) -> None:
+        """Detach: end, and let the outputs run on, over a restart if there is to be one."""
+        self._tell(StopRequested(monotonic_ns(), restarts))
 
     def _tell(self, event: Event) -> None:
         guarded(lambda: self._driver.handle(event), self._failed)()
@@ -203,8 +203,9 @@ class Daemon:
 
     async def run(self) -> int:
         """Run until the node has left; return the exit code."""
-        for number in (signal.SIGTERM, signal.SIGINT):
-            self._loop.add_signal_handler(number, self.stop)
+        self._loop.add_signal_handler(signal.SIGTERM, self.stop)
+        # Whoever stops it from a terminal does not wait for it to be back.
+        self._loop.add_signal_handler(signal.SIGINT, lambda: self.stop(restarts=False))
         if self._bridge is not None:
             self._bridge.start()
         self._chore_guarded()

@@ -135,7 +135,7 @@ _BOARD = Table(
         Key("name", Kind.NAME, "what this board is called"),
         Key("driver", Kind.TEXT, "what stands behind pins and bus", choices=("mock", "pi")),
         Key("base_w", Kind.NUMBER, "worst case of the node's electronics", unit="W", high=1000),
-        Key("hold_max_s", Kind.NUMBER, "longest hold", 6.0, unit="s", low=0.5, high=60),
+        Key("hold_max_s", Kind.NUMBER, "longest hold", 20.0, unit="s", low=0.5, high=60),
         Key("stagger_s", Kind.NUMBER, "least time between two starts", 0.2, unit="s", high=60),
     ),
     required=True,

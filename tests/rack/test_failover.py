@@ -15,6 +15,17 @@ FAILOVER_S = 5.0
 """The outermost bound of a failover on a busy machine; the bench measures how long it takes."""
 
 
+RESTART_S = 12.0
+"""More than a process needs to start here after `AWAY_S`, and less than what is waited for."""
+AWAY_S = 3.5
+"""A node is away so long: no grant lasts until it is back."""
+
+
+def pledges(node: RigNode) -> list[float]:
+    """What each node may hold while it restarts."""
+    return [line["pledged_w"] for line in node.state()["roster"]]
+
+
 def priced_since(node: RigNode, since_ns: int, above: int) -> bool:
     """Whether a price of a later term was applied there since."""
     return any(line["term"] > above for line in node.said("price", since_ns))
@@ -52,7 +63,7 @@ def test_broker_killed_is_replaced_comes_back_without_a_blink_and_preempts() -> 
 @pytest.fixture(scope="module")
 def rig() -> Iterator[Rig]:
     """Three nodes for the scenes below; each begins with all of them well."""
-    with Rig(3) as made:
+    with Rig(3, rack={"restart_s": RESTART_S}) as made:
         made.start()
         yield made
 
@@ -84,6 +95,23 @@ def test_controller_stopped_by_sigterm_ends_well_and_its_outputs_run_on(rig: Rig
             (broker.name, load, False) for load in FLEXIBLE
         ]
         assert min(e.t_ns for e in edges) > ended_ns, "they ran on when the controller had ended"
+
+
+@pytest.mark.parametrize("leads", [True, False], ids=["broker", "member"])
+def test_controller_restarted_as_planned_blinks_no_load(rig: Rig, leads: bool) -> None:
+    """Fails if it is away for longer than the pledge, or if the one after it drops what is on."""
+    with rig.scene() as broker:
+        node = broker if leads else rig.others(broker)[0]
+        assert node.controller is not None
+        before_ns = time.monotonic_ns()
+        node.controller.send_signal(signal.SIGTERM)
+        assert node.controller.wait(15) == 0
+        time.sleep(AWAY_S)
+        node.start()
+        rig.wait_for_broker()
+        wait_until("its pledge is given back", lambda: pledges(node) == [0.0] * 3)
+        rig.wait_for_loads()
+        assert rig.edges(before_ns, rig.nodes) == []
 
 
 def test_controller_that_hangs_loses_its_office_and_its_loads_and_comes_back_as_a_member(

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from tests.simulation import weakening
+from tests.simulation import roster_weakening, weakening
 from tests.simulation.weakening import Weaken
 
 from rackgrid.simulation.fault import (
@@ -27,7 +27,7 @@ from rackgrid.simulation.fault import (
     Revive,
     SlowLink,
 )
-from rackgrid.simulation.guest import HandOver, Join
+from rackgrid.simulation.guest import HandOver, Join, PlannedRestart
 from rackgrid.simulation.mishap import DiskStall, FirmwareHang, Liar, LostRoster, Pause
 from rackgrid.simulation.recipe import seconds
 from rackgrid.simulation.run import run
@@ -76,6 +76,21 @@ FLICKERS = script(
     margin_ms=SHARP_MS,
 )
 """The node that two sides share loses one broker for a moment, and hears it again."""
+
+
+UNHEARD_RESTART = script((8, Partition((4,))), (8.02, PlannedRestart(4, 18_000)), seconds=40)
+"""A node that is cut off and does not know it yet is restarted: nobody hears what it asks for."""
+AWAY_FOR_LONG = script((8, PlannedRestart(4, 18_000)), seconds=40)
+RESTART_AND_HEIR = script((8, PlannedRestart(4, 18_000)), (8.6, Kill(BROKER)), seconds=40)
+"""The broker that has agreed a pledge dies before it ends."""
+BACK_AND_QUIET = script(
+    (8, PlannedRestart(4, 18_000)),
+    (9, Amnesia(4)),
+    (9.5, Partition((4,))),
+    (9.6, Kill(BROKER)),
+    seconds=40,
+)
+"""A node is back and may take no grant yet when it is cut off, its loads on by its old pledge."""
 
 
 def changed_sides(at_s: float, first: tuple[int, ...], then: tuple[int, ...]) -> Script:
@@ -235,9 +250,14 @@ CAUGHT: tuple[tuple[Weaken, tuple[Script, ...]], ...] = (
     (weakening.whatever_is_held_is_renewed, (RUNS_OUT,)),
     (weakening.waits_for_authority_only, (HALVES,)),
     (weakening.handover_of_a_closed_book, (CLOSED_HANDOVER,)),
-    (weakening.change_counts_at_once, (HALF_MADE,)),
-    (weakening.newer_roster_is_ignored, (OLD_AND_NEW,)),
-    (weakening.lost_roster_votes, (OLD_AND_LOST,)),
+    (roster_weakening.change_counts_at_once, (HALF_MADE,)),
+    (roster_weakening.newer_roster_is_ignored, (OLD_AND_NEW,)),
+    (roster_weakening.lost_roster_votes, (OLD_AND_LOST,)),
+    (roster_weakening.pledge_before_it_is_agreed, (UNHEARD_RESTART,)),
+    (roster_weakening.pledge_ends_with_the_term, (RESTART_AND_HEIR,)),
+    (roster_weakening.pledge_is_not_counted, (AWAY_FOR_LONG,)),
+    (roster_weakening.pledge_ends_too_soon, (AWAY_FOR_LONG,)),
+    (roster_weakening.pledge_given_back_at_once, (BACK_AND_QUIET,)),
     (weakening.excess_is_ignored, (FAN_LIES,)),
     (weakening.handover_without_a_look, (LED_BEFORE,)),
 )

@@ -12,12 +12,10 @@ from dataclasses import replace
 import pytest
 
 from rackgrid.core import agent as agents
-from rackgrid.core import agreement as agreements
 from rackgrid.core import authority as authorities
 from rackgrid.core import book as books
 from rackgrid.core import broker, candidate, grant, holding, incumbent
 from rackgrid.core.agent import Agent
-from rackgrid.core.agreement import Agreement
 from rackgrid.core.authority import Authority
 from rackgrid.core.book import Book
 from rackgrid.core.broker import Office
@@ -25,8 +23,14 @@ from rackgrid.core.grant import Account
 from rackgrid.core.roster import Roster
 from rackgrid.core.settings import SECOND_NS, Timing
 from rackgrid.core.state import State
-from rackgrid.identity import NO_PAIR, BootId, NodeId, Pair, Stamp
-from rackgrid.wire.message import Ack, Allotment, Election, Price, Report, Resign
+from rackgrid.identity import NO_PAIR, BootId, NodeId, Pair
+from rackgrid.wire.message import (
+    Ack,
+    Allotment,
+    Price,
+    Report,
+    Resign,
+)
 from rackgrid_firmware import guard
 
 Patch = pytest.MonkeyPatch
@@ -319,52 +323,6 @@ def handover_of_a_closed_book(patch: Patch) -> None:
         write(node, now_ns, cause)
 
     patch.setattr(incumbent, "resign", resign)
-
-
-# --- P7 -------------------------------------------------------------------------------------------
-
-
-def change_counts_at_once(patch: Patch) -> None:
-    """P7: a change of the roster is in force when its broker announces it."""
-    announce = agreements.proposed
-
-    def proposed(agreement: Agreement, roster: Roster) -> Agreement:
-        if roster.founding:
-            return announce(agreement, roster)
-        return replace(
-            agreement,
-            base=roster,
-            proposed=None,
-            agreed_version=max(1, roster.version),
-            reserved=roster,
-        )
-
-    patch.setattr(agreements, "proposed", proposed)
-
-
-def newer_roster_is_ignored(patch: Patch) -> None:
-    """P7: nobody minds that a broker, or one who would be, has missed a change."""
-
-    def is_newer(_self: Agreement, _stamp: Stamp, _mine: Pair) -> bool:
-        return False
-
-    called = candidate.called
-
-    def answered(node: State, sender: NodeId, message: Election, now_ns: int) -> None:
-        called(node, sender, replace(message, roster=node.roster.stamp), now_ns)
-
-    patch.setattr(Agreement, "is_newer", is_newer)
-    patch.setattr(candidate, "called", answered)
-
-
-def lost_roster_votes(patch: Patch) -> None:
-    """P7: a node that has lost its roster votes like any other."""
-
-    def votes(self: State, now_ns: int, *, founding: bool) -> bool:
-        assert isinstance(founding, bool), "the same words as the rule that it stands for"
-        return self.may_vote(now_ns)
-
-    patch.setattr(State, "votes", votes)
 
 
 # --- P8 -------------------------------------------------------------------------------------------

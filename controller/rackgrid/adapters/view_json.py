@@ -117,6 +117,7 @@ def _roster_line(line: RosterView) -> Json:
         "votes": line.votes,
         "meters_feed": line.meters_feed,
         "absent": line.absent,
+        "pledged_w": _number(line.pledged_w),
     }
 
 

@@ -40,7 +40,8 @@ def refusal(
         return too_much(join.floor_mw, floors_mw, capacity_mw)
     if not office.book.opened:
         return MAKING_ROOM + "the new broker does not know yet what all nodes hold"
-    drawn_mw = broker.reserved_mw(office) + office.book.counted_mw(now_ns)
+    drawn_mw = broker.reserved_mw(office) + broker.pledged_mw(office, now_ns)
+    drawn_mw += office.book.counted_mw(now_ns)
     if drawn_mw + extra_mw > capacity_mw:
         return MAKING_ROOM + "grants must come down first"
     return None

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from rackgrid.core import board as boards
-from rackgrid.core import holding
+from rackgrid.core import holding, tender
 from rackgrid.core.action import Action, Instruct, LoadDecided, PriceApplied, PriceLost
 from rackgrid.core.board import Board
 from rackgrid.core.grant import Grant, holding_ms
@@ -22,7 +22,6 @@ from rackgrid.core.reason import Decision
 from rackgrid.core.settings import MS_NS, LoadSettings, NodeSettings
 from rackgrid.identity import NO_PAIR, Pair, Round
 from rackgrid.market.curve import Step
-from rackgrid.market.load import step_for
 from rackgrid.market.offer import Offer
 from rackgrid.wire.message import Allotment, OfferReport, Price, Report, StepReport
 from rackgrid.wire.vocabulary import Why
@@ -64,6 +63,7 @@ class Agent:
         refused: loads that the last clearing wanted to serve and could not fit.
         commanded: output → what the firmware was last told.
         judged: load → (is on, why), as last published.
+        leaving: nothing stays on any more; stopping: nothing starts any more.
     """
 
     board: Board | None = None
@@ -81,6 +81,7 @@ class Agent:
     commanded: Commands = field(default_factory=lambda: MappingProxyType({}))
     judged: Mapping[str, tuple[bool, Why]] = field(default_factory=lambda: MappingProxyType({}))
     leaving: bool = False
+    stopping: bool = False
 
 
 def worth_now(agent: Agent, load: LoadSettings, settings: NodeSettings, now_ns: int) -> int:
@@ -124,7 +125,7 @@ def bid(agent: Agent, settings: NodeSettings, now_ns: int) -> tuple[Agent, Repor
         steps=tuple(StepReport(s.worth_uc, s.power_mw, s.reserve_mw, s.running) for _, s in steps),
         received_mj=boards.flexible_mj(board),
         holding_mw=holding_mw(agent, now_ns),
-        holding_ms=holding_ms(_held_until_ns(agent, board, now_ns), now_ns),
+        holding_ms=holding_ms(held_until_ns(agent, board, now_ns), now_ns),
         round_taken=Round(agent.taken[1] if agent.taken[0] == agent.broker else 0),
         draw_mw=draw_mw,
         required_mw=required_mw,
@@ -251,14 +252,15 @@ def _judge(
         return False, Why.FAULT
     if _is_required(agent, load):
         return True, Why.REQUIRED
-    if agent.leaving:
+    if agent.leaving or (agent.stopping and not state.on):
         return False, Why.LEAVING
     if state.verdict is Verdict.WELDED:
         return False, Why.FAULT
     if load.worth_uc is None:
         return False, Why.NO_GRANT
     granted = _covers(agent, load, state, now_ns)
-    if agent.price is None:
+    if agent.price is None or (granted and state.on and _is_adopted(agent)):
+        # No price knows yet what this boot has found on: it was in no bid.
         return granted and state.on, Why.PRICE_UNKNOWN
     is_dear = agent.price.price_uc > worth_now(agent, load, settings, now_ns)
     if is_dear and not (granted and _was_held(agent, state)):
@@ -281,6 +283,11 @@ def _covers(agent: Agent, load: LoadSettings, state: OutputState, now_ns: int) -
     if state.on:
         return True
     return holding.has_room(agent.board, agent.commanded, load.output, grant.power_mw, now_ns)
+
+
+def _is_adopted(agent: Agent) -> bool:
+    """Whether what it holds was granted to the boot before it."""
+    return agent.grant is not None and agent.grant.pair == NO_PAIR
 
 
 def _was_held(agent: Agent, state: OutputState) -> bool:
@@ -360,18 +367,9 @@ def _steps(agent: Agent, settings: NodeSettings, now_ns: int) -> list[tuple[str,
             continue
         if state.cause == UNAVAILABLE:
             continue  # the firmware could not get the output's pin: no watt is wanted for it
-        spec = board.specs[load.output]
-        step = step_for(
-            worth_uc=load.worth_uc,
-            nominal_mw=spec.nominal_mw,
-            inrush_mw=spec.inrush_mw,
-            metered_mw=boards.metered_mw(board, load.output, now_ns),
-            running=state.on,
-            settled=boards.is_settled(board, load.output, now_ns),
-            price_cap_uc=settings.price_cap_uc,
-            min_on_left=state.on and now_ns < state.may_switch_ns,
-            min_off_left=not state.on and now_ns < state.may_switch_ns,
-        )
+        if agent.stopping and not state.on:
+            continue
+        step = tender.step(board, state, load.worth_uc, settings.price_cap_uc, now_ns)
         if step is not None:
             steps.append((load.name, step))
     return steps
@@ -392,7 +390,8 @@ def _live_grant(agent: Agent, now_ns: int) -> Grant | None:
     return grant if grant is not None and grant.deadline_ns > now_ns else None
 
 
-def _held_until_ns(agent: Agent, board: Board, now_ns: int) -> int:
+def held_until_ns(agent: Agent, board: Board, now_ns: int) -> int:
+    """When all that this node holds will have ended, if nothing more is granted."""
     ends_ns = holding.until_ns(board, agent.commanded, now_ns)
     grant = _live_grant(agent, now_ns)
     return max(ends_ns, grant.deadline_ns) if grant else ends_ns

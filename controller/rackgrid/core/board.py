@@ -38,6 +38,7 @@ class Board:
         own_meter: output → the meter that sees it and no other output.
         handled: the highest command that it has decided on.
         excess_mw: what is drawn beyond floor and holdings, mW, as of the last word (`told`).
+        hold_max_ns: no output may be held for longer than this.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Board:
     readings: Mapping[str, Reading]
     handled: int = 0
     excess_mw: int = 0
+    hold_max_ns: int = 0
 
 
 def attached(message: Attached) -> Board:
@@ -66,6 +68,7 @@ def attached(message: Attached) -> Board:
         own_meter={s.name: s.meter for s in specs.values() if s.meter and seen[s.meter] == 1},
         outputs=_known(specs, message.outputs),
         readings={},
+        hold_max_ns=message.hold_max_ns,
     )
 
 

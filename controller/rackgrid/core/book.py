@@ -54,6 +54,11 @@ class Book:
         counted_mw = sum(account.counted_mw(now_ns) for account in self.accounts.values())
         return counted_mw + self.handed_mw(now_ns)
 
+    def counted_of_mw(self, node: NodeId, now_ns: int) -> int:
+        """What is counted of one node, mW."""
+        known = self.accounts.get(node) or self.handed.get(node)
+        return known.counted_mw(now_ns) if known else 0
+
     def handed_mw(self, now_ns: int) -> int:
         """Σ of what was handed over and not reported since, mW."""
         return sum(handed.counted_mw(now_ns) for handed in self.handed.values())

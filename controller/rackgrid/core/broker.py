@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from rackgrid.core import agreement as agreements
-from rackgrid.core import authority, book
+from rackgrid.core import authority, book, pledge, tender
 from rackgrid.core.agreement import Agreement
 from rackgrid.core.authority import NEVER, Authority
 from rackgrid.core.book import Book
@@ -20,8 +20,6 @@ from rackgrid.core.roster import Roster
 from rackgrid.core.settings import MS_NS, NodeSettings, Timing
 from rackgrid.identity import BootId, NodeId, Pair, Round
 from rackgrid.market.clearing import Clearing, clear
-from rackgrid.market.curve import Bid, Step
-from rackgrid.market.offer import Offer
 from rackgrid.wire.message import (
     ALLOTMENTS_MAX,
     Ack,
@@ -65,6 +63,7 @@ class Office:
         founders: those who would found a rack with this node.
         joining: nodes that wait for room, or for their turn.
         leaving: nodes that said that they are off, each with the boot that said so.
+        pledged_ns: node → when this broker proposed its pledge; the others are as old as the term.
         left: node → the pair that it left for this one.
         absent: rostered nodes that were announced as silent.
         wanting: a raise waits for watts to come free.
@@ -90,6 +89,7 @@ class Office:
     founders: Mapping[NodeId, RosterLine] = field(default_factory=lambda: MappingProxyType({}))
     joining: Mapping[NodeId, Joining] = field(default_factory=lambda: MappingProxyType({}))
     leaving: Mapping[NodeId, BootId] = field(default_factory=lambda: MappingProxyType({}))
+    pledged_ns: Mapping[NodeId, int] = field(default_factory=lambda: MappingProxyType({}))
     left: Mapping[NodeId, Pair] = field(default_factory=lambda: MappingProxyType({}))
     absent: frozenset[NodeId] = frozenset()
     wanting: bool = False
@@ -205,13 +205,12 @@ def cleared(
     )
     live = _live(office, now_ns, timing)
     said = _with_supports(live, office, now_ns, timing)
-    floors_mw = reserved_mw(office)
+    floors_mw = reserved_mw(office) + pledged_mw(office, now_ns)
     usable_mw = capacity_mw(office, settings) - settings.reserve_mw
-    offers = _offers(said)
-    offered_mw = sum(offer.power_mw for offer in offers)
-    supply_mw = min(usable_mw, offered_mw - settings.reserve_mw)
+    offers = tender.offers(said)
+    supply_mw = _supplied_mw(said, usable_mw, settings)
     clearing = clear(
-        [_bid(account) for account in said],
+        [tender.bid(account) for account in said],
         offers,
         floors_mw=floors_mw,
         capacity_mw=usable_mw,
@@ -230,6 +229,7 @@ def cleared(
         nodes = frozenset(line.node for line in office.agreement.reserved.lines)
         entry = book.settled(office.book, nodes, now_ns, timing)
         office = replace(office, book=entry)
+        live = _live(office, now_ns, timing)  # an opening book lowers what may be renewed
         office, allotments = _allot(office, live, clearing, supply_mw, now_ns, timing)
     return _announced(office, said, clearing, supply_mw, allotments, now_ns, timing)
 
@@ -247,12 +247,17 @@ def _allot(
     budget_mw = supply_mw - reserved_mw(office) - joining_mw(office)
     allotments: list[Allotment] = []
     wanting = False
-    for account in sorted(live, key=lambda a: _merit(a, clearing, now_ns)):
-        room_mw = budget_mw - entry.counted_mw(now_ns)
+    pledges = office.agreement.reserved.pledges
+    for account in sorted(live, key=lambda a: tender.merit(a, clearing, now_ns)):
+        counted_mw = entry.counted_mw(now_ns) + pledge.beside_mw(pledges, entry, now_ns)
+        room_mw = budget_mw - counted_mw
+        held_mw = account.renewable_mw(now_ns)
+        if room_mw >= 0:
+            held_mw = max(held_mw, pledge.title_mw(pledges, account, now_ns))
         choice = book.choose(
             account.report.steps,
             clearing.served.get(account.node, 0),
-            account.renewable_mw(now_ns),
+            held_mw,
             room_mw,
             book.limit_mw(entry, account.node, timing),
         )
@@ -281,7 +286,7 @@ def _announced(
             price_uc=clearing.price_uc,
             valid_for_ms=timing.price_valid_ns // MS_NS,
             capacity_mw=max(0, supply_mw),
-            floors_mw=min(reserved_mw(office), WATTS_MAX_MW),
+            floors_mw=min(reserved_mw(office) + pledged_mw(office, now_ns), WATTS_MAX_MW),
             granted_mw=min(office.book.counted_mw(now_ns), WATTS_MAX_MW),
             drawn_mw=min(sum(account.report.draw_mw for account in said), WATTS_MAX_MW),
             scarce=clearing.scarce,
@@ -293,14 +298,6 @@ def _announced(
     return office, prices
 
 
-def _merit(account: Account, clearing: Clearing, now_ns: int) -> tuple[bool, int, NodeId]:
-    """Order of issuing: nodes that ask for no more than they hold, then by their best worth."""
-    mask = clearing.served.get(account.node, 0)
-    wanted = [s for i, s in enumerate(account.report.steps) if mask >> i & 1]
-    raises = sum(step.reserve_mw for step in wanted) > account.renewable_mw(now_ns)
-    return raises, -max((s.worth_uc for s in wanted if not s.running), default=0), account.node
-
-
 def reserved_mw(office: Office) -> int:
     """What may be drawn without any grant, mW: the floors, and what exceeds them (P1, P8).
 
@@ -310,6 +307,11 @@ def reserved_mw(office: Office) -> int:
     accounts, reserved = office.book.accounts, office.agreement.reserved
     known = (accounts.get(line.node) for line in reserved.lines)
     return reserved.floors_mw + sum(account.report.excess_mw for account in known if account)
+
+
+def pledged_mw(office: Office, now_ns: int) -> int:
+    """What nodes that restart may hold beyond what their accounts still count, mW."""
+    return pledge.beside_mw(office.agreement.reserved.pledges, office.book, now_ns)
 
 
 def joining_mw(office: Office) -> int:
@@ -361,6 +363,24 @@ def capacity_mw(office: Office, settings: NodeSettings) -> int:
     return min((account.report.capacity_mw for account in known), default=settings.capacity_mw)
 
 
+def supplied_mw(office: Office, settings: NodeSettings, now_ns: int) -> int:
+    """What the sources give for all that is drawn, as far as the feed carries it, mW."""
+    live = _live(office, now_ns, settings.timing)
+    said = _with_supports(live, office, now_ns, settings.timing)
+    return _supplied_mw(said, capacity_mw(office, settings) - settings.reserve_mw, settings)
+
+
+def _supplied_mw(said: list[Account], usable_mw: int, settings: NodeSettings) -> int:
+    offered_mw = sum(offer.power_mw for offer in tender.offers(said))
+    return min(usable_mw, offered_mw - settings.reserve_mw)
+
+
+def is_short(office: Office, settings: NodeSettings, now_ns: int) -> bool:
+    """Whether more is counted than the sources give now: somebody has to give way."""
+    counted_mw = reserved_mw(office) + pledged_mw(office, now_ns) + office.book.counted_mw(now_ns)
+    return counted_mw > supplied_mw(office, settings, now_ns)
+
+
 def _unavailable_mw(office: Office, said: list[Account], now_ns: int) -> int:
     """Watts that no clearing can dispose of now: the silent, the dead boots, the joiners, mW.
 
@@ -373,25 +393,3 @@ def _unavailable_mw(office: Office, said: list[Account], now_ns: int) -> int:
     silent_mw = sum(a.copper_mw(now_ns) for node, a in accounts.items() if node not in alive)
     dead_mw = sum(a.copper_mw(now_ns) - a.running_mw(now_ns) for a in said)
     return silent_mw + dead_mw + office.book.handed_mw(now_ns) + joining_mw(office)
-
-
-def _bid(account: Account) -> Bid:
-    report = account.report
-    steps = tuple(Step(s.worth_uc, s.power_mw, s.reserve_mw, s.running) for s in report.steps)
-    return Bid(account.node, steps, report.received_mj)
-
-
-def _offers(live: list[Account]) -> list[Offer]:
-    """Merge what live nodes say of the sources.
-
-    Several nodes may speak for one source, so that it survives the loss of one: the pessimistic
-    word counts, the least power at the highest price.
-    """
-    merged: dict[str, Offer] = {}
-    for account in live:
-        for said in account.report.offers:
-            known = merged.get(said.source)
-            price_uc = max(said.price_uc, known.price_uc) if known else said.price_uc
-            power_mw = min(said.power_mw, known.power_mw) if known else said.power_mw
-            merged[said.source] = Offer(said.source, price_uc, power_mw)
-    return [merged[name] for name in sorted(merged)]

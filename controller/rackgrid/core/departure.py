@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from rackgrid.core import agent as agents
-from rackgrid.core import candidate, incumbent
+from rackgrid.core import candidate, incumbent, restart
 from rackgrid.core.action import Left
 from rackgrid.core.settings import MS_NS, SECOND_NS
 from rackgrid.core.state import State
@@ -20,6 +20,7 @@ def begin(node: State, now_ns: int) -> None:
     candidate.withdraw(node, now_ns, "leaves the rack")
     node.leave_ns = now_ns + LEAVE_PATIENCE_NS
     node.agent = replace(node.agent, leaving=True)
+    node.stopping = None  # a restart that it was asked for before is none any more
 
 
 def proceed(node: State, now_ns: int) -> None:
@@ -40,8 +41,24 @@ def proceed(node: State, now_ns: int) -> None:
         node.multicast(Leave(node.agent.board.floor_mw))
 
 
-def stop(node: State, now_ns: int) -> None:
-    """Stop this process: the outputs run on to their deadlines, the office is passed on."""
+def stop(node: State, now_ns: int, *, restarts: bool) -> None:
+    """Stop this process; one that is to be back asks first that its loads may run on.
+
+    Who is told to stop once more does so at once.
+    """
+    asks = restarts and node.leave_ns is None and node.stopping is None
+    if not asks or not restart.begin(node, now_ns):
+        _detach(node, now_ns)
+
+
+def linger(node: State, now_ns: int) -> None:
+    """Go as soon as the pledge is agreed and used, or cannot be waited for any longer."""
+    if restart.proceed(node, now_ns):
+        _detach(node, now_ns)
+
+
+def _detach(node: State, now_ns: int) -> None:
+    """End: the outputs run on to their deadlines, the office is passed on."""
     if node.office is not None:
         incumbent.resign(node, now_ns, "stops")
     _end(node)

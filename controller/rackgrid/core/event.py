@@ -111,9 +111,14 @@ class LeaveRequested:
 
 @dataclass(frozen=True, slots=True)
 class StopRequested:
-    """The controller stops (SIGTERM): resign, and let the outputs run on to their deadlines."""
+    """The controller stops: resign, and let the outputs run on to their deadlines.
+
+    Attributes:
+        restarts: it is to be back soon (SIGTERM): ask first that they may run on for so long.
+    """
 
     now_ns: int
+    restarts: bool = True
 
 
 Request = ForgetRequested | HandoverRequested | RecoverRequested | LeaveRequested | StopRequested

@@ -22,6 +22,7 @@ from rackgrid.core import (
     membership,
     recovery,
     registrar,
+    restart,
 )
 from rackgrid.core.action import Action
 from rackgrid.core.event import (
@@ -59,6 +60,7 @@ from rackgrid.wire.message import (
     JoinReply,
     Leave,
     Message,
+    Pledge,
     Price,
     Remove,
     Resign,
@@ -164,6 +166,7 @@ class Node:
             node.recovering.at_ns if node.recovering else None,
             node.leave_ns,
             node.leave_said_ns if node.leave_said_ns > now_ns else None,
+            node.stopping.again_ns if node.stopping else None,
         ):
             if at_ns is not None and at_ns < due_ns:
                 due_ns = at_ns
@@ -201,6 +204,8 @@ class Node:
             recovery.recover(node, now_ns)
         if node.leave_ns is not None:
             departure.proceed(node, now_ns)
+        elif node.stopping is not None:
+            departure.linger(node, now_ns)
 
     def _judge(self, now_ns: int) -> None:
         """Judge the loads anew: something about them changed, or a dwell may have ended."""
@@ -242,7 +247,7 @@ class Node:
             case LeaveRequested():
                 departure.begin(node, now_ns)
             case StopRequested():
-                departure.stop(node, now_ns)
+                departure.stop(node, now_ns, restarts=request.restarts)
             case _:
                 assert_never(request)
 
@@ -281,6 +286,8 @@ class Node:
                 member.roster_heard(node, message)
             case Election():
                 candidate.called(node, sender, message, now_ns)
+            case Pledge():
+                registrar.pledged(node, sender, event.boot, message, now_ns)
             case Answer():
                 candidate.answered(node, sender, message, now_ns)
             case Coordinator():
@@ -385,4 +392,5 @@ class Node:
             )
         )
         member.press(node, now_ns)
+        restart.give_back(node, now_ns)
         incumbent.preempted(node, now_ns)

@@ -74,6 +74,7 @@ def _status(agent: Agent, load: LoadSettings, now_ns: int) -> LoadStatus:
 
 def _roster(node: State, now_ns: int) -> tuple[RosterView, ...]:
     heard = {node.me, *(peer.node for peer in node.live(now_ns))}
+    pledged_mw = {pledge.node: pledge.power_mw for pledge in node.roster.pledges}
     return tuple(
         RosterView(
             id=_id(line.node),
@@ -83,6 +84,7 @@ def _roster(node: State, now_ns: int) -> tuple[RosterView, ...]:
             votes=line.votes,
             meters_feed=line.meters_feed,
             absent=line.node not in heard,
+            pledged_w=pledged_mw.get(line.node, 0) / 1000,
         )
         for line in node.roster.lines
     )

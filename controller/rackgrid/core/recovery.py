@@ -54,8 +54,11 @@ def recover(node: State, now_ns: int) -> None:
     if pair is None:
         return
     lines = tuple(line for line in node.roster.lines if line.node in heard)
+    pledges = tuple(pledge for pledge in node.roster.pledges if pledge.node in heard)
     stamp = Stamp(pair, node.roster.version + 1)
-    roster = replace(node.roster, stamp=stamp, founding=True, founded=NO_BOOT, lines=lines)
+    roster = replace(
+        node.roster, stamp=stamp, founding=True, founded=NO_BOOT, lines=lines, pledges=pledges
+    )
     node.store(admission.enfranchised(roster, node.settings.voters_max))
 
 

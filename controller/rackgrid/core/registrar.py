@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from rackgrid.core import admission, broker, candidate, franchise, membership
+from rackgrid.core import admission, book, broker, candidate, franchise, membership
 from rackgrid.core import agreement as agreements
+from rackgrid.core import pledge as pledges
 from rackgrid.core.broker import Joining, Office
 from rackgrid.core.roster import Roster
 from rackgrid.core.state import State
 from rackgrid.identity import NO_RACK, BootId, NodeId, RackId
-from rackgrid.wire.message import Ack, Join, JoinReply, RosterLine
+from rackgrid.wire.message import Ack, Join, JoinReply, Pledge, PledgeLine, RosterLine
 
 
 def is_known(office: Office, who: NodeId) -> bool:
@@ -101,7 +102,7 @@ def amend(node: State, now_ns: int) -> None:
 
 def _change(node: State, office: Office, base: Roster, now_ns: int) -> None:
     """One node moves: those that go first, then those that come, then the votes."""
-    if _release(node, office, now_ns):
+    if _outlive(node, office, base, now_ns) or _release(node, office, now_ns):
         return
     for who, waiting in office.joining.items():
         if _admit(node, office, who, waiting, now_ns):
@@ -305,6 +306,51 @@ def _is_off(node: State, office: Office, who: NodeId, now_ns: int) -> bool:
         return True
     is_silent = broker.silence_ns(office, who, now_ns) > node.timing.absent_ns
     return who in node.forgetting and who != node.me and is_silent
+
+
+# --- those who restart ----------------------------------------------------------------------------
+
+
+def pledged(node: State, who: NodeId, boot: BootId, asked: Pledge, now_ns: int) -> None:
+    """Begin or end a node's pledge, if the boot that runs asks for it; else it asks again."""
+    office = node.office
+    if office is None or not office.agreement.is_free or not node.has_authority(now_ns):
+        return
+    base, account = office.agreement.base, office.book.accounts.get(who)
+    if account is None or account.boot != boot:
+        return  # a late word of a dead boot, or of one that has not acked here yet
+    known = base.pledge(who)
+    if node.urgent and asked.power_mw:
+        return  # something has changed that is not counted yet: a round comes first
+    if known is not None and pledges.is_given_back(known, asked, boot):
+        announce(node, base.without_pledge(who), now_ns)
+    if not asked.power_mw or (known is not None and known.boot == boot):
+        return
+    limit_mw = book.limit_mw(office.book, who, node.timing)
+    reason = pledges.refusal(base, who, asked, account, limit_mw, now_ns)
+    if reason is None and broker.is_short(office, node.settings, now_ns):
+        reason = "the feed is short: what it holds may have to be shed"
+    if reason is not None:
+        known_as = base.line(who)
+        name = known_as.name if known_as else f"{who:016x}"
+        node.note(f"no pledge for {name}, which restarts: {reason}")
+        return
+    line = PledgeLine(who, boot, asked.power_mw, asked.span_ms)
+    node.office = replace(office, pledged_ns={**office.pledged_ns, who: now_ns})
+    announce(node, base.with_pledge(line), now_ns)
+
+
+def _outlive(node: State, office: Office, base: Roster, now_ns: int) -> bool:
+    """Begin to end a pledge whose outputs have certainly opened.
+
+    It began before this broker knew of it: before its own proposal, or before its term.
+    """
+    for pledge in base.pledges:
+        since_ns = office.pledged_ns.get(pledge.node, office.since_ns)
+        if now_ns >= since_ns + pledges.lasts_ns(pledge, node.timing):
+            announce(node, base.without_pledge(pledge.node), now_ns)
+            return True
+    return False
 
 
 # --- who votes ------------------------------------------------------------------------------------

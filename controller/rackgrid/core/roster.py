@@ -14,7 +14,7 @@ from collections.abc import Container
 from dataclasses import dataclass, replace
 
 from rackgrid.identity import NO_BOOT, NO_RACK, NO_STAMP, BootId, NodeId, Pair, RackId, Stamp
-from rackgrid.wire.message import NODES_MAX, RosterLine, RosterUpdate
+from rackgrid.wire.message import NODES_MAX, PLEDGES_MAX, PledgeLine, RosterLine, RosterUpdate
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,7 @@ class Roster:
         founding: it is the first of its rack, or recovered: it needs all its nodes, not a majority.
         founded: the boot of the broker under which all its nodes stored it; 0 while it is founding.
         lines: one a node, in the order of their ids.
+        pledges: of nodes that restart (`pledge`), at most one a node, in that order too.
     """
 
     rack: RackId
@@ -33,6 +34,7 @@ class Roster:
     founding: bool
     lines: tuple[RosterLine, ...]
     founded: BootId = NO_BOOT
+    pledges: tuple[PledgeLine, ...] = ()
 
     @property
     def version(self) -> int:
@@ -44,6 +46,13 @@ class Roster:
         for line in self.lines:
             if line.node == node:
                 return line
+        return None
+
+    def pledge(self, node: NodeId) -> PledgeLine | None:
+        """Find what a node that restarts goes on holding."""
+        for pledge in self.pledges:
+            if pledge.node == node:
+                return pledge
         return None
 
     @property
@@ -70,8 +79,21 @@ class Roster:
         return self._next(tuple(sorted((*others, line), key=lambda x: x.node)))
 
     def without(self, node: NodeId) -> Roster:
-        """Release a node's floor and vote."""
-        return self._next(tuple(x for x in self.lines if x.node != node))
+        """Release a node's floor and vote, and its pledge: it is off."""
+        rest = self.without_pledge(node)
+        return replace(rest, lines=tuple(x for x in self.lines if x.node != node))
+
+    def with_pledge(self, pledge: PledgeLine) -> Roster:
+        """Let a node that restarts go on holding what it holds."""
+        assert self.pledge(pledge.node) is None, "a node has one pledge at a time"
+        assert len(self.pledges) < PLEDGES_MAX, "the broker refuses a pledge beyond the limit"
+        pledges = tuple(sorted((*self.pledges, pledge), key=lambda x: x.node))
+        return replace(self._next(self.lines), pledges=pledges)
+
+    def without_pledge(self, node: NodeId) -> Roster:
+        """End a node's pledge."""
+        pledges = tuple(x for x in self.pledges if x.node != node)
+        return replace(self._next(self.lines), pledges=pledges)
 
     def settled(self) -> Roster:
         """Make the next version of a founding roster: from now on majorities decide."""
@@ -92,7 +114,14 @@ class Roster:
         """Announce it; `agreed_version` is the newest of this pair that is agreed."""
         pair, version = self.stamp.pair, self.version
         return RosterUpdate(
-            pair, self.rack, version, agreed_version, self.founding, self.founded, self.lines
+            pair,
+            self.rack,
+            version,
+            agreed_version,
+            self.founding,
+            self.founded,
+            self.lines,
+            self.pledges,
         )
 
     def _next(self, lines: tuple[RosterLine, ...]) -> Roster:
@@ -105,11 +134,13 @@ NO_ROSTER = Roster(NO_RACK, NO_STAMP, founding=False, lines=())
 def announced(update: RosterUpdate) -> Roster:
     """Read a roster from its announcement."""
     stamp = Stamp(update.pair, update.version)
-    return Roster(update.rack, stamp, update.founding, update.lines, update.founded)
+    return Roster(update.rack, stamp, update.founding, update.lines, update.founded, update.pledges)
 
 
 def united(one: Roster, other: Roster) -> Roster:
     """Put two rosters together pessimistically: everybody on either, each at the higher floor.
+
+    Pledges likewise: the larger one of a node's, be it about to begin or to end.
 
     While a change is on its way both may be in force somewhere.
     """
@@ -118,4 +149,13 @@ def united(one: Roster, other: Roster) -> Roster:
         known = lines.get(line.node)
         if known is None or known.floor_mw < line.floor_mw:
             lines[line.node] = line
-    return replace(other, lines=tuple(lines[node] for node in sorted(lines)))
+    pledges = {pledge.node: pledge for pledge in one.pledges}
+    for pledge in other.pledges:
+        held = pledges.get(pledge.node)
+        if held is None or held.power_mw < pledge.power_mw:
+            pledges[pledge.node] = pledge
+    return replace(
+        other,
+        lines=tuple(lines[node] for node in sorted(lines)),
+        pledges=tuple(pledges[node] for node in sorted(pledges)),
+    )

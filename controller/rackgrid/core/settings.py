@@ -34,6 +34,7 @@ class Timing:
         absent_ns: a member silent for so long is absent.
         demote_after_ns: a member silent for so long loses its vote, not its reserved floor.
         price_valid_ns: how long a price may be used.
+        restart_ns: for so long a node that stops asks that it may go on holding what it holds.
     """
 
     heartbeat_ns: int = 100 * MS_NS
@@ -51,6 +52,7 @@ class Timing:
     absent_ns: int = 1000 * MS_NS
     demote_after_ns: int = 300 * SECOND_NS
     price_valid_ns: int = 2000 * MS_NS
+    restart_ns: int = 15 * SECOND_NS
 
     def stretched(self, span_ns: int) -> int:
         """How long `span_ns` of another node's clock may last on ours: span · (1+ρ)/(1−ρ)."""

@@ -43,6 +43,23 @@ class AckDue:
 
 
 @dataclass(frozen=True, slots=True)
+class Stopping:
+    """A node is about to restart, and has asked for a pledge (`restart`).
+
+    Attributes:
+        asked_ns: when it first asked: the pledge's span counts from there.
+        span_ns: how long it asks for.
+        until_ns: it goes then in any case.
+        again_ns: when it asks again.
+    """
+
+    asked_ns: int
+    span_ns: int
+    until_ns: int
+    again_ns: int
+
+
+@dataclass(frozen=True, slots=True)
 class Backing:
     """When authority ends by these acks, if the broker's own vote never lapses."""
 
@@ -78,6 +95,7 @@ class State:
         kept: the pair that a restarted process will find; none while the quiet time lasts.
         quiet_until_ns: until then it neither votes nor takes a grant.
         leave_ns: a node that leaves is gone by then; leave_said_ns: when it says so again.
+        stopping: it restarts, and waits a moment for its pledge.
         judged: what the loads were last judged by; judge_ns: when they are judged again anyway.
         late_until_ns: its own loop ran late; it accuses nobody before this.
         reported_mw, beyond_mw: its holding, and what it drew beyond its grant, as last reported.
@@ -133,6 +151,7 @@ class State:
     beyond_mw: int = 0
     leave_ns: int | None = None
     leave_said_ns: int = 0
+    stopping: Stopping | None = None
     ended: bool = False
     last_price: Price | None = None
     role: Role = Role.JOINING
@@ -268,6 +287,7 @@ class State:
             and now_ns >= max(self.late_until_ns, self.aside_until_ns)
             and self.agent.board is not None
             and self.leave_ns is None
+            and self.stopping is None
             and (self._may_lead(now_ns, attempt) or self._may_found(now_ns))
         )
 

@@ -24,6 +24,7 @@ class RosterView:
     Attributes:
         meters_feed: whether a meter of it sees the whole feed.
         absent: whether it is not heard now; never so of this node itself.
+        pledged_w: what it goes on holding while it restarts; 0 if it does not.
     """
 
     id: str
@@ -33,6 +34,7 @@ class RosterView:
     votes: int
     meters_feed: bool
     absent: bool
+    pledged_w: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

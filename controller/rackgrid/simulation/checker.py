@@ -26,14 +26,21 @@ class Checker:
     peak_mw: int = 0
     _before_mw: int = 0
     _bound_ns: int = 0
+    _pledged_ns: int = 0
     _surprise_mw: int = 0
     _surprise_ns: int = 0
 
     def shrunk(self, now_ns: int, capacity_mw: int, bound_ns: int) -> None:
         """The feed gives less from now on; the rack has `bound_ns` to follow."""
         self._before_mw = self.limit_mw(now_ns)
-        self._bound_ns = now_ns + bound_ns
+        self._bound_ns = max(now_ns + bound_ns, self._pledged_ns)
         self.capacity_mw = capacity_mw
+
+    def pledged(self, now_ns: int, until_ns: int) -> None:
+        """A node restarts, and nobody can shed it until then: a shortage may have to wait."""
+        self._pledged_ns = max(self._pledged_ns, until_ns)
+        if now_ns < self._bound_ns:
+            self._bound_ns = max(self._bound_ns, until_ns)
 
     def surprised(self, until_ns: int, extra_mw: int) -> None:
         """Physics draws so much on top, which the rack cannot know before it is metered."""

@@ -13,7 +13,15 @@ from functools import partial
 
 from rackgrid.core.settings import MS_NS
 from rackgrid.simulation.feed import Capacity, Sun
-from rackgrid.simulation.guest import Clone, HandOver, Join, Leave, Scrap, Wreck
+from rackgrid.simulation.guest import (
+    Clone,
+    HandOver,
+    Join,
+    Leave,
+    PlannedRestart,
+    Scrap,
+    Wreck,
+)
 from rackgrid.simulation.mishap import (
     BadMeter,
     DiskStall,
@@ -269,6 +277,7 @@ Fault = (
     | HandOver
     | Scrap
     | Wreck
+    | PlannedRestart
     | Pause
     | FirmwareHang
     | DiskStall

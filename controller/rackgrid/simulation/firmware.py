@@ -52,7 +52,7 @@ class SimFirmware:
                 guard.Rule(x.spec.name, x.spec.required, x.spec.min_on_ns, x.spec.min_off_ns)
                 for x in loads
             ),
-            hold_max_ns=6_000_000_000,
+            hold_max_ns=20_000_000_000,
             stagger_ns=stagger_ns,
         )
         self.handled = 0

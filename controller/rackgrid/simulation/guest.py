@@ -5,7 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import partial
 
-from rackgrid.core.event import ForgetRequested, HandoverRequested, LeaveRequested, RecoverRequested
+from rackgrid.core import restart
+from rackgrid.core.event import (
+    ForgetRequested,
+    HandoverRequested,
+    LeaveRequested,
+    RecoverRequested,
+    StopRequested,
+)
 from rackgrid.core.settings import MS_NS
 from rackgrid.simulation import recipe
 from rackgrid.simulation.seat import Seat
@@ -17,6 +24,9 @@ LEAVE_NS = 4500 * MS_NS
 FORGET_NS = 2000 * MS_NS
 """Between two times that an operator says that a node is gone."""
 FORGET_TIMES = 12
+STOP_NS = 10_000 * MS_NS
+"""Who has not gone so long after it was told to stop is killed."""
+LOOK_NS = 10 * MS_NS
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +167,47 @@ def _hears_all(world: World, told: Seat) -> bool:
     now_ns = told.local_ns(world.now_ns)
     heard = {told.id, *(peer.node for peer in told.node.state.live(now_ns))}
     return all(seat.node and seat.id in heard for seat in world.seats.values())
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedRestart:
+    """A controller is told to stop, goes when it is ready to, and is started some time later.
+
+    Attributes:
+        down_ms: from its end, or from when it is ended by force because it did not go.
+    """
+
+    node: int
+    down_ms: int
+
+    def apply(self, world: World) -> None:
+        """Do it."""
+        for seat in meant(world, self.node):
+            if seat.node is None:
+                continue
+            life, timing = seat.life, seat.settings.timing
+            held_ns = timing.stretched(timing.restart_ns) + timing.margin_ns
+            world.checker.pledged(world.now_ns, world.now_ns + restart.PATIENCE_NS + held_ns)
+            world.tell(seat, StopRequested(seat.local_ns(world.now_ns)))
+            self._watch(world, seat, life, world.now_ns + STOP_NS)
+
+    def _watch(self, world: World, seat: Seat, life: int, until_ns: int) -> None:
+        """Look whether it has gone; who does not go in time is killed, as its init would."""
+        if seat.life != life or seat.id not in world.seats:
+            return
+        if seat.node is not None and world.now_ns < until_ns:
+            world.at(world.now_ns + LOOK_NS, partial(self._watch, world, seat, life, until_ns))
+            return
+        if seat.node is not None:
+            world.kill(seat)
+        world.at(world.now_ns + self.down_ms * MS_NS, partial(self._back, world, seat, life))
+
+    def _back(self, world: World, seat: Seat, life: int) -> None:
+        if seat.life == life and seat.id in world.seats:
+            world.boot(seat)
+
+    def __str__(self) -> str:
+        return f"{name(self.node)} is restarted, and away for {self.down_ms} ms"
 
 
 def _goers(world: World, node: int) -> list[Seat]:

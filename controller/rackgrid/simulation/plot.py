@@ -90,6 +90,16 @@ class Author:
         self.losses -= 1
         return mishap.LostRoster(self.ms(1, self.nodes))
 
+    def planned(self, now_ms: int, end_ms: int) -> Written:
+        """Restarts that an operator has planned, whatever else goes on; in most runs none."""
+        count = self.chance.choice((0, 0, 0, 1, 2))
+        return [(self.ms(now_ms, end_ms), self.restart()) for _ in range(count)]
+
+    def restart(self) -> Fault:
+        """A restart that was planned; now and then its node is away for longer than it may hold."""
+        down_ms = self.chance.choice((200, 2000, 6000, 9000, 18_000))
+        return guest.PlannedRestart(self.node(), down_ms + self.ms(0, 2000))
+
     def hang(self) -> Fault:
         """A firmware that hangs, where that is waited for."""
         if self.is_sharp:
@@ -223,6 +233,34 @@ def wreck(author: Author, at_ms: int) -> Written:
     ]
 
 
+def restarts(author: Author, at_ms: int) -> Written:
+    """Nodes restart as planned, while the office changes hands and the roster is fought over."""
+    chance = author.chance
+    author.demote_ms = chance.choice(DEMOTE_MS)
+    author.losses *= author.demote_ms != DEMOTE_MS[0]
+    stop_ms = at_ms + 400
+    written: Written = [(stop_ms, author.restart())]
+    if chance.random() < 0.5:
+        written.append((stop_ms + author.ms(0, 3000), author.restart()))
+    disturbances: tuple[Callable[[], Fault], ...] = (
+        lambda: fault.Kill(BROKER),
+        lambda: fault.Partition((BROKER,)),
+        lambda: fault.Partition(author.others(BROKER, author.nodes // 2)),
+        lambda: fault.Amnesia(BROKER),
+        lambda: guest.PlannedRestart(BROKER, author.ms(200, 9000)),
+        guest.HandOver,
+        author.lost,
+        lambda: mishap.DiskStall(author.node(), author.ms(20, 1500), 4000),
+    )
+    for _ in range(author.ms(1, 3)):
+        # Some within the second in which it is agreed, some while it is in use.
+        after_ms = author.ms(0, 800) if chance.random() < 0.5 else author.ms(0, 15_000)
+        written.append((at_ms + after_ms, chance.choice(disturbances)()))
+    if chance.random() < 0.5:
+        written.append((stop_ms + author.ms(500, 8000), fault.Heal()))
+    return written
+
+
 def demotion(author: Author, at_ms: int) -> Written:
     """Two nodes are silent until they lose their votes; then they come back, and others go."""
     author.demote_ms, author.losses = DEMOTE_MS[0], 0
@@ -266,6 +304,7 @@ PLOTS: dict[str, Callable[[Author, int], Written]] = {
     "churn": churn,
     "wreck": wreck,
     "demotion": demotion,
+    "restarts": restarts,
     "hung-firmware": hung_firmware,
     "lying-load": lying_load,
     "welded-contact": welded_contact,

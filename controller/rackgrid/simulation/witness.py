@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from rackgrid.core.action import Action, Multicast, RoleChanged, Unicast
+from rackgrid.core.action import Action, Instruct, Left, Multicast, RoleChanged, Unicast
 from rackgrid.core.agent import Agent
 from rackgrid.core.event import DatagramReceived, Event, FirmwareReported
 from rackgrid.core.state import State
@@ -16,7 +16,7 @@ from rackgrid.simulation.seat import Seat
 from rackgrid.simulation.world import World
 from rackgrid.wire.message import Price, Superseded
 from rackgrid.wire.vocabulary import Role
-from rackgrid_firmware.link import Switched
+from rackgrid_firmware.link import Hold, Switched
 
 STALE = "a grant was refused as stale"
 QUIET = "a grant was refused in the quiet time"
@@ -28,6 +28,8 @@ BESIDE = "a dead boot was counted beside its heir"
 ROOM = "room was made for a joiner"
 SUPERSEDED = "a stale leader was told so"
 DEADLINE = "the firmware ended a grant"
+PLEDGED = "loads ran on under a pledge"
+OUTLIVED = "a pledge was counted by a later broker"
 NEAR = "capacity nearly reached"
 SOMETIMES = (
     STALE,
@@ -40,6 +42,8 @@ SOMETIMES = (
     ROOM,
     SUPERSEDED,
     DEADLINE,
+    PLEDGED,
+    OUTLIVED,
     NEAR,
 )
 
@@ -70,6 +74,9 @@ class Witness:
                     self.sometimes[SUPERSEDED] += 1
                 case RoleChanged():
                     self._role(action)
+                case Left():
+                    held = [a for a in actions if isinstance(a, Instruct)]
+                    self.sometimes[PLEDGED] += any(isinstance(a.command, Hold) for a in held)
                 case _:
                     pass
 
@@ -91,6 +98,8 @@ class Witness:
             self.sometimes[CLOSED] += office.wanting
         self.sometimes[BESIDE] += any(a.old for a in office.book.accounts.values())
         self.sometimes[ROOM] += bool(office.joining)
+        pledges = office.agreement.base.pledges
+        self.sometimes[OUTLIVED] += any(p.node not in office.pledged_ns for p in pledges)
 
     def _role(self, action: RoleChanged) -> None:
         if action.cause == "no majority answers":

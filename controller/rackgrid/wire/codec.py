@@ -53,6 +53,7 @@ KINDS: Final[Mapping[int, type[Message]]] = {
     13: words.Resign,
     14: words.Superseded,
     15: words.Forget,
+    16: words.Pledge,
 }
 """The first byte of a payload. A number that was ever used is never given to another kind."""
 

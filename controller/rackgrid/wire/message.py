@@ -23,8 +23,10 @@ U8, U16, U32, U64, I64 = "u8", "u16", "u32", "u64", "i64"
 PROTOCOL_VERSION = 2
 DATAGRAM_MAX = 1400
 """Longest datagram, bytes: below every Ethernet MTU, so that none is ever fragmented."""
-NODES_MAX = 26
+NODES_MAX = 24
 """Most entries in a roster message: so many fit one datagram with the longest names."""
+PLEDGES_MAX = 5
+"""Most pledges in a roster message, beside all its entries."""
 ALLOTMENTS_MAX = 40
 """Most allotments in one price message; more nodes take several, each valid by itself."""
 OFFERS_MAX = 8
@@ -163,6 +165,22 @@ class RosterLine:
 
 
 @dataclass(frozen=True, slots=True)
+class PledgeLine:
+    """What a node that restarts goes on holding, counted like a floor until it is back.
+
+    Attributes:
+        boot: which asked for it: the one that stopped.
+        power_mw: the most that its flexible outputs draw, mW.
+        span_ms: how long, from the asking on, by the node's own clock.
+    """
+
+    node: Annotated[NodeId, U64]
+    boot: Annotated[BootId, U64]
+    power_mw: Annotated[int, U32]
+    span_ms: Annotated[int, U32]
+
+
+@dataclass(frozen=True, slots=True)
 class RosterUpdate:
     """Multicast by the broker: store this roster, and say in your ack that you have (P7).
 
@@ -171,6 +189,7 @@ class RosterUpdate:
         agreed_version: the newest that is agreed under this pair; 0 before the first.
         founding: it is the first of its rack, or recovered: every node on it must have stored it.
         founded: the boot of the broker under which they had; 0 while it is founding.
+        pledges: of those that restart, at most one a node.
     """
 
     pair: Pair
@@ -180,6 +199,22 @@ class RosterUpdate:
     founding: bool
     founded: Annotated[BootId, U64]
     lines: Annotated[tuple[RosterLine, ...], NODES_MAX]
+    pledges: Annotated[tuple[PledgeLine, ...], PLEDGES_MAX] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Pledge:
+    """Unicast to the broker: I stop, and go on holding this; or, with no power: I am back.
+
+    Attributes:
+        boot: whose pledge: the sender's own, or the earlier boot's that it ends.
+        power_mw: what is held, mW; 0 ends it.
+        span_ms: how long, from the first asking of this boot on.
+    """
+
+    boot: Annotated[BootId, U64]
+    power_mw: Annotated[int, U32]
+    span_ms: Annotated[int, U32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -348,6 +383,7 @@ Message = (
     | Join
     | JoinReply
     | RosterUpdate
+    | Pledge
     | Heartbeat
     | Ack
     | Price

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from functools import partial
 
 import pytest
-from tests.simulation import weakening
+from tests.simulation import roster_weakening, weakening
 from tests.simulation.scenarios import flaw, test_belonging, test_order, test_silence, test_takeover
 from tests.simulation.scenarios.stage import Stage
 from tests.simulation.weakening import Weaken
@@ -149,7 +149,7 @@ PROOFS: tuple[tuple[Play, tuple[Weaken, ...], str], ...] = (
     ),
     (
         test_belonging.test_majority_that_lost_its_disks_elects_nobody_until_a_person_says_so,
-        (weakening.lost_roster_votes,),
+        (roster_weakening.lost_roster_votes,),
         "elected",
     ),
     (
@@ -159,7 +159,7 @@ PROOFS: tuple[tuple[Play, tuple[Weaken, ...], str], ...] = (
     ),
     (
         test_belonging.test_nodes_admitted_on_one_side_of_a_cut_are_not_forgotten_by_the_other,
-        (weakening.newer_roster_is_ignored,),
+        (roster_weakening.newer_roster_is_ignored,),
         "by an old roster",
     ),
     (

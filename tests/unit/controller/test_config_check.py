@@ -119,6 +119,17 @@ def test_grant_longer_than_the_firmware_holds_is_refused(tmp_path: Path) -> None
     ]
 
 
+def test_restart_longer_than_the_firmware_holds_is_refused_if_it_was_asked_for(
+    tmp_path: Path,
+) -> None:
+    findings, _ = check(tmp_path, "restart_s = 7\n", hold_max_s=6)
+    assert findings == [
+        ":5: [rack] restart_s: longer than the firmware holds an output (got 7); "
+        "allowed: at most hold_max_s of board.toml, 6 s"
+    ]
+    assert check(tmp_path, "", hold_max_s=6)[0] == [], "the default is as long as it can be"
+
+
 def test_reserve_that_leaves_nothing_is_refused(tmp_path: Path) -> None:
     findings, _ = check(tmp_path, feed="30\nreserve_w = 30")
     assert findings == [

@@ -45,6 +45,7 @@ RACK = RackConfig(
     preempt=True,
     preempt_after_s=60.0,
     demote_after_s=300.0,
+    restart_s=15.0,
     voters_max=5,
 )
 CONFIG = Config(
@@ -81,6 +82,7 @@ def test_timing_of_a_faster_rack_elects_faster_too() -> None:
 
 def test_timing_of_a_patient_rack_keeps_votes_longer() -> None:
     assert timing(replace(RACK, demote_after_s=2.5)).demote_after_ns == 2_500_000_000
+    assert timing(replace(RACK, restart_s=0.0)).restart_ns == 0
 
 
 @given(st.floats(0.01, 10), st.floats(0.05, 60), st.integers(2, 20))

@@ -41,6 +41,7 @@ from rackgrid_firmware.link import (
 )
 
 DEADLINE_S = 10.0
+S = 1_000_000_000
 
 
 async def until(what: str, condition: Callable[[], object]) -> None:
@@ -94,9 +95,14 @@ def test_daemon_alone_leads_switches_and_detaches_on_sigterm(
             assert daemon.health() == (True, "broker")
             view = daemon.view()
             assert (view.role, view.authority, view.price.value) == ("broker", True, 0.25)
+            asked_ns = time.monotonic_ns()
             os.kill(os.getpid(), signal.SIGTERM)
             code = await task
-        assert isinstance(firmware.commands[-1], Hold), "the outputs run on to their deadlines"
+        last = firmware.commands[-1]
+        assert isinstance(last, Hold), "the outputs run on to their deadlines"
+        assert last.deadline_ns - asked_ns > 3 * S, (
+            "and those are a pledge's: no grant lasts so long"
+        )
         firmware.close()
         return code
 

@@ -52,7 +52,7 @@ def test_profile_with_defaults_has_them_all(tmp_path: Path) -> None:
         '[[output]]\nname = "o"\ngpio = 17\nnominal_w = 10\n'
     )
     profile = load_profile(path)
-    assert (profile.hold_max_s, profile.stagger_s) == (6.0, 0.2)
+    assert (profile.hold_max_s, profile.stagger_s) == (20.0, 0.2)
     (meter,), (output,) = profile.meters, profile.outputs
     assert (meter.driver, meter.bus, meter.shunt_ohms, meter.amps_max) == ("ina219", 1, 0.1, 0.0)
     assert (meter.profile, meter.gain, meter.offset_a, meter.mock.source_w) == ("energy", 1, 0, 0)

@@ -7,7 +7,7 @@ import errno
 import os
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -20,9 +20,17 @@ from rackgrid.adapters.roster_shelf import RosterShelf, read_roster, write_roste
 from rackgrid.adapters.store import write_whole
 from rackgrid.core.roster import NO_ROSTER, Roster
 from rackgrid.errors import StoreError
-from rackgrid.identity import Stamp
+from rackgrid.identity import BootId, NodeId, Stamp
 from rackgrid.wire.codec import encode
-from rackgrid.wire.message import NAME_MAX, NODES_MAX, Leave, RosterLine
+from rackgrid.wire.message import (
+    NAME_MAX,
+    NODES_MAX,
+    PLEDGES_MAX,
+    Leave,
+    PledgeLine,
+    RosterLine,
+)
+from rackgrid.wire.seal import PAYLOAD_MAX
 
 OLD = roster(1, line(2, votes=2, meters_feed=True), of=FOUNDER, version=7)
 NEW = OLD.with_line(line(3, 900, 0)).under(pair(4))
@@ -83,8 +91,11 @@ def test_shelf_roster_outlives_the_process_with_all_that_it_says(
 def test_shelf_fullest_roster_of_the_longest_names_is_read_again(tmp_path: Path) -> None:
     most = 2**32 - 1
     rows = [RosterLine(line(n).node, "é" * (NAME_MAX // 2), 9, most, 2) for n in range(NODES_MAX)]
-    keep(tmp_path, roster(*rows))
-    assert RosterShelf(tmp_path).roster == roster(*rows)
+    pledges = tuple(PledgeLine(NodeId(n), BootId(n), most, most) for n in range(PLEDGES_MAX))
+    full = replace(roster(*rows), pledges=pledges)
+    assert len(encode(full.update(most))) <= PAYLOAD_MAX, "it has to fit one datagram"
+    keep(tmp_path, full)
+    assert RosterShelf(tmp_path).roster == full
 
 
 def test_shelf_writes_are_told_of_one_by_one_in_the_order_asked_for(tmp_path: Path) -> None:

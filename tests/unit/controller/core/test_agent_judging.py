@@ -19,6 +19,7 @@ from tests.unit.controller.core.desk import (
 from tests.unit.controller.core.stage import (
     LOADS,
     SPECS,
+    UC,
     attached,
     board,
     boards,
@@ -262,6 +263,15 @@ def test_attached_adopts_what_the_firmware_holds_until_its_first_deadline() -> N
     assert held.grant.pair == NO_PAIR
     priced_on = priced(held, CHEAP)
     assert [c for c in asked_of(priced_on) if isinstance(c, Release)] == []
+
+
+def test_attached_runs_on_above_its_worth_until_the_first_grant_to_this_boot() -> None:
+    """Fails if a price that was cleared while this node was away ends what it comes back with."""
+    held = priced(agents.attached(Agent(), board(LAMP_ON), TOLD, NOW), 10 * UC)
+    assert why_of(held) is Why.PRICE_UNKNOWN
+    assert asked_of(held) == []
+    granted_on = granted(held, "lamp")
+    assert [type(c) for c in asked_of(granted_on)] == [Release]
 
 
 def test_attached_nothing_on_adopts_nothing() -> None:

@@ -11,7 +11,7 @@ from tests.unit.controller.core.ballot import ack as ack_of
 from tests.unit.controller.core.stage import RACK, TIMING, pair, report, roster, settings, step
 
 from rackgrid.core import agreement, broker, grant
-from rackgrid.core.book import Book
+from rackgrid.core.book import Book, Inherited
 from rackgrid.core.broker import JOIN_PATIENCE_NS, ROUND_GAP_NS, WATTS_MAX_MW, Joining, Office
 from rackgrid.core.grant import Account
 from rackgrid.core.roster import Roster
@@ -216,6 +216,17 @@ def test_cleared_raise_waits_until_lowered_watts_were_reported_back() -> None:
     held = replace(held, book=replace(held.book, accounts={**held.book.accounts, BERT: off}))
     _, prices = cleared(held, now_ns=NOW + 1)
     assert allotted(prices)[ANNA].grant_mw == 9000
+
+
+def test_cleared_book_that_opens_renews_nothing_that_did_not_last() -> None:
+    """Fails if the very round that opens the book takes a holding for a title that is none."""
+    full = report(1, holding_mw=40_000, holding_ms=2000)
+    said = ((ANNA, wants(holding_mw=6000, running=True)), (BERT, full), (ME, report(1)))
+    held = office(*said, opened=False)
+    lasted = {n: Inherited(r.holding_mw, NOW - (n == ANNA)) for n, r in said}
+    held, prices = cleared(replace(held, book=replace(held.book, inherited=lasted)))
+    assert held.book.opened
+    assert allotted(prices)[ANNA].grant_mw == 0
 
 
 def test_cleared_node_off_the_roster_gets_nothing() -> None:

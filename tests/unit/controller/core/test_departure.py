@@ -10,7 +10,7 @@ from rackgrid.core.action import Left, Noted
 
 def test_stop_ends_at_once_and_says_so() -> None:
     player = Player()
-    departure.stop(player.node.state, START_NS)
+    departure.stop(player.node.state, START_NS, restarts=True)
     assert player.node.state.ended
     assert isinstance(player.node.state.out[-1], Left)
 

@@ -243,10 +243,10 @@ def test_apply_price_of_a_broker_that_is_not_followed_is_nothing() -> None:
 
 def test_stop_resigns_and_ends() -> None:
     player = formed()
-    said = player.node.handle(StopRequested(player.now_ns))
+    said = player.node.handle(StopRequested(player.now_ns, restarts=False))
     assert only(Resign, said).pair.node == ME
     assert player.node.state.ended
-    assert player.node.handle(StopRequested(player.now_ns)) == []
+    assert player.node.handle(StopRequested(player.now_ns, restarts=False)) == []
 
 
 def test_firmware_lost_resigns_and_does_not_stand_again() -> None:
@@ -311,7 +311,7 @@ def test_resign_tells_what_the_open_book_counts() -> None:
     player = formed()
     acks(player, ANNA, report(9, holding_mw=6000, holding_ms=1000))
     assert office(player).book.opened
-    said = player.happens(StopRequested(player.now_ns))
+    said = player.happens(StopRequested(player.now_ns, restarts=False))
     word = only(Resign, said)
     assert word.is_whole
     assert {c.node: c.running_mw for c in word.table}[NodeId(ANNA)] >= 6000
@@ -322,7 +322,7 @@ def test_resign_with_a_closed_book_says_that_it_is_not_all() -> None:
     player = elected()
     acks(player, ANNA)
     assert not office(player).book.opened
-    assert not only(Resign, player.happens(StopRequested(player.now_ns))).is_whole
+    assert not only(Resign, player.happens(StopRequested(player.now_ns, restarts=False))).is_whole
 
 
 def test_hand_over_lets_the_others_stand_first() -> None:

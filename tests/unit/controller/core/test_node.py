@@ -320,7 +320,7 @@ def test_excess_of_a_member_is_reported_at_once() -> None:
 
 def test_stop_of_a_member_ends_and_leaves_the_outputs_to_their_deadlines() -> None:
     player = member(on=True)
-    said = player.node.handle(StopRequested(player.now_ns))
+    said = player.node.handle(StopRequested(player.now_ns, restarts=False))
     assert said == [Left()]
     assert player.node.handle(TimePassed(player.now_ns + SECOND_NS)) == []
 

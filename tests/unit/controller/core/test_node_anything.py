@@ -58,6 +58,8 @@ from rackgrid.wire.message import (
     LoadStatus,
     Message,
     OfferReport,
+    Pledge,
+    PledgeLine,
     Price,
     Remove,
     Report,
@@ -121,6 +123,9 @@ STATUSES = st.builds(
 LINES = st.builds(
     RosterLine, NODES.map(NodeId), NAME, SMALL, MW, st.integers(0, 255), st.booleans()
 )
+PLEDGES = st.builds(
+    PledgeLine, NODES.map(NodeId), st.sampled_from((BOOT, BootId(10))), MW, SMALL | U32
+)
 RACKS = st.sampled_from((NO_RACK, RACK, RACK, RackId(7)))
 STAMPS = st.builds(Stamp, PAIRS, SMALL | U32)
 CLAIMS = st.builds(
@@ -151,6 +156,10 @@ MESSAGES: st.SearchStrategy[Message] = st.one_of(
         st.booleans(),
         st.sampled_from((BootId(0), BOOT, BootId(90))),
         st.lists(LINES, max_size=NODES_MAX).map(tuple),
+        st.lists(PLEDGES, max_size=2, unique_by=lambda pledge: pledge.node).map(tuple),
+    ),
+    st.builds(
+        Pledge, st.sampled_from((BOOT, BootId(10))), MW | st.just(0), SMALL | st.just(15_000)
     ),
     st.builds(
         Heartbeat, PAIRS, SMALL | U32, RACKS, st.booleans(), SMALL | U32, SMALL, SMALL.map(Round)

@@ -25,8 +25,8 @@ from rackgrid.core.event import RecoverRequested
 from rackgrid.core.recovery import PATIENCE_NS
 from rackgrid.core.roster import NO_ROSTER, Roster
 from rackgrid.core.settings import SECOND_NS
-from rackgrid.identity import NO_BOOT, Stamp
-from rackgrid.wire.message import Ack, Coordinator, Election, RosterUpdate
+from rackgrid.identity import NO_BOOT, BootId, NodeId, Stamp
+from rackgrid.wire.message import Ack, Coordinator, Election, PledgeLine, RosterUpdate
 from rackgrid.wire.vocabulary import Stance
 
 FIVE = roster(ME, ANNA, BERT, CARL, 4, version=7)
@@ -50,6 +50,15 @@ def test_recover_makes_a_founding_roster_of_the_heard_with_votes_anew() -> None:
     assert made.stamp > FIVE.stamp
     assert made.version == FIVE.version + 1
     assert player.node.state.roster == made
+
+
+def test_recover_keeps_the_pledges_of_those_who_are_heard() -> None:
+    """Fails if a node that is back could lose what its outputs still hold; the others are off."""
+    heard, lost = (PledgeLine(n, BootId(3), 6000, 15_000) for n in (NodeId(ANNA), NodeId(BERT)))
+    player = survivor(FIVE.with_pledge(heard).with_pledge(lost))
+    said = recovers(player)
+    (made,) = [a.roster for a in said if isinstance(a, StoreRoster)]
+    assert made.pledges == (heard,)
 
 
 def test_recover_takes_a_term_above_all_that_is_known() -> None:

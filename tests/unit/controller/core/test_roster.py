@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from tests.unit.controller.core.stage import FOUNDER, RACK, line, pair, roster
 
 from rackgrid.core.roster import NO_ROSTER, Roster, announced, united
-from rackgrid.identity import NO_RACK, NO_STAMP, NodeId, RackId, Stamp
-from rackgrid.wire.message import NODES_MAX, RosterLine
+from rackgrid.identity import NO_RACK, NO_STAMP, BootId, NodeId, RackId, Stamp
+from rackgrid.wire.message import NODES_MAX, PLEDGES_MAX, PledgeLine, RosterLine
 
 ANNA, BERT, CARL = NodeId(1), NodeId(2), NodeId(3)
 LINES = st.lists(
@@ -19,6 +19,52 @@ LINES = st.lists(
     max_size=9,
     unique_by=lambda x: x[0],
 ).map(lambda rows: tuple(line(*row) for row in rows))
+
+
+# --- pledges ---------------------------------------------------------------------------------
+
+PLEDGE = PledgeLine(ANNA, BootId(10), 6000, 15_000)
+
+
+def test_pledge_is_a_change_like_any_other_and_stays_over_the_next() -> None:
+    made = roster(1, 2).with_pledge(PLEDGE)
+    assert (made.version, made.pledge(ANNA), made.pledge(BERT)) == (2, PLEDGE, None)
+    later = made.with_line(line(3))
+    assert (later.version, later.pledges) == (3, (PLEDGE,))
+    ended = later.without_pledge(ANNA)
+    assert (ended.version, ended.pledges, len(ended.lines)) == (4, (), 3)
+
+
+def test_pledge_is_announced_and_read_again() -> None:
+    made = roster(1, 2).with_pledge(PLEDGE)
+    assert announced(made.update(0)) == made
+
+
+def test_pledge_goes_with_its_node_and_no_other_does() -> None:
+    other = replace(PLEDGE, node=BERT)
+    made = roster(1, 2).with_pledge(other).with_pledge(PLEDGE)
+    assert made.pledges == (PLEDGE, other), "in the order of their nodes"
+    assert made.without(ANNA).pledges == (other,)
+
+
+def test_pledge_a_second_of_one_node_or_one_too_many_is_our_bug() -> None:
+    made = roster(1, 2).with_pledge(PLEDGE)
+    with pytest.raises(AssertionError):
+        made.with_pledge(PLEDGE)
+    for number in range(3, 2 + PLEDGES_MAX):
+        made = made.with_pledge(replace(PLEDGE, node=NodeId(number)))
+    with pytest.raises(AssertionError):
+        made.with_pledge(replace(PLEDGE, node=NodeId(99)))
+
+
+def test_united_has_every_pledge_at_its_larger_power() -> None:
+    """Fails if one that begins does not count yet, or one that ends does no more."""
+    without, with_one = roster(1, 2), roster(1, 2).with_pledge(PLEDGE)
+    more = roster(1, 2).with_pledge(replace(PLEDGE, power_mw=9000))
+    assert united(without, with_one).pledges == (PLEDGE,)
+    assert united(with_one, without).pledges == (PLEDGE,)
+    for one, other in ((with_one, more), (more, with_one)):
+        assert [p.power_mw for p in united(one, other).pledges] == [9000]
 
 
 # --- changes ---------------------------------------------------------------------------------

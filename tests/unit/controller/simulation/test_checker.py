@@ -22,6 +22,24 @@ def test_held_above_the_capacity_is_i2() -> None:
     assert "I2" in checker.violations[0]
 
 
+def test_shortage_while_a_node_restarts_may_wait_for_it_and_no_longer() -> None:
+    for restarts_first in (True, False):
+        checker = Checker(1000)
+        if restarts_first:
+            checker.pledged(0, 50)
+        checker.shrunk(10, 800, 20)
+        if not restarts_first:
+            checker.pledged(20, 50)
+        assert (checker.limit_mw(49), checker.limit_mw(50)) == (1000, 800)
+
+
+def test_restart_after_a_shortage_was_followed_excuses_nothing() -> None:
+    checker = Checker(1000)
+    checker.shrunk(10, 800, 20)
+    checker.pledged(30, 50)
+    assert checker.limit_mw(31) == 800
+
+
 def test_required_load_without_power_is_i3() -> None:
     checker = Checker(1000)
     checker.required(1, [])

@@ -41,6 +41,7 @@ EVERY = (
     guest.HandOver(),
     guest.Scrap(1, 2),
     guest.Wreck((1, 2), 3),
+    guest.PlannedRestart(1, 2000),
     mishap.Pause(1, 500, deciding=True),
     mishap.Pause(1, 500, deciding=False),
     mishap.FirmwareHang(1, 2000),

@@ -6,8 +6,17 @@ import pytest
 from tests.unit.controller.simulation.small import at, three
 
 from rackgrid.identity import NodeId
-from rackgrid.simulation.fault import Heal, Kill, Partition
-from rackgrid.simulation.guest import Clone, HandOver, Join, Leave, Scrap, Wreck
+from rackgrid.simulation.fault import Heal, Kill, Partition, Restart
+from rackgrid.simulation.guest import (
+    STOP_NS,
+    Clone,
+    HandOver,
+    Join,
+    Leave,
+    PlannedRestart,
+    Scrap,
+    Wreck,
+)
 from rackgrid.simulation.network import Datagram
 from rackgrid.simulation.recipe import node_id, seconds
 from rackgrid.simulation.world import World
@@ -53,6 +62,44 @@ def test_hand_over_gives_the_office_to_the_next_rank(world: World) -> None:
     world.run(world.now_ns + seconds(1))
     assert [s.settings.name for s in world.brokers()] == ["n2"]
     assert world.checker.violations == []
+
+
+@pytest.mark.parametrize("node", [1, 3], ids=["a member", "the broker"])
+def test_planned_restart_is_away_and_back(world: World, node: int) -> None:
+    seat, life = at(world, node), at(world, node).life
+    PlannedRestart(node, 2000).apply(world)
+    world.run(world.now_ns + seconds(1))
+    assert seat.node is None
+    world.run(world.now_ns + seconds(2))
+    assert (seat.node is not None, seat.life) == (True, life + 1)
+    assert world.checker.violations == []
+
+
+def test_planned_restart_of_one_that_does_not_go_is_ended_by_force(world: World) -> None:
+    seat = at(world, 1)
+    world.freeze(seat, seconds(60))
+    PlannedRestart(1, 1000).apply(world)
+    world.run(world.now_ns + STOP_NS - seconds(1))
+    assert seat.node is not None
+    world.run(world.now_ns + seconds(3))
+    assert seat.node is not None
+    assert seat.life == 2
+
+
+def test_planned_restart_of_one_that_something_else_starts_is_over(world: World) -> None:
+    seat = at(world, 1)
+    PlannedRestart(1, 3000).apply(world)
+    world.run(world.now_ns + seconds(1))
+    Restart(1).apply(world)
+    world.run(world.now_ns + seconds(5))
+    assert seat.life == 2
+
+
+def test_planned_restart_of_the_dead_is_nothing(world: World) -> None:
+    Kill(1).apply(world)
+    PlannedRestart(1, 0).apply(world)
+    world.run(world.now_ns + seconds(1))
+    assert at(world, 1).node is None
 
 
 @pytest.mark.parametrize("gone", [1, 3], ids=["a member", "the broker"])

@@ -32,6 +32,7 @@ def written(plot: str, seed: int, nodes: int = 5) -> Written:
         ("churn", {"join"}),
         ("wreck", {"wreck"}),
         ("demotion", {"partition", "heal"}),
+        ("restarts", {"planned restart"}),
         ("hung-firmware", {"partition", "firmware hang"}),
         ("lying-load", {"liar"}),
         ("welded-contact", {"weld", "capacity"}),
@@ -49,7 +50,7 @@ def test_plot_has_its_faults_in_every_rack_and_begins_at_its_moment(
 
 
 def test_plots_are_all_tried_here() -> None:
-    assert len(PLOTS) == 12
+    assert len(PLOTS) == 13
 
 
 def test_plot_lost_rosters_are_always_fewer_than_half() -> None:

@@ -29,6 +29,7 @@ from rackgrid.wire.message import (
     LoadStatus,
     Message,
     OfferReport,
+    PledgeLine,
     Price,
     Report,
     Resign,
@@ -72,6 +73,7 @@ ROSTER = RosterUpdate(
     founding=False,
     founded=BootId(77),
     lines=(RosterLine(NodeId(1), "anna", 5, 5000, 2, meters_feed=True),),
+    pledges=(PledgeLine(NodeId(1), BootId(3), 6000, 15_000),),
 )
 PRICE = Price(
     pair=PAIR,
@@ -198,6 +200,7 @@ def test_kinds_numbers_stay_as_they_were_given() -> None:
         "Resign",
         "Superseded",
         "Forget",
+        "Pledge",
     ]
 
 
@@ -231,7 +234,7 @@ def test_decode_empty_payload_is_malformed() -> None:
     assert rejection(b"").reason is RejectReason.MALFORMED
 
 
-@pytest.mark.parametrize("kind", [0, 16, 255])
+@pytest.mark.parametrize("kind", [0, 17, 255])
 def test_decode_unknown_kind_is_told_apart(kind: int) -> None:
     assert rejection(bytes((kind, 1, 2))) == Rejection(RejectReason.UNKNOWN_KIND, f"kind {kind}")
 

@@ -1,0 +1,68 @@
+"""What the market is asked: a load's step in its node's bid, and what the accounts bid and offer.
+
+Here the group's words are put into the market's, on both sides: the agent makes steps of its loads,
+the broker makes bids and offers of the reports that it has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rackgrid.core import board as boards
+from rackgrid.core.board import Board
+from rackgrid.core.grant import Account
+from rackgrid.identity import NodeId
+from rackgrid.market.clearing import Clearing
+from rackgrid.market.curve import Bid, Step
+from rackgrid.market.load import step_for
+from rackgrid.market.offer import Offer
+from rackgrid_firmware.link import OutputState
+
+
+def step(
+    board: Board, state: OutputState, worth_uc: int, price_cap_uc: int, now_ns: int
+) -> Step | None:
+    """Make a flexible load's step, as its output stands; None while it may not bid."""
+    spec, may_switch = board.specs[state.name], now_ns >= state.may_switch_ns
+    return step_for(
+        worth_uc=worth_uc,
+        nominal_mw=spec.nominal_mw,
+        inrush_mw=spec.inrush_mw,
+        metered_mw=boards.metered_mw(board, state.name, now_ns),
+        running=state.on,
+        settled=boards.is_settled(board, state.name, now_ns),
+        price_cap_uc=price_cap_uc,
+        min_on_left=state.on and not may_switch,
+        min_off_left=not state.on and not may_switch,
+    )
+
+
+def bid(account: Account) -> Bid:
+    """Make the bid of a node's newest report."""
+    report = account.report
+    steps = tuple(Step(s.worth_uc, s.power_mw, s.reserve_mw, s.running) for s in report.steps)
+    return Bid(account.node, steps, report.received_mj)
+
+
+def offers(accounts: Iterable[Account]) -> list[Offer]:
+    """Merge what nodes say of the sources.
+
+    Several nodes may speak for one source, so that it survives the loss of one: the pessimistic
+    word counts, the least power at the highest price.
+    """
+    merged: dict[str, Offer] = {}
+    for account in accounts:
+        for said in account.report.offers:
+            known = merged.get(said.source)
+            price_uc = max(said.price_uc, known.price_uc) if known else said.price_uc
+            power_mw = min(said.power_mw, known.power_mw) if known else said.power_mw
+            merged[said.source] = Offer(said.source, price_uc, power_mw)
+    return [merged[name] for name in sorted(merged)]
+
+
+def merit(account: Account, clearing: Clearing, now_ns: int) -> tuple[bool, int, NodeId]:
+    """Order of issuing: nodes that ask for no more than they hold, then by their best worth."""
+    mask = clearing.served.get(account.node, 0)
+    wanted = [s for i, s in enumerate(account.report.steps) if mask >> i & 1]
+    raises = sum(s.reserve_mw for s in wanted) > account.renewable_mw(now_ns)
+    return raises, -max((s.worth_uc for s in wanted if not s.running), default=0), account.node
