@@ -12,6 +12,7 @@ from rackgrid.simulation import recipe
 from rackgrid.simulation.seat import Seat
 from rackgrid.simulation.truth import held_mw
 from rackgrid.simulation.world import World
+from rackgrid.wire.message import PledgeLine
 from rackgrid_firmware.device import Quality
 
 LOOK_NS = 250 * MS_NS
@@ -50,15 +51,25 @@ def _is_honest(seat: Seat) -> bool:
 
 
 def _room_mw(world: World) -> int:
-    """What the feed could give beyond all that is held, mW; the floors of those away are held."""
+    """What the feed could give beyond all that is held, mW.
+
+    The floors of those away are held, and what was pledged to a node that restarts.
+    """
     taken_mw = sum(held_mw(seat, world.now_ns) for seat in world.seats.values())
     away_mw = reserve_mw = 0
     for broker in world.brokers():
         assert broker.node is not None, "the dead do not lead"
-        lines = broker.node.state.roster.lines
-        away_mw = sum(line.floor_mw for line in lines if line.node not in world.seats)
+        roster = broker.node.state.roster
+        away_mw = sum(line.floor_mw for line in roster.lines if line.node not in world.seats)
+        away_mw += sum(_unused_mw(world, pledge) for pledge in roster.pledges)
         reserve_mw = broker.settings.reserve_mw
     return recipe.supply_mw(world) - reserve_mw - taken_mw - away_mw
+
+
+def _unused_mw(world: World, pledge: PledgeLine) -> int:
+    seat = world.seats.get(pledge.node)
+    above_mw = held_mw(seat, world.now_ns) - seat.firmware.floor_mw if seat else 0
+    return max(0, pledge.power_mw - above_mw)
 
 
 def _idle_at(world: World, seat: Seat, room_mw: int) -> list[str]:
