@@ -35,9 +35,9 @@ else
 endif
 
 .PHONY: test-sim
-test-sim: $(STAMP) ## run the simulation's tests, rules taken away among them, and 1,000 racks under faults
+test-sim: $(STAMP) ## run the simulation's tests, rules taken away among them, and 600 racks under faults
 	@$(BIN)/python -m pytest tests/simulation
-	@$(BIN)/rackgrid sim --seeds 1000 --jobs 2
+	@$(BIN)/rackgrid sim --seeds 600 --jobs 2
 
 .PHONY: check
 check: $(STAMP) ## run what must be green before a merge: format, lint, types, tests
