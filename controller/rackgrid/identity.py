@@ -1,4 +1,4 @@
-"""Who is who, and which authority is higher.
+"""Who is who, which authority is higher, and which word is later.
 
 A broker's time in office is named by a `Pair`: (term, node) and the boot in which that node took
 office. Bully elections over a lossy network can give one term to two brokers, so a term alone
@@ -62,6 +62,24 @@ class Stamp:
 
 NO_STAMP = Stamp(NO_PAIR, 0)
 """Older than every roster: none is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """An operator's word on what the feed gives: the later one counts, of two as late the lower."""
+
+    version: Annotated[int, "u32"]
+    power_mw: Annotated[int, "u32"]
+
+    def yields_to(self, other: Limit) -> bool:
+        """Whether the other word counts instead of this one."""
+        if self.version != other.version:
+            return self.version < other.version
+        return other.power_mw < self.power_mw
+
+
+NO_LIMIT = Limit(0, 0)
+"""Older than every word: no operator has said anything."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -13,7 +13,7 @@ import sys
 import timeit
 from collections.abc import Callable
 
-from rackgrid.identity import BootId, NodeId, Pair, RackId, Round, Stamp, Term
+from rackgrid.identity import NO_LIMIT, BootId, NodeId, Pair, RackId, Round, Stamp, Term
 from rackgrid.wire.codec import decode, encode
 from rackgrid.wire.message import (
     Ack,
@@ -38,7 +38,18 @@ PAIR = Pair(Term(7), NodeId(2**63), BootId(2**64 - 1))
 STAMP = Stamp(PAIR, 2)
 STEPS = tuple(StepReport(300_000, 5000, 6000, True) for _ in range(3))
 REPORT = Report(
-    9, STEPS, 2**40, 5000, 1200, Round(3), 7000, 2000, 0, 60_000, (OfferReport("grid", 250_000, 1),)
+    9,
+    STEPS,
+    2**40,
+    5000,
+    1200,
+    Round(3),
+    7000,
+    2000,
+    0,
+    60_000,
+    NO_LIMIT,
+    (OfferReport("grid", 250_000, 1),),
 )
 LOADS = tuple(LoadStatus(f"load{n}", False, True, 1, 2, 3, Why.WORTH_IT) for n in range(3))
 

@@ -8,19 +8,20 @@ from dataclasses import replace
 import pytest
 
 from rackgrid.core import agreement as agreements
-from rackgrid.core import broker, candidate, restart
+from rackgrid.core import broker, candidate, member, restart
 from rackgrid.core import pledge as pledges
 from rackgrid.core.agreement import Agreement
-from rackgrid.core.broker import Office
+from rackgrid.core.office import Office
 from rackgrid.core.roster import Roster
 from rackgrid.core.settings import Timing
 from rackgrid.core.state import State
-from rackgrid.identity import NodeId, Pair, Stamp
+from rackgrid.identity import NO_LIMIT, NodeId, Pair, Stamp
 from rackgrid.wire.message import (
     Election,
     Pledge,
     PledgeLine,
     Report,
+    RosterUpdate,
 )
 
 Patch = pytest.MonkeyPatch
@@ -70,6 +71,16 @@ def lost_roster_votes(patch: Patch) -> None:
 
 
 # --- pledges --------------------------------------------------------------------------------------
+
+
+def limit_is_not_kept(patch: Patch) -> None:
+    """P7: an operator's word on the feed is not stored with the roster that brings it."""
+    read = member.announced
+
+    def announced(update: RosterUpdate) -> Roster:
+        return replace(read(update), limit=NO_LIMIT)
+
+    patch.setattr(member, "announced", announced)
 
 
 def pledge_before_it_is_agreed(patch: Patch) -> None:

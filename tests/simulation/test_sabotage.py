@@ -27,6 +27,7 @@ from rackgrid.simulation.fault import (
     Revive,
     SlowLink,
 )
+from rackgrid.simulation.feed import OneWord
 from rackgrid.simulation.guest import HandOver, Join, PlannedRestart
 from rackgrid.simulation.mishap import DiskStall, FirmwareHang, Liar, LostRoster, Pause
 from rackgrid.simulation.recipe import seconds
@@ -55,6 +56,10 @@ CLOSED_HANDOVER = script((8, Partition((1,))), (8.1, Kill(BROKER)), (8.8, HandOv
 CONTROLLER_DIES = script((8, Kill(4)))
 """A controller dies with its loads on, and nobody but its firmware can end them."""
 
+TOLD_ONE = script(
+    (8, OneWord(2, 40_000)), (9.05, PowerCycle(2, 20)), (9.1, Kill(BROKER)), margin_ms=SHARP_MS
+)
+"""Who was told what the feed gives has gone, and the broker that it told."""
 FAN_LIES = script((8, Liar(4, "fan", 300)))
 """A required load draws three times what its floor has room for."""
 
@@ -253,6 +258,7 @@ CAUGHT: tuple[tuple[Weaken, tuple[Script, ...]], ...] = (
     (roster_weakening.change_counts_at_once, (HALF_MADE,)),
     (roster_weakening.newer_roster_is_ignored, (OLD_AND_NEW,)),
     (roster_weakening.lost_roster_votes, (OLD_AND_LOST,)),
+    (roster_weakening.limit_is_not_kept, (TOLD_ONE,)),
     (roster_weakening.pledge_before_it_is_agreed, (UNHEARD_RESTART,)),
     (roster_weakening.pledge_ends_with_the_term, (RESTART_AND_HEIR,)),
     (roster_weakening.pledge_is_not_counted, (AWAY_FOR_LONG,)),

@@ -18,8 +18,8 @@ from rackgrid.core import broker, candidate, grant, holding, incumbent
 from rackgrid.core.agent import Agent
 from rackgrid.core.authority import Authority
 from rackgrid.core.book import Book
-from rackgrid.core.broker import Office
 from rackgrid.core.grant import Account
+from rackgrid.core.office import Office
 from rackgrid.core.roster import Roster
 from rackgrid.core.settings import SECOND_NS, Timing
 from rackgrid.core.state import State

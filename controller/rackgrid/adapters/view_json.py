@@ -43,6 +43,7 @@ def rack_state(view: View) -> Json:
             "drawn_w": _number(view.feed.drawn_w),
             "granted_w": _number(view.feed.granted_w),
             "floors_w": _number(view.feed.floors_w),
+            "limit_w": _number(view.feed.limit_w),
         },
         "loads": [load_state(load) for load in view.loads],
         "meters": [_meter(meter) for meter in view.meters],

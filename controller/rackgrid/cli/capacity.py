@@ -1,8 +1,8 @@
 """`rackgrid capacity WATTS`: say what the feed gives from now on.
 
-The rack goes by the least that any of its nodes says, so a cut holds as soon as one node is told,
-and a raise when all are. It lasts until the daemon restarts: what holds for good is `capacity_w` in
-`rackgrid.toml`.
+Any node may be told: the rack agrees on it, and keeps it with its roster, through restarts and
+power cuts, until somebody says otherwise. It never shares out more than the least `capacity_w` in
+any node's `rackgrid.toml`.
 """
 
 from __future__ import annotations
@@ -53,29 +53,28 @@ def watts(text: str) -> float:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Tell the daemon, and wait until the broker shares out no more than that."""
+    """Tell the daemon, and wait until the rack has agreed on it."""
     url, power_w = address(args), float(args.watts)
     ask(f"{url}/api/feed", method="POST", value={"capacity_w": power_w})
 
-    def is_shared(state: Record) -> bool:
-        shared_w = state.record("feed").number("capacity_w")
-        is_within = shared_w is not None and shared_w <= power_w + ROUNDING_W
-        return has_broker(state) and is_within
+    def is_agreed(state: Record) -> bool:
+        limit_w = state.record("feed").number("limit_w")
+        return has_broker(state) and limit_w is not None and abs(limit_w - power_w) <= ROUNDING_W
 
-    state, is_done = wait_until(url, is_shared, PATIENCE_S)
+    state, is_done = wait_until(url, is_agreed, PATIENCE_S)
     feed = state.record("feed")
     if args.json:
         print(json.dumps({"capacity_w": power_w, "in_force": is_done, "feed": feed.fields}))
     if not is_done:
         return missed(
             state,
-            f"this node says {power_w:g} W, and the broker has not taken it after {PATIENCE_S:g} s",
-            "see whether the broker hears this node (rackgrid status there)",
+            f"this node says {power_w:g} W, and the rack has not agreed on it in {PATIENCE_S:g} s",
+            "see whether the broker hears this node (rackgrid status there), and say it again",
         )
     shared_w, floors_w = feed.number("capacity_w") or 0.0, feed.number("floors_w") or 0.0
-    say(f"this node says {power_w:g} W; the rack shares out {shared_w:g} W")
+    say(f"the feed's limit is {power_w:g} W; the rack shares out {shared_w:g} W")
     if shared_w < power_w - ROUNDING_W:
-        say("(less: the sources, the reserve, or what another node says allow no more)")
+        say("(less: the sources, the reserve, or a node's rackgrid.toml allow no more)")
     if floors_w > shared_w:
         say(f"the floors alone are {floors_w:g} W: no flexible load gets power until some go")
     return Exit.OK

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from rackgrid.core import broker, franchise
-from rackgrid.core.broker import Office
+from rackgrid.core.office import Office
 from rackgrid.core.roster import Roster
 from rackgrid.core.settings import NodeSettings
 from rackgrid.identity import NodeId, Pair, RackId, Stamp

@@ -20,7 +20,7 @@ from rackgrid.core.grant import Grant, holding_ms
 from rackgrid.core.holding import Commands
 from rackgrid.core.reason import Decision
 from rackgrid.core.settings import MS_NS, LoadSettings, NodeSettings
-from rackgrid.identity import NO_PAIR, Pair, Round
+from rackgrid.identity import NO_LIMIT, NO_PAIR, Limit, Pair, Round
 from rackgrid.market.curve import Step
 from rackgrid.market.offer import Offer
 from rackgrid.wire.message import Allotment, OfferReport, Price, Report, StepReport
@@ -63,6 +63,7 @@ class Agent:
         refused: loads that the last clearing wanted to serve and could not fit.
         commanded: output → what the firmware was last told.
         judged: load → (is on, why), as last published.
+        limit: the latest operator's word on the feed.
         leaving: nothing stays on any more; stopping: nothing starts any more.
     """
 
@@ -76,7 +77,7 @@ class Agent:
     price: PriceInForce | None = None
     refused: frozenset[str] = frozenset()
     offers: tuple[Offer, ...] = ()
-    capacity_mw: int = 0
+    limit: Limit = NO_LIMIT
     command_seq: int = 0
     commanded: Commands = field(default_factory=lambda: MappingProxyType({}))
     judged: Mapping[str, tuple[bool, Why]] = field(default_factory=lambda: MappingProxyType({}))
@@ -130,7 +131,8 @@ def bid(agent: Agent, settings: NodeSettings, now_ns: int) -> tuple[Agent, Repor
         draw_mw=draw_mw,
         required_mw=required_mw,
         excess_mw=board.excess_mw,
-        capacity_mw=agent.capacity_mw,
+        capacity_mw=settings.capacity_mw,
+        limit=agent.limit,
         offers=tuple(OfferReport(o.source, o.price_uc, o.power_mw) for o in agent.offers),
     )
     return replace(agent, bid_seq=seq, bids=(*agent.bids, sent)[-BIDS_MAX:]), report

@@ -7,28 +7,26 @@ other, and its own allotment comes out of its price like any other.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from types import MappingProxyType
+from dataclasses import replace
 
 from rackgrid.core import agreement as agreements
 from rackgrid.core import authority, book, pledge, tender
+from rackgrid.core import limit as limits
 from rackgrid.core.agreement import Agreement
-from rackgrid.core.authority import NEVER, Authority
-from rackgrid.core.book import Book
+from rackgrid.core.authority import Authority
 from rackgrid.core.grant import Account, issued, opened
+from rackgrid.core.office import Office
 from rackgrid.core.roster import Roster
 from rackgrid.core.settings import MS_NS, NodeSettings, Timing
-from rackgrid.identity import BootId, NodeId, Pair, Round
+from rackgrid.identity import BootId, Limit, NodeId, Pair, Round
 from rackgrid.market.clearing import Clearing, clear
 from rackgrid.wire.message import (
     ALLOTMENTS_MAX,
     Ack,
     Allotment,
     Heartbeat,
-    Join,
     Price,
     Report,
-    RosterLine,
 )
 
 ROUND_GAP_NS = 20 * MS_NS
@@ -37,63 +35,6 @@ JOIN_PATIENCE_NS = 5_000_000_000
 """Room is made for a joiner's floor this long after its last JOIN; they are 2.5 s apart at most."""
 WATTS_MAX_MW = (1 << 32) - 1
 """Largest power on the wire, mW: what peers claim is added up before it is known to be sane."""
-
-
-@dataclass(frozen=True, slots=True)
-class Joining:
-    """A node that is to be admitted: its floor is kept free since its last JOIN."""
-
-    boot: BootId
-    join: Join
-    asked_ns: int
-
-
-@dataclass(frozen=True, slots=True)
-class Office:
-    """A broker's state in one term.
-
-    Attributes:
-        seq, round: of the last heartbeat and the last clearing.
-        heartbeat_ns, round_ns: when the next of each is due.
-        rounded_ns: when the last clearing was.
-        agreement: the roster in this term.
-        cleared_version: the agreed version that the market knows of.
-        founded_ns: when the rack was founded, if that was in this term.
-        announced_ns: when the newest roster was multicast; told_ns: node → when it was told again.
-        founders: those who would found a rack with this node.
-        joining: nodes that wait for room, or for their turn.
-        leaving: nodes that said that they are off, each with the boot that said so.
-        pledged_ns: node → when this broker proposed its pledge; the others are as old as the term.
-        left: node → the pair that it left for this one.
-        absent: rostered nodes that were announced as silent.
-        wanting: a raise waits for watts to come free.
-        supports: the reports that came with the votes: the first price is cleared from them, so
-            that it is never an old one published again. They are no acks: nothing is granted on
-            them.
-    """
-
-    pair: Pair
-    since_ns: int
-    seq: int
-    round: int
-    heartbeat_ns: int
-    round_ns: int
-    rounded_ns: int = NEVER
-    authority: Authority = field(default_factory=Authority)
-    book: Book = field(default_factory=Book)
-    agreement: Agreement = field(default_factory=Agreement)
-    announced_ns: int = NEVER
-    cleared_version: int = 0
-    founded_ns: int = NEVER
-    told_ns: Mapping[NodeId, int] = field(default_factory=lambda: MappingProxyType({}))
-    founders: Mapping[NodeId, RosterLine] = field(default_factory=lambda: MappingProxyType({}))
-    joining: Mapping[NodeId, Joining] = field(default_factory=lambda: MappingProxyType({}))
-    leaving: Mapping[NodeId, BootId] = field(default_factory=lambda: MappingProxyType({}))
-    pledged_ns: Mapping[NodeId, int] = field(default_factory=lambda: MappingProxyType({}))
-    left: Mapping[NodeId, Pair] = field(default_factory=lambda: MappingProxyType({}))
-    absent: frozenset[NodeId] = frozenset()
-    wanting: bool = False
-    supports: Mapping[NodeId, Report] = field(default_factory=lambda: MappingProxyType({}))
 
 
 def taken(pair: Pair, roster: Roster, supports: Mapping[NodeId, Report], now_ns: int) -> Office:
@@ -354,13 +295,21 @@ def _with_supports(
 
 
 def capacity_mw(office: Office, settings: NodeSettings) -> int:
-    """The least capacity that any node has last spoken of: an operator may have cut it anywhere.
+    """The least capacity in any node's settings, the silent ones' too, within an operator's limit.
 
-    The silent count too: a cut that was told to a node does not heal by that node's death.
+    Both limits count while a new one is on its way to being agreed.
     """
-    lines, accounts = office.agreement.reserved.lines, office.book.accounts
-    known = (account for line in lines if (account := accounts.get(line.node)))
-    return min((account.report.capacity_mw for account in known), default=settings.capacity_mw)
+    reserved, accounts = office.agreement.reserved, office.book.accounts
+    known = (account for line in reserved.lines if (account := accounts.get(line.node)))
+    least_mw = min((account.report.capacity_mw for account in known), default=settings.capacity_mw)
+    return limits.bounded_mw(least_mw, (reserved.limit, limit(office)))
+
+
+def limit(office: Office) -> Limit:
+    """The latest operator's word on the feed that any node has brought."""
+    reports = [account.report for account in office.book.accounts.values()]
+    words = (report.limit for report in (*reports, *office.supports.values()))
+    return limits.latest((office.agreement.base.limit, *words))
 
 
 def supplied_mw(office: Office, settings: NodeSettings, now_ns: int) -> int:

@@ -10,8 +10,8 @@ from dataclasses import replace
 from rackgrid.core import agent as agents
 from rackgrid.core import book, broker, candidate, registrar
 from rackgrid.core.action import PriceSent
-from rackgrid.core.broker import Office
 from rackgrid.core.grant import Account
+from rackgrid.core.office import Office
 from rackgrid.core.settings import MS_NS, SECOND_NS
 from rackgrid.core.state import State
 from rackgrid.identity import BootId, NodeId, Rank
@@ -227,7 +227,7 @@ def _asks_for_a_round(office: Office, before: Account | None, after: Account, no
     if before is None:
         return True
     old, new = before.report, after.report
-    if (old.capacity_mw, old.offers) != (new.capacity_mw, new.offers):
+    if (old.capacity_mw, old.limit, old.offers) != (new.capacity_mw, new.limit, new.offers):
         return True
     if [s.worth_uc for s in old.steps] != [s.worth_uc for s in new.steps]:
         return True

@@ -24,6 +24,7 @@ from rackgrid.core import (
     registrar,
     restart,
 )
+from rackgrid.core import limit as limits
 from rackgrid.core.action import Action
 from rackgrid.core.event import (
     CapacityChanged,
@@ -118,7 +119,7 @@ class Node:
             roster=roster,
             is_lost=roster.rack == NO_RACK,
         )
-        self.state.agent = replace(self.state.agent, capacity_mw=settings.capacity_mw)
+        self.state.agent = replace(self.state.agent, limit=roster.limit)
 
     def handle(self, event: Event) -> list[Action]:
         """Take an event; return what is to be done, in this order."""
@@ -137,7 +138,8 @@ class Node:
                 node.agent = replace(node.agent, offers=event.offers)
                 self._changed(now_ns)
             case CapacityChanged():
-                node.agent = replace(node.agent, capacity_mw=event.capacity_mw)
+                word = limits.said(node.agent.limit, event.capacity_mw)
+                node.agent = replace(node.agent, limit=word)
                 self._changed(now_ns)
             case RosterStored():
                 member.roster_stored(node, event.stamp, now_ns)

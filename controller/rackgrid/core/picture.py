@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rackgrid.core import board as boards
+from rackgrid.core import limit as limits
 from rackgrid.core.agent import Agent
 from rackgrid.core.reason import UC, sentence
 from rackgrid.core.settings import MS_NS, SECOND_NS, LoadSettings
@@ -137,15 +138,18 @@ def _price(agent: Agent, currency: str, now_ns: int) -> PriceView:
 
 
 def _feed(node: State) -> FeedView:
-    price = node.last_price
+    price, agreed = node.last_price, node.roster.limit
+    limit_w = agreed.power_mw / 1000 if agreed.version else None
     if price is None or price.pair != node.followed:
         floors_w = node.roster.floors_mw / 1000
-        return FeedView(node.agent.capacity_mw / 1000, 0.0, 0.0, floors_w)
+        capacity_mw = limits.bounded_mw(node.settings.capacity_mw, [node.agent.limit])
+        return FeedView(capacity_mw / 1000, 0.0, 0.0, floors_w, limit_w)
     return FeedView(
         price.capacity_mw / 1000,
         price.drawn_mw / 1000,
         price.granted_mw / 1000,
         price.floors_mw / 1000,
+        limit_w,
     )
 
 

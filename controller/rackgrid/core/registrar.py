@@ -11,8 +11,9 @@ from dataclasses import replace
 
 from rackgrid.core import admission, book, broker, candidate, franchise, membership
 from rackgrid.core import agreement as agreements
+from rackgrid.core import limit as limits
 from rackgrid.core import pledge as pledges
-from rackgrid.core.broker import Joining, Office
+from rackgrid.core.office import Joining, Office
 from rackgrid.core.roster import Roster
 from rackgrid.core.state import State
 from rackgrid.identity import NO_RACK, BootId, NodeId, RackId
@@ -102,6 +103,10 @@ def amend(node: State, now_ns: int) -> None:
 
 def _change(node: State, office: Office, base: Roster, now_ns: int) -> None:
     """One node moves: those that go first, then those that come, then the votes."""
+    word = limits.latest((broker.limit(office), node.agent.limit))
+    if base.limit.yields_to(word):
+        announce(node, base.with_limit(word), now_ns)
+        return
     if _outlive(node, office, base, now_ns) or _release(node, office, now_ns):
         return
     for who, waiting in office.joining.items():
@@ -234,7 +239,8 @@ def _found(node: State, now_ns: int) -> None:
     mine = RosterLine(node.me, me.name, me.priority, board.floor_mw, 0, me.meters_feed)
     founders.append(mine)
     # An operator may have said less than the file since the start.
-    capacity_mw = node.agent.capacity_mw - me.reserve_mw
+    capacity_mw = limits.bounded_mw(broker.capacity_mw(office, me), [node.agent.limit])
+    capacity_mw -= me.reserve_mw
     floors_mw = sum(line.floor_mw for line in founders)
     if floors_mw > capacity_mw:
         worst = max(founders, key=lambda line: line.floor_mw)

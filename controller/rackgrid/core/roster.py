@@ -13,7 +13,18 @@ from __future__ import annotations
 from collections.abc import Container
 from dataclasses import dataclass, replace
 
-from rackgrid.identity import NO_BOOT, NO_RACK, NO_STAMP, BootId, NodeId, Pair, RackId, Stamp
+from rackgrid.identity import (
+    NO_BOOT,
+    NO_LIMIT,
+    NO_RACK,
+    NO_STAMP,
+    BootId,
+    Limit,
+    NodeId,
+    Pair,
+    RackId,
+    Stamp,
+)
 from rackgrid.wire.message import NODES_MAX, PLEDGES_MAX, PledgeLine, RosterLine, RosterUpdate
 
 
@@ -27,6 +38,7 @@ class Roster:
         founded: the boot of the broker under which all its nodes stored it; 0 while it is founding.
         lines: one a node, in the order of their ids.
         pledges: of nodes that restart (`pledge`), at most one a node, in that order too.
+        limit: the latest word of an operator on what the feed gives (`limit`).
     """
 
     rack: RackId
@@ -35,6 +47,7 @@ class Roster:
     lines: tuple[RosterLine, ...]
     founded: BootId = NO_BOOT
     pledges: tuple[PledgeLine, ...] = ()
+    limit: Limit = NO_LIMIT
 
     @property
     def version(self) -> int:
@@ -95,6 +108,10 @@ class Roster:
         pledges = tuple(x for x in self.pledges if x.node != node)
         return replace(self._next(self.lines), pledges=pledges)
 
+    def with_limit(self, limit: Limit) -> Roster:
+        """Take an operator's word on the feed."""
+        return replace(self._next(self.lines), limit=limit)
+
     def settled(self) -> Roster:
         """Make the next version of a founding roster: from now on majorities decide."""
         return replace(self._next(self.lines), founding=False, founded=self.stamp.pair.boot)
@@ -122,6 +139,7 @@ class Roster:
             self.founded,
             self.lines,
             self.pledges,
+            self.limit,
         )
 
     def _next(self, lines: tuple[RosterLine, ...]) -> Roster:
@@ -134,13 +152,15 @@ NO_ROSTER = Roster(NO_RACK, NO_STAMP, founding=False, lines=())
 def announced(update: RosterUpdate) -> Roster:
     """Read a roster from its announcement."""
     stamp = Stamp(update.pair, update.version)
-    return Roster(update.rack, stamp, update.founding, update.lines, update.founded, update.pledges)
+    founding, founded = update.founding, update.founded
+    return Roster(update.rack, stamp, founding, update.lines, founded, update.pledges, update.limit)
 
 
 def united(one: Roster, other: Roster) -> Roster:
     """Put two rosters together pessimistically: everybody on either, each at the higher floor.
 
-    Pledges likewise: the larger one of a node's, be it about to begin or to end.
+    Pledges likewise: the larger one of a node's, be it about to begin or to end. And of two limits
+    the lower one.
 
     While a change is on its way both may be in force somewhere.
     """
@@ -154,8 +174,10 @@ def united(one: Roster, other: Roster) -> Roster:
         held = pledges.get(pledge.node)
         if held is None or held.power_mw < pledge.power_mw:
             pledges[pledge.node] = pledge
+    said = [limit for limit in (one.limit, other.limit) if limit.version]
     return replace(
         other,
+        limit=min(said, key=lambda limit: limit.power_mw, default=NO_LIMIT),
         lines=tuple(lines[node] for node in sorted(lines)),
         pledges=tuple(pledges[node] for node in sorted(pledges)),
     )

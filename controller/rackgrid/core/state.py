@@ -17,9 +17,9 @@ from rackgrid.core.action import Action, Multicast, Noted, RoleChanged, StoreRos
 from rackgrid.core.agent import Agent
 from rackgrid.core.agreement import Agreement
 from rackgrid.core.authority import NEVER, Authority
-from rackgrid.core.broker import Office
 from rackgrid.core.jitter import Jitter
 from rackgrid.core.membership import NO_PEERS, Peer, Peers
+from rackgrid.core.office import Office
 from rackgrid.core.roster import NO_ROSTER, Roster
 from rackgrid.core.settings import MS_NS, NodeSettings, Timing
 from rackgrid.identity import NO_PAIR, NO_RACK, BootId, NodeId, Pair, Rank

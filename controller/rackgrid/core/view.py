@@ -71,12 +71,13 @@ class PriceView:
 
 @dataclass(frozen=True, slots=True)
 class FeedView:
-    """The feed as the broker last announced it."""
+    """The feed as the broker last announced it; `limit_w` is an operator's, or None."""
 
     capacity_w: float
     drawn_w: float
     granted_w: float
     floors_w: float
+    limit_w: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from rackgrid.core.settings import MS_NS
-from rackgrid.simulation.feed import Capacity, Sun
+from rackgrid.simulation.feed import Capacity, OneWord, Sun
 from rackgrid.simulation.guest import (
     Clone,
     HandOver,
@@ -269,6 +269,7 @@ Fault = (
     | SlowLink
     | ClockRate
     | Capacity
+    | OneWord
     | Sun
     | FullDraw
     | Clone

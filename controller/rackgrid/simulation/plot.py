@@ -261,6 +261,19 @@ def restarts(author: Author, at_ms: int) -> Written:
     return written
 
 
+def one_word(author: Author, at_ms: int) -> Written:
+    """A cut is told to one node, which dies as soon as it is agreed, and its broker with it."""
+    told = author.ms(1, author.nodes)
+    word = feed.OneWord(told, author.capacity_mw * 80 // 100)
+    gone_ms = at_ms + feed.AGREED_NS // MS_NS + author.ms(1, 300)
+    ends: tuple[Fault, ...] = (fault.Kill(told), fault.Amnesia(told), fault.PowerCycle(told, 20))
+    return [
+        (at_ms, word),
+        (gone_ms, author.chance.choice(ends)),
+        (gone_ms + author.ms(0, 300), fault.Kill(BROKER)),
+    ]
+
+
 def demotion(author: Author, at_ms: int) -> Written:
     """Two nodes are silent until they lose their votes; then they come back, and others go."""
     author.demote_ms, author.losses = DEMOTE_MS[0], 0
@@ -303,6 +316,7 @@ PLOTS: dict[str, Callable[[Author, int], Written]] = {
     "lost-rosters": lost_rosters,
     "churn": churn,
     "wreck": wreck,
+    "one-word": one_word,
     "demotion": demotion,
     "restarts": restarts,
     "hung-firmware": hung_firmware,

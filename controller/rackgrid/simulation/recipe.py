@@ -154,5 +154,7 @@ def joiner(world: World, index: int) -> Seat:
 def supply_mw(world: World) -> int:
     """What the feed truly gives now: no more than its capacity, nor than its sources."""
     capacity_mw = min(s.settings.capacity_mw for s in world.seats.values())
+    if world.limit_mw is not None:
+        capacity_mw = min(capacity_mw, world.limit_mw)
     sources = {o.source: o.power_mw for s in world.seats.values() for o in s.offers}
     return min(capacity_mw, sum(sources.values()))

@@ -22,8 +22,8 @@ UNDERWAY_MAX = 1_000
 
 def swollen(world: World) -> str | None:
     """Name a container that has outgrown its bound, if there is one."""
-    if world.underway > UNDERWAY_MAX:
-        return f"{world.underway} datagrams and timers are under way"
+    if len(world.heap) > UNDERWAY_MAX:
+        return f"{len(world.heap)} datagrams and timers are under way"
     for seat in world.seats.values():
         if seat.node is None:
             continue

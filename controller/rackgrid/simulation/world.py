@@ -26,6 +26,7 @@ from rackgrid.core.action import (
 )
 from rackgrid.core.agent import Agent
 from rackgrid.core.event import (
+    CapacityChanged,
     DatagramReceived,
     Event,
     FirmwareLost,
@@ -73,8 +74,11 @@ class World:
         self.seats: dict[NodeId, Seat] = {}
         self.truth = Truth(self.checker)
         self.witness: Witness | None = None
+        self.limit_mw: int | None = None
+        self.told_all = False
+        """An operator's last word on the feed, and whether all are told, whoever starts too."""
         self.tap: Tap | None = None
-        self._heap: list[tuple[int, int, Callable[[], None]]] = []
+        self.heap: list[tuple[int, int, Callable[[], None]]] = []
         self._order = itertools.count()
 
     # --- building and breaking -------------------------------------------------------------------
@@ -109,7 +113,13 @@ class World:
         seat.node = Node(settings, seat.identity, boot, now_ns, seat.remembered, seat.roster)
         self._say(seat, "boots")
         self.tell(seat, OffersChanged(seat.local_ns(self.now_ns), seat.offers))
+        self.tell_limit(seat)
         self._firmware_says(seat, [seat.firmware.attach()])
+
+    def tell_limit(self, seat: Seat) -> None:
+        """Let the operator tell a node what the feed gives, if all are told."""
+        if self.limit_mw is not None and self.told_all:
+            self.tell(seat, CapacityChanged(seat.local_ns(self.now_ns), self.limit_mw))
 
     def kill(self, seat: Seat) -> None:
         """Kill the controller; the firmware goes on."""
@@ -179,23 +189,18 @@ class World:
 
     def at(self, when_ns: int, act: Callable[[], None]) -> None:
         """Do something at a virtual time."""
-        heapq.heappush(self._heap, (max(when_ns, self.now_ns), next(self._order), act))
+        heapq.heappush(self.heap, (max(when_ns, self.now_ns), next(self._order), act))
 
     def run(self, until_ns: int) -> None:
         """Let virtual time pass."""
         assert until_ns >= self.now_ns, "time does not go back"
-        while self._heap and self._heap[0][0] <= until_ns:
-            self.now_ns, _, act = heapq.heappop(self._heap)
+        while self.heap and self.heap[0][0] <= until_ns:
+            self.now_ns, _, act = heapq.heappop(self.heap)
             act()
             self.truth.check(self.now_ns, self.seats)
         self.now_ns = until_ns
 
     # --- looking ---------------------------------------------------------------------------------
-
-    @property
-    def underway(self) -> int:
-        """How much is still to happen: datagrams, timers, faults that end."""
-        return len(self._heap)
 
     def brokers(self) -> list[Seat]:
         """The seats whose controllers lead now."""

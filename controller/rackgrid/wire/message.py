@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from rackgrid.identity import BootId, NodeId, Pair, RackId, Round, Stamp
+from rackgrid.identity import NO_LIMIT, BootId, Limit, NodeId, Pair, RackId, Round, Stamp
 from rackgrid.market.curve import BID_STEPS_MAX
 from rackgrid.wire.vocabulary import Role, Stance, Why
 
@@ -76,7 +76,8 @@ class Report:
         required_mw: the part of it that required loads and the electronics take, mW.
         excess_mw: the draw that is neither floor nor holding (a load that lies, a welded contact),
             mW: it counts as floor (P8).
-        capacity_mw: the feed capacity that this node knows of, mW: the broker takes the least.
+        capacity_mw: of the feed by this node's own settings, mW: the least of all counts.
+        limit: the latest operator's word on the feed that this node knows.
         offers: of the sources that this node speaks for.
     """
 
@@ -90,6 +91,7 @@ class Report:
     required_mw: Annotated[int, U32]
     excess_mw: Annotated[int, U32]
     capacity_mw: Annotated[int, U32]
+    limit: Limit
     offers: Annotated[tuple[OfferReport, ...], OFFERS_MAX]
 
 
@@ -150,11 +152,7 @@ class JoinReply:
 
 @dataclass(frozen=True, slots=True)
 class RosterLine:
-    """One admitted node.
-
-    Attributes:
-        meters_feed: whether it meters the whole feed: where votes would be even, it has two.
-    """
+    """One admitted node; who meters the whole feed has two votes where they would be even."""
 
     node: Annotated[NodeId, U64]
     name: Annotated[str, NAME_MAX]
@@ -189,7 +187,7 @@ class RosterUpdate:
         agreed_version: the newest that is agreed under this pair; 0 before the first.
         founding: it is the first of its rack, or recovered: every node on it must have stored it.
         founded: the boot of the broker under which they had; 0 while it is founding.
-        pledges: of those that restart, at most one a node.
+        pledges: of those that restart, at most one a node; limit: an operator's, on the feed.
     """
 
     pair: Pair
@@ -200,6 +198,7 @@ class RosterUpdate:
     founded: Annotated[BootId, U64]
     lines: Annotated[tuple[RosterLine, ...], NODES_MAX]
     pledges: Annotated[tuple[PledgeLine, ...], PLEDGES_MAX] = ()
+    limit: Limit = NO_LIMIT
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,11 +19,11 @@ from rackgrid.core.agent import Agent
 from rackgrid.core.agreement import Agreement
 from rackgrid.core.authority import Authority
 from rackgrid.core.board import Board
-from rackgrid.core.broker import Office
 from rackgrid.core.election import Listening, Standing
 from rackgrid.core.event import DatagramReceived, Event
 from rackgrid.core.grant import Account, Claim
 from rackgrid.core.node import Node
+from rackgrid.core.office import Office
 from rackgrid.core.roster import Roster
 from rackgrid.core.settings import MS_NS, NodeSettings, Timing
 from rackgrid.core.state import State

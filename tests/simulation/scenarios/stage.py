@@ -87,8 +87,8 @@ class Stage:
     def asks_for_a_round(self, index: int) -> None:
         """Let a broker clear at once: it hears of the feed what it knows already."""
         seat = self.seat(index)
-        capacity_mw = self.state(index).agent.capacity_mw
-        self.world.tell(seat, CapacityChanged(seat.local_ns(self.world.now_ns), capacity_mw))
+        now_ns = seat.local_ns(self.world.now_ns)
+        self.world.tell(seat, CapacityChanged(now_ns, seat.settings.capacity_mw))
 
     def until(self, happens: Callable[[], bool], seconds_: float = 10) -> None:
         """Let time pass until something is so, millisecond by millisecond."""

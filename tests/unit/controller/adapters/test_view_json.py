@@ -39,7 +39,7 @@ VIEW = View(
         MemberView("00000000000000aa", "alfa", "broker", 7, 52.0, 12.5, 0, 8470, 0.5),
     ),
     price=PriceView(0.25, "EUR", 4, 19, 1.75, True),
-    feed=FeedView(100.0, 57.0, 45.0, 18.5),
+    feed=FeedView(100.0, 57.0, 45.0, 18.5, 80.0),
     loads=(FRIDGE, LAMP),
     meters=(MeterView("feed", 12.1, 4.3, 52.03, 1234.5, "fresh"),),
     firmware=True,
@@ -78,6 +78,7 @@ def test_rack_state_has_every_key_of_the_contract() -> None:
         "drawn_w": 57.0,
         "granted_w": 45.0,
         "floors_w": 18.5,
+        "limit_w": 80.0,
     }
     assert state["loads"] == [load_state(FRIDGE), load_state(LAMP)]
     assert set(state) == {
@@ -131,7 +132,8 @@ def test_rack_state_without_a_price_says_null_and_never_the_last_one() -> None:
 def test_number_that_json_cannot_write_becomes_null() -> None:
     odd = replace(VIEW, feed=FeedView(inf, nan, -inf, 1.0))
     feed = json.loads(encode(rack_state(odd)))["feed"]
-    assert feed == {"capacity_w": None, "drawn_w": None, "granted_w": None, "floors_w": 1.0}
+    none = dict.fromkeys(("capacity_w", "drawn_w", "granted_w", "limit_w"))
+    assert feed == {**none, "floors_w": 1.0}
 
 
 def test_node_state_takes_its_draw_from_its_own_line() -> None:

@@ -9,10 +9,15 @@ from rackgrid.cli.exit import Exit
 from rackgrid.core.view import FeedView
 
 
+def limited(limit_w: float, shared_w: float = 60.0) -> bytes:
+    """The state of a rack that has agreed on a limit."""
+    return state_of(replace(VIEW, feed=FeedView(shared_w, 20.5, 6.0, 24.0, limit_w)))
+
+
 def test_capacity_in_force_says_what_the_rack_shares_out(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    with answering(Daemon(first=[(202, b"{}")])) as daemon:
+    with answering(Daemon(first=[(202, b"{}")], body=limited(60.0))) as daemon:
         assert main(["capacity", "60", "--api", daemon.api]) == Exit.OK
     assert daemon.asked[0] == "POST /api/feed"
     assert json.loads(daemon.sent[0]) == {"capacity_w": 60.0}
@@ -22,7 +27,7 @@ def test_capacity_in_force_says_what_the_rack_shares_out(
 def test_capacity_below_the_floors_says_that_no_flexible_load_gets_power(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    feed = state_of(replace(VIEW, feed=FeedView(20.0, 20.5, 0.0, 24.0)))
+    feed = state_of(replace(VIEW, feed=FeedView(20.0, 20.5, 0.0, 24.0, 20.0)))
     with answering(Daemon(first=[(202, b"{}")], body=feed)) as daemon:
         assert main(["capacity", "20", "--api", daemon.api]) == Exit.OK
     assert "the floors alone are 24 W" in capsys.readouterr().err
@@ -36,7 +41,7 @@ def test_capacity_that_is_not_taken_fails_when_patience_ends(
         assert main(["capacity", "40", "--api", daemon.api, "--json"]) == Exit.FAILED
     out, err = capsys.readouterr()
     assert json.loads(out)["in_force"] is False
-    assert "has not taken it" in err
+    assert "the rack has not agreed on it" in err
 
 
 @pytest.mark.parametrize("word", ["0", "-1", "nan", "many", "1e9"])
@@ -49,11 +54,11 @@ def test_capacity_without_watts_is_a_usage_error(capsys: pytest.CaptureFixture[s
     assert "WATTS" in capsys.readouterr().err
 
 
-def test_capacity_that_is_cut_waits_until_the_rack_shares_out_no_more(
+def test_capacity_waits_until_the_rack_has_agreed_on_it(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    cut = state_of(replace(VIEW, feed=FeedView(37.5, 20.5, 6.0, 24.0)))
-    first = [(202, b"{}"), (200, state_of(VIEW))]
+    cut = limited(37.5, 37.5)
+    first = [(202, b"{}"), (200, limited(40.0, 37.5))]
     with answering(Daemon(first=first, body=cut)) as daemon:
         assert main(["capacity", "37.5", "--api", daemon.api, "--json"]) == Exit.OK
     assert daemon.asked == ["POST /api/feed", "GET /api/state", "GET /api/state"]
@@ -65,10 +70,10 @@ def test_capacity_that_is_cut_waits_until_the_rack_shares_out_no_more(
 def test_capacity_above_what_is_shared_out_says_why_it_is_less(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    with answering(Daemon(first=[(202, b"{}")])) as daemon:
+    with answering(Daemon(first=[(202, b"{}")], body=limited(80.0))) as daemon:
         assert main(["capacity", "80", "--api", daemon.api]) == Exit.OK
     err = capsys.readouterr().err
-    assert "this node says 80 W; the rack shares out 60 W" in err
+    assert "the feed's limit is 80 W; the rack shares out 60 W" in err
     assert "(less: the sources" in err
 
 

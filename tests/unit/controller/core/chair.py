@@ -15,8 +15,9 @@ from tests.unit.controller.core.stage import (
 )
 
 from rackgrid.core.action import Action, Noted
-from rackgrid.core.broker import ROUND_GAP_NS, Office
+from rackgrid.core.broker import ROUND_GAP_NS
 from rackgrid.core.election import Leading, Standing
+from rackgrid.core.office import Office
 from rackgrid.core.roster import NO_ROSTER, Roster
 from rackgrid.core.settings import NodeSettings
 from rackgrid.identity import NO_PAIR, NodeId, Pair, Stamp

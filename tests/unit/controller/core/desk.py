@@ -22,7 +22,7 @@ PUMP_ON = output("pump", on=True, since_ns=NOW - 10**9, deadline_ns=LATER)
 
 
 def agent(*changed: OutputState) -> Agent:
-    return Agent(board=board(*changed), capacity_mw=60_000)
+    return Agent(board=board(*changed))
 
 
 def priced(held: Agent, price_uc: int) -> Agent:

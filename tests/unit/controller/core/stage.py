@@ -20,7 +20,7 @@ from rackgrid.core.event import (
 from rackgrid.core.node import Node
 from rackgrid.core.roster import NO_ROSTER, Roster
 from rackgrid.core.settings import MS_NS, SECOND_NS, LoadSettings, NodeSettings, Timing
-from rackgrid.identity import BootId, NodeId, Pair, RackId, Round, Stamp, Term
+from rackgrid.identity import NO_LIMIT, BootId, Limit, NodeId, Pair, RackId, Round, Stamp, Term
 from rackgrid.market.offer import Offer
 from rackgrid.wire.message import Message, OfferReport, Report, RosterLine, StepReport
 from rackgrid_firmware.device import Quality, Reading, Verdict
@@ -138,6 +138,7 @@ def report(
     draw_mw: int = 0,
     received_mj: int = 0,
     excess_mw: int = 0,
+    limit: Limit = NO_LIMIT,
 ) -> Report:
     """A member's word."""
     return Report(
@@ -151,6 +152,7 @@ def report(
         0,
         excess_mw,
         capacity_mw,
+        limit,
         offers,
     )
 

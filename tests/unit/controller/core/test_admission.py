@@ -10,7 +10,7 @@ from tests.unit.controller.core.stage import RACK, TIMING, line, pair, report, r
 from rackgrid.core import admission, agreement, broker, grant
 from rackgrid.core.admission import MAKING_ROOM
 from rackgrid.core.book import Book
-from rackgrid.core.broker import Office
+from rackgrid.core.office import Office
 from rackgrid.core.roster import Roster
 from rackgrid.identity import BootId, NodeId, Stamp
 from rackgrid.wire.codec import encode

@@ -12,11 +12,12 @@ from tests.unit.controller.core.stage import RACK, TIMING, pair, report, roster,
 
 from rackgrid.core import agreement, broker, grant
 from rackgrid.core.book import Book, Inherited
-from rackgrid.core.broker import JOIN_PATIENCE_NS, ROUND_GAP_NS, WATTS_MAX_MW, Joining, Office
+from rackgrid.core.broker import JOIN_PATIENCE_NS, ROUND_GAP_NS, WATTS_MAX_MW
 from rackgrid.core.grant import Account
+from rackgrid.core.office import Joining, Office
 from rackgrid.core.roster import Roster
 from rackgrid.core.settings import MS_NS, SECOND_NS
-from rackgrid.identity import BootId, NodeId
+from rackgrid.identity import BootId, Limit, NodeId
 from rackgrid.wire.message import PROTOCOL_VERSION, Ack, Allotment, Join, OfferReport, Price, Report
 
 NOW = 10**12
@@ -316,6 +317,24 @@ def test_capacity_of_a_node_that_is_off_the_roster_is_no_matter() -> None:
 def test_capacity_raised_at_every_node_is_raised() -> None:
     held = office((ANNA, report(1, capacity_mw=80_000)), (BERT, report(1, capacity_mw=90_000)))
     assert broker.capacity_mw(held, TOLD) == 80_000
+
+
+def test_capacity_is_within_an_operators_latest_word_whoever_brings_it() -> None:
+    held = office((ANNA, report(1, limit=Limit(2, 50_000))), (BERT, report(1, limit=Limit(1, 9))))
+    assert broker.limit(held) == Limit(2, 50_000)
+    assert broker.capacity_mw(held, TOLD) == 50_000
+    assert cleared(held)[1][0].capacity_mw == 50_000
+
+
+def test_capacity_that_is_given_back_counts_once_that_is_agreed() -> None:
+    """Fails if a raise is used before every later broker knows of it."""
+    held = office((ANNA, report(1, limit=Limit(2, 55_000))))
+    base = replace(held.agreement.base, limit=Limit(1, 40_000))
+    before = replace(held, agreement=replace(held.agreement, base=base, reserved=base))
+    assert broker.capacity_mw(before, TOLD) == 40_000
+    agreed = base.with_limit(Limit(2, 55_000))
+    after = replace(held, agreement=replace(held.agreement, base=agreed, reserved=agreed))
+    assert broker.capacity_mw(after, TOLD) == 55_000
 
 
 def accounts_of(

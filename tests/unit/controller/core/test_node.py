@@ -36,7 +36,7 @@ from rackgrid.core.event import (
 )
 from rackgrid.core.node import FROM_THE_PAIR
 from rackgrid.core.settings import MS_NS, SECOND_NS, LoadSettings
-from rackgrid.identity import NO_RACK, NO_STAMP, BootId, NodeId, RackId, Round
+from rackgrid.identity import NO_RACK, NO_STAMP, BootId, Limit, NodeId, RackId, Round
 from rackgrid.market.offer import Offer
 from rackgrid.wire.message import (
     PROTOCOL_VERSION,
@@ -153,7 +153,7 @@ def test_offers_or_capacity_changed_is_reported_at_once() -> None:
     said = player.node.handle(OffersChanged(player.now_ns, (Offer("sun", 1, 5),)))
     assert only(Ack, said).report.offers == (OfferReport("sun", 1, 5),)
     said = player.node.handle(CapacityChanged(player.now_ns, 4000))
-    assert only(Ack, said).report.capacity_mw == 4000
+    assert only(Ack, said).report.limit == Limit(1, 4000)
 
 
 def test_beacon_comes_each_second_or_so() -> None:

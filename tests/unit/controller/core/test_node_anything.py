@@ -37,7 +37,18 @@ from rackgrid.core.event import (
 )
 from rackgrid.core.roster import NO_ROSTER
 from rackgrid.core.settings import MS_NS, SECOND_NS
-from rackgrid.identity import NO_PAIR, NO_RACK, BootId, NodeId, Pair, RackId, Round, Stamp, Term
+from rackgrid.identity import (
+    NO_PAIR,
+    NO_RACK,
+    BootId,
+    Limit,
+    NodeId,
+    Pair,
+    RackId,
+    Round,
+    Stamp,
+    Term,
+)
 from rackgrid.market.offer import Offer
 from rackgrid.wire.codec import decode, encode
 from rackgrid.wire.message import (
@@ -112,6 +123,7 @@ REPORTS = st.builds(
     required_mw=MW,
     excess_mw=MW,
     capacity_mw=MW,
+    limit=st.builds(Limit, SMALL | U32, MW),
     offers=st.lists(st.builds(OfferReport, NAME, I64, MW), max_size=3).map(tuple),
 )
 ALLOTMENTS = st.builds(

@@ -40,8 +40,8 @@ from rackgrid.core.action import StoreRoster
 from rackgrid.core.event import ForgetRequested
 from rackgrid.core.roster import NO_ROSTER, Roster
 from rackgrid.core.settings import SECOND_NS, NodeSettings, Timing
-from rackgrid.identity import NodeId, Stamp
-from rackgrid.wire.message import Forget, Heartbeat, JoinReply, Leave, RosterUpdate
+from rackgrid.identity import Limit, NodeId, Stamp
+from rackgrid.wire.message import Forget, Heartbeat, JoinReply, Leave, Price, RosterUpdate
 
 H = TIMING.heartbeat_ns
 NOBODY_HAS_ONE = NO_ROSTER.stamp
@@ -115,6 +115,30 @@ def test_overtaken_by_what_a_higher_pair_made_though_its_own_is_agreed() -> None
     player = formed()
     acks(player, BERT, has=Stamp(pair(9, BERT), 1))
     assert player.node.state.office is None
+
+
+# --- what the feed gives -----------------------------------------------------------------
+
+
+def test_limit_that_a_member_brings_holds_at_once_and_is_agreed() -> None:
+    """Fails if an operator's word ends with the node that was told, or with this broker."""
+    player = formed()
+    acks(player, ANNA, report(8_000_000, limit=Limit(1, 40_000)))
+    said = rounds(player)
+    assert only(Price, said).capacity_mw == 40_000
+    (update,) = all_of(RosterUpdate, said)
+    assert update.limit == Limit(1, 40_000)
+    for who in (ANNA, BERT):
+        acks(player, who, report(9_000_000))
+    assert base(player).limit == Limit(1, 40_000)
+
+
+def test_limit_that_is_older_than_the_agreed_one_changes_nothing() -> None:
+    player = formed(keeps=THREE.with_limit(Limit(3, 50_000)))
+    acks(player, ANNA, report(8_000_000, limit=Limit(2, 40_000)))
+    said = rounds(player)
+    assert all_of(RosterUpdate, said) == []
+    assert {price.capacity_mw for price in all_of(Price, said)} <= {50_000}
 
 
 # --- those who come --------------------------------------------------------------------------

@@ -137,6 +137,7 @@ def test_pledge_on_a_feed_that_is_short_is_refused() -> None:
     player.happens(CapacityChanged(player.now_ns, 20_000))
     assert notes(asks(player)) == [], "a round is due first"
     rounds(player)
+    acks(player, BERT)
     rounds(player)
     assert notes(asks(player)) == [
         "no pledge for n1, which restarts: the feed is short: what it holds may have to be shed"

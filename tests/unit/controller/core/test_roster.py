@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.unit.controller.core.stage import FOUNDER, RACK, line, pair, roster
 
 from rackgrid.core.roster import NO_ROSTER, Roster, announced, united
-from rackgrid.identity import NO_RACK, NO_STAMP, BootId, NodeId, RackId, Stamp
+from rackgrid.identity import NO_RACK, NO_STAMP, BootId, Limit, NodeId, RackId, Stamp
 from rackgrid.wire.message import NODES_MAX, PLEDGES_MAX, PledgeLine, RosterLine
 
 ANNA, BERT, CARL = NodeId(1), NodeId(2), NodeId(3)
@@ -65,6 +65,23 @@ def test_united_has_every_pledge_at_its_larger_power() -> None:
     assert united(with_one, without).pledges == (PLEDGE,)
     for one, other in ((with_one, more), (more, with_one)):
         assert [p.power_mw for p in united(one, other).pledges] == [9000]
+
+
+def test_united_has_the_lower_of_two_limits() -> None:
+    """Fails if a raise counts before it is agreed, or a cut only then."""
+    without, with_one = roster(1, 2), roster(1, 2).with_limit(Limit(1, 40_000))
+    assert united(without, with_one).limit == Limit(1, 40_000)
+    assert united(with_one, with_one.with_limit(Limit(2, 60_000))).limit == Limit(1, 40_000)
+    assert united(with_one, with_one.with_limit(Limit(2, 30_000))).limit == Limit(2, 30_000)
+    assert united(without, without).limit.version == 0
+
+
+def test_limit_is_kept_by_every_later_roster_and_announced() -> None:
+    limited = roster(1, 2).with_limit(Limit(1, 40_000))
+    assert limited.version == roster(1, 2).version + 1
+    later = limited.with_line(line(3, 500)).without(NodeId(1))
+    assert later.limit == Limit(1, 40_000)
+    assert announced(later.update(0)) == later
 
 
 # --- changes ---------------------------------------------------------------------------------

@@ -33,6 +33,7 @@ EVERY = (
     fault.SlowLink(1, 20, 100),
     fault.ClockRate(1, 10_000),
     feed.Capacity(30 * WATT),
+    feed.OneWord(1, 30 * WATT),
     feed.Sun(0),
     fault.FullDraw(1),
     guest.Clone(4, 1),

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from tests.unit.controller.simulation.small import at, three
 
-from rackgrid.simulation.feed import Capacity, Sun
+from rackgrid.simulation.fault import Kill, Partition, Revive
+from rackgrid.simulation.feed import Capacity, OneWord, Sun
 from rackgrid.simulation.recipe import SUN, WATT, seconds
 from rackgrid.simulation.world import World
 
@@ -36,9 +37,46 @@ def test_sun_that_vanishes_makes_the_feed_smaller(world: World) -> None:
     assert world.checker.violations == []
 
 
-def test_capacity_is_written_into_every_configuration(world: World) -> None:
+def limits(world: World) -> list[int]:
+    """What each node that runs goes by, mW."""
+    return [seat.node.state.agent.limit.power_mw for seat in world.seats.values() if seat.node]
+
+
+def test_capacity_is_told_to_whoever_starts_later(world: World) -> None:
+    Kill(1).apply(world)
     Capacity(30 * WATT).apply(world)
-    assert {seat.settings.capacity_mw for seat in world.seats.values()} == {30 * WATT}
+    Revive().apply(world)
+    assert limits(world) == [30 * WATT] * 3
+
+
+def test_one_word_is_agreed_and_reaches_who_starts_later_by_the_roster(world: World) -> None:
+    Kill(2).apply(world)
+    OneWord(1, 30 * WATT).apply(world)
+    assert limits(world) == [30 * WATT, 0]
+    world.run(world.now_ns + seconds(1.5))
+    assert not world.told_all
+    Revive().apply(world)
+    world.run(world.now_ns + seconds(1))
+    assert limits(world) == [30 * WATT] * 3
+    assert world.checker.violations == []
+
+
+def test_one_word_that_nobody_hears_is_said_to_all(world: World) -> None:
+    Partition((1,)).apply(world)
+    OneWord(1, 30 * WATT).apply(world)
+    world.run(world.now_ns + seconds(0.9))
+    assert limits(world)[1:] == [0, 0]
+    world.run(world.now_ns + seconds(0.2))
+    assert world.told_all
+    assert limits(world) == [30 * WATT] * 3
+
+
+def test_one_word_is_looked_after_only_while_it_is_the_last(world: World) -> None:
+    Partition((1,)).apply(world)
+    OneWord(1, 30 * WATT).apply(world)
+    Capacity(33 * WATT).apply(world)
+    world.run(world.now_ns + seconds(2))
+    assert world.limit_mw == 33 * WATT
 
 
 def test_sun_is_the_word_of_one_node_alone(world: World) -> None:

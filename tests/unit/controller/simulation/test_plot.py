@@ -31,6 +31,7 @@ def written(plot: str, seed: int, nodes: int = 5) -> Written:
         ("lost-rosters", {"bridge", "heal"}),
         ("churn", {"join"}),
         ("wreck", {"wreck"}),
+        ("one-word", {"one word", "kill"}),
         ("demotion", {"partition", "heal"}),
         ("restarts", {"planned restart"}),
         ("hung-firmware", {"partition", "firmware hang"}),
@@ -50,7 +51,7 @@ def test_plot_has_its_faults_in_every_rack_and_begins_at_its_moment(
 
 
 def test_plots_are_all_tried_here() -> None:
-    assert len(PLOTS) == 13
+    assert len(PLOTS) == 14
 
 
 def test_plot_lost_rosters_are_always_fewer_than_half() -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rackgrid.identity import BootId, NodeId, Pair, RackId, Round, Stamp, Term
+from rackgrid.identity import BootId, Limit, NodeId, Pair, RackId, Round, Stamp, Term
 from rackgrid.wire.codec import KINDS, compile_record, decode, encode
 from rackgrid.wire.message import (
     ALLOTMENTS_MAX,
@@ -60,6 +60,7 @@ REPORT = Report(
     required_mw=2000,
     excess_mw=250,
     capacity_mw=60_000,
+    limit=Limit(3, 55_000),
     offers=(OfferReport("grid", -250_000, 60_000),),
 )
 STAMP = Stamp(PAIR, 2)
@@ -74,6 +75,7 @@ ROSTER = RosterUpdate(
     founded=BootId(77),
     lines=(RosterLine(NodeId(1), "anna", 5, 5000, 2, meters_feed=True),),
     pledges=(PledgeLine(NodeId(1), BootId(3), 6000, 15_000),),
+    limit=Limit(3, 55_000),
 )
 PRICE = Price(
     pair=PAIR,
