@@ -3,7 +3,8 @@
 Few voters keep the quorum small in a large rack; an odd number of votes lets one half lead when the
 rack splits. Where the voters are even in number, the node that meters the feed has two votes, so
 that a rack of two survives the loss of the other one; without such a node the lowest rank gives its
-vote back. Whoever has a vote keeps it while it is heard: votes do not follow the rank of the day.
+vote back, or one that is silent. Whoever has a vote keeps it while it is heard: votes do not follow
+the rank of the day. And nobody gets one who is not heard: it could be the vote that is missing.
 
 A node that was silent for long loses its vote, so that the next loss does not cost the majority;
 its floor stays reserved.
@@ -42,7 +43,7 @@ def next_step(
         line = max(raised, key=_rank)
         return roster.with_line(replace(line, votes=line.votes + 1))
     if lowered:
-        line = min(lowered, key=lambda x: (x.node not in gone, _rank(x)))
+        line = min(lowered, key=lambda x: (x.node not in gone, x.node in present, _rank(x)))
         return roster.with_line(replace(line, votes=line.votes - 1))
     return None
 
@@ -56,11 +57,13 @@ def fair(
     """Say how many votes each admitted node should have."""
     kept = [x for x in roster.lines if x.votes and x.node not in gone]
     new = [x for x in roster.lines if not x.votes and x.node in present]
-    voters = sorted(kept, key=_rank, reverse=True) + sorted(new, key=_rank, reverse=True)
+    kept.sort(key=lambda x: (x.node in present, _rank(x)), reverse=True)
+    voters = kept + sorted(new, key=_rank, reverse=True)
     voters = voters[:voters_max]
     twice: NodeId | None = None
     if len(voters) % 2 == 0 and voters:
-        twice = next((x.node for x in voters if x.meters_feed), None)
+        meters = (x for x in voters if x.meters_feed and (x.node in present or x.votes == 2))
+        twice = next((x.node for x in meters), None)
         if twice is None:
             voters.pop()
     wanted = {line.node: 0 for line in roster.lines}

@@ -112,12 +112,8 @@ def _change(node: State, office: Office, base: Roster, now_ns: int) -> None:
     for who, waiting in office.joining.items():
         if _admit(node, office, who, waiting, now_ns):
             return
-    step = franchise.next_step(
-        base,
-        _present(node, office, now_ns),
-        _gone(node, office, now_ns),
-        node.settings.voters_max,
-    )
+    present, gone = _present(node, office, now_ns), _gone(node, office, now_ns)
+    step = franchise.next_step(base, present, gone, node.settings.voters_max)
     if step is not None:
         announce(node, step, now_ns)
 

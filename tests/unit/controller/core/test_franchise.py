@@ -92,6 +92,14 @@ def test_next_step_absent_for_a_while_keeps_a_vote_and_gets_none() -> None:
     assert steps(of, frozenset({NodeId(1), NodeId(2)})) == [of]
 
 
+def test_next_step_meter_that_is_silent_gets_no_second_vote() -> None:
+    """Two of five die, one of them the feed's meter: the three that are left must go on."""
+    of = roster(line(1, meters_feed=True), 2, 3, 4, 5)
+    taken = steps(of, frozenset(map(NodeId, (3, 4, 5))), frozenset({NodeId(2)}))
+    assert votes(taken[-1]) == {1: 0, 2: 0, 3: 1, 4: 1, 5: 1}
+    assert all(step.is_backed({NodeId(3), NodeId(4), NodeId(5)}) for step in taken)
+
+
 def test_fair_no_more_voters_than_are_allowed() -> None:
     of = roster(*(line(n, votes=0, priority=n) for n in range(1, 9)))
     for most in (1, 3, 5):
@@ -169,18 +177,48 @@ def test_next_step_ends_with_an_odd_handful_and_a_second_vote_only_at_the_feeds_
 def test_next_step_nobody_who_is_not_gone_loses_its_vote_without_need(
     of: Roster, present: frozenset[NodeId], gone: frozenset[NodeId], most: int
 ) -> None:
-    """Only too many voters, or an even number of them and no meter, take one; the lowest ranks."""
-    end = steps(of, present - gone, gone, most)[-1]
+    """Only too many voters, or an even number of them and no meter, take one.
+
+    The silent lose theirs first, then the lowest ranks.
+    """
+    present -= gone
+
+    def claim(x: RosterLine) -> tuple[bool, Rank]:
+        return x.node in present, Rank(x.priority, x.node)
+
+    end = steps(of, present, gone, most)[-1]
     kept = [x for x in of.lines if x.votes and x.node not in gone]
     lost = [x for x in kept if not votes(end)[x.node]]
     for one in lost:
         stay = [x for x in kept if x not in lost]
-        assert all(Rank(x.priority, x.node) > Rank(one.priority, one.node) for x in stay)
+        assert all(claim(x) > claim(one) for x in stay)
     assert len(lost) <= max(0, len(kept) - most) + 1
     if len(lost) > max(0, len(kept) - most):
-        assert not any(x.meters_feed and x.votes for x in end.lines)
+        assert not any(x.meters_feed and x.votes and x.node in present for x in end.lines)
         old = {x.node for x in kept}
         assert not any(x.votes and x.node not in old for x in end.lines), "a newcomer came instead"
+
+
+@given(ROSTERS, SETS, SETS, MOST)
+def test_next_step_nobody_who_is_not_heard_gets_a_vote(
+    of: Roster, present: frozenset[NodeId], gone: frozenset[NodeId], most: int
+) -> None:
+    """Fails if a majority comes to rest on a node that may be dead."""
+    present -= gone
+    for old, new in pairwise(steps(of, present, gone, most)):
+        raised = [n for n, count in votes(new).items() if count > votes(old)[n]]
+        assert set(raised) <= present
+
+
+@given(ROSTERS, SETS, SETS, MOST)
+def test_next_step_majority_of_those_who_are_heard_stays_one(
+    of: Roster, present: frozenset[NodeId], gone: frozenset[NodeId], most: int
+) -> None:
+    """Fails if a rack that can decide takes that from itself."""
+    present -= gone
+    is_lawful = sum(x.votes > 1 for x in of.lines) <= 1
+    if is_lawful and of.is_backed(present):
+        assert all(step.is_backed(present) for step in steps(of, present, gone, most))
 
 
 @given(ROSTERS, SETS, SETS, MOST)
