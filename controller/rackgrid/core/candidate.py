@@ -50,7 +50,7 @@ def heartbeat(node: State, sender: NodeId, message: Heartbeat, now_ns: int) -> N
     node.election = after
     node.heartbeat = message
     if not message.founding:
-        node.led_ns = now_ns
+        node.led(now_ns)
     learn_agreed(node, pair, message.agreed_version)
     if is_new:
         node.agent = agents.followed(node.agent, pair)

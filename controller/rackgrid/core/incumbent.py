@@ -165,7 +165,7 @@ def _beat(node: State, office: Office, now_ns: int) -> None:
     office, heartbeat = broker.beat(office, now_ns, timing)
     node.office = office
     if not heartbeat.founding:
-        node.led_ns = now_ns
+        node.led(now_ns)
     node.multicast(heartbeat)
 
 

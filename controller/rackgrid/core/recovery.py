@@ -11,13 +11,11 @@ from dataclasses import replace
 
 from rackgrid.core import admission, candidate, election
 from rackgrid.core.settings import SECOND_NS
-from rackgrid.core.state import Recovering, State
+from rackgrid.core.state import LED, Recovering, State
 from rackgrid.identity import NO_BOOT, NO_RACK, Stamp
 
 PATIENCE_NS = 5 * SECOND_NS
 """So long nobody must have led: a majority that is still there has elected somebody by then."""
-
-LED = "nothing to recover: the rack has a broker"
 
 
 def asked(node: State, now_ns: int) -> None:

@@ -26,6 +26,7 @@ from rackgrid.identity import NO_PAIR, NO_RACK, BootId, NodeId, Pair, Rank
 from rackgrid.wire.message import NODES_MAX, Heartbeat, Message, Price, Report, Resign
 from rackgrid.wire.vocabulary import Role
 
+LED = "nothing to recover: the rack has a broker"
 NOTES_MAX = 64
 """Different notes remembered, so that each is said once."""
 
@@ -327,6 +328,13 @@ class State:
         """Have a newer roster kept; it is this node's when it is on the disk."""
         self.storing = roster
         self.out.append(StoreRoster(roster))
+
+    def led(self, now_ns: int) -> None:
+        """Take note that somebody leads the rack: what an operator wished without that is void."""
+        self.led_ns = now_ns
+        if self.recovering is not None:
+            self.recovering = None
+            self.note(LED)
 
     def note(self, text: str) -> None:
         """Say something to the operator, once."""

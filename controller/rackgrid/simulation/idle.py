@@ -24,10 +24,10 @@ IDLE_NS = 3_000 * MS_NS
 def idle(world: World) -> frozenset[str]:
     """Name the loads that are off for no reason now.
 
-    Where meters are wrong or loads draw what they should not, the rack knows of less room than
-    there is: nobody is named then.
+    Where meters are wrong, loads draw what they should not, or somebody is away who may speak for a
+    source, the rack knows of less room than there is: nobody is named then.
     """
-    if not all(_is_honest(seat) for seat in world.seats.values()):
+    if not all(_is_well(seat) for seat in world.seats.values()):
         return frozenset()
     room_mw = _room_mw(world)
     return frozenset(
@@ -44,10 +44,10 @@ def overlooked(world: World) -> frozenset[str]:
     return names
 
 
-def _is_honest(seat: Seat) -> bool:
+def _is_well(seat: Seat) -> bool:
     firmware = seat.firmware
     reads_right = firmware.quality is Quality.FRESH and firmware.misread == 1.0
-    return reads_right and not firmware.surprise_mw()
+    return reads_right and not firmware.surprise_mw() and seat.node is not None
 
 
 def _room_mw(world: World) -> int:

@@ -75,6 +75,13 @@ def test_idle_names_nobody_where_a_load_lies() -> None:
     assert idle(world) == frozenset()
 
 
+def test_idle_names_nobody_where_somebody_is_away() -> None:
+    world = ample()
+    switched_off(world, 3)
+    world.kill(at(world, 1))
+    assert idle(world) == frozenset()
+
+
 def test_run_where_the_market_forgets_a_node_is_a_violation(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
