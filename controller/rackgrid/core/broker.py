@@ -76,9 +76,13 @@ def acked(
 
 
 def voted(office: Office, node: NodeId, ack: Ack) -> Office:
-    """Take the vote in an ack, and what it says of the roster that its node has stored."""
+    """Take the vote in an ack, what it says of the roster that its node has stored, and its report.
+
+    Nothing is granted on that: there is no rack yet.
+    """
     left, marks, agreement = _vote(office, node, ack)
-    return replace(office, left=left, authority=marks, agreement=agreement)
+    supports = {**office.supports, node: ack.report}
+    return replace(office, left=left, authority=marks, agreement=agreement, supports=supports)
 
 
 def _vote(

@@ -234,9 +234,11 @@ def _found(node: State, now_ns: int) -> None:
     me = node.settings
     mine = RosterLine(node.me, me.name, me.priority, board.floor_mw, 0, me.meters_feed)
     founders.append(mine)
-    # An operator may have said less than the file since the start.
-    capacity_mw = limits.bounded_mw(broker.capacity_mw(office, me), [node.agent.limit])
-    capacity_mw -= me.reserve_mw
+    said = [office.supports[line.node] for line in founders if line.node in office.supports]
+    least_mw = min([me.capacity_mw, *(report.capacity_mw for report in said)])
+    # An operator may have said less than the files since the start, to any of them.
+    word = limits.latest((node.agent.limit, *(report.limit for report in said)))
+    capacity_mw = limits.bounded_mw(least_mw, [word]) - me.reserve_mw
     floors_mw = sum(line.floor_mw for line in founders)
     if floors_mw > capacity_mw:
         worst = max(founders, key=lambda line: line.floor_mw)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from tests.unit.controller.core.chair import (
     ANNA,
@@ -23,13 +25,14 @@ from tests.unit.controller.core.stage import (
     Player,
     all_of,
     only,
+    report,
     roster,
     settings,
 )
 
 from rackgrid.core.roster import NO_ROSTER
 from rackgrid.core.settings import SECOND_NS
-from rackgrid.identity import NO_RACK, NO_STAMP, NodeId
+from rackgrid.identity import NO_RACK, NO_STAMP, Limit, NodeId
 from rackgrid.wire.message import Join, JoinReply, RosterUpdate
 
 H = TIMING.heartbeat_ns
@@ -99,6 +102,22 @@ def test_found_floors_that_never_fit_are_said_and_no_rack_comes_about() -> None:
     (note,) = notes(player.said)
     assert "the rack cannot be founded" in note
     assert "floors would be 15.0 W of 15.0 W" in note
+
+
+@pytest.mark.parametrize(
+    "said", [{"capacity_mw": 14_999}, {"limit": Limit(1, 14_999)}], ids=["its file", "an operator"]
+)
+def test_found_feed_that_is_too_small_by_any_founders_word_makes_no_rack(
+    said: dict[str, Any],
+) -> None:
+    """Fails if only the broker's own word counts: the rack would be overcommitted at once."""
+    player = founding(settings(expect=3))
+    acks(player, ANNA, report(1, **said), has=NO_STAMP)
+    acks(player, BERT, report(1), has=NO_STAMP)
+    joins(player, ANNA)
+    joins(player, BERT)
+    assert all_of(RosterUpdate, player.said) == []
+    assert "the rack cannot be founded" in str(notes(player.said))
 
 
 def test_found_joiner_of_another_protocol_is_told_so() -> None:
