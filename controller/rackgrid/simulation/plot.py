@@ -210,8 +210,9 @@ def churn(author: Author, at_ms: int) -> Written:
         goer = author.ms(3, last)
         gone = guest.Leave(goer) if chance.random() < 0.6 else guest.Scrap(goer, author.ms(1, 2))
         written.append((at_ms + author.ms(0, 3000), gone))
-        # Its vote is gone for a while: with a lost roster beside it a majority could be.
-        author.losses -= isinstance(gone, guest.Scrap)
+        # Its vote is gone for a while, or for good if no broker hears that it leaves: with a lost
+        # roster beside it a majority could be.
+        author.losses -= 1
     if chance.random() < 0.5:
         written.append((at_ms, mishap.DiskStall(author.node(), author.ms(50, 1500), 4000)))
     disturbance = chance.choice(

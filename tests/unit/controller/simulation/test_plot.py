@@ -70,7 +70,8 @@ def test_plot_churn_and_its_noise_take_no_majority_out_for_good() -> None:
         for nodes in (3, 4, 5, 8):
             one = author(seed, nodes)
             faults = [f for _, f in PLOTS["churn"](one, 7000) + one.noise(3000, 90_000)]
-            out = sum(isinstance(f, mishap.LostRoster | guest.Scrap) for f in faults)
+            goers = mishap.LostRoster | guest.Scrap | guest.Leave
+            out = sum(isinstance(f, goers) for f in faults)
             assert 2 * out < min(nodes, VOTERS_MAX)
 
 
