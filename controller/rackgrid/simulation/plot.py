@@ -263,16 +263,25 @@ def restarts(author: Author, at_ms: int) -> Written:
 
 
 def one_word(author: Author, at_ms: int) -> Written:
-    """A cut is told to one node, which dies as soon as it is agreed, and its broker with it."""
-    told = author.ms(1, author.nodes)
+    """A cut is told to one node, which dies while it is agreed or soon after, as does its broker.
+
+    Now and then another node is told something else at nearly the same time.
+    """
+    told, chance = author.ms(1, author.nodes), author.chance
     word = feed.OneWord(told, author.capacity_mw * 80 // 100)
-    gone_ms = at_ms + feed.AGREED_NS // MS_NS + author.ms(1, 300)
+    gone_ms = at_ms + chance.choice((author.ms(0, 60), feed.AGREED_NS // MS_NS + author.ms(1, 300)))
     ends: tuple[Fault, ...] = (fault.Kill(told), fault.Amnesia(told), fault.PowerCycle(told, 20))
-    return [
+    written: Written = [
         (at_ms, word),
-        (gone_ms, author.chance.choice(ends)),
+        (gone_ms, chance.choice(ends)),
         (gone_ms + author.ms(0, 300), fault.Kill(BROKER)),
     ]
+    if chance.random() < 0.3:
+        other = feed.OneWord(
+            author.ms(1, author.nodes), author.capacity_mw * author.ms(75, 90) // 100
+        )
+        written.append((at_ms + author.ms(0, 400), other))
+    return written
 
 
 def demotion(author: Author, at_ms: int) -> Written:
