@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from rackgrid.core import candidate, election, registrar
-from rackgrid.core import limit as limits
 from rackgrid.core.roster import announced
 from rackgrid.core.settings import MS_NS, SECOND_NS
 from rackgrid.core.state import State
@@ -76,8 +73,6 @@ def roster_stored(node: State, stamp: Stamp, now_ns: int) -> None:
         return  # a newer one is on its way behind it
     node.is_lost = node.is_lost and not roster.proves(node.roster)
     node.roster, node.storing = roster, None
-    word = limits.latest((node.agent.limit, roster.limit))
-    node.agent = replace(node.agent, limit=word)
     node.become("the roster changed", now_ns)
     if node.office is not None:
         registrar.stored(node, now_ns)

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from rackgrid.core import agent as agents
 from rackgrid.core import broker, election, membership
+from rackgrid.core import limit as limits
 from rackgrid.core.action import Action, Multicast, Noted, RoleChanged, StoreRoster, Unicast
 from rackgrid.core.agent import Agent
 from rackgrid.core.agreement import Agreement
@@ -325,8 +326,13 @@ class State:
         self.out.append(Unicast(to, message))
 
     def store(self, roster: Roster) -> None:
-        """Have a newer roster kept; it is this node's when it is on the disk."""
+        """Have a newer roster kept; it is this node's when it is on the disk.
+
+        Its word on the feed is known from here on: a disk that stalls must not let a cut be lost.
+        """
         self.storing = roster
+        word = limits.latest((self.agent.limit, roster.limit))
+        self.agent = replace(self.agent, limit=word)
         self.out.append(StoreRoster(roster))
 
     def led(self, now_ns: int) -> None:

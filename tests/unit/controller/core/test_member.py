@@ -24,7 +24,7 @@ from rackgrid.core.event import FirmwareLost, ForgetRequested, LeaveRequested, R
 from rackgrid.core.member import FORGET_NS
 from rackgrid.core.roster import NO_ROSTER, Roster
 from rackgrid.core.settings import MS_NS, SECOND_NS
-from rackgrid.identity import NodeId, Pair, Stamp
+from rackgrid.identity import Limit, NodeId, Pair, Stamp
 from rackgrid.wire.message import (
     Ack,
     Coordinator,
@@ -141,6 +141,17 @@ def test_roster_of_the_followed_broker_is_acked_only_when_it_is_on_the_disk() ->
     assert only(Ack, said).roster == Stamp(OF, 1)
     assert player.node.state.roster == roster(ME, BERT, of=OF)
     assert player.node.state.role is Role.MEMBER
+
+
+def test_roster_on_its_way_to_the_disk_has_told_already_what_the_feed_gives() -> None:
+    """Fails if a disk that stalls can let a cut be lost with the node that was told of it."""
+    player = following()
+    player.disk = False
+    cut = roster(ME, BERT, of=OF).with_limit(Limit(1, 40_000))
+    player.hears(BERT, cut.update(0), unicast=False)
+    ack = only(Ack, beat(player, 2))
+    assert (ack.roster, ack.report.limit) == (NO_ROSTER.stamp, Limit(1, 40_000))
+    assert player.node.state.roster == NO_ROSTER
 
 
 def test_roster_of_anybody_else_is_not_taken() -> None:
