@@ -1,8 +1,8 @@
 """`rackgrid capacity WATTS`: say what the feed gives from now on.
 
 Any node may be told: the rack agrees on it, and keeps it with its roster, through restarts and
-power cuts, until somebody says otherwise. It never shares out more than the least `capacity_w` in
-any node's `rackgrid.toml`.
+power cuts, until somebody says otherwise. It shares out no more than the least `capacity_w` in
+the `rackgrid.toml` of any node that its broker has heard.
 """
 
 from __future__ import annotations

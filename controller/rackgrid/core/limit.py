@@ -4,7 +4,8 @@ The word goes to the broker with the node's next ack, which is sent at once, and
 on. The broker has it agreed as part of the roster (P7): so it outlives the node that was told, the
 broker, and a power cut. Words are numbered, each one more than the latest that its node knew.
 
-Never more is shared out than the least capacity in any node's settings: a limit is no permission.
+A limit is no permission: the least capacity in the settings of those whom the broker has heard
+holds, too.
 """
 
 from __future__ import annotations
