@@ -169,7 +169,8 @@ class World:
 
     def freeze(self, seat: Seat, for_ns: int) -> None:
         """Let a controller stand still; what comes in the meantime waits for it."""
-        seat.frozen_until_ns = self.now_ns + for_ns
+        # Of two such spells the longer: what it decided before is performed before it goes on.
+        seat.frozen_until_ns = max(seat.frozen_until_ns, self.now_ns + for_ns)
         self.at(seat.frozen_until_ns, partial(self._thaw, seat, seat.life, for_ns))
 
     def hang(self, seat: Seat, for_ns: int) -> None:
