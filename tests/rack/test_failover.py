@@ -16,8 +16,8 @@ FAILOVER_S = 5.0
 
 
 RESTART_S = 12.0
-"""More than a process needs to start here after `AWAY_S`, and less than what is waited for."""
-AWAY_S = 3.5
+"""More than a process needs to start here after `AWAY_NS`, and less than what is waited for."""
+AWAY_NS = 3_500_000_000
 """A node is away so long: no grant lasts until it is back."""
 
 
@@ -106,7 +106,9 @@ def test_controller_restarted_as_planned_blinks_no_load(rig: Rig, leads: bool) -
         before_ns = time.monotonic_ns()
         node.controller.send_signal(signal.SIGTERM)
         assert node.controller.wait(15) == 0
-        time.sleep(AWAY_S)
+        back_ns = time.monotonic_ns() + AWAY_NS
+        other = rig.others(node)[0]
+        wait_until("others trade when its grants are over", lambda: other.said("price", back_ns))
         node.start()
         rig.wait_for_broker()
         wait_until("its pledge is given back", lambda: pledges(node) == [0.0] * 3)
