@@ -32,7 +32,8 @@ from rackgrid.config_check import (
 from rackgrid.config_table import refused_tables, tables
 from rackgrid.errors import ConfigError
 from rackgrid_firmware.key import complaint, meant, shown
-from rackgrid_firmware.profile import Profile, read_profile
+from rackgrid_firmware.profile import Profile
+from rackgrid_firmware.profile_file import read_profile
 from rackgrid_firmware.section import Finding, Section
 from rackgrid_firmware.settings import TomlFile
 

@@ -13,23 +13,16 @@ for the firmware: `decode` returns `Malformed` for whatever is not a message.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from enum import Enum
-from math import isfinite
-from typing import TypeVar
 
 from rackgrid_firmware.device import Quality, Reading, Verdict
+from rackgrid_firmware.unpack import Fields, MismatchError, whole_object
 
 VERSION = 1
 PACKET_MAX = 16384
 """Longest packet, bytes; a longer one is refused on both sides."""
-TEXT_MAX = 200
-"""Longest name or reason, characters."""
-LIST_MAX = 64
-"""Most entries of one list."""
-WHOLE_MAX = 2**63 - 1
-"""Largest magnitude of an integer: some 292 years in ns."""
 
 
 # --- controller to firmware ---------------------------------------------------------------------
@@ -191,7 +184,6 @@ class Malformed:
 Command = Attach | Hold | Release | MakeSafe
 Report = Attached | Telemetry | Switched | Refused
 
-_T = TypeVar("_T")
 _KINDS: dict[type, str] = {
     Attach: "attach",
     Hold: "hold",
@@ -218,15 +210,11 @@ def decode(packet: bytes) -> Command | Report | Malformed:
         return Malformed(f"{len(packet)} bytes, more than {PACKET_MAX}")
     try:
         value = _DECODER.decode(packet.decode("utf-8"))
-        return _whole_object(value, lambda f: f.choice("k", _READERS)(f))
-    except _MismatchError as mismatch:
+        return whole_object(value, lambda f: f.choice("k", _READERS)(f))
+    except MismatchError as mismatch:
         return Malformed(str(mismatch))
     except (ValueError, RecursionError) as error:
         return Malformed(f"not JSON: {type(error).__name__}")
-
-
-class _MismatchError(Exception):
-    """JSON, but not a message; never leaves `decode`."""
 
 
 def _plain_fields(value: object) -> dict[str, object]:
@@ -238,7 +226,7 @@ def _plain(value: object) -> object:
 
 
 def _refuse_constant(name: str) -> float:
-    raise _MismatchError(f"{name} is not a number")
+    raise MismatchError(f"{name} is not a number")
 
 
 _FIELD_NAMES: dict[type, tuple[str, ...]] = {
@@ -249,83 +237,7 @@ _ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False, default=_pla
 _DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
 
 
-class _Fields:
-    """One JSON object, read field by field; a missing, surplus or wrong one is a mismatch."""
-
-    __slots__ = ("_left",)
-
-    def __init__(self, value: object) -> None:
-        if not isinstance(value, dict):
-            raise _MismatchError(f"{type(value).__name__} where an object belongs")
-        self._left: dict[str, object] = value
-
-    def _take(self, name: str) -> object:
-        if name not in self._left:
-            raise _MismatchError(f"no field {name}")
-        return self._left.pop(name)
-
-    def whole(self, name: str) -> int:
-        value = self._take(name)
-        # `type` and not isinstance: a bool is an int in Python and not in this protocol.
-        if type(value) is not int or abs(value) > WHOLE_MAX:
-            raise _MismatchError(f"{name} is not a 64-bit integer")
-        return value
-
-    def number(self, name: str) -> float:
-        value = self._take(name)
-        if type(value) is int and abs(value) <= WHOLE_MAX:
-            return float(value)
-        if type(value) is not float or not isfinite(value):
-            raise _MismatchError(f"{name} is not a finite number")
-        return value
-
-    def flag(self, name: str) -> bool:
-        value = self._take(name)
-        if not isinstance(value, bool):
-            raise _MismatchError(f"{name} is neither true nor false")
-        return value
-
-    def text(self, name: str) -> str:
-        value = self._take(name)
-        # Printable: what arrives here is logged, and a line feed or a lone surrogate breaks a log.
-        if not isinstance(value, str) or len(value) > TEXT_MAX or not value.isprintable():
-            raise _MismatchError(f"{name} is not a printable text of at most {TEXT_MAX} characters")
-        return value
-
-    def choice(self, name: str, choices: Mapping[str, _T]) -> _T:
-        value = self.text(name)
-        if value not in choices:
-            raise _MismatchError(f"{name} cannot be {value[:32]!r}")
-        return choices[value]
-
-    def item(self, name: str, read: Callable[[_Fields], _T]) -> _T:
-        return _whole_object(self._take(name), read)
-
-    def items(self, name: str, read: Callable[[_Fields], _T]) -> tuple[_T, ...]:
-        entries = _entries(name, self._take(name))
-        if len(entries) > LIST_MAX:
-            raise _MismatchError(f"{name} has {len(entries)} entries, more than {LIST_MAX}")
-        return tuple(_whole_object(entry, read) for entry in entries)
-
-    def end(self) -> None:
-        for name in self._left:
-            raise _MismatchError(f"unknown field {name[:32]!r}")
-
-
-def _entries(name: str, value: object) -> list[object]:
-    if not isinstance(value, list):
-        raise _MismatchError(f"{name} is not a list")
-    return value  # pyright: ignore[reportUnknownVariableType]  # JSON says no more of its entries
-
-
-def _whole_object(value: object, read: Callable[[_Fields], _T]) -> _T:
-    unread = _Fields(value)
-    result = read(unread)
-    unread.end()
-    return result
-
-
-def _reading(f: _Fields) -> Reading:
+def _reading(f: Fields) -> Reading:
     return Reading(
         meter=f.text("meter"),
         t_ns=f.whole("t_ns"),
@@ -336,7 +248,7 @@ def _reading(f: _Fields) -> Reading:
     )
 
 
-def _spec(f: _Fields) -> OutputSpec:
+def _spec(f: Fields) -> OutputSpec:
     return OutputSpec(
         name=f.text("name"),
         required=f.flag("required"),
@@ -349,7 +261,7 @@ def _spec(f: _Fields) -> OutputSpec:
     )
 
 
-def _state(f: _Fields) -> OutputState:
+def _state(f: Fields) -> OutputState:
     return OutputState(
         name=f.text("name"),
         on=f.flag("on"),
@@ -361,7 +273,7 @@ def _state(f: _Fields) -> OutputState:
     )
 
 
-def _attached(f: _Fields) -> Attached:
+def _attached(f: Fields) -> Attached:
     return Attached(
         version=f.whole("version"),
         board=f.text("board"),
@@ -375,7 +287,7 @@ def _attached(f: _Fields) -> Attached:
 
 _QUALITIES = {quality.value: quality for quality in Quality}
 _VERDICTS = {verdict.value: verdict for verdict in Verdict}
-_READERS: dict[str, Callable[[_Fields], Command | Report]] = {
+_READERS: dict[str, Callable[[Fields], Command | Report]] = {
     "attach": lambda f: Attach(f.whole("version"), f.whole("generation")),
     "hold": lambda f: Hold(
         f.whole("seq"), f.text("output"), f.whole("deadline_ns"), f.flag("starts")

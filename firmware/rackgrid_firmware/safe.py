@@ -23,7 +23,8 @@ from pathlib import Path
 from typing import Any
 
 from rackgrid_firmware.errors import DeviceError, DeviceUnavailable
-from rackgrid_firmware.profile import OutputProfile, Profile, load_profile
+from rackgrid_firmware.profile import OutputProfile, Profile
+from rackgrid_firmware.profile_file import load_profile
 
 _REVISION = Path("/proc/device-tree/system/linux,revision")
 _PI_5 = 0x17

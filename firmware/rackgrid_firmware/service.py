@@ -50,7 +50,8 @@ from rackgrid_firmware.notify import ERROR, INFO, WARNING, Notifier, log
 from rackgrid_firmware.option import Options, claim, open_door, parse
 from rackgrid_firmware.output import DwellFile, Outputs, attached, kernel_boot_id
 from rackgrid_firmware.peer import Peer
-from rackgrid_firmware.profile import Profile, load_profile
+from rackgrid_firmware.profile import Profile
+from rackgrid_firmware.profile_file import load_profile
 
 EX_CONFIG = 78
 LOBBY_MAX = 8

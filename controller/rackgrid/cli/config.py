@@ -64,7 +64,7 @@ def run_show(args: argparse.Namespace) -> int:
 
 def _examine(path: Path) -> tuple[tuple[Finding, ...], tuple[Finding, ...]]:
     from rackgrid.config_file import read_config
-    from rackgrid_firmware.profile import read_profile
+    from rackgrid_firmware.profile_file import read_profile
     from rackgrid_firmware.settings import TomlFile
 
     file = TomlFile(path)

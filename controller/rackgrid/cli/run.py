@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
 def _start_mock(config: Config, children: ExitStack) -> None:
     """Start the mock world of a mock board; a real board has its own service."""
     from rackgrid.adapters import child
-    from rackgrid_firmware.profile import load_profile
+    from rackgrid_firmware.profile_file import load_profile
 
     if load_profile(config.node.board).driver != "mock":
         return

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from rackgrid_firmware import link
 from rackgrid_firmware.device import Quality, Reading, Verdict
+from rackgrid_firmware.unpack import WHOLE_MAX
 
-whole = st.integers(-link.WHOLE_MAX, link.WHOLE_MAX)
+whole = st.integers(-WHOLE_MAX, WHOLE_MAX)
 number = st.floats(allow_nan=False, allow_infinity=False)
 text = st.text(
     st.characters(exclude_categories=["C", "Z"], include_characters=" "), max_size=24

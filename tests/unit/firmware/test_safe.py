@@ -15,7 +15,8 @@ from rackgrid_firmware.mock.client import PlantControl, RemotePins
 from rackgrid_firmware.mock.plant import Plant
 from rackgrid_firmware.mock.process import PlantProcess
 from rackgrid_firmware.mock.wiring import wiring
-from rackgrid_firmware.profile import OutputMock, OutputProfile, load_profile
+from rackgrid_firmware.profile import OutputMock, OutputProfile
+from rackgrid_firmware.profile_file import load_profile
 
 PROFILE = """
 [board]

@@ -15,7 +15,7 @@ from rackgrid.cli.demo import rack as racks
 from rackgrid.cli.demo.rack import DemoNode, DemoRack
 from rackgrid.config_file import load_config
 from rackgrid.errors import RackgridError
-from rackgrid_firmware.profile import load_profile
+from rackgrid_firmware.profile_file import load_profile
 
 DEADLINE_S = 15.0
 

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rackgrid_firmware.errors import DeviceError, ProfileError
-from rackgrid_firmware.profile import SHUNT_VOLTS_MAX, load_profile, read_profile
+from rackgrid_firmware.profile_file import SHUNT_VOLTS_MAX, load_profile, read_profile
 
 PROFILES = Path(__file__).parents[3] / "hardware" / "profiles"
 SHIPPED = sorted(PROFILES.glob("*.toml"))
@@ -287,7 +287,7 @@ def test_profile_of_any_bytes_is_a_profile_or_findings(tmp_path: Path, raw: byte
 def test_profile_module_imports_nothing_heavy() -> None:
     """The firmware reads its profile at its start, on a small Pi."""
     program = (
-        "import sys; import rackgrid_firmware.profile; "
+        "import sys; import rackgrid_firmware.profile_file; "
         "print(*(sys.modules.keys() & {'asyncio', 'difflib', 'socket', 'typing_extensions', "
         "'email', 'http', 'rackgrid', 'gpiozero', 'smbus2'}))"
     )

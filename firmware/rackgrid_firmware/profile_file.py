@@ -1,0 +1,158 @@
+"""Reading a board profile from its file, with every finding at once.
+
+Sources: INA219 datasheet (SBOS448), "Shunt Voltage Register" (the converter ends at 320 mV);
+BCM2835 ARM peripherals, 6.2 (what each GPIO also is).
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+from rackgrid_firmware.errors import ProfileError
+from rackgrid_firmware.key import complaint
+from rackgrid_firmware.profile import (
+    MeterMock,
+    MeterProfile,
+    OutputMock,
+    OutputProfile,
+    Profile,
+)
+from rackgrid_firmware.profile_table import BOARD, METER, OUTPUT
+from rackgrid_firmware.section import Finding, Section
+from rackgrid_firmware.settings import TomlFile
+
+SHUNT_VOLTS_MAX = 0.320
+"""Full scale of the INA219's shunt converter, V: more than this it cannot see."""
+_PINS_RESERVED = {
+    2: "it is I2C data (SDA), which the meters need",
+    3: "it is I2C clock (SCL), which the meters need",
+    14: "it is the serial console (TXD), which goes high while the Pi boots",
+    15: "it is the serial console (RXD), which is driven from outside",
+}
+
+
+def load_profile(path: Path) -> Profile:
+    """Read a board profile.
+
+    Raises:
+        ProfileError: it cannot be used; carries every finding at once.
+    """
+    profile, findings = read_profile(path)
+    if profile is None:
+        raise ProfileError(*map(str, findings))
+    return profile
+
+
+def read_profile(path: Path) -> tuple[Profile | None, tuple[Finding, ...]]:
+    """Read a board profile, or return all that is wrong with it."""
+    file = TomlFile(path)
+    if not file.parsed:
+        return None, file.findings
+    tables = file.tables((BOARD, METER, OUTPUT))
+    (board,), meters, outputs = tables["board"], tables["meter"], tables["output"]
+    _check_meters(file, meters)
+    _check_outputs(file, outputs, {meter.text("name") for meter in meters})
+    if file.findings:
+        return None, file.findings
+    profile = Profile(
+        name=board.text("name"),
+        driver=board.text("driver"),
+        base_w=board.number("base_w"),
+        hold_max_s=board.number("hold_max_s"),
+        stagger_s=board.number("stagger_s"),
+        meters=tuple(map(_meter, meters)),
+        outputs=tuple(map(_output, outputs)),
+    )
+    return profile, ()
+
+
+def _check_meters(file: TomlFile, meters: list[Section]) -> None:
+    file.unique(meters, "name")
+    file.unique(meters, "bus", "address", shape="#x")
+    for meter in meters:
+        if not meter.sound("amps_max", "shunt_ohms"):
+            continue
+        amps, ohms = meter.number("amps_max"), meter.number("shunt_ohms")
+        if amps * ohms > SHUNT_VOLTS_MAX * (1 + 1e-9):
+            ohms_max = _rounded_down(SHUNT_VOLTS_MAX / amps)
+            text = (
+                f"{amps:g} A through {ohms:g} ohm is {amps * ohms * 1000:.0f} mV, and the chip "
+                f"sees at most 320 mV; fit a shunt of at most {ohms_max} ohm, or expect at most "
+                f"{_rounded_down(SHUNT_VOLTS_MAX / ohms)} A"
+            )
+            file.blame(meter, "amps_max" if "amps_max" in meter.given else "shunt_ohms", text)
+
+
+def _rounded_down(value: float) -> str:
+    """Write three digits that are not above `value`: a limit must not be rounded past itself."""
+    step = 10.0 ** (math.floor(math.log10(value)) - 2)
+    return f"{math.floor(value / step + 1e-6) * step:.3g}"
+
+
+def _check_outputs(file: TomlFile, outputs: list[Section], meters: set[str]) -> None:
+    file.unique(outputs, "name")
+    file.unique(outputs, "gpio")
+    for output in outputs:
+        file.refer(output, "meter", meters, "meter")
+        pin = output.integer("gpio")
+        if output.sound("gpio") and pin in _PINS_RESERVED:
+            text = f"GPIO {pin} may not switch a load: {_PINS_RESERVED[pin]}"
+            file.blame(
+                output, "gpio", complaint(text, "", "4 to 13 and 16 to 27, best 9 and above")
+            )
+        _check_power(file, output)
+
+
+def _check_power(file: TomlFile, output: Section) -> None:
+    if not output.sound("nominal_w"):
+        return
+    nominal = output.number("nominal_w")
+    if output.sound("inrush_w") and output.number("inrush_w", nominal) < nominal:
+        text = complaint(
+            "a start takes at least what running takes",
+            f"{output.number('inrush_w'):g}",
+            f"nominal_w or more, {nominal:g} W",
+        )
+        file.blame(output, "inrush_w", text)
+    mock = output.inside["mock"]
+    if mock.sound("draw_w") and mock.number("draw_w", nominal) > nominal:
+        text = complaint(
+            "a load draws at most its nameplate",
+            f"{mock.number('draw_w'):g}",
+            f"at most {nominal:g} W",
+        )
+        file.blame(mock, "draw_w", text)
+
+
+def _meter(meter: Section) -> MeterProfile:
+    return MeterProfile(
+        name=meter.text("name"),
+        driver=meter.text("driver"),
+        bus=meter.integer("bus"),
+        address=meter.integer("address"),
+        shunt_ohms=meter.number("shunt_ohms"),
+        amps_max=meter.number("amps_max"),
+        profile=meter.text("profile"),
+        gain=meter.number("gain"),
+        offset_a=meter.number("offset_a"),
+        mock=MeterMock(source_w=meter.inside["mock"].number("source_w")),
+    )
+
+
+def _output(output: Section) -> OutputProfile:
+    nominal = output.number("nominal_w")
+    mock = output.inside["mock"]
+    return OutputProfile(
+        name=output.text("name"),
+        gpio=output.integer("gpio"),
+        active_high=output.flag("active_high"),
+        required=output.flag("required"),
+        nominal_w=nominal,
+        inrush_w=output.number("inrush_w", nominal),
+        inrush_s=output.number("inrush_s"),
+        min_on_s=output.number("min_on_s"),
+        min_off_s=output.number("min_off_s"),
+        meter=output.text("meter"),
+        mock=OutputMock(mock.number("draw_w", 0.95 * nominal), mock.number("noise")),
+    )

@@ -1,0 +1,77 @@
+"""The tables of a board profile: every key with its default, its bounds and its meaning.
+
+Source: INA219 datasheet (SBOS448), "Serial Bus Address" (0x40 to 0x4F).
+"""
+
+from __future__ import annotations
+
+from rackgrid_firmware.key import Key, Kind, Table
+
+METERS_MAX = 32
+OUTPUTS_MAX = 24
+
+BOARD = Table(
+    "board",
+    (
+        Key("name", Kind.NAME, "what this board is called"),
+        Key("driver", Kind.TEXT, "what stands behind pins and bus", choices=("mock", "pi")),
+        Key("base_w", Kind.NUMBER, "worst case of the node's electronics", unit="W", high=1000),
+        Key("hold_max_s", Kind.NUMBER, "longest hold", 20.0, unit="s", low=0.5, high=60),
+        Key("stagger_s", Kind.NUMBER, "least time between two starts", 0.2, unit="s", high=60),
+    ),
+    required=True,
+)
+METER = Table(
+    "meter",
+    (
+        Key("name", Kind.NAME, "what outputs and sources call this meter"),
+        Key("driver", Kind.TEXT, "who reads it", "ina219", choices=("ina219", "pi-ina219")),
+        Key("bus", Kind.INTEGER, "I2C bus: N of /dev/i2c-N", 1, high=255),
+        Key("address", Kind.INTEGER, "I2C address", low=0x40, high=0x4F, hexadecimal=True),
+        Key("shunt_ohms", Kind.NUMBER, "the shunt", 0.1, unit="ohm", low=0.0001, high=10),
+        Key(
+            "amps_max",
+            Kind.NUMBER,
+            "most current; 0 takes the widest range",
+            0.0,
+            unit="A",
+            high=1000,
+        ),
+        Key("profile", Kind.TEXT, "how it converts", "energy", choices=("energy", "fast")),
+        Key("gain", Kind.NUMBER, "calibration: scale", 1.0, low=0.5, high=2),
+        Key("offset_a", Kind.NUMBER, "calibration: offset", 0.0, unit="A", low=-10, high=10),
+    ),
+    many=True,
+    count_max=METERS_MAX,
+    tables=(
+        Table(
+            "mock", (Key("source_w", Kind.NUMBER, "what a source gives", 0.0, unit="W", high=1e6),)
+        ),
+    ),
+)
+OUTPUT = Table(
+    "output",
+    (
+        Key("name", Kind.NAME, "what the configuration calls this output"),
+        Key("gpio", Kind.INTEGER, "BCM number of the pin, not of the header", low=2, high=27),
+        Key("active_high", Kind.FLAG, "whether a high pin energises the load", True),
+        Key("required", Kind.FLAG, "whether it is always on", False),
+        Key("nominal_w", Kind.NUMBER, "nameplate power", unit="W", high=1e5),
+        Key("inrush_w", Kind.NUMBER, "most power while it starts", None, unit="W", high=1e6),
+        Key("inrush_s", Kind.NUMBER, "how long it starts", 0.0, unit="s", high=60),
+        Key("min_on_s", Kind.NUMBER, "least time on", 0.0, unit="s", high=86400),
+        Key("min_off_s", Kind.NUMBER, "least time off", 0.0, unit="s", high=86400),
+        Key("meter", Kind.NAME, "the meter that sees it", None),
+    ),
+    many=True,
+    count_max=OUTPUTS_MAX,
+    tables=(
+        Table(
+            "mock",
+            (
+                Key("draw_w", Kind.NUMBER, "mean draw once running", None, unit="W", high=1e5),
+                Key("noise", Kind.NUMBER, "how far the draw wanders, a fraction", 0.02, high=1),
+            ),
+        ),
+    ),
+)
