@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from rackgrid.core import candidate, election, registrar
-from rackgrid.core.roster import announced
+from rackgrid.core.roster import NO_ROSTER, announced
 from rackgrid.core.settings import MS_NS, SECOND_NS
 from rackgrid.core.state import State
-from rackgrid.identity import NO_RACK, NodeId, Stamp
-from rackgrid.wire.message import PROTOCOL_VERSION, Forget, Join, JoinReply, Remove, RosterUpdate
+from rackgrid.identity import NO_RACK, NodeId, RackId, Stamp
+from rackgrid.wire.message import (
+    PROTOCOL_VERSION,
+    Forget,
+    Heartbeat,
+    Join,
+    JoinReply,
+    Remove,
+    RosterUpdate,
+)
 
 JOIN_RETRY_NS = (200 * MS_NS, 2 * SECOND_NS)
 """First and longest wait between two JOINs."""
@@ -71,7 +79,7 @@ def roster_stored(node: State, stamp: Stamp, now_ns: int) -> None:
     roster = node.storing
     if roster is None or roster.stamp != stamp:
         return  # a newer one is on its way behind it
-    node.is_lost = node.is_lost and not roster.proves(node.roster)
+    node.is_lost = roster.rack == NO_RACK or (node.is_lost and not roster.proves(node.roster))
     node.roster, node.storing = roster, None
     node.become("the roster changed", now_ns)
     if node.office is not None:
@@ -79,6 +87,36 @@ def roster_stored(node: State, stamp: Stamp, now_ns: int) -> None:
         return
     seek_admission(node, now_ns)
     candidate.acknowledge(node, now_ns)
+
+
+def let_go(node: State, message: Heartbeat) -> None:
+    """Forget a founding roster that can never be complete, for the rack that came to be (P7).
+
+    It needs all its nodes, and one of them is in another rack: the broker that wanted them was cut
+    off in the middle, and others have founded without this node since. To forget a roster is what a
+    lost disk does, so it is as safe: there is no vote until the rack has given one again.
+    """
+    mine = node.roster
+    if not mine.founding or message.founding or node.office is not None:
+        return
+    if node.storing is not None and node.storing.rack == NO_RACK:
+        return
+    gone = [
+        line.name
+        for line in mine.lines
+        if line.node != node.me and _rack_of(node, line.node) == message.rack
+    ]
+    if gone:
+        node.note(
+            f"lets go of the rack that was never founded: {', '.join(gone)} has founded another;"
+            " asks to be admitted there"
+        )
+        node.store(NO_ROSTER)
+
+
+def _rack_of(node: State, who: NodeId) -> RackId:
+    peer = node.peers.get(who)
+    return peer.rack if peer else NO_RACK
 
 
 def removed(node: State, message: Remove, now_ns: int) -> None:

@@ -320,6 +320,8 @@ class Node:
         peer = node.peers[sender]
         if NO_RACK in (peer.rack, node.roster.rack) or peer.rack == node.roster.rack:
             return False
+        if isinstance(message, Heartbeat):
+            member.let_go(node, message)
         node.note(
             f"{peer.name or f'{sender:016x}'} belongs to another rack with the same key: if they"
             " share a feed, stop it and delete the roster files of one; if not, give it another key"

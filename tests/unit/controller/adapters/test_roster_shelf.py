@@ -88,6 +88,13 @@ def test_shelf_roster_outlives_the_process_with_all_that_it_says(
     assert RosterShelf(tmp_path).roster == kept
 
 
+def test_shelf_roster_let_go_is_let_go_for_good(tmp_path: Path) -> None:
+    keep(tmp_path, roster(1, 2, founding=True))
+    assert keep(tmp_path, NO_ROSTER).stored == [NO_ROSTER.stamp]
+    assert RosterShelf(tmp_path).roster == NO_ROSTER
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["roster.a", "roster.b"]
+
+
 def test_shelf_fullest_roster_of_the_longest_names_is_read_again(tmp_path: Path) -> None:
     most = 2**32 - 1
     rows = [RosterLine(line(n).node, "é" * (NAME_MAX // 2), 9, most, 2) for n in range(NODES_MAX)]

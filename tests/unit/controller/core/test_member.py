@@ -24,7 +24,7 @@ from rackgrid.core.event import FirmwareLost, ForgetRequested, LeaveRequested, R
 from rackgrid.core.member import FORGET_NS
 from rackgrid.core.roster import NO_ROSTER, Roster
 from rackgrid.core.settings import MS_NS, SECOND_NS
-from rackgrid.identity import Limit, NodeId, Pair, Stamp
+from rackgrid.identity import Limit, NodeId, Pair, RackId, Stamp
 from rackgrid.wire.message import (
     Ack,
     Coordinator,
@@ -220,6 +220,65 @@ def test_roster_lost_a_repeated_announcement_may_say_that_it_is_agreed() -> None
     assert player.node.state.is_lost
     player.hears(BERT, update(3, ME, BERT, agreed=3), unicast=False)
     assert not player.node.state.is_lost
+
+
+OTHER = RackId(0xB0)
+LETS_GO = "lets go of the rack that was never founded: n9 has founded another"
+
+
+def stranded(*, founding: bool = True) -> Player:
+    """A node with a roster that Bert and node 3 are on too; Bert says that he is of another."""
+    keeps = roster(ME, BERT, 3, founding=founding)
+    player = Player(settings(), remembered=pair(1), keeps=keeps)
+    player.disk = False
+    player.hears(BERT, beacon(rack=OTHER), unicast=False)
+    return player
+
+
+def of_the_other(player: Player, sender: int = BERT, *, founding: bool = False) -> list[str]:
+    """A heartbeat of the other rack; what the node notes."""
+    said = player.hears(
+        sender,
+        heartbeat(pair(4, sender), 1, version=1, founding=founding, rack=OTHER),
+        unicast=False,
+    )
+    return [a.text for a in said if isinstance(a, Noted)]
+
+
+def test_founding_that_can_never_be_complete_is_let_go_for_the_rack_that_came_to_be() -> None:
+    """Fails if a node that was cut off in a founding stays out for ever."""
+    player = stranded()
+    assert any(note.startswith(LETS_GO) for note in of_the_other(player))
+    assert player.node.state.roster.founding, "until the disk has forgotten it too"
+    assert of_the_other(player) == []
+    player.stores()
+    assert player.node.state.roster == NO_ROSTER
+    assert player.node.state.is_lost, "it has no vote, like a node that has lost its disk"
+    player.disk = True
+    of_the_other(player)
+    assert any(isinstance(m, Join) for m in messages(player.passes(250 * MS_NS)))
+
+
+def test_founding_is_let_go_too_when_a_stranger_leads_the_other_rack() -> None:
+    player = stranded()
+    assert any(note.startswith(LETS_GO) for note in of_the_other(player, 77))
+    assert player.writing
+
+
+def test_founding_is_kept_while_it_may_still_be_complete() -> None:
+    """Fails if a node forgets a rack for one that is only being founded, or is none of its own."""
+    only_founding = stranded()
+    of_the_other(only_founding, founding=True)
+    none_of_its_own = Player(settings(), remembered=pair(1), keeps=roster(ME, 3, founding=True))
+    of_the_other(none_of_its_own, 77)
+    assert only_founding.writing == none_of_its_own.writing == []
+
+
+def test_rack_that_was_founded_is_never_let_go() -> None:
+    player = stranded(founding=False)
+    notes = of_the_other(player)
+    assert player.writing == []
+    assert not any("lets go" in note for note in notes)
 
 
 # --- who is silent ---------------------------------------------------------------------------
