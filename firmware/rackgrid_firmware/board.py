@@ -12,10 +12,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from rackgrid_firmware.chip import by_bus, open_chip
 from rackgrid_firmware.device import Output, Quality, Reading
 from rackgrid_firmware.errors import DeviceError
 from rackgrid_firmware.i2c import Bus, WordBus, open_smbus
-from rackgrid_firmware.meter import Chip, Health, Sampler, by_bus, open_chip
+from rackgrid_firmware.meter import Chip, Health, Sampler
 from rackgrid_firmware.profile import OutputProfile, Profile
 from rackgrid_firmware.relay import Relay, pi_factory
 

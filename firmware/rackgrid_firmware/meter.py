@@ -20,15 +20,12 @@ from __future__ import annotations
 import errno
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from rackgrid_firmware.device import Quality, Reading
 from rackgrid_firmware.errors import DeviceError
-from rackgrid_firmware.i2c import Bus
-from rackgrid_firmware.ina219 import Ina219
-from rackgrid_firmware.profile import MeterProfile
 from rackgrid_firmware.registers import Sample
 
 BACK_OFF_NS: Final = 100_000_000
@@ -307,33 +304,3 @@ class Sampler:
         for channel in self._channels:
             health = replace(channel.health(), failing=True, problem=f"a bug: {error!r}")
             self._on_health(health)
-
-
-def open_chip(
-    profile: MeterProfile, bus: Bus, clock: Callable[[], int] = time.monotonic_ns
-) -> Chip:
-    """Make the driver that a profile asks for; nothing is read yet.
-
-    Args:
-        profile: of the meter.
-        bus: that its chip is on.
-        clock: CLOCK_MONOTONIC in ns.
-
-    Raises:
-        ProfileError: the expected current does not fit the shunt.
-        DeviceUnavailable: its driver is an extra that is not installed.
-    """
-    if profile.driver == "pi-ina219":
-        # Here, because the extra and its package are heavy and usually not there.
-        from rackgrid_firmware.pi_ina219 import PiIna219
-
-        return PiIna219(bus, profile, clock)
-    return Ina219(bus, profile, clock)
-
-
-def by_bus(profiles: Iterable[MeterProfile]) -> dict[int, tuple[MeterProfile, ...]]:
-    """Sort meters by their bus: one `Bus` and one `Sampler` for each."""
-    sorted_by_bus: dict[int, tuple[MeterProfile, ...]] = {}
-    for profile in profiles:
-        sorted_by_bus[profile.bus] = (*sorted_by_bus.get(profile.bus, ()), profile)
-    return sorted_by_bus

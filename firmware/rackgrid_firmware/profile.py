@@ -29,12 +29,15 @@ class MeterProfile:
 
     Attributes:
         name: unique in the profile.
-        driver: "ina219" (ours) or "pi-ina219" (the extra).
-        bus: I2C bus number; address: 7-bit.
-        shunt_ohms: of the shunt, ohm.
+        driver: the chip, by its name in small letters; "pi-ina219" reads an INA219 with the extra,
+            "hwmon" and "iio" read whatever a kernel driver has.
+        bus: I2C bus number; address: 7-bit. Both 0 where a kernel driver has the chip.
+        shunt_ohms: of the shunt, ohm; 0 where the kernel driver's own value counts.
         amps_max: the most that is expected, A; chooses the range; 0 takes the widest.
         profile: "energy" (shunt 128 samples, bus single) or "fast" (12 bit, single).
         gain, offset_a: software calibration: A = V_shunt / R * gain + offset.
+        channel: of a chip that has several, from 1.
+        path: where the kernel driver shows the chip: a directory, or an I2C device as "1-0041".
     """
 
     name: str
@@ -47,6 +50,8 @@ class MeterProfile:
     gain: float
     offset_a: float
     mock: MeterMock
+    channel: int = 1
+    path: str = ""
 
 
 @dataclass(frozen=True, slots=True)

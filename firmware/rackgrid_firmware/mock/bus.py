@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from rackgrid_firmware.mock.chance import bits
-from rackgrid_firmware.mock.chip import REGISTER_MAX, Ina219Chip
 from rackgrid_firmware.mock.fault import ERRNO, Fault, FaultBook, bus_error
+from rackgrid_firmware.mock.shelf import MockChip
 
 
 class WordPort(Protocol):
@@ -52,7 +52,7 @@ class ChipPort:
     """
 
     def __init__(
-        self, chips: Mapping[int, Ina219Chip], clock: Callable[[], int] = time.monotonic_ns
+        self, chips: Mapping[int, MockChip], clock: Callable[[], int] = time.monotonic_ns
     ) -> None:
         self._chips = chips
         self._clock = clock
@@ -60,18 +60,18 @@ class ChipPort:
     def read_word(self, address: int, register: int) -> int:
         """Read a register; a register that the chip does not have reads all ones."""
         chip = self._chip(address)
-        return chip.read(self._clock(), register) if register <= REGISTER_MAX else 0xFFFF
+        return chip.read(self._clock(), register) if register in chip.registers else 0xFFFF
 
     def write_word(self, address: int, register: int, value: int) -> None:
         """Write a register; one that the chip does not have swallows it."""
         chip = self._chip(address)
-        if register <= REGISTER_MAX:
+        if register in chip.registers:
             chip.write(self._clock(), register, value)
 
     def close(self) -> None:
         """Nothing to let go of."""
 
-    def _chip(self, address: int) -> Ina219Chip:
+    def _chip(self, address: int) -> MockChip:
         chip = self._chips.get(address)
         if chip is None:
             raise bus_error(ERRNO[Fault.NACK])

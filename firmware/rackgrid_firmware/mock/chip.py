@@ -28,7 +28,7 @@ BUS: Final = 0x02
 POWER: Final = 0x03
 CURRENT: Final = 0x04
 CALIBRATION: Final = 0x05
-REGISTER_MAX: Final = 0x05
+REGISTERS: Final = frozenset(range(0x05 + 1))
 
 POWER_ON: Final = 0x399F
 """The configuration after power-on: 32 V, ±320 mV, 12 bit, both continuous."""
@@ -96,8 +96,14 @@ class Ina219Chip:
 
     # --- the pins -------------------------------------------------------------------------------
 
-    def feel(self, now_ns: int, shunt_v: float, bus_v: float) -> None:
-        """Put these voltages at the inputs, from now on."""
+    @property
+    def registers(self) -> frozenset[int]:
+        """The registers that it has."""
+        return REGISTERS
+
+    def feel(self, now_ns: int, shunt_v: float, bus_v: float, channel: int = 1) -> None:
+        """Put these voltages at the inputs, from now on; there is one channel."""
+        assert channel == 1, f"an INA219 has no channel {channel}"
         self._advance(now_ns)
         self._inputs = (shunt_v, bus_v)
 
@@ -121,7 +127,7 @@ class Ina219Chip:
         Raises:
             ValueError: there is no such register; a real chip answers undefined bytes.
         """
-        if not 0 <= register <= REGISTER_MAX:
+        if register not in REGISTERS:
             raise ValueError(f"the INA219 has no register {register:#04x}")
         self._advance(now_ns)
         if register == BUS:
@@ -140,7 +146,7 @@ class Ina219Chip:
             register: 0 to 5.
             value: 16 bits.
         """
-        if not 0 <= register <= REGISTER_MAX or not 0 <= value <= 0xFFFF:
+        if register not in REGISTERS or not 0 <= value <= 0xFFFF:
             raise ValueError(f"cannot write {value:#x} to register {register:#04x} of an INA219")
         self._advance(now_ns)
         if register == CONFIGURATION:

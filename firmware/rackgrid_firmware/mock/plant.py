@@ -19,9 +19,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from rackgrid_firmware.mock.chance import bits, seeded
-from rackgrid_firmware.mock.chip import REGISTER_MAX, Ina219Chip
 from rackgrid_firmware.mock.fault import ERRNO, Fault, FaultBook, bus_error
 from rackgrid_firmware.mock.load import Load
+from rackgrid_firmware.mock.shelf import MockChip, make_chip
 from rackgrid_firmware.mock.wiring import ChipWiring, NodeWiring
 
 NODES_MAX = 256
@@ -57,9 +57,9 @@ class Feed:
 
 
 class _Chip:
-    """A chip and what it is wired to."""
+    """A channel of a chip and what it is wired to."""
 
-    def __init__(self, wiring: ChipWiring, sees: tuple[Load, ...], chip: Ina219Chip) -> None:
+    def __init__(self, wiring: ChipWiring, sees: tuple[Load, ...], chip: MockChip) -> None:
         self.wiring = wiring
         self.sees = sees
         self.chip = chip
@@ -71,11 +71,15 @@ class _Node:
         self.wiring = wiring
         self.loads = {load.name: Load(load, seeded(seed, load.name)) for load in wiring.loads}
         self.pins = {load.wiring.gpio: load for load in self.loads.values()}
-        self.chips: dict[tuple[int, int], _Chip] = {}
+        self.parts: dict[tuple[int, int], MockChip] = {}
+        self.chips: dict[tuple[int, int, int], _Chip] = {}
         for chip in wiring.chips:
             sees = tuple(load for load in self.loads.values() if load.wiring.meter == chip.name)
-            real = Ina219Chip(now_ns, seed=seeded(seed, chip.name))
-            self.chips[chip.bus, chip.address] = _Chip(chip, sees, real)
+            part = self.parts.get((chip.bus, chip.address))
+            if part is None:
+                part = make_chip(chip.driver, now_ns, seed=seeded(seed, chip.name))
+                self.parts[chip.bus, chip.address] = part
+            self.chips[chip.bus, chip.address, chip.channel] = _Chip(chip, sees, part)
         self.draw: Draw | None = None
 
     def measure(self, now_ns: int) -> Draw:
@@ -175,8 +179,8 @@ class Plant:
 
     def brown_out(self, now_ns: int, node: str) -> None:
         """Dip the supply of a node's chips: each forgets its registers."""
-        for chip in self._node(node).chips.values():
-            chip.chip.brown_out(now_ns)
+        for part in self._node(node).parts.values():
+            part.brown_out(now_ns)
 
     def faults(self, node: str, bus: int) -> FaultBook:
         """Give the book of faults of a node's bus; the node may come later."""
@@ -193,7 +197,7 @@ class Plant:
         garbled = self._transfer(node, bus, address)
         chip = self._chip(node, bus, address)
         self.advance(now_ns)
-        if garbled or register > REGISTER_MAX:
+        if garbled or register not in chip.registers:
             self._garbage += 1
             return bits(self._seed, self._garbage) & 0xFFFF
         return chip.read(now_ns, register)
@@ -209,7 +213,7 @@ class Plant:
         self._transfer(node, bus, address)
         chip = self._chip(node, bus, address)
         self.advance(now_ns)
-        if register <= REGISTER_MAX:
+        if register in chip.registers:
             chip.write(now_ns, register, value)
 
     # --- time and truth -------------------------------------------------------------------------
@@ -270,7 +274,8 @@ class Plant:
                 watts = sum(node.draw.loads[load.wiring.name] for load in chip.sees)
             else:
                 watts = chip.source_w or (0.0 if chip.wiring.source_w else node.draw.watts)
-            chip.chip.feel(now_ns, watts / volts * chip.wiring.shunt_ohms, volts)
+            shunt_v = watts / volts * chip.wiring.shunt_ohms
+            chip.chip.feel(now_ns, shunt_v, volts, chip.wiring.channel)
 
     def _volts(self, watts: float) -> float:
         """Solve V = V0 - R * P / V; beyond the most that the feed can give it holds V0 / 2."""
@@ -285,11 +290,11 @@ class Plant:
             return fault is Fault.GARBAGE
         raise bus_error(ERRNO[fault])
 
-    def _chip(self, node: str, bus: int, address: int) -> Ina219Chip:
-        chip = self._node(node).chips.get((bus, address))
-        if chip is None:
+    def _chip(self, node: str, bus: int, address: int) -> MockChip:
+        part = self._node(node).parts.get((bus, address))
+        if part is None:
             raise bus_error(ERRNO[Fault.NACK])
-        return chip.chip
+        return part
 
     def _node(self, node: str) -> _Node:
         known = self._nodes.get(node)

@@ -45,7 +45,7 @@ class ChipWiring:
     """A meter chip, and the source behind it if there is one.
 
     A chip without a source that no load names sits in the node's own supply line and sees all that
-    the node draws.
+    the node draws. An INA3221 has three channels, each a wiring of its own at the same address.
     """
 
     name: str
@@ -53,6 +53,8 @@ class ChipWiring:
     address: int
     shunt_ohms: float
     source_w: float
+    driver: str = "ina219"
+    channel: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,15 @@ def wiring(node: str, profile: Profile) -> NodeWiring:
             for output in profile.outputs
         ),
         chips=tuple(
-            ChipWiring(meter.name, meter.bus, meter.address, meter.shunt_ohms, meter.mock.source_w)
+            ChipWiring(
+                name=meter.name,
+                bus=meter.bus,
+                address=meter.address,
+                shunt_ohms=meter.shunt_ohms,
+                source_w=meter.mock.source_w,
+                driver=meter.driver,
+                channel=meter.channel,
+            )
             for meter in profile.meters
         ),
     )

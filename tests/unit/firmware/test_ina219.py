@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rackgrid_firmware import registers
+from rackgrid_firmware.chip import open_chip
 from rackgrid_firmware.device import Quality
 from rackgrid_firmware.errors import DeviceFault, DeviceUnavailable, ProfileError
 from rackgrid_firmware.i2c import Bus
 from rackgrid_firmware.ina219 import VERIFY_NS, Ina219
-from rackgrid_firmware.meter import open_chip
 from rackgrid_firmware.mock.bus import ChipPort, MockSMBus
 from rackgrid_firmware.mock.chip import Ina219Chip
 from rackgrid_firmware.mock.fault import Fault, FaultBook

@@ -3,7 +3,6 @@ from __future__ import annotations
 import errno
 from dataclasses import dataclass, field
 from fractions import Fraction
-from importlib.util import find_spec
 
 import pytest
 from hypothesis import given, settings
@@ -11,8 +10,6 @@ from hypothesis import strategies as st
 
 from rackgrid_firmware.device import Meter, Quality, Reading
 from rackgrid_firmware.errors import DeviceFault, DeviceUnavailable
-from rackgrid_firmware.i2c import Bus
-from rackgrid_firmware.ina219 import Ina219
 from rackgrid_firmware.meter import (
     BACK_OFF_MAX_NS,
     BACK_OFF_NS,
@@ -21,10 +18,7 @@ from rackgrid_firmware.meter import (
     EnergyCounter,
     Health,
     Sampler,
-    by_bus,
-    open_chip,
 )
-from rackgrid_firmware.profile import MeterMock, MeterProfile
 from rackgrid_firmware.registers import Sample
 
 MS = 1_000_000
@@ -310,27 +304,3 @@ def test_sampler_hands_on_each_new_reading(clock: Clock) -> None:
 def test_sampler_without_chips_is_our_bug(clock: Clock) -> None:
     with pytest.raises(AssertionError, match="no sampler"):
         Sampler([], clock)
-
-
-# --- profiles -----------------------------------------------------------------------------------
-
-
-def profile(name: str, address: int, driver: str = "ina219") -> MeterProfile:
-    return MeterProfile(name, driver, 1, address, 0.1, 0.0, "fast", 1.0, 0.0, MeterMock())
-
-
-def test_open_chip_takes_the_driver_that_the_profile_names() -> None:
-    assert type(open_chip(profile("a", 0x40), Bus(1))) is Ina219
-
-
-@pytest.mark.oracle
-@pytest.mark.skipif(find_spec("ina219") is None, reason="no pi-ina219 extra")
-def test_open_chip_takes_pi_ina219_when_the_profile_names_it() -> None:
-    chip = open_chip(profile("a", 0x40, "pi-ina219"), Bus(1))
-    assert type(chip).__name__ == "PiIna219"
-
-
-def test_by_bus_keeps_the_order_of_the_profile() -> None:
-    one, two, three = profile("a", 0x40), profile("b", 0x41), profile("c", 0x42)
-    other = MeterProfile("d", "ina219", 3, 0x40, 0.1, 0.0, "fast", 1.0, 0.0, MeterMock())
-    assert by_bus([one, other, two, three]) == {1: (one, two, three), 3: (other,)}

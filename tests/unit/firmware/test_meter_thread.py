@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from rackgrid_firmware.chip import open_chip
 from rackgrid_firmware.device import Quality, Reading
 from rackgrid_firmware.i2c import Bus
-from rackgrid_firmware.meter import Health, Sampler, open_chip
+from rackgrid_firmware.meter import Health, Sampler
 from rackgrid_firmware.mock.bus import ChipPort, MockSMBus
 from rackgrid_firmware.mock.chip import Ina219Chip
 from rackgrid_firmware.mock.fault import Fault, FaultBook

@@ -16,9 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rackgrid_firmware import registers
+from rackgrid_firmware.chip import open_chip
 from rackgrid_firmware.errors import DeviceUnavailable
 from rackgrid_firmware.i2c import Bus
-from rackgrid_firmware.meter import open_chip
 from rackgrid_firmware.mock.bus import ChipPort, MockSMBus
 from rackgrid_firmware.mock.chip import Ina219Chip
 from rackgrid_firmware.pi_ina219 import PiIna219
@@ -49,7 +49,7 @@ def test_driver_without_its_package_says_how_to_get_it(monkeypatch: pytest.Monke
 def test_meters_of_our_driver_import_neither_the_package_nor_smbus2() -> None:
     """Fails if a node without the extra could not start, or if a mock board paid for a real bus."""
     heavy = "{'ina219', 'smbus2', 'rackgrid_firmware.pi_ina219', 'asyncio'}"
-    code = f"import sys, rackgrid_firmware.meter; print(sorted({heavy} & set(sys.modules)))"
+    code = f"import sys, rackgrid_firmware.board; print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
     )
