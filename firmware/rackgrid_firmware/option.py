@@ -15,7 +15,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from rackgrid_firmware.errors import ProfileError
 from rackgrid_firmware.listener import listen_at, lock
+from rackgrid_firmware.notify import WARNING, log
+from rackgrid_firmware.pin_table import write_table
+from rackgrid_firmware.profile import Profile
+from rackgrid_firmware.profile_file import load_profile
+from rackgrid_firmware.safe import table_of
 
 TELEMETRY_S = 0.2
 
@@ -105,6 +111,19 @@ def claim(options: Options, stack: contextlib.ExitStack) -> None:
     if held is None:
         raise OSError(f"another firmware serves {options.socket}: stop that one first")
     stack.callback(os.close, held)
+
+
+def leave_pins(options: Options, profile: Profile) -> None:
+    """Leave to the fail-safe helper what it must drive, before anything is driven."""
+    if options.runtime is None:
+        return
+    try:
+        # A profile that was changed while we read it does not pass for the one that we read.
+        text = options.profile.read_bytes()
+        read = text if load_profile(options.profile) == profile else b""
+        write_table(str(options.runtime / "pins"), table_of(profile, read))
+    except (OSError, ProfileError) as fault:
+        log(WARNING, "pins-not-left", why=fault)
 
 
 def open_door(options: Options, stack: contextlib.ExitStack) -> socket.socket:

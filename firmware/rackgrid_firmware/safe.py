@@ -1,6 +1,7 @@
 """Brings every output of a board to its safe level, when no firmware is there to do it.
 
-    python -m rackgrid_firmware.safe PROFILE [--plant SOCKET --node NAME]
+    rackgrid relays safe [PROFILE]
+    python -I -m rackgrid_firmware.safe [PROFILE] [--table FILE] [--plant SOCKET --node NAME]
 
 For systemd's ExecStopPost, which runs after a stop, a crash and a watchdog's kill alike: Raspberry
 Pi kernels leave an output at its last level when its process dies, so a firmware that was killed
@@ -8,29 +9,49 @@ leaves its loads on. It does without gpiozero and without a claim as input in be
 requested as an output with its safe level, in one call. What the kernel does with the pin when this
 process ends in turn is as it was before: keep the level, or (`strict_gpiod`) make it an input.
 
-Exit 0 if every output is safe, else 1; one line says which are not, and why.
+Which pins: those of the board profile. If it is as the last firmware of this boot read it, they
+come from the table that the firmware left (`pin_table`), which saves reading TOML; if it was
+changed, pins of that table which it no longer names are made safe too, since they may still be
+driven; if it cannot be used, the table alone decides, and the helper says so.
+
+It imports what it needs when it needs it: each millisecond here is one that a load stays on.
+
+Exit 0 if every output is safe, 1 if not (one line says which are not, and why), 2 for bad usage.
 """
 
 from __future__ import annotations
 
-import argparse
-import contextlib
 import os
-import socket
 import sys
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any
 
 from rackgrid_firmware.errors import DeviceError, DeviceUnavailable
-from rackgrid_firmware.profile import OutputProfile, Profile
-from rackgrid_firmware.profile_file import load_profile
+from rackgrid_firmware.pin_table import Pins, PinTable, read_table, stamp_of
 
-_REVISION = Path("/proc/device-tree/system/linux,revision")
+TYPE_CHECKING = False  # typing's own costs 2 ms
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any
+
+    from rackgrid_firmware.profile import OutputProfile, Profile
+
+    Drive = Callable[[int, bool], None]
+    """Drives a pin (BCM number) to a level."""
+
+PROFILE = "/etc/rackgrid/board.toml"
+RUNTIME = "/run/rackgrid-firmware"
+TABLE = f"{RUNTIME}/pins"
+USAGE = """\
+usage: rackgrid relays safe [PROFILE] [--table FILE] [--plant SOCKET --node NAME]
+
+Brings every output of a board to its safe level, when the firmware does not run.
+
+  PROFILE         the board profile (/etc/rackgrid/board.toml)
+  --table FILE    what the last firmware left (/run/rackgrid-firmware/pins)
+  --plant SOCKET  the mock world of a mock board; --node NAME: this node's name there
+"""
+_OPTIONS = {"--table": TABLE, "--plant": "", "--node": ""}
+_REVISION = "/proc/device-tree/system/linux,revision"
 _PI_5 = 0x17
-
-Drive = Callable[[int, bool], None]
-"""Drives a pin (BCM number) to a level."""
 
 
 def safe_level(output: OutputProfile) -> bool:
@@ -38,25 +59,41 @@ def safe_level(output: OutputProfile) -> bool:
     return output.required == output.active_high
 
 
-def make_safe(profile: Profile, drive: Drive) -> list[str]:
-    """Drive every output to its safe level, whatever happens to the others.
+def pins_of(profile: Profile) -> Pins:
+    """List the pins of a profile, each with its safe level."""
+    return {output.name: (output.gpio, safe_level(output)) for output in profile.outputs}
+
+
+def table_of(profile: Profile, text: bytes) -> PinTable:
+    """Make the table that the firmware leaves.
+
+    Args:
+        profile: of the board.
+        text: what the profile was read from.
+    """
+    return PinTable(profile.name, profile.driver, stamp_of(text), pins_of(profile))
+
+
+def make_safe(pins: Pins, drive: Drive) -> list[str]:
+    """Drive every pin to its safe level, whatever happens to the others.
 
     Returns:
         What went wrong, one text for each output that is not safe.
     """
     problems: list[str] = []
-    for output in profile.outputs:
+    for name, (gpio, level) in pins.items():
         try:
-            drive(output.gpio, safe_level(output))
+            drive(gpio, level)
         except (DeviceError, ValueError) as fault:
-            problems.append(f"output {output.name} (GPIO {output.gpio}): {fault}")
+            problems.append(f"output {name} (GPIO {gpio}): {fault}")
     return problems
 
 
 def gpiochip() -> int:
     """Say which gpiochip has the header's pins: on early kernels of the Pi 5 the fourth."""
     try:
-        revision = int.from_bytes(_REVISION.read_bytes()[:4], "big")
+        with open(_REVISION, "rb") as file:
+            revision = int.from_bytes(file.read(4), "big")
     except OSError:
         revision = 0
     is_pi_5 = revision >> 4 & 0xFF == _PI_5
@@ -69,6 +106,8 @@ def real_drive() -> Drive:
     Raises:
         DeviceUnavailable: there is no lgpio, or no gpiochip that we may use.
     """
+    # lgpio makes a pipe in $LG_WD, else in the working directory, and goes there.
+    os.environ.setdefault("LG_WD", RUNTIME if os.access(RUNTIME, os.W_OK) else "/tmp")  # noqa: S108
     try:
         import lgpio  # pyright: ignore[reportMissingImports] - there only on a Pi
     except (ImportError, OSError) as fault:
@@ -77,6 +116,8 @@ def real_drive() -> Drive:
             "writable directory"
         ) from fault
     library: Any = lgpio
+    if not hasattr(library, "gpiochip_open"):
+        raise DeviceUnavailable("lgpio is an empty shell: apt install python3-lgpio")
     chip = gpiochip()
     try:
         handle = library.gpiochip_open(chip)
@@ -87,44 +128,138 @@ def real_drive() -> Drive:
         try:
             library.gpio_claim_output(handle, gpio, int(level))
         except library.error as fault:
-            raise DeviceUnavailable(str(fault.value)) from fault
+            raise DeviceUnavailable(_advice(str(fault.value))) from fault
 
     return drive
 
 
-def mock_drive(profile: Profile, node: str, plant: str, stack: contextlib.ExitStack) -> Drive:
-    """Drive the pins of a mock board, until the stack unwinds.
-
-    Raises:
-        DeviceUnavailable: there is no plant.
-    """
-    from rackgrid_firmware.mock.client import RemotePins
-    from rackgrid_firmware.mock.wiring import wiring
-
-    pins = RemotePins(plant, wiring(node, profile))
-    stack.callback(pins.close)
-    return pins.drive
+def _advice(problem: str) -> str:
+    if "busy" not in problem.lower():
+        return problem
+    return (
+        f"{problem}: if the firmware has it, `systemctl stop rackgrid-firmware` makes it safe; "
+        "else `gpioinfo` says who"
+    )
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Make a board safe, and say so in one line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m rackgrid_firmware.safe",
-        description="Brings every output of a board to its safe level.",
-    )
-    parser.add_argument("profile", type=Path, metavar="PROFILE", help="the board profile")
-    parser.add_argument("--plant", metavar="SOCKET", help="the mock world of a mock board")
-    parser.add_argument("--node", default=socket.gethostname(), help="its name there")
-    given = parser.parse_args(argv)
+    words = list(sys.argv[1:] if argv is None else argv)
+    if words and words[0] in {"-h", "--help"}:
+        sys.stdout.write(USAGE)
+        return 0
+    options = _options(words)
+    if options is None:
+        sys.stderr.write(USAGE)
+        return 2
+    # Absolute, because lgpio changes the working directory.
+    path, table_path = (os.path.abspath(options[each]) for each in ("profile", "--table"))
     try:
-        profile = load_profile(given.profile)
-        with contextlib.ExitStack() as stack:
-            problems = make_safe(profile, _drive(profile, given, stack))
-    except (DeviceError, ValueError) as fault:
+        if options["--plant"]:
+            return _make_mock_safe(path, options["--plant"], options["--node"])
+        board, driver, pins, note = _known(path, table_path)
+        if driver == "mock":
+            raise ValueError(f"{path}: a mock board is made safe with --plant SOCKET")
+        return _report(board, pins, make_safe(pins, real_drive()), note)
+    except (DeviceError, OSError, ValueError) as fault:
         return _complain([str(text) for text in fault.args])
+
+
+def _options(words: list[str]) -> dict[str, str] | None:
+    """Read the command line; None if it is wrong."""
+    found = {"profile": PROFILE, **_OPTIONS}
+    free: list[str] = []
+    rest = iter(words)
+    for word in rest:
+        name, is_joined, value = word.partition("=")
+        if name in _OPTIONS:
+            value = value if is_joined else next(rest, "")
+            if not value:
+                return None
+            found[name] = value
+        elif word.startswith("-") or free:
+            return None
+        else:
+            free.append(word)
+    found.update(profile=free[0] if free else PROFILE)
+    return found
+
+
+def _known(path: str, table_path: str) -> tuple[str, str, Pins, str]:
+    """Find out what there is to make safe.
+
+    Returns:
+        The board's name, its driver, its pins, and what the reader should know besides, or "".
+
+    Raises:
+        ValueError: neither profile nor table can be used.
+    """
+    table, why_no_table = None, ""
+    try:
+        table = read_table(table_path)
+    except (OSError, ValueError) as fault:
+        why_no_table = str(fault)
+    try:
+        with open(path, "rb") as file:
+            text = file.read()
+        if table is not None and table.stamp == stamp_of(text):
+            return table.board, table.driver, table.pins, ""
+        profile = _profile(path)
+    except (OSError, ValueError) as fault:
+        why = str(fault.args[0]) if isinstance(fault, DeviceError) else str(fault)
+        if table is None:
+            raise ValueError(
+                f"{why}; and there is nothing else to go by: {why_no_table}"
+            ) from fault
+        return table.board, table.driver, table.pins, f"as the last firmware knew it, because {why}"
+    pins = pins_of(profile)
+    former = _former(table, pins)
+    note = f"and {len(former)} that the profile no longer has" if former else ""
+    return profile.name, profile.driver, {**pins, **former}, note
+
+
+def _former(table: PinTable | None, pins: Pins) -> Pins:
+    """Give the pins that an earlier profile of this boot had and this one has not."""
+    if table is None:
+        return {}
+    now = {gpio for gpio, _ in pins.values()}
+    return {f"{name} (former)": pin for name, pin in table.pins.items() if pin[0] not in now}
+
+
+def _profile(path: str) -> Profile:
+    from pathlib import Path
+
+    from rackgrid_firmware.profile_file import load_profile
+
+    return load_profile(Path(path))
+
+
+def _make_mock_safe(path: str, plant: str, node: str) -> int:
+    """Drive the pins of a mock board, in the plant's process.
+
+    Raises:
+        DeviceError: there is no plant, or the profile cannot be used.
+        ValueError: the plant knows the node with another board.
+    """
+    from socket import gethostname
+
+    from rackgrid_firmware.mock.client import RemotePins
+    from rackgrid_firmware.mock.wiring import wiring
+
+    profile = _profile(path)
+    remote = RemotePins(plant, wiring(node or gethostname(), profile))
+    try:
+        pins = pins_of(profile)
+        return _report(profile.name, pins, make_safe(pins, remote.drive), "")
+    finally:
+        remote.close()
+
+
+def _report(board: str, pins: Pins, problems: list[str], note: str) -> int:
     if problems:
-        return _complain(problems)
-    sys.stdout.write(f"safe: {len(profile.outputs)} outputs of board {profile.name}\n")
+        return _complain([*problems, *([note] if note else [])])
+    said = f"safe: {len(pins)} outputs of board {board}"
+    sys.stdout.write(f"{said}, {' '.join(note.split())}\n" if note else f"{said}\n")
     return 0
 
 
@@ -132,14 +267,6 @@ def _complain(problems: list[str]) -> int:
     line = " ".join("; ".join(problems).split())
     sys.stderr.write(f"NOT SAFE: {line}\n")
     return 1
-
-
-def _drive(profile: Profile, given: argparse.Namespace, stack: contextlib.ExitStack) -> Drive:
-    if given.plant is not None:
-        return mock_drive(profile, given.node, given.plant, stack)
-    if profile.driver == "mock":
-        raise ValueError(f"{given.profile}: a mock board is made safe with --plant SOCKET")
-    return real_drive()
 
 
 if __name__ == "__main__":

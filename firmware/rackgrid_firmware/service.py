@@ -47,7 +47,7 @@ from rackgrid_firmware.link import (
 )
 from rackgrid_firmware.meter import Health
 from rackgrid_firmware.notify import ERROR, INFO, WARNING, Notifier, log
-from rackgrid_firmware.option import Options, claim, open_door, parse
+from rackgrid_firmware.option import Options, claim, leave_pins, open_door, parse
 from rackgrid_firmware.output import DwellFile, Outputs, attached, kernel_boot_id
 from rackgrid_firmware.peer import Peer
 from rackgrid_firmware.profile import Profile
@@ -340,6 +340,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _open(options: Options, profile: Profile, stack: contextlib.ExitStack) -> Service:
     """Open everything, the outputs first; the stack closes it, the outputs last."""
     claim(options, stack)
+    leave_pins(options, profile)
     notifier = Notifier()
     stack.callback(notifier.close)
     board = Board(profile, _ways(options, profile), on_health=_log_health)

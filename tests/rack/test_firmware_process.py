@@ -21,6 +21,7 @@ from tests.rack.bench import PATIENCE_S, PROFILE, Link, S, World, take, until
 
 from rackgrid_firmware.device import Quality
 from rackgrid_firmware.link import Attached, Hold, Switched, Telemetry
+from rackgrid_firmware.pin_table import read_table, stamp_of
 
 CONTROLLER = """
 import socket, sys, time
@@ -161,6 +162,15 @@ def test_safe_helper_after_a_kill_opens_every_flexible_output(
     )
     assert (helper.returncode, helper.stdout) == (0, "safe: 2 outputs of board bench\n")
     assert world.loads() == {"fan": 0.0, "switch": 4.0}
+
+
+def test_firmware_leaves_the_helper_a_table_of_its_own_profile(build: Callable[..., World]) -> None:
+    world = build()
+    world.start_firmware()
+    table = read_table(str(world.room / "run" / "pins"))
+    assert (table.board, table.driver) == ("bench", "mock")
+    assert table.pins == {"fan": (17, False), "switch": (18, False)}
+    assert table.stamp == stamp_of(world.profile.read_bytes())
 
 
 def test_second_firmware_on_the_same_socket_is_refused_and_touches_no_pin(

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from rackgrid_firmware import safe
+
 pytestmark = pytest.mark.systemd
 
 SHIPPED = Path(__file__).parents[2] / "systemd"
@@ -100,6 +102,9 @@ def test_firmware_ends_safe_however_it_ends() -> None:
     assert unit["WatchdogSec"] == ["2"]
     assert unit["WatchdogSignal"] == ["SIGKILL"]
     assert "rackgrid_firmware.safe" in unit["ExecStopPost"][0]
+    assert unit["RuntimeDirectoryPreserve"] == ["yes"], "the helper's table outlives a stop"
+    assert f"--runtime {safe.RUNTIME}" in unit["ExecStart"][0], "where the helper looks for it"
+    assert unit["ExecStopPost"][0].endswith(safe.PROFILE)
     assert unit["Restart"] == ["always"]
     assert unit["StartLimitIntervalSec"] == ["0"]
 

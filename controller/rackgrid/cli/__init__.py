@@ -29,6 +29,7 @@ VERBS = {
     "key": "make a group key",
     "leave": "take this node out of the rack",
     "recover": "form the roster anew when a majority is gone",
+    "relays": "bring every output to its safe level when no firmware runs",
     "run": "run this node's daemon",
     "sim": "run simulated racks under faults and check the promises",
     "status": "show the rack as this node sees it",

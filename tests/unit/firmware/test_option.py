@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from rackgrid_firmware.option import TELEMETRY_S, claim, open_door, parse
+from rackgrid_firmware.option import TELEMETRY_S, claim, leave_pins, open_door, parse
+from rackgrid_firmware.pin_table import read_table, stamp_of
+from rackgrid_firmware.profile_file import load_profile
 
 
 @pytest.fixture
@@ -99,3 +101,50 @@ def test_door_in_a_group_that_is_not_ours_lets_anyone_knock(
     monkeypatch.setattr("rackgrid_firmware.option.os.chown", forbidden)
     stack.callback(open_door(replace(parse(argv(tmp_path)), controller_gid=1), stack).close)
     assert stat.S_IMODE((tmp_path / "s").stat().st_mode) == 0o666
+
+
+BOARD = """\
+[board]
+name = "bench"
+driver = "pi"
+base_w = 3.0
+[[output]]
+name = "fan"
+gpio = 17
+nominal_w = 12.0
+"""
+
+
+def test_leave_pins_says_what_the_profile_came_to(tmp_path: Path) -> None:
+    profile = tmp_path / "board.toml"
+    profile.write_text(BOARD)
+    options = parse(["--profile", str(profile), "--socket", "s", "--runtime", str(tmp_path)])
+    leave_pins(options, load_profile(profile))
+    table = read_table(str(tmp_path / "pins"))
+    assert (table.board, table.driver, table.pins) == ("bench", "pi", {"fan": (17, False)})
+    assert table.stamp == stamp_of(BOARD.encode())
+
+
+def test_leave_pins_of_a_profile_that_was_changed_meanwhile_does_not_pass_for_the_new_one(
+    tmp_path: Path,
+) -> None:
+    profile = tmp_path / "board.toml"
+    profile.write_text(BOARD)
+    options = parse(["--profile", str(profile), "--socket", "s", "--runtime", str(tmp_path)])
+    read = load_profile(profile)
+    profile.write_text(BOARD.replace("17", "22"))
+    leave_pins(options, read)
+    table = read_table(str(tmp_path / "pins"))
+    assert table.pins == {"fan": (17, False)}
+    assert table.stamp != stamp_of(profile.read_bytes())
+
+
+def test_leave_pins_that_cannot_is_logged_and_the_firmware_goes_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    profile = tmp_path / "board.toml"
+    profile.write_text(BOARD)
+    absent = str(tmp_path / "absent")
+    options = parse(["--profile", str(profile), "--socket", "s", "--runtime", absent])
+    leave_pins(options, load_profile(profile))
+    assert "pins-not-left" in capsys.readouterr().err

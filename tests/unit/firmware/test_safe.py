@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -15,6 +16,7 @@ from rackgrid_firmware.mock.client import PlantControl, RemotePins
 from rackgrid_firmware.mock.plant import Plant
 from rackgrid_firmware.mock.process import PlantProcess
 from rackgrid_firmware.mock.wiring import wiring
+from rackgrid_firmware.pin_table import write_table
 from rackgrid_firmware.profile import OutputMock, OutputProfile
 from rackgrid_firmware.profile_file import load_profile
 
@@ -39,6 +41,7 @@ required = true
 nominal_w = 4.0
 """
 SAFE = {17: False, 22: True, 27: True}
+CLAIMS = [(gpio, int(level)) for gpio, level in SAFE.items()]
 
 
 class LgpioError(Exception):
@@ -76,6 +79,19 @@ def lgpio(monkeypatch: pytest.MonkeyPatch) -> RecordingLgpio:
     return recorder
 
 
+def run(profile: Path) -> int:
+    """Run the helper where no firmware of this machine has a say."""
+    return safe.main([str(profile), "--table", str(profile.parent / "pins")])
+
+
+def leave_table(profile: Path, driver: str = "pi") -> None:
+    """Leave what a firmware with the fixture's profile leaves."""
+    text = PROFILE.format(driver=driver).encode()
+    given = profile.with_name("as-read.toml")
+    given.write_bytes(text)
+    write_table(str(profile.parent / "pins"), safe.table_of(load_profile(given), text))
+
+
 @pytest.fixture
 def profile(tmp_path: Path) -> Path:
     path = tmp_path / "board.toml"
@@ -95,8 +111,8 @@ def test_safe_level_energises_required_outputs_only(active_high: bool, required:
 def test_main_requests_each_pin_once_with_its_safe_level(
     lgpio: RecordingLgpio, profile: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert safe.main([str(profile)]) == 0
-    assert lgpio.calls == [("open", 0), *((gpio, int(level)) for gpio, level in SAFE.items())]
+    assert run(profile) == 0
+    assert lgpio.calls == [("open", 0), *CLAIMS]
     assert capsys.readouterr() == ("safe: 3 outputs of board bench\n", "")
 
 
@@ -104,16 +120,18 @@ def test_main_busy_pin_is_named_and_the_others_are_safe(
     lgpio: RecordingLgpio, profile: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     lgpio.busy.add(17)
-    assert safe.main([str(profile)]) == 1
+    assert run(profile) == 1
     assert lgpio.calls[1:] == [(22, 1), (27, 1)]
-    assert capsys.readouterr().err == "NOT SAFE: output fan (GPIO 17): GPIO busy\n"
+    said = capsys.readouterr().err
+    assert said.startswith("NOT SAFE: output fan (GPIO 17): GPIO busy: if the firmware has it")
+    assert said.count("\n") == 1
 
 
 def test_main_gpiochip_that_does_not_open_is_said(
     lgpio: RecordingLgpio, profile: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     lgpio.opens = False
-    assert safe.main([str(profile)]) == 1
+    assert run(profile) == 1
     assert "/dev/gpiochip0 cannot be opened" in capsys.readouterr().err
 
 
@@ -121,13 +139,13 @@ def test_main_without_lgpio_says_what_to_install(
     profile: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setitem(sys.modules, "lgpio", None)
-    assert safe.main([str(profile)]) == 1
+    assert run(profile) == 1
     assert "apt install python3-lgpio" in capsys.readouterr().err
 
 
 def test_main_wrong_profile_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "board.toml").write_text("[board]\n")
-    assert safe.main([str(tmp_path / "board.toml")]) == 1
+    assert run(tmp_path / "board.toml") == 1
     said = capsys.readouterr().err
     assert said.startswith("NOT SAFE: ")
     assert said.count("\n") == 1
@@ -137,7 +155,7 @@ def test_main_mock_board_without_a_plant_is_said(
     profile: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     profile.write_text(PROFILE.format(driver="mock"))
-    assert safe.main([str(profile)]) == 1
+    assert run(profile) == 1
     assert "--plant SOCKET" in capsys.readouterr().err
 
 
@@ -170,13 +188,13 @@ def test_gpiochip_is_the_headers(
     has_fourth: bool,
     chip: int,
 ) -> None:
-    def exists(_: str) -> bool:
+    def exists(_: object) -> bool:
         return has_fourth
 
     file = tmp_path / "revision"
     if revision is not None:
         file.write_bytes(revision.to_bytes(4, "big"))
-    monkeypatch.setattr(safe, "_REVISION", file)
+    monkeypatch.setattr(safe, "_REVISION", str(file))
     monkeypatch.setattr("rackgrid_firmware.safe.os.path.exists", exists)
     assert safe.gpiochip() == chip
 
@@ -189,5 +207,129 @@ def test_make_safe_goes_on_after_a_failure(profile: Path) -> None:
             raise DeviceUnavailable("gone")
         driven[gpio] = level
 
-    assert safe.make_safe(load_profile(profile), drive) == ["output pump (GPIO 22): gone"]
+    assert safe.make_safe(safe.pins_of(load_profile(profile)), drive) == [
+        "output pump (GPIO 22): gone"
+    ]
     assert driven == {17: False, 27: True}
+
+
+# --- what the last firmware left ------------------------------------------------------------------
+
+
+def test_main_unchanged_profile_is_not_even_parsed(
+    lgpio: RecordingLgpio, profile: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leave_table(profile)
+
+    def parse(_: str) -> None:
+        raise AssertionError("it read TOML")
+
+    monkeypatch.setattr(safe, "_profile", parse)
+    assert run(profile) == 0
+    assert lgpio.calls == [("open", 0), *CLAIMS]
+
+
+@pytest.mark.parametrize("damage", ["gone", "cut", "not TOML", "a key is wrong"])
+def test_main_damaged_profile_the_table_decides_and_that_is_said(
+    lgpio: RecordingLgpio, profile: Path, capsys: pytest.CaptureFixture[str], damage: str
+) -> None:
+    leave_table(profile)
+    text = profile.read_text()
+    match damage:
+        case "gone":
+            profile.unlink()
+        case "cut":
+            profile.write_text(text[: len(text) // 2])
+        case "not TOML":
+            profile.write_bytes(b"\0\xff" * 100)
+        case _:
+            profile.write_text(text.replace("nominal_w = 4.0", 'nominal_w = "4 W"'))
+    assert run(profile) == 0
+    assert lgpio.calls == [("open", 0), *CLAIMS]
+    said = capsys.readouterr().out
+    assert said.startswith("safe: 3 outputs of board bench, as the last firmware knew it, because ")
+    assert str(profile) in said
+    assert said.count("\n") == 1
+
+
+def test_main_damaged_profile_and_table_is_not_safe_and_names_both(
+    lgpio: RecordingLgpio, profile: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    leave_table(profile)
+    table = profile.parent / "pins"
+    table.write_text(table.read_text()[:-3])
+    profile.write_text("[board")
+    assert run(profile) == 1
+    assert lgpio.calls == []
+    said = capsys.readouterr().err
+    assert said.startswith("NOT SAFE: ")
+    assert str(profile) in said
+    assert f"{table} is no whole pin table" in said
+
+
+def test_main_changed_profile_decides_and_former_pins_are_made_safe_too(
+    lgpio: RecordingLgpio, profile: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    leave_table(profile)
+    text = profile.read_text()
+    profile.write_text(text.replace("gpio = 17", "gpio = 5").replace("active_high = false", ""))
+    assert run(profile) == 0
+    assert lgpio.calls == [("open", 0), (5, 0), (22, 0), (27, 1), (17, 0)]
+    assert "and 1 that the profile no longer has" in capsys.readouterr().out
+
+
+def test_main_mock_board_that_only_the_table_knows_is_not_driven_as_a_real_one(
+    lgpio: RecordingLgpio, profile: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    leave_table(profile, driver="mock")
+    profile.unlink()
+    assert run(profile) == 1
+    assert lgpio.calls == []
+    assert "--plant SOCKET" in capsys.readouterr().err
+
+
+def test_main_empty_shell_of_lgpio_is_named(
+    profile: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "lgpio", ModuleType("lgpio"))
+    assert run(profile) == 1
+    assert "lgpio is an empty shell" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words", [["--nod"], ["a.toml", "b.toml"], ["--table"], ["--plant="], ["-x"]]
+)
+def test_main_wrong_words_are_a_usage_error(
+    lgpio: RecordingLgpio, words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert safe.main(words) == 2
+    assert lgpio.calls == []
+    assert capsys.readouterr().err.startswith("usage: rackgrid relays safe")
+
+
+def test_main_help_is_data(capsys: pytest.CaptureFixture[str]) -> None:
+    assert safe.main(["--help"]) == 0
+    assert capsys.readouterr().out == safe.USAGE
+
+
+def test_helper_imports_nothing_heavy_while_the_profile_is_unchanged(
+    profile: Path, tmp_path: Path
+) -> None:
+    """Each of these costs milliseconds during which a load stays on."""
+    leave_table(profile)
+    (tmp_path / "lgpio.py").write_text(
+        "class error(Exception): pass\n"
+        "def gpiochip_open(chip): return 1\n"
+        "def gpio_claim_output(handle, gpio, level): return 0\n"
+    )
+    program = (
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r}); before = set(sys.modules); "
+        "from rackgrid_firmware.safe import main; "
+        f"assert main([{str(profile)!r}, '--table', {str(tmp_path / 'pins')!r}]) == 0; "
+        "print(*sorted({name.split('.')[0] for name in set(sys.modules) - before}))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    loaded = set(done.stdout.splitlines()[1].split()) - {"__future__", "encodings"}
+    assert loaded == {"lgpio", "rackgrid_firmware", "zlib"}
