@@ -9,6 +9,7 @@ root, and the firmware says the same over its socket): then the comparison is le
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 from rackgrid.config import (
@@ -34,6 +35,7 @@ from rackgrid.errors import ConfigError
 from rackgrid_firmware.key import complaint, meant, shown
 from rackgrid_firmware.profile import Profile
 from rackgrid_firmware.profile_file import read_profile
+from rackgrid_firmware.profile_note import profile_notes
 from rackgrid_firmware.section import Finding, Section
 from rackgrid_firmware.settings import TomlFile
 
@@ -114,7 +116,8 @@ def _board(
         )
         return None, (), ()
     profile, faults = read_profile(path)
-    return profile, faults, ()
+    notes = () if profile is None else profile_notes(path, profile, date.today())
+    return profile, faults, notes
 
 
 def _neighbour(path: Path) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from math import hypot
 from typing import Protocol
 
 UNAVAILABLE = "unavailable"
@@ -60,6 +61,41 @@ class Reading:
     def watts(self) -> float:
         """Power, W."""
         return self.volts * self.amps
+
+
+@dataclass(frozen=True, slots=True)
+class Accuracy:
+    """How far a meter's readings may be believed: expanded uncertainties with k = 2, some 95 %.
+
+    Each is the root of a part that grows with the reading, squared, and one that does not, squared:
+    the two come from different causes. Current and voltage are converted by the same chip, but
+    from different inputs, so they count as independent, too.
+
+    Source: JCGM 100:2008 (GUM), 5.1.2 (independent contributions), 6.2.1 (expanded uncertainty).
+
+    Attributes:
+        amps_gain, amps_offset_a: of the current: a fraction of it, and A.
+        volts_gain, volts_offset_v: of the voltage: a fraction of it, and V.
+        calibrated: the day of the calibration, "2026-11-26"; "" if it is by the datasheet.
+    """
+
+    amps_gain: float
+    amps_offset_a: float
+    volts_gain: float
+    volts_offset_v: float
+    calibrated: str = ""
+
+    def of_amps(self, amps: float) -> float:
+        """Uncertainty of a current, A."""
+        return hypot(self.amps_gain * amps, self.amps_offset_a)
+
+    def of_volts(self, volts: float) -> float:
+        """Uncertainty of a voltage, V."""
+        return hypot(self.volts_gain * volts, self.volts_offset_v)
+
+    def of_watts(self, volts: float, amps: float) -> float:
+        """Uncertainty of the power, W: (I·U(V))² + (V·U(I))², GUM 5.1.2 for a product."""
+        return hypot(amps * self.of_volts(volts), volts * self.of_amps(amps))
 
 
 class Meter(Protocol):

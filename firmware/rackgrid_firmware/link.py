@@ -17,11 +17,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from enum import Enum
 
-from rackgrid_firmware.device import Quality, Reading, Verdict
+from rackgrid_firmware.device import Accuracy, Quality, Reading, Verdict
 from rackgrid_firmware.unpack import Fields, MismatchError, whole_object
 
 VERSION = 1
-PACKET_MAX = 16384
+PACKET_MAX = 32768
 """Longest packet, bytes; a longer one is refused on both sides."""
 
 
@@ -121,6 +121,14 @@ class OutputState:
 
 
 @dataclass(frozen=True, slots=True)
+class MeterSpec:
+    """What is known of a meter: its name in the profile, and how far it may be believed."""
+
+    name: str
+    accuracy: Accuracy
+
+
+@dataclass(frozen=True, slots=True)
 class Attached:
     """The answer to `Attach`: the board, and what it holds at this moment (to be adopted)."""
 
@@ -133,6 +141,8 @@ class Attached:
     """The longest from a deadline to the open contact, ns."""
     specs: tuple[OutputSpec, ...]
     outputs: tuple[OutputState, ...]
+    meters: tuple[MeterSpec, ...] = ()
+    """The meters whose accuracy is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +241,7 @@ def _refuse_constant(name: str) -> float:
 
 _FIELD_NAMES: dict[type, tuple[str, ...]] = {
     kind: tuple(field.name for field in fields(kind))
-    for kind in (*_KINDS, Reading, OutputSpec, OutputState)
+    for kind in (*_KINDS, Reading, OutputSpec, OutputState, MeterSpec, Accuracy)
 }
 _ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False, default=_plain)
 _DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
@@ -282,6 +292,21 @@ def _attached(f: Fields) -> Attached:
         shed_ns=f.whole("shed_ns"),
         specs=f.items("specs", _spec),
         outputs=f.items("outputs", _state),
+        meters=f.items("meters", _meter_spec),
+    )
+
+
+def _meter_spec(f: Fields) -> MeterSpec:
+    return MeterSpec(f.text("name"), f.item("accuracy", _accuracy))
+
+
+def _accuracy(f: Fields) -> Accuracy:
+    return Accuracy(
+        amps_gain=f.number("amps_gain"),
+        amps_offset_a=f.number("amps_offset_a"),
+        volts_gain=f.number("volts_gain"),
+        volts_offset_v=f.number("volts_offset_v"),
+        calibrated=f.text("calibrated"),
     )
 
 

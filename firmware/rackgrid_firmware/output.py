@@ -16,10 +16,11 @@ import json
 import math
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import cast
 
+from rackgrid_firmware.accuracy import accuracy_of
 from rackgrid_firmware.device import UNAVAILABLE, Output, Verdict
 from rackgrid_firmware.errors import DeviceError
 from rackgrid_firmware.guard import (
@@ -39,6 +40,7 @@ from rackgrid_firmware.guard import (
 from rackgrid_firmware.link import (
     VERSION,
     Attached,
+    MeterSpec,
     OutputSpec,
     OutputState,
     Refused,
@@ -221,7 +223,15 @@ def attached(profile: Profile, outputs: Outputs) -> Attached:
         shed_ns=SHED_NS,
         specs=tuple(map(_spec, profile.outputs)),
         outputs=outputs.states,
+        meters=tuple(_meter_specs(profile)),
     )
+
+
+def _meter_specs(profile: Profile) -> Iterator[MeterSpec]:
+    for meter in profile.meters:
+        accuracy = accuracy_of(meter)
+        if accuracy is not None:
+            yield MeterSpec(meter.name, accuracy)
 
 
 def _spec(output: OutputProfile) -> OutputSpec:

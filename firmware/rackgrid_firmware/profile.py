@@ -38,6 +38,9 @@ class MeterProfile:
         gain, offset_a: software calibration: A = V_shunt / R * gain + offset.
         channel: of a chip that has several, from 1.
         path: where the kernel driver shows the chip: a directory, or an I2C device as "1-0041".
+        shunt_tolerance_percent: of the shunt's marking, %.
+        calibrated: when it was calibrated, "2026-11-26"; "" if it never was.
+        uncertainty_percent, uncertainty_a: of that calibration (k = 2): % of the reading, and A.
     """
 
     name: str
@@ -52,6 +55,10 @@ class MeterProfile:
     mock: MeterMock
     channel: int = 1
     path: str = ""
+    shunt_tolerance_percent: float = 1.0
+    calibrated: str = ""
+    uncertainty_percent: float = 0.0
+    uncertainty_a: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,11 @@ BCM2835 ARM peripherals, 6.2 (what each GPIO also is).
 from __future__ import annotations
 
 import math
+from datetime import date
 from pathlib import Path
 
 from rackgrid_firmware.errors import ProfileError
-from rackgrid_firmware.key import complaint
+from rackgrid_firmware.key import complaint, shown
 from rackgrid_firmware.profile import (
     MeterMock,
     MeterProfile,
@@ -71,6 +72,7 @@ def _check_meters(file: TomlFile, meters: list[Section]) -> None:
     file.unique(meters, "name")
     file.unique(meters, "bus", "address", shape="#x")
     for meter in meters:
+        _check_calibration(file, meter)
         if not meter.sound("amps_max", "shunt_ohms"):
             continue
         amps, ohms = meter.number("amps_max"), meter.number("shunt_ohms")
@@ -82,6 +84,30 @@ def _check_meters(file: TomlFile, meters: list[Section]) -> None:
                 f"{_rounded_down(SHUNT_VOLTS_MAX / ohms)} A"
             )
             file.blame(meter, "amps_max" if "amps_max" in meter.given else "shunt_ohms", text)
+
+
+def _check_calibration(file: TomlFile, meter: Section) -> None:
+    """A date without an uncertainty would pass for a perfect calibration; one without a date ages.
+
+    The date is compared with no clock: a Pi without network starts in the past, and its firmware
+    must start all the same.
+    """
+    if not meter.sound("calibrated", "uncertainty_percent", "uncertainty_a"):
+        return
+    day = meter.text("calibrated")
+    if day:
+        try:
+            date.fromisoformat(day)
+        except ValueError as fault:
+            text = complaint(f"no such day ({fault})", shown(day), 'a date such as "2026-11-26"')
+            file.blame(meter, "calibrated", text)
+    for key in ("uncertainty_percent", "uncertainty_a"):
+        if day and key not in meter.given:
+            text = f"a calibration needs its uncertainty, and {key} is missing"
+            file.blame(meter, "calibrated", f"{text}; `rackgrid meter calibrate` writes both")
+        if not day and key in meter.given:
+            text = "says nothing without the day: add `calibrated`, or leave this out"
+            file.blame(meter, key, text)
 
 
 def _rounded_down(value: float) -> str:
@@ -137,6 +163,10 @@ def _meter(meter: Section) -> MeterProfile:
         gain=meter.number("gain"),
         offset_a=meter.number("offset_a"),
         mock=MeterMock(source_w=meter.inside["mock"].number("source_w")),
+        shunt_tolerance_percent=meter.number("shunt_tolerance_percent"),
+        calibrated=meter.text("calibrated"),
+        uncertainty_percent=meter.number("uncertainty_percent"),
+        uncertainty_a=meter.number("uncertainty_a"),
     )
 
 

@@ -9,6 +9,8 @@ from rackgrid_firmware.key import Key, Kind, Table
 
 METERS_MAX = 32
 OUTPUTS_MAX = 24
+UNCERTAINTY_PERCENT_MAX = 10
+"""A calibration that is no better than this is none."""
 
 BOARD = Table(
     "board",
@@ -40,6 +42,30 @@ METER = Table(
         Key("profile", Kind.TEXT, "how it converts", "energy", choices=("energy", "fast")),
         Key("gain", Kind.NUMBER, "calibration: scale", 1.0, low=0.5, high=2),
         Key("offset_a", Kind.NUMBER, "calibration: offset", 0.0, unit="A", low=-10, high=10),
+        Key("shunt_tolerance_percent", Kind.NUMBER, "tolerance of the shunt", 1.0, high=20),
+        Key(
+            "calibrated",
+            Kind.TEXT,
+            "when it was calibrated",
+            None,
+            pattern="[0-9]{4}-[0-9]{2}-[0-9]{2}",
+            allowed='a date such as "2026-11-26"',
+        ),
+        Key(
+            "uncertainty_percent",
+            Kind.NUMBER,
+            "calibration: uncertainty (k = 2), a part of the reading",
+            0.0,
+            high=UNCERTAINTY_PERCENT_MAX,
+        ),
+        Key(
+            "uncertainty_a",
+            Kind.NUMBER,
+            "calibration: uncertainty (k = 2), whatever the reading",
+            0.0,
+            unit="A",
+            high=10,
+        ),
     ),
     many=True,
     count_max=METERS_MAX,

@@ -144,6 +144,10 @@ def _meter(meter: MeterView) -> Json:
         "watts": _number(meter.watts),
         "energy_j": _number(meter.energy_j),
         "quality": meter.quality,
+        "uncertainty_a": _number(meter.uncertainty_a),
+        "uncertainty_w": _number(meter.uncertainty_w),
+        "accuracy_percent": _number(meter.accuracy_percent),
+        "calibrated": meter.calibrated or None,
     }
 
 

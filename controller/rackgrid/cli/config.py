@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -65,11 +66,13 @@ def run_show(args: argparse.Namespace) -> int:
 def _examine(path: Path) -> tuple[tuple[Finding, ...], tuple[Finding, ...]]:
     from rackgrid.config_file import read_config
     from rackgrid_firmware.profile_file import read_profile
+    from rackgrid_firmware.profile_note import profile_notes
     from rackgrid_firmware.settings import TomlFile
 
     file = TomlFile(path)
     if file.has("board") and not file.has("rack"):
-        return read_profile(path)[1], ()
+        profile, findings = read_profile(path)
+        return findings, () if profile is None else profile_notes(path, profile, date.today())
     outcome = read_config(path)
     return outcome.findings, outcome.notes
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from rackgrid.market.load import floor_mw
-from rackgrid_firmware.device import Quality, Reading, Verdict
+from rackgrid_firmware.device import Accuracy, Quality, Reading, Verdict
 from rackgrid_firmware.link import Attached, OutputSpec, OutputState, Switched, Telemetry
 
 SETTLE_NS = 200_000_000
@@ -39,6 +39,7 @@ class Board:
         handled: the highest command that it has decided on.
         excess_mw: what is drawn beyond floor and holdings, mW, as of the last word (`told`).
         hold_max_ns: no output may be held for longer than this.
+        accuracy: how far each meter may be believed, where that is known; only shown.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Board:
     handled: int = 0
     excess_mw: int = 0
     hold_max_ns: int = 0
+    accuracy: Mapping[str, Accuracy] = field(default_factory=dict[str, Accuracy])
 
 
 def attached(message: Attached) -> Board:
@@ -69,6 +71,7 @@ def attached(message: Attached) -> Board:
         outputs=_known(specs, message.outputs),
         readings={},
         hold_max_ns=message.hold_max_ns,
+        accuracy={meter.name: meter.accuracy for meter in message.meters},
     )
 
 

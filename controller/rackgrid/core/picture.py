@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from rackgrid.core import board as boards
 from rackgrid.core import limit as limits
 from rackgrid.core.agent import Agent
@@ -21,6 +23,7 @@ from rackgrid.core.view import (
 from rackgrid.identity import NO_RACK, NodeId
 from rackgrid.wire.message import LoadStatus
 from rackgrid.wire.vocabulary import Why
+from rackgrid_firmware.device import Accuracy, Quality, Reading
 
 
 def load_statuses(node: State, now_ns: int) -> tuple[LoadStatus, ...]:
@@ -179,10 +182,30 @@ def _load(status: LoadStatus, node_name: str, price_uc: int | None) -> LoadView:
 
 
 def _meters(agent: Agent) -> tuple[MeterView, ...]:
-    readings = agent.board.readings.values() if agent.board else ()
-    return tuple(
-        MeterView(r.meter, r.volts, r.amps, r.watts, r.energy_mj / 1000, r.quality.value)
-        for r in sorted(readings, key=lambda r: r.meter)
+    board = agent.board
+    readings = sorted(board.readings.values(), key=lambda r: r.meter) if board else ()
+    return tuple(_meter(r, board.accuracy.get(r.meter) if board else None) for r in readings)
+
+
+def _meter(reading: Reading, accuracy: Accuracy | None) -> MeterView:
+    watts, quality = reading.watts, reading.quality
+    plain = MeterView(
+        name=reading.meter,
+        volts=reading.volts,
+        amps=reading.amps,
+        watts=watts,
+        energy_j=reading.energy_mj / 1000,
+        quality=quality.value,
+        calibrated=accuracy.calibrated if accuracy else "",
+    )
+    if accuracy is None or quality is Quality.SATURATED:
+        return plain
+    doubt_w = accuracy.of_watts(reading.volts, reading.amps)
+    return replace(
+        plain,
+        uncertainty_a=accuracy.of_amps(reading.amps),
+        uncertainty_w=doubt_w,
+        accuracy_percent=100 * doubt_w / abs(watts) if watts else None,
     )
 
 

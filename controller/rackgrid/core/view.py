@@ -97,7 +97,14 @@ class LoadView:
 
 @dataclass(frozen=True, slots=True)
 class MeterView:
-    """One meter of this node."""
+    """One meter of this node.
+
+    Attributes:
+        uncertainty_a, uncertainty_w: the truth is within ± this of `amps` and `watts` (k = 2, some
+            95 %); None where nobody knows, or the meter is at its end stop.
+        accuracy_percent: `uncertainty_w` as a part of `watts`, %; None also where there are none.
+        calibrated: the day of its calibration; "" if it goes by its datasheet.
+    """
 
     name: str
     volts: float
@@ -105,6 +112,10 @@ class MeterView:
     watts: float
     energy_j: float
     quality: str
+    uncertainty_a: float | None = None
+    uncertainty_w: float | None = None
+    accuracy_percent: float | None = None
+    calibrated: str = ""
 
 
 @dataclass(frozen=True, slots=True)

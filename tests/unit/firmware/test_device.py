@@ -4,7 +4,7 @@ from dataclasses import FrozenInstanceError
 
 import pytest
 
-from rackgrid_firmware.device import Quality, Reading
+from rackgrid_firmware.device import Accuracy, Quality, Reading
 
 
 @pytest.mark.parametrize(
@@ -20,3 +20,12 @@ def test_reading_once_taken_cannot_be_changed() -> None:
     reading = Reading("m", 1, 12.0, 0.5, 0, Quality.FRESH)
     with pytest.raises(FrozenInstanceError):
         reading.amps = 0.0  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def test_uncertainty_adds_its_parts_as_squares() -> None:
+    accuracy = Accuracy(0.03, 0.04, 0.004, 0.03)
+    assert accuracy.of_amps(0.0) == 0.04
+    assert accuracy.of_amps(-1.0) == pytest.approx(0.05)
+    assert accuracy.of_volts(10.0) == pytest.approx(0.05)
+    assert accuracy.of_watts(0.0, 0.0) == 0.0
+    assert accuracy.of_watts(10.0, 1.0) == pytest.approx((0.05**2 + 0.5**2) ** 0.5)

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rackgrid_firmware import link
-from rackgrid_firmware.device import Quality, Reading, Verdict
+from rackgrid_firmware.device import Accuracy, Quality, Reading, Verdict
+from rackgrid_firmware.profile_table import METERS_MAX
 from rackgrid_firmware.unpack import WHOLE_MAX
 
 whole = st.integers(-WHOLE_MAX, WHOLE_MAX)
@@ -24,6 +25,10 @@ states = st.builds(
     link.OutputState, text, st.booleans(), whole, whole, whole, text, st.sampled_from(Verdict)
 )
 
+meter_specs = st.builds(
+    link.MeterSpec, text, st.builds(Accuracy, number, number, number, number, text)
+)
+
 
 def few(entries: st.SearchStrategy) -> st.SearchStrategy:
     return st.lists(entries, max_size=3).map(tuple)
@@ -34,7 +39,9 @@ messages = st.one_of(
     st.builds(link.Hold, whole, text, whole),
     st.builds(link.Release, whole, text, st.booleans()),
     st.builds(link.MakeSafe, whole),
-    st.builds(link.Attached, whole, text, whole, whole, whole, few(specs), few(states)),
+    st.builds(
+        link.Attached, whole, text, whole, whole, whole, few(specs), few(states), few(meter_specs)
+    ),
     st.builds(link.Telemetry, whole, few(readings), few(states)),
     st.builds(link.Switched, whole, states),
     st.builds(link.Refused, whole, text, text, whole),
@@ -62,7 +69,14 @@ ONE_OF_EACH = [
         link.Release(1, "fan", True),
         link.MakeSafe(1),
         link.Attached(
-            1, "b", 2, 3, 4, (link.OutputSpec("fan", False, 1, 2, 3, 4, 5, "m"),), (STATE,)
+            1,
+            "b",
+            2,
+            3,
+            4,
+            (link.OutputSpec("fan", False, 1, 2, 3, 4, 5, "m"),),
+            (STATE,),
+            (link.MeterSpec("m", Accuracy(0.016, 0.002, 0.01, 0.004, "2026-11-26")),),
         ),
         link.Telemetry(5, (Reading("m", 1, 12.0, 0.5, 3, Quality.FRESH),), (STATE,)),
         link.Switched(1, STATE),
@@ -174,21 +188,25 @@ def test_decode_of_a_word_that_is_not_in_its_list_is_malformed(field: str) -> No
 def test_decode_of_a_packet_over_the_limit_is_malformed_and_one_at_the_limit_is_read() -> None:
     at_limit = packet() + b" " * (link.PACKET_MAX - len(packet()))
     assert link.decode(at_limit) == link.Hold(7, "fan", 9)
-    assert link.decode(at_limit + b" ") == link.Malformed("16385 bytes, more than 16384")
+    assert link.decode(at_limit + b" ") == link.Malformed("32769 bytes, more than 32768")
 
 
 def test_encode_of_a_packet_over_the_limit_is_our_bug() -> None:
     names = tuple(Reading("m" * 200, 1, 1.0, 1.0, 1, Quality.FRESH) for _ in range(64))
     with pytest.raises(AssertionError, match=r"a packet \(telemetry\)"):
-        link.encode(link.Telemetry(1, names, ()))
+        link.encode(link.Telemetry(1, names * 2, ()))
 
 
 def test_encode_of_the_largest_board_fits_a_packet() -> None:
-    """26 pins (BCM 2 to 27) with names of 32 characters, everything at its largest."""
+    """26 pins (BCM 2 to 27) and 32 meters, names of 32 characters, everything at its largest."""
     name, most = "n" * 32, 10**16
     spec = link.OutputSpec(name, False, 10**6, 10**6, 10**10, 10**13, 10**13, name)
     state = link.OutputState(name, False, most, most, most, "deadline", Verdict.UNKNOWN)
-    attached = link.Attached(1, name, 10**6, 10**10, 10**10, (spec,) * 26, (state,) * 26)
+    third = 1 / 3e5
+    meter = link.MeterSpec(name, Accuracy(third, third, third, third, "2026-11-26"))
+    attached = link.Attached(
+        1, name, 10**6, 10**10, 10**10, (spec,) * 26, (state,) * 26, (meter,) * METERS_MAX
+    )
     assert link.decode(link.encode(attached)) == attached
 
 

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from rackgrid_firmware.accuracy import accuracy_of
 from rackgrid_firmware.device import Output, Verdict
 from rackgrid_firmware.errors import DeviceUnavailable
 from rackgrid_firmware.guard import Event, HoldAsked, ReleaseAsked, SafeAsked, TimePassed
 from rackgrid_firmware.link import Hold, OutputState, Refused, Release, Switched
 from rackgrid_firmware.output import SHED_NS, DwellFile, Outputs, attached, kernel_boot_id, rules_of
-from rackgrid_firmware.profile import OutputMock, OutputProfile, Profile
+from rackgrid_firmware.profile import MeterMock, MeterProfile, OutputMock, OutputProfile, Profile
 
 S = 1_000_000_000
 
@@ -215,3 +216,10 @@ def test_attached_tells_the_copper_rounded_to_the_safe_side() -> None:
     assert (fan.min_on_ns, fan.required, told.specs[2].required) == (S, False, True)
     assert told.shed_ns == SHED_NS > 0
     assert told.outputs[2].on
+
+
+def test_attached_tells_of_each_meter_that_is_known_how_far_it_may_be_believed() -> None:
+    meter = MeterProfile("m", "ina219", 1, 0x40, 0.1, 0.0, "energy", 1.0, 0.0, MeterMock())
+    board = replace(PROFILE, meters=(meter, replace(meter, name="other", driver="strange")))
+    (told,) = attached(board, Rack().outputs).meters
+    assert (told.name, told.accuracy) == ("m", accuracy_of(meter))

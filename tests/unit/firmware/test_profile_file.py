@@ -56,6 +56,7 @@ def test_profile_with_defaults_has_them_all(tmp_path: Path) -> None:
     (meter,), (output,) = profile.meters, profile.outputs
     assert (meter.driver, meter.bus, meter.shunt_ohms, meter.amps_max) == ("ina219", 1, 0.1, 0.0)
     assert (meter.profile, meter.gain, meter.offset_a, meter.mock.source_w) == ("energy", 1, 0, 0)
+    assert (meter.shunt_tolerance_percent, meter.calibrated) == (1.0, "")
     assert (output.active_high, output.required, output.meter) == (True, False, "")
     assert (output.inrush_w, output.inrush_s) == (10.0, 0.0)
     assert (output.min_on_s, output.min_off_s) == (0.0, 0.0)
@@ -86,6 +87,35 @@ METER = '[[meter]]\nname = "m"\naddress = 0x40\n'
 OUTPUT = '[[output]]\nname = "o"\ngpio = 17\nnominal_w = 10\n'
 
 BROKEN = {
+    "calibrated without its uncertainty": (
+        f'{BOARD}{METER}calibrated = "2026-11-26"\nuncertainty_a = 0.001\n',
+        [
+            ':8: [[meter]] "m" calibrated: a calibration needs its uncertainty, and '
+            "uncertainty_percent is missing; `rackgrid meter calibrate` writes both"
+        ],
+    ),
+    "uncertain since when": (
+        f"{BOARD}{METER}uncertainty_percent = 0.2\n",
+        [
+            ':8: [[meter]] "m" uncertainty_percent: says nothing without the day: '
+            "add `calibrated`, or leave this out"
+        ],
+    ),
+    "calibrated on no day": (
+        f'{BOARD}{METER}calibrated = "2026-02-30"\n'
+        "uncertainty_a = 0.001\nuncertainty_percent = 0.2\n",
+        [
+            ':8: [[meter]] "m" calibrated: no such day (day is out of range for month) '
+            '(got "2026-02-30"); allowed: a date such as "2026-11-26"'
+        ],
+    ),
+    "calibrated some day": (
+        f'{BOARD}{METER}calibrated = "last week"\n',
+        [
+            ':8: [[meter]] "m" calibrated: not understood (got "last week"); '
+            'allowed: a date such as "2026-11-26"'
+        ],
+    ),
     "nothing": ("", [":1: [board]: missing; it needs name, driver, base_w"]),
     "driver": (
         BOARD.replace('"mock"', '"mok"'),

@@ -41,7 +41,10 @@ VIEW = View(
     price=PriceView(0.25, "EUR", 4, 19, 1.75, True),
     feed=FeedView(100.0, 57.0, 45.0, 18.5, 80.0),
     loads=(FRIDGE, LAMP),
-    meters=(MeterView("feed", 12.1, 4.3, 52.03, 1234.5, "fresh"),),
+    meters=(
+        MeterView("feed", 12.1, 4.3, 52.03, 1234.5, "fresh", 0.02, 0.52, 1.0, "2026-11-26"),
+        MeterView("fan", 12.1, 0.0, 0.0, 0.0, "fresh"),
+    ),
     firmware=True,
     rejected={"mac": 3},
 )
@@ -101,6 +104,24 @@ def test_rack_state_has_every_member_with_the_excess_that_is_known() -> None:
         "excess_w": None,
     }
     assert members[1]["excess_w"] == 0.5
+
+
+def test_rack_state_says_of_every_meter_how_far_it_may_be_believed() -> None:
+    known, unknown = json.loads(encode(rack_state(VIEW)))["meters"]
+    assert known == {
+        "name": "feed",
+        "volts": 12.1,
+        "amps": 4.3,
+        "watts": 52.03,
+        "energy_j": 1234.5,
+        "quality": "fresh",
+        "uncertainty_a": 0.02,
+        "uncertainty_w": 0.52,
+        "accuracy_percent": 1.0,
+        "calibrated": "2026-11-26",
+    }
+    doubts = ("uncertainty_a", "uncertainty_w", "accuracy_percent", "calibrated")
+    assert [unknown[key] for key in doubts] == [None] * 4
 
 
 def test_load_state_has_every_key_of_the_contract() -> None:

@@ -148,3 +148,13 @@ def test_show_never_opens_a_file_of_secrets(
 )
 def test_shown_whole_is_toml(value: object, text: str) -> None:
     assert shown_whole(value) == text
+
+
+def test_check_of_a_board_by_itself_notes_meters_that_were_never_calibrated(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    path = PROFILES / "pi-relay4.toml"
+    assert main(["config", "check", str(path)]) == Exit.OK
+    notes = capsys.readouterr().out.splitlines()
+    assert len(notes) == 2
+    assert all("rackgrid meter calibrate" in note for note in notes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from tests.unit.controller.core.ballot import heartbeat
 from tests.unit.controller.core.stage import (
     BOOT,
@@ -20,11 +21,11 @@ from tests.unit.controller.core.stage import (
 
 from rackgrid.core import picture
 from rackgrid.core.settings import MS_NS, SECOND_NS
-from rackgrid.core.view import View
+from rackgrid.core.view import MeterView, View
 from rackgrid.identity import Round
 from rackgrid.wire.message import Allotment, Beacon, LoadStatus, Price
 from rackgrid.wire.vocabulary import Role, Why
-from rackgrid_firmware.device import Verdict
+from rackgrid_firmware.device import Accuracy, Quality, Verdict
 from rackgrid_firmware.link import Switched, Telemetry
 
 BERT = 9
@@ -148,3 +149,41 @@ def test_status_of_a_load_that_the_board_does_not_have_draws_nothing() -> None:
     player.node.state.agent = replace(player.node.state.agent, board=lost)
     statuses = picture.load_statuses(player.node.state, player.now_ns + MS_NS)
     assert [s.watts_mw for s in statuses] == [0, 0, 0]
+
+
+ACCURACY = Accuracy(0.01, 0.002, 0.005, 0.004, "2026-11-26")
+
+
+def believed(watts: float, quality: Quality, accuracy: dict[str, Accuracy]) -> MeterView:
+    """The lamp's meter as the node shows it."""
+    player = playing()
+    board = player.node.state.agent.board
+    assert board is not None
+    read = replace(reading("m-lamp", watts, player.now_ns), quality=quality)
+    board = replace(board, readings={"m-lamp": read}, accuracy=accuracy)
+    player.node.state.agent = replace(player.node.state.agent, board=board)
+    (meter,) = seen(player).meters
+    return meter
+
+
+def test_view_of_a_meter_says_how_far_it_may_be_believed() -> None:
+    meter = believed(6.0, Quality.FRESH, {"m-lamp": ACCURACY})
+    assert meter.uncertainty_a == ACCURACY.of_amps(meter.amps)
+    assert meter.uncertainty_w == ACCURACY.of_watts(meter.volts, meter.amps)
+    assert meter.accuracy_percent == pytest.approx(100 * (meter.uncertainty_w or 0) / 6.0)
+    assert meter.calibrated == "2026-11-26"
+
+
+def test_view_of_a_meter_that_measures_nothing_has_no_percentage() -> None:
+    meter = believed(0.0, Quality.FRESH, {"m-lamp": ACCURACY})
+    assert (meter.uncertainty_a, meter.accuracy_percent) == (0.002, None)
+
+
+@pytest.mark.parametrize(
+    ("quality", "accuracy"), [(Quality.SATURATED, {"m-lamp": ACCURACY}), (Quality.FRESH, {})]
+)
+def test_view_of_a_meter_that_nobody_can_vouch_for_says_so(
+    quality: Quality, accuracy: dict[str, Accuracy]
+) -> None:
+    meter = believed(6.0, quality, accuracy)
+    assert (meter.uncertainty_a, meter.uncertainty_w, meter.accuracy_percent) == (None,) * 3

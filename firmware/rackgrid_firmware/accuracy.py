@@ -1,0 +1,160 @@
+"""How far each meter may be believed, from its datasheet or from its calibration. Pure.
+
+A meter that was never calibrated is as good as the limits of its datasheet and the tolerance of its
+shunt. Such a limit is a bound within which nothing is known, so its standard uncertainty is a/√3,
+and a step of the converter is one of ±half a step; independent contributions add as squares, and
+k = 2 of the sum are stated (`device.Accuracy`). The datasheet's *maximum* is taken, not its typical
+value: a rack bills its members by this.
+
+A calibration takes the place of gain, shunt and offset, not of what changes afterwards: the chip's
+drift with 25 °C of warming comes on top of what the calibration says of itself. The voltage is not
+calibrated. What the shunt's own warming adds is not known here; the user's page tells of it.
+
+Sources: JCGM 100:2008 (GUM), 4.3.7 (a/√3), F.2.2.1 (steps), 5.1.2, 6.2.1. INA219: SBOS448G, 7.5,
+A grade, which is what breakouts carry and the worse one. INA226: SBOS547B, 5.5. INA260: SBOS656C,
+7.5; its drift is the shunt's 10 ppm/°C with the INA226's converter. INA3221: SBOS576A, p. 3.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+from rackgrid_firmware.device import Accuracy
+from rackgrid_firmware.profile import MeterProfile
+from rackgrid_firmware.registers import BUS_V_PER_LSB, SHUNT_V_PER_LSB, Range, range_for
+
+COVERAGE: Final = 2.0
+"""k: times the standard uncertainty is what is stated, some 95 % of cases."""
+WARMING_C: Final = 25.0
+"""So far from the temperature of its calibration may a chip get: a closed rack in summer."""
+_BOUND: Final = 1 / math.sqrt(3)
+"""Standard uncertainty of a value known to lie within ±1."""
+_STEP: Final = 1 / math.sqrt(12)
+"""Standard uncertainty of a value rounded to 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChipLimits:
+    """The limits of a datasheet, each a maximum.
+
+    Attributes:
+        gain: of the current, a fraction, over temperature, without the shunt (unless it is inside).
+        offset: V at the shunt, or A if the shunt is inside; over temperature.
+        step: one step of the register, V at the shunt, or A if the shunt is inside.
+        gain_drift, offset_drift: what `WARMING_C` alone does.
+        volts_gain, volts_offset_v, volts_step_v: of the bus voltage.
+        has_shunt: whether the shunt is part of the chip.
+    """
+
+    gain: float
+    offset: float
+    step: float
+    gain_drift: float
+    offset_drift: float
+    volts_gain: float
+    volts_offset_v: float
+    volts_step_v: float
+    has_shunt: bool = False
+
+
+_INA219_OFFSET_V: Final = {
+    Range.MV_40: 100e-6,
+    Range.MV_80: 125e-6,
+    Range.MV_160: 150e-6,
+    Range.MV_320: 200e-6,
+}
+_LIMITS: Final = {
+    "ina226": ChipLimits(
+        gain=0.001 + WARMING_C * 50e-6,
+        offset=10e-6 + WARMING_C * 0.1e-6,
+        step=2.5e-6,
+        gain_drift=WARMING_C * 50e-6,
+        offset_drift=WARMING_C * 0.1e-6,
+        volts_gain=0.001 + WARMING_C * 50e-6,
+        volts_offset_v=7.5e-3 + WARMING_C * 40e-6,
+        volts_step_v=1.25e-3,
+    ),
+    "ina260": ChipLimits(
+        gain=0.0015 + WARMING_C * 60e-6,
+        offset=5e-3 + WARMING_C * 50e-6,
+        step=1.25e-3,
+        gain_drift=WARMING_C * 60e-6,
+        offset_drift=WARMING_C * 50e-6,
+        volts_gain=0.001 + WARMING_C * 50e-6,
+        volts_offset_v=7.5e-3 + WARMING_C * 40e-6,
+        volts_step_v=1.25e-3,
+        has_shunt=True,
+    ),
+    "ina3221": ChipLimits(
+        gain=0.0025 + WARMING_C * 50e-6,
+        offset=80e-6 + WARMING_C * 0.5e-6,
+        step=40e-6,
+        gain_drift=WARMING_C * 50e-6,
+        offset_drift=WARMING_C * 0.5e-6,
+        volts_gain=0.0025 + WARMING_C * 50e-6,
+        volts_offset_v=16e-3 + WARMING_C * 80e-6,
+        volts_step_v=8e-3,
+    ),
+}
+
+
+def limits_of(profile: MeterProfile) -> ChipLimits | None:
+    """Look up the limits of a meter's chip; None if nobody knows them."""
+    if profile.driver in {"ina219", "pi-ina219"}:
+        return _ina219(profile)
+    return _LIMITS.get(profile.driver)
+
+
+def step_a_of(profile: MeterProfile) -> float:
+    """Say what one step of a meter's current is, A; 0 if nobody knows."""
+    limits = limits_of(profile)
+    if limits is None:
+        return 0.0
+    return limits.step if limits.has_shunt else limits.step / profile.shunt_ohms
+
+
+def accuracy_of(profile: MeterProfile) -> Accuracy | None:
+    """Say how far a meter may be believed.
+
+    Returns:
+        None for a chip that nobody knows the limits of.
+    """
+    limits = limits_of(profile)
+    if limits is None:
+        return None
+    ohms = 1.0 if limits.has_shunt else profile.shunt_ohms
+    if profile.calibrated:
+        gain = math.hypot(profile.uncertainty_percent / 100, COVERAGE * _BOUND * limits.gain_drift)
+        offset_a = math.hypot(profile.uncertainty_a, COVERAGE * _BOUND * limits.offset_drift / ohms)
+    else:
+        shunt = 0.0 if limits.has_shunt else profile.shunt_tolerance_percent / 100
+        gain = COVERAGE * _BOUND * math.hypot(limits.gain, shunt)
+        offset_a = COVERAGE * math.hypot(_BOUND * limits.offset, _STEP * limits.step) / ohms
+    return Accuracy(
+        amps_gain=gain,
+        amps_offset_a=offset_a,
+        volts_gain=COVERAGE * _BOUND * limits.volts_gain,
+        volts_offset_v=COVERAGE
+        * math.hypot(_BOUND * limits.volts_offset_v, _STEP * limits.volts_step_v),
+        calibrated=profile.calibrated,
+    )
+
+
+def _ina219(profile: MeterProfile) -> ChipLimits:
+    """Its offset depends on the range, and so does the step of a single 12-bit sample."""
+    shunt_range = range_for(profile.amps_max, profile.shunt_ohms)
+    if shunt_range is None:  # no driver opens such a meter; the statement stays on the safe side
+        shunt_range = Range.MV_320
+    divider = 1 << shunt_range if profile.profile == "fast" else 1
+    return ChipLimits(
+        gain=0.01,  # 0.5 % at 25 °C, 1 % from -25 to 85 °C
+        offset=_INA219_OFFSET_V[shunt_range] + WARMING_C * 0.1e-6,
+        step=SHUNT_V_PER_LSB * divider,
+        gain_drift=0.005 * WARMING_C / 60,
+        offset_drift=WARMING_C * 0.1e-6,
+        volts_gain=0.01,
+        volts_offset_v=0.0,
+        volts_step_v=BUS_V_PER_LSB,
+    )

@@ -1,0 +1,60 @@
+"""Fails if a meter grows old, or was never calibrated, and its owner is not told."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from rackgrid_firmware.profile_file import load_profile
+from rackgrid_firmware.profile_note import profile_notes
+
+BOARD = '[board]\nname = "b"\ndriver = "{driver}"\nbase_w = 4\n'
+PLAIN = '[[meter]]\nname = "plain"\naddress = 0x40\n'
+DONE = """\
+[[meter]]
+name = "done"
+address = 0x41
+calibrated = "{day}"
+uncertainty_percent = 0.2
+uncertainty_a = 0.001
+"""
+
+
+def notes(folder: Path, text: str, today: str = "2026-11-26") -> list[str]:
+    path = folder / "board.toml"
+    path.write_text(text)
+    found = profile_notes(path, load_profile(path), date.fromisoformat(today))
+    return [str(note).removeprefix(str(path)) for note in found]
+
+
+def test_meter_without_a_calibration_is_noted_with_what_it_is_worth(tmp_path: Path) -> None:
+    assert notes(tmp_path, BOARD.format(driver="pi") + PLAIN) == [
+        ':5: [[meter]] "plain": not calibrated, so by its datasheet and shunt good to 1.6 % and '
+        "2.3 mA: rackgrid meter calibrate plain"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("today", "said"),
+    [
+        ("2026-11-26", ""),
+        ("2027-11-26", ""),
+        ("2027-11-27", "calibrated 366 days ago"),
+        ("2026-11-25", "calibrated in the future"),
+    ],
+)
+def test_calibration_of_more_than_a_year_or_of_tomorrow_is_noted_at_its_line(
+    tmp_path: Path, today: str, said: str
+) -> None:
+    found = notes(tmp_path, BOARD.format(driver="pi") + DONE.format(day="2026-11-26"), today)
+    if said:
+        (note,) = found
+        assert note.startswith(':8: [[meter]] "done": ' + said)
+    else:
+        assert found == []
+
+
+def test_chips_of_a_mock_board_need_no_calibration(tmp_path: Path) -> None:
+    assert notes(tmp_path, BOARD.format(driver="mock") + PLAIN) == []
