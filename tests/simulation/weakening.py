@@ -162,9 +162,9 @@ def late_report_counts(patch: Patch) -> None:
     take = grant.reported
 
     def reported(
-        account: Account, boot: BootId, report: Report, now_ns: int, timing: Timing
+        account: Account, boot: BootId, report: Report, sent_ns: int, now_ns: int, timing: Timing
     ) -> Account:
-        return take(replace(account, bid_seq=-1), boot, report, now_ns, timing)
+        return take(replace(account, bid_seq=-1), boot, report, sent_ns, now_ns, timing)
 
     patch.setattr(grant, "reported", reported)
 

@@ -83,7 +83,8 @@ def reported(
     if known is None:
         handed = book.handed.get(node)
         old = handed.beside(boot, now_ns) if handed else ()
-        account = replace(grant.opened(node, boot, report, now_ns, timing), old=old)
+        account = grant.opened(node, boot, report, heartbeat_sent_ns, now_ns, timing)
+        account = replace(account, old=old)
         if book.opened:
             # What nobody counted is no title: those watts have been shared out.
             account = grant.kept(account, handed.counted_mw(now_ns) if handed else 0)
@@ -92,7 +93,7 @@ def reported(
         first = Inherited(report.holding_mw, heartbeat_sent_ns + rest_ns)
         book = replace(book, inherited={**book.inherited, node: first})
     else:
-        account = grant.reported(known, boot, report, now_ns, timing)
+        account = grant.reported(known, boot, report, heartbeat_sent_ns, now_ns, timing)
         if account.boot != known.boot:
             book = _inherited_by(book, node, report.holding_mw)
     return replace(book, accounts={**book.accounts, node: account})

@@ -292,7 +292,7 @@ def _with_supports(
     roster = office.agreement.base
     known = {account.node for account in live}
     return live + [
-        opened(node, BootId(0), report, now_ns, timing)
+        opened(node, BootId(0), report, now_ns, now_ns, timing)
         for node, report in sorted(office.supports.items())
         if node not in known and node not in office.book.accounts and roster.line(node)
     ]

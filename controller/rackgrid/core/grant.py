@@ -22,10 +22,10 @@ from rackgrid.wire.message import ClaimReport, Report
 
 ISSUED_MAX = 16
 """Grants remembered one by one; beyond it two are merged into their pessimistic union."""
-OLD_MAX = 8
-"""Dead boots counted one by one; beyond it two are merged."""
 DEAD_MAX = 16
 """Dead boots remembered, so that their late datagrams are known as such."""
+OLD_MAX = 8
+"""Dead boots counted one by one; beyond it two are merged."""
 TOLD_MAX = (1 << 32) - 1
 """Largest power, mW, and time, ms, on the wire: what peers claim is added up unchecked."""
 
@@ -66,6 +66,8 @@ class Account:
         boot: the running boot.
         old: what each boot before it may still hold, one claim a boot.
         dead: the boots before it; what they said arrives late, and counts for nothing.
+        answered_ns: when the newest heartbeat that it has answered was sent. An ack of another boot
+            that answers no later one is a dead boot's, late: the dead answer nothing new.
         bid_seq, bid_received_ns: the newest bid, which the next grant answers.
         reported: what the node said that it holds.
         issued: grants of later rounds than the last that it reported taking.
@@ -84,6 +86,7 @@ class Account:
     old: tuple[Claim, ...]
     report: Report
     dead: tuple[BootId, ...] = ()
+    answered_ns: int = 0
     kept_mw: int = 0
 
     def renewable_mw(self, now_ns: int) -> int:
@@ -171,11 +174,27 @@ def _claim_report(
     return ClaimReport(node, boot, *(min(number, TOLD_MAX) for number in told))
 
 
-def opened(node: NodeId, boot: BootId, report: Report, now_ns: int, timing: Timing) -> Account:
+def opened(
+    node: NodeId,
+    boot: BootId,
+    report: Report,
+    heartbeat_sent_ns: int,
+    now_ns: int,
+    timing: Timing,
+) -> Account:
     """Open an account with a node's first report."""
-    claim = _reported(report, now_ns, timing)
-    kept_mw = report.holding_mw
-    return Account(node, boot, report.bid_seq, now_ns, claim, (), (), report, kept_mw=kept_mw)
+    return Account(
+        node=node,
+        boot=boot,
+        bid_seq=report.bid_seq,
+        bid_received_ns=now_ns,
+        reported=_reported(report, now_ns, timing),
+        issued=(),
+        old=(),
+        report=report,
+        answered_ns=heartbeat_sent_ns,
+        kept_mw=report.holding_mw,
+    )
 
 
 def kept(account: Account, most_mw: int) -> Account:
@@ -184,7 +203,12 @@ def kept(account: Account, most_mw: int) -> Account:
 
 
 def reported(
-    account: Account, boot: BootId, report: Report, now_ns: int, timing: Timing
+    account: Account,
+    boot: BootId,
+    report: Report,
+    heartbeat_sent_ns: int,
+    now_ns: int,
+    timing: Timing,
 ) -> Account:
     """Take a later report into account.
 
@@ -192,12 +216,13 @@ def reported(
     A new boot's first report stands beside the old boot's claims: a report of nothing must not
     erase what the dead boot's outputs may still draw.
     """
-    if boot in account.dead:
-        return account
     if boot != account.boot:
-        fresh = opened(account.node, boot, report, now_ns, timing)
-        dead = (*account.dead, account.boot)[-DEAD_MAX:]
+        if not _follows(account, boot, heartbeat_sent_ns, now_ns, timing):
+            return account
+        fresh = opened(account.node, boot, report, heartbeat_sent_ns, now_ns, timing)
         fresh = kept(fresh, account.renewable_mw(now_ns))
+        dead = tuple(one for one in account.dead if one != boot)
+        dead = (*dead, account.boot)[-DEAD_MAX:]
         return replace(fresh, old=_with_dead_boot(account, now_ns), dead=dead)
     if report.bid_seq <= account.bid_seq:
         return account
@@ -210,6 +235,7 @@ def reported(
         issued=_alive(issued, now_ns),
         old=_alive(account.old, now_ns),
         report=report,
+        answered_ns=max(account.answered_ns, heartbeat_sent_ns),
         kept_mw=min(report.holding_mw, account.renewable_mw(now_ns)),
     )
 
@@ -238,6 +264,21 @@ def _largest(claims: tuple[Claim, ...], now_ns: int) -> int:
 
 def _alive(claims: tuple[Claim, ...], now_ns: int) -> tuple[Claim, ...]:
     return tuple(c for c in claims if c.until_ns > now_ns and c.power_mw > 0)
+
+
+def _follows(
+    account: Account, boot: BootId, heartbeat_sent_ns: int, now_ns: int, timing: Timing
+) -> bool:
+    """Whether another boot than the one that is believed to run is the one that does.
+
+    One that was taken for dead may yet be: its first ack answered a heartbeat that was late, and so
+    the last word of its forebear looked newer. It has to wait until the other is silent: two that
+    both speak are two nodes of one identity, and the later one counts.
+    """
+    if heartbeat_sent_ns <= account.answered_ns:
+        return False
+    is_silent = now_ns - account.bid_received_ns > timing.absent_ns
+    return is_silent or boot not in account.dead
 
 
 def _with_dead_boot(account: Account, now_ns: int) -> tuple[Claim, ...]:

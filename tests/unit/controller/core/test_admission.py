@@ -28,7 +28,7 @@ def join(floor_mw: int = 5000, protocol: int = PROTOCOL_VERSION, name: str = "be
 
 
 def office(granted_mw: int = 0, *, opened: bool = True, of: Roster = ROSTER) -> Office:
-    account = grant.opened(ANNA, BootId(1), report(1, capacity_mw=20_000), NOW, TIMING)
+    account = grant.opened(ANNA, BootId(1), report(1, capacity_mw=20_000), NOW, NOW, TIMING)
     account = grant.issued(account, 1, granted_mw, TIMING)
     held = Book({ANNA: account}, first_majority_ns=NOW, opened=opened)
     return replace(broker.taken(pair(3), of, {}, NOW), book=held)
@@ -81,7 +81,8 @@ def test_refusal_known_node_with_no_greater_floor_is_always_welcome(opened: bool
 def test_refusal_capacity_cut_below_the_floors_does_not_lock_members_out() -> None:
     cut = report(1, capacity_mw=5000)
     held = replace(
-        office(), book=Book({ANNA: grant.opened(ANNA, BootId(1), cut, NOW, TIMING)}, opened=True)
+        office(),
+        book=Book({ANNA: grant.opened(ANNA, BootId(1), cut, NOW, NOW, TIMING)}, opened=True),
     )
     assert refused(held, join(8000), ANNA) is None
 
@@ -89,7 +90,7 @@ def test_refusal_capacity_cut_below_the_floors_does_not_lock_members_out() -> No
 def test_refusal_draw_beyond_the_floors_is_no_room() -> None:
     """Fails if a floor is promised out of watts that a lying load draws already (P8)."""
     word = report(1, capacity_mw=20_000, excess_mw=5001)
-    held = Book({ANNA: grant.opened(ANNA, BootId(1), word, NOW, TIMING)}, opened=True)
+    held = Book({ANNA: grant.opened(ANNA, BootId(1), word, NOW, NOW, TIMING)}, opened=True)
     said = refused(replace(office(), book=held), join(5000))
     assert said is not None
     assert said.startswith(MAKING_ROOM)

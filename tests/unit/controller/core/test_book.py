@@ -50,13 +50,15 @@ def test_reported_first_word_of_a_node_is_what_may_be_inherited() -> None:
 
 def test_reported_new_boot_inherits_no_more_than_it_adopted() -> None:
     """Fails if a rebooted node may be given, while the book is closed, what its dead boot held."""
-    held = told(told(Book(), ANNA, holding(4000)), ANNA, holding(1000), boot=2)
+    held = told(Book(), ANNA, holding(4000), sent_ns=NOW - 1)
+    held = told(held, ANNA, holding(1000), boot=2)
     assert held.inherited[ANNA].power_mw == 1000
     assert held.counted_mw(NOW) == 5000
 
 
 def test_reported_new_boot_renews_no_more_than_its_dead_one_could() -> None:
-    held = told(told(Book(), ANNA, holding(4000)), ANNA, holding(6000), boot=2)
+    held = told(Book(), ANNA, holding(4000), sent_ns=NOW - 1)
+    held = told(held, ANNA, holding(6000), boot=2)
     assert held.accounts[ANNA].renewable_mw(NOW) == 4000
 
 

@@ -34,7 +34,7 @@ def taken(of: Roster = ROSTER, supports: Mapping[NodeId, Report] | None = None) 
 def office(*said: tuple[NodeId, Report], opened: bool = True, of: Roster = ROSTER) -> Office:
     """An office whose book is open, with these reports received now."""
     made = taken(of)
-    accounts = {n: grant.opened(n, BootId(n), r, NOW, TIMING) for n, r in said}
+    accounts = {n: grant.opened(n, BootId(n), r, NOW, NOW, TIMING) for n, r in said}
     return replace(made, book=Book(accounts, first_majority_ns=NOW, opened=opened))
 
 
@@ -189,7 +189,7 @@ def test_cleared_closed_book_renews_and_raises_nothing() -> None:
 
 
 def test_cleared_silent_node_keeps_its_watts_counted_and_gets_no_grant() -> None:
-    old = grant.issued(grant.opened(BERT, BootId(2), wants(), NOW, TIMING), 1, 40_000, TIMING)
+    old = grant.issued(grant.opened(BERT, BootId(2), wants(), NOW, NOW, TIMING), 1, 40_000, TIMING)
     held = office((ANNA, wants()))
     held = replace(held, book=replace(held.book, accounts={**held.book.accounts, BERT: old}))
     later = NOW + TIMING.absent_ns + 1
@@ -212,7 +212,7 @@ def test_cleared_raise_waits_until_lowered_watts_were_reported_back() -> None:
     assert {n: a.grant_mw for n, a in allotted(prices).items()} == {ANNA: 0, BERT: 0}
     assert held.wanting
     off = grant.reported(
-        held.book.accounts[BERT], BootId(2), report(2, round_taken=1), NOW + 1, TIMING
+        held.book.accounts[BERT], BootId(2), report(2, round_taken=1), NOW + 1, NOW + 1, TIMING
     )
     held = replace(held, book=replace(held.book, accounts={**held.book.accounts, BERT: off}))
     _, prices = cleared(held, now_ns=NOW + 1)
@@ -260,6 +260,7 @@ def test_cleared_restarted_controller_makes_no_shortage() -> None:
         held.book.accounts[ANNA],
         BootId(77),
         report(1, steps=(step(400_000, 20_000, running=True),), holding_mw=20_000, holding_ms=1500),
+        NOW + 1,
         NOW,
         TIMING,
     )
@@ -378,5 +379,5 @@ def test_cleared_round_after_round_counts_no_more_than_there_is(
             again = replace(
                 account.report, bid_seq=account.bid_seq + 1, round_taken=account.report.round_taken
             )
-            accounts[node] = grant.reported(account, BootId(node), again, now_ns, TIMING)
+            accounts[node] = grant.reported(account, BootId(node), again, now_ns, now_ns, TIMING)
         held = replace(held, book=replace(held.book, accounts=accounts))

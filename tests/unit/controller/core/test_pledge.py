@@ -25,7 +25,7 @@ ROSTER = roster(ANNA, BERT)
 
 def account(holding_mw: int = 10_000, boot: BootId = OLD, holding_ms: int = 2000) -> Account:
     said = report(1, holding_mw=holding_mw, holding_ms=holding_ms)
-    return grant.opened(ANNA, boot, said, NOW, TIMING)
+    return grant.opened(ANNA, boot, said, NOW, NOW, TIMING)
 
 
 def refusal(

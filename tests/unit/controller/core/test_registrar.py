@@ -211,11 +211,13 @@ def test_joined_asked_of_a_node_that_does_not_lead_is_silent() -> None:
 
 def test_joined_word_of_a_dead_boot_lowers_no_floor() -> None:
     player = with_room()
+    keep(player, H, ANNA)
     acks(player, BERT, report(1), boot=999)
     before = base(player)
     joins(player, BERT, 4000, boot=BERT * 10)
     keep(player, 3 * H, ANNA)
     assert base(player).floors_mw == before.floors_mw
+    keep(player, H, ANNA)
     acks(player, BERT, report(2), boot=999)
     joins(player, BERT, 4000, boot=999)
     acks(player, ANNA)

@@ -26,7 +26,7 @@ from rackgrid.core.action import Action
 from rackgrid.core.event import CapacityChanged
 from rackgrid.core.settings import SECOND_NS
 from rackgrid.identity import BootId, NodeId
-from rackgrid.wire.message import Pledge, PledgeLine, Price, RosterUpdate
+from rackgrid.wire.message import Pledge, PledgeLine, Price, Report, RosterUpdate
 
 OLD, NEW = BootId(10), BootId(11)
 """Anna's boots; as `Player.hears` has it, the first is ten times her number."""
@@ -45,6 +45,12 @@ def holding(holding_mw: int = 6000) -> Player:
 
 def asks(player: Player, said: Pledge = ASKED, boot: BootId = OLD) -> list[Action]:
     return player.hears(ANNA, said, boot=boot)
+
+
+def reboots(player: Player, said: Report) -> None:
+    """Anna's next boot answers a heartbeat that the dead one cannot have heard."""
+    keep(player, H, BERT)
+    acks(player, ANNA, said, boot=NEW)
 
 
 def agreed(player: Player) -> Player:
@@ -105,7 +111,7 @@ def test_pledge_of_more_than_is_held_is_refused_and_said() -> None:
 def test_pledge_of_a_boot_that_does_not_run_here_is_not_heard() -> None:
     """Fails if a late word of a dead boot made a pledge that nobody needs."""
     player = holding()
-    acks(player, ANNA, report(1, holding_mw=6000, holding_ms=2000), boot=NEW)
+    reboots(player, report(1, holding_mw=6000, holding_ms=2000))
     assert all_of(RosterUpdate, asks(player)) == []
 
 
@@ -158,7 +164,7 @@ def test_pledge_lets_its_node_have_again_what_it_comes_back_with() -> None:
     """Fails if watts that were kept for it had to be found anew on a feed that is full."""
     player = agreed(holding())
     keep(player, 9 * SECOND_NS, BERT)
-    acks(player, ANNA, report(1, holding_mw=6000, holding_ms=5000), boot=NEW)
+    reboots(player, report(1, holding_mw=6000, holding_ms=5000))
     account = office(player).book.accounts[NodeId(ANNA)]
     assert account.renewable_mw(player.now_ns) == 0
     assert pledge.title_mw(base(player).pledges, account, player.now_ns) == 6000
@@ -169,7 +175,7 @@ def test_pledge_lets_its_node_have_again_what_it_comes_back_with() -> None:
 
 def test_pledge_is_given_back_by_the_next_boot() -> None:
     player = agreed(holding())
-    acks(player, ANNA, report(1, holding_mw=6000, holding_ms=2000), boot=NEW)
+    reboots(player, report(1, holding_mw=6000, holding_ms=2000))
     asks(player, BACK, NEW)
     acks(player, BERT)
     assert base(player).pledges == ()
@@ -191,7 +197,7 @@ def test_pledge_is_not_given_back_by_a_boot_that_has_not_reported_yet() -> None:
 def test_pledge_of_another_boot_is_not_given_back() -> None:
     """Fails if a late word of a boot between two restarts could end the second one's pledge."""
     player = agreed(holding())
-    acks(player, ANNA, report(1, holding_mw=6000, holding_ms=2000), boot=NEW)
+    reboots(player, report(1, holding_mw=6000, holding_ms=2000))
     asks(player, replace(BACK, boot=BootId(9)), NEW)
     assert office(player).agreement.proposed is None
 
@@ -204,7 +210,7 @@ def test_pledge_given_back_where_there_is_none_is_nothing() -> None:
 
 def test_pledge_given_back_counts_until_that_is_agreed() -> None:
     player = agreed(holding(6000))
-    acks(player, ANNA, report(1), boot=NEW)
+    reboots(player, report(1))
     asks(player, BACK, NEW)
     player.now_ns += 9 * SECOND_NS
     assert pledged_mw(player) == 6000

@@ -21,7 +21,7 @@ ANNA, BERT = NodeId(1), NodeId(2)
 
 
 def account(node: NodeId, said: Report) -> Account:
-    return grant.opened(node, BootId(node), said, NOW, TIMING)
+    return grant.opened(node, BootId(node), said, NOW, NOW, TIMING)
 
 
 def bidding(node: NodeId, *steps: StepReport, holding_mw: int = 0) -> Account:
