@@ -29,15 +29,21 @@ demo: $(STAMP) ## run a rack on mock hardware; ARGS="--nodes 7 --seconds 60" is 
 test: $(STAMP) ## run all tests that can run here; ARGS="-k election" runs these alone
 ifeq ($(strip $(ARGS)),)
 	@$(MAKE) --no-print-directory test-sim
-	@$(BIN)/python -m pytest --ignore=tests/simulation
+	@$(BIN)/python -m pytest --ignore=tests/simulation --ignore=tests/vpi
 else
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest --ignore=tests/vpi $(ARGS)
 endif
 
 .PHONY: test-sim
 test-sim: $(STAMP) ## run the simulation's tests, rules taken away among them, and 600 racks under faults
 	@$(BIN)/python -m pytest tests/simulation
 	@$(BIN)/rackgrid sim --seeds 600 --jobs 2
+
+.PHONY: test-vpi
+test-vpi: $(STAMP) ## build a virtual Raspberry Pi (20 minutes, once) and test on it, as root
+	@tests/vpi/build-kernel.sh
+	@PYTHON=$(BIN)/python tests/vpi/build-image.sh
+	@RACKGRID_REQUIRE_ALL=1 $(BIN)/python -m pytest tests/vpi $(ARGS)
 
 .PHONY: check
 check: $(STAMP) ## run what must be green before a merge: format, lint, types, tests

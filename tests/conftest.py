@@ -79,12 +79,26 @@ def missing_oracle() -> str | None:
     return None
 
 
+def missing_vpi() -> str | None:
+    """Say why no virtual Pi can be booted here."""
+    if reason := missing_root():
+        return reason
+    if not os.access("/dev/net/tun", os.R_OK | os.W_OK):
+        return "needs /dev/net/tun: sudo modprobe tun"
+    check = Path(__file__).with_name("vpi") / "build-image.sh"
+    built = subprocess.run([check, "--check"], capture_output=True, text=True, check=False)
+    if built.returncode:
+        return f"needs a virtual Pi: sudo make test-vpi ({built.stdout.strip()})"
+    return None
+
+
 PROBES: dict[str, Callable[[], str | None]] = {
     "root": missing_root,
     "mosquitto": missing_mosquitto,
     "faketime": missing_faketime,
     "systemd": missing_systemd,
     "oracle": missing_oracle,
+    "vpi": missing_vpi,
 }
 
 

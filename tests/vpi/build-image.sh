@@ -53,7 +53,7 @@ make_image() { # make_image EXT4: and rackgrid, its units, and what makes a virt
     unpack runtime
     make_wheel "$tree/wheels"
     install -D -m 644 -t "$tree/usr/lib/modules/$release" "$kernel"/modules.* "$kernel/vpi_board.ko"
-    install -t "$tree/usr/local/sbin" "$here"/guest/sbin/*
+    install -t "$tree/usr/local/sbin" "$here"/guest/bin/*
     install -m 644 -t "$tree/etc/systemd/system" "$here"/guest/systemd/*.{service,socket}
     install -D -m 644 -t "$tree/etc/systemd/network" "$here"/guest/systemd/*.link
     chroot "$tree" /bin/sh -e <<IN

@@ -1,0 +1,73 @@
+"""The firmware under its own unit, on the kernel's own I2C bus and GPIO lines."""
+
+from __future__ import annotations
+
+import pytest
+from tests.vpi.node import LAMP, PUMP, SERVER, SHUNT_OHMS, Node, levels, of
+
+from rackgrid_firmware.device import Quality
+from rackgrid_firmware.link import Attached, Switched, Telemetry
+
+pytestmark = pytest.mark.vpi
+
+
+@pytest.mark.parametrize("shunt_uv", [0, 10, 32_000, 150_000, -1_500, -32_000])
+def test_reading_of_a_real_bus_is_what_flows(node: Node, shunt_uv: int) -> None:
+    node.plant.meter(0x41, bus_mv=12_500, shunt_uv=shunt_uv)
+    node.start()
+    last = of(Telemetry, node.hand("until telemetry listen 1"))[-1]
+    (reading,) = (each for each in last.readings if each.meter == "flexible")
+    assert reading.quality is Quality.FRESH
+    assert reading.amps == pytest.approx(shunt_uv / 1e6 / SHUNT_OHMS[0x41], abs=1e-9)
+    assert reading.volts == pytest.approx(12.5)
+    assert reading.energy_mj >= 0
+
+
+def test_outputs_at_start_stand_at_their_safe_level_without_a_pulse(node: Node) -> None:
+    node.plant.forget_edges()
+    node.start()
+    # From an input at its pull straight to an output at the safe level: one edge each, and the
+    # levels of the flexible loads do not change at all.
+    assert levels(node.plant.edges(SERVER)) == [(True, True)]
+    assert levels(node.plant.edges(LAMP)) == [(True, False)]
+    assert levels(node.plant.edges(PUMP)) == [(True, True)]
+    assert node.on() == {"server": True, "lamp": False, "pump": False}
+
+
+def test_output_switched_over_the_link_moves_its_line_and_the_meter_follows(node: Node) -> None:
+    node.start()
+    node.plant.forget_edges()
+    heard = node.hand("hold lamp 10 until switched listen 1 release lamp until switched listen 1")
+    assert levels(node.plant.edges(LAMP)) == [(True, True), (True, False)]
+    assert [report.state.on for report in of(Switched, heard)] == [True, False]
+    (up, down) = node.plant.edges(LAMP)
+    lit = [
+        reading
+        for telemetry in of(Telemetry, heard)
+        for reading in telemetry.readings
+        if reading.meter == "flexible" and up.t_ns + 200_000_000 < reading.t_ns < down.t_ns
+    ]
+    assert lit
+    assert all(reading.amps == pytest.approx(0.5) for reading in lit)
+    last = of(Telemetry, heard)[-1]
+    assert [reading.amps for reading in last.readings if reading.meter == "flexible"] == [0.0]
+    assert not node.plant.edges(SERVER)
+    assert not node.plant.edges(PUMP)
+
+
+def test_active_low_output_is_on_at_a_low_level_and_off_at_its_deadline(node: Node) -> None:
+    node.start()
+    (attached,) = of(Attached, node.hand("until attached"))
+    wait_s = max(0, *(state.may_switch_ns for state in attached.outputs)) / 1e9
+    assert wait_s > 0
+    node.plant.forget_edges()
+    heard = node.hand("hold pump 9 until switched listen 1 hold pump 1 until switched")
+    on, off = of(Switched, heard)
+    low, high = node.plant.edges(PUMP)
+    assert ((low.level, high.level), on.state.on, off.state.cause) == (
+        (False, True),
+        True,
+        "deadline",
+    )
+    assert low.t_ns >= attached.outputs[2].may_switch_ns, "it was inside its min-off at start"
+    assert high.t_ns >= off.state.since_ns
