@@ -21,6 +21,7 @@ from rackgrid_firmware.notify import WARNING, log
 from rackgrid_firmware.pin_table import write_table
 from rackgrid_firmware.profile import Profile
 from rackgrid_firmware.profile_file import load_profile
+from rackgrid_firmware.profile_lock import hold
 from rackgrid_firmware.safe import table_of
 
 TELEMETRY_S = 0.2
@@ -102,7 +103,8 @@ def claim(options: Options, stack: contextlib.ExitStack) -> None:
     """Make sure that no other firmware runs here, and that our directories are there.
 
     Raises:
-        OSError: another firmware has the socket, or a directory cannot be made.
+        OSError: another firmware has the socket, a tool has the board's chips, or a directory
+            cannot be made.
     """
     if options.runtime is not None:
         options.runtime.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -110,6 +112,13 @@ def claim(options: Options, stack: contextlib.ExitStack) -> None:
     held = lock(options.socket)
     if held is None:
         raise OSError(f"another firmware serves {options.socket}: stop that one first")
+    stack.callback(os.close, held)
+    held = hold(options.profile)
+    if held is None:
+        raise OSError(
+            f"a tool has locked {options.profile} to measure its meters (rackgrid meter): "
+            "let it end first"
+        )
     stack.callback(os.close, held)
 
 

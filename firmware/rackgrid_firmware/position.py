@@ -2,8 +2,9 @@
 
 `tomllib` gives values without lines, and a finding without a line makes its reader search. Parsers
 that know lines are dependencies of some weight; so this scanner walks a text that `tomllib` has
-*already accepted* and notes one thing: the line on which each key begins. It decides nothing. If it
-should ever lose its way it stops, and a finding falls back on the line of the nearest table.
+*already accepted* and notes two things: the line on which each key begins, and where its value
+stands. It decides nothing. If it should ever lose its way it stops, and a finding falls back on the
+line of the nearest table.
 
 A position is named by its path through the data: `("meter", 1, "address")` is the key `address` of
 the second `[[meter]]`, `("rack",)` the table `[rack]` itself.
@@ -15,7 +16,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 
 Place = tuple[str | int, ...]
 
@@ -41,7 +42,11 @@ class Positions:
 
     def __init__(self, text: str) -> None:
         """Scan `text`, which `tomllib` accepts."""
-        self._lines = _Scanner(text).scan()
+        scanner = _Scanner(text)
+        self._lines = scanner.scan()
+        self._spans = scanner.values
+        # Line ends are one character while scanning: where the text has two, it is longer.
+        self._long = [match.start() - n for n, match in enumerate(re.finditer("\r\n", text))]
 
     def line(self, path: Place) -> int:
         """Return the line of the key at `path`, or of the nearest thing around it; else 1."""
@@ -49,6 +54,23 @@ class Positions:
             if path[:length] in self._lines:
                 return self._lines[path[:length]]
         return 1
+
+    def span(self, path: Place) -> tuple[int, int] | None:
+        """Return where the value of a key stands in the text, from and to; None if unknown."""
+        found = self._spans.get(path)
+        if found is None:
+            return None
+        start, end = found
+        return start + bisect_left(self._long, start), end + bisect_left(self._long, end)
+
+    def spans(self, table: Place) -> dict[str, tuple[int, int]]:
+        """Return where the values of a table's own keys stand, by key."""
+        found: dict[str, tuple[int, int]] = {}
+        for path in self._spans:
+            key, span = path[-1], self.span(path)
+            if path[:-1] == table and isinstance(key, str) and span is not None:
+                found[key] = span
+        return found
 
     def knows(self, path: Place) -> bool:
         """Whether the very key was found, and not only something around it."""
@@ -64,6 +86,8 @@ class _Scanner:
         self._breaks = [match.start() for match in re.finditer("\n", self._text)]
         self._lines: dict[Place, int] = {}
         self._counts: dict[Place, int] = {}
+        self.values: dict[Place, tuple[int, int]] = {}
+        """Where the value of each key stands: from, to."""
 
     def scan(self) -> dict[Place, int]:
         prefix: Place = ()
@@ -111,7 +135,10 @@ class _Scanner:
         if not self._take("="):
             raise _LostError
         self._skip(_SPACE)
+        start = self._at
         self._value((*prefix, *key))
+        value = self._text[start : self._at].rstrip(" \t")
+        self.values[(*prefix, *key)] = (start, start + len(value))
 
     def _key(self) -> Place:
         parts: list[str] = []

@@ -46,7 +46,7 @@ def rack_state(view: View) -> Json:
             "limit_w": _number(view.feed.limit_w),
         },
         "loads": [load_state(load) for load in view.loads],
-        "meters": [_meter(meter) for meter in view.meters],
+        "meters": [meter_state(meter) for meter in view.meters],
         "firmware": view.firmware,
         "rejected": dict(view.rejected),
     }
@@ -60,7 +60,7 @@ def node_state(view: View) -> Json:
         "draw_w": None if own is None else _number(own.draw_w),
         "floor_w": None if own is None else _number(own.floor_w),
         "price": price(view),
-        "meters": [_meter(meter) for meter in view.meters],
+        "meters": [meter_state(meter) for meter in view.meters],
         "firmware": view.firmware,
     }
 
@@ -136,7 +136,8 @@ def _member(member: MemberView) -> Json:
     }
 
 
-def _meter(meter: MeterView) -> Json:
+def meter_state(meter: MeterView) -> Json:
+    """Make the state of one meter."""
     return {
         "name": meter.name,
         "volts": _number(meter.volts),

@@ -38,7 +38,12 @@ def wait_until(
             return state, True
         if time.monotonic() >= end:
             return state, False
-        select.select([], [], [], LOOK_S)
+        pass_time(LOOK_S)
+
+
+def pass_time(seconds: float) -> None:
+    """Let time pass, s; none if it is negative."""
+    select.select([], [], [], max(0.0, seconds))
 
 
 def has_broker(state: Record) -> bool:

@@ -184,10 +184,11 @@ def _load(status: LoadStatus, node_name: str, price_uc: int | None) -> LoadView:
 def _meters(agent: Agent) -> tuple[MeterView, ...]:
     board = agent.board
     readings = sorted(board.readings.values(), key=lambda r: r.meter) if board else ()
-    return tuple(_meter(r, board.accuracy.get(r.meter) if board else None) for r in readings)
+    return tuple(meter_view(r, board.accuracy.get(r.meter) if board else None) for r in readings)
 
 
-def _meter(reading: Reading, accuracy: Accuracy | None) -> MeterView:
+def meter_view(reading: Reading, accuracy: Accuracy | None) -> MeterView:
+    """Show a reading, with how far it may be believed."""
     watts, quality = reading.watts, reading.quality
     plain = MeterView(
         name=reading.meter,

@@ -15,6 +15,7 @@ import pytest
 from rackgrid_firmware.option import TELEMETRY_S, claim, leave_pins, open_door, parse
 from rackgrid_firmware.pin_table import read_table, stamp_of
 from rackgrid_firmware.profile_file import load_profile
+from rackgrid_firmware.profile_lock import seize
 
 
 @pytest.fixture
@@ -24,7 +25,9 @@ def stack() -> Iterator[contextlib.ExitStack]:
 
 
 def argv(tmp_path: Path, *more: str) -> list[str]:
-    return ["--profile", "board.toml", "--socket", str(tmp_path / "s"), *more]
+    profile = tmp_path / "board.toml"
+    profile.touch()
+    return ["--profile", str(profile), "--socket", str(tmp_path / "s"), *more]
 
 
 def test_options_paths_are_absolute_and_defaults_are_safe(
@@ -148,3 +151,15 @@ def test_leave_pins_that_cannot_is_logged_and_the_firmware_goes_on(
     options = parse(["--profile", str(profile), "--socket", "s", "--runtime", absent])
     leave_pins(options, load_profile(profile))
     assert "pins-not-left" in capsys.readouterr().err
+
+
+def test_claim_leaves_a_board_to_the_tool_that_measures_its_meters(tmp_path: Path) -> None:
+    options = parse(argv(tmp_path))
+    held = seize(options.profile)
+    assert held is not None
+    with contextlib.ExitStack() as first, pytest.raises(OSError, match="to measure its meters"):
+        claim(options, first)
+    os.close(held)
+    with contextlib.ExitStack() as second:
+        claim(options, second)
+        assert seize(options.profile) is None, "now it is the firmware's"

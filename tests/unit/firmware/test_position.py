@@ -151,3 +151,24 @@ def test_positions_of_any_document_cover_every_key(
         assert positions.knows(place), place
         if isinstance(place[-1], str):
             assert place[-1] in split[positions.line(place) - 1]
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_span_is_where_the_value_stands_whatever_ends_the_lines(newline: str) -> None:
+    text = TEXT.replace("\n", newline)
+    positions = Positions(text)
+    for place, value in [
+        (("top",), "1"),
+        (("rack", "name"), '"a"'),
+        (("rack", "quoted key"), "'x = 1'"),
+        (("rack", "dotted", "inner"), "2"),
+        (("meter", 0, "mock", "deep", "deeper"), "[1, 2]"),
+        (("meter", 1, "list", 2, "x"), "4"),
+        (("meter", 1, "mock", "source_w"), "2"),
+    ]:
+        span = positions.span(place)
+        assert span is not None
+        assert text[slice(*span)] == value
+    assert positions.span(("rack",)) is None, "a header has no value"
+    assert set(positions.spans(("meter", 1))) == {"name", "list"}
+    assert positions.spans(("meter", 2)) == {}
