@@ -100,6 +100,15 @@ class Relay:
         except Exception as fault:
             raise self._translated(fault) from fault
 
+    def _pulse(self, hz: float, high: float) -> None:
+        """Let the pin pulse: high for this part of the time; `energise` ends it."""
+        if self._device is None:
+            raise DeviceClosed(f"output {self._name} was closed")
+        try:
+            self._device.pin.pulse(hz, high)
+        except Exception as fault:
+            raise self._translated(fault) from fault
+
     def close(self) -> None:
         """Bring the output to its safe level and leave it there."""
         if self._device is None:
@@ -193,14 +202,28 @@ def _steady_factory(lgpio: Any) -> Any:
             self._callback = None
             self._edges = lgpio.BOTH_EDGES
             self._is_claimed = False
+            self._pulses = False
 
         def output_with_state(self, state: Any) -> None:
             handle = self.factory._handle  # noqa: SLF001  # gpiozero's own pins do the same
             if self._is_claimed:
-                lgpio.gpio_write(handle, self._number, int(state))
+                self._set_state(state)
             else:
                 lgpio.gpio_claim_output(handle, self._number, int(state))
                 self._is_claimed = True
+
+        def pulse(self, hz: float, high: float) -> None:
+            # Frequency and duty in one call: gpiozero's own starts with a duty of 0.
+            handle = self.factory._handle  # noqa: SLF001
+            lgpio.tx_pwm(handle, self._number, hz, 100.0 * high)
+            self._pulses = True
+
+        def _set_state(self, value: Any) -> None:
+            handle = self.factory._handle  # noqa: SLF001
+            if self._pulses:
+                lgpio.tx_pwm(handle, self._number, 0, 0)  # ends at any level, so one is written
+                self._pulses = False
+            lgpio.gpio_write(handle, self._number, int(value))
 
         def _set_function(self, value: Any) -> None:
             raise DeviceUnavailable(f"{self!r}: no {value} but an output with its level")

@@ -14,79 +14,16 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from tests.unit.firmware.lines import RecordingLgpio, recording
 
 from rackgrid_firmware.errors import DeviceClosed, DeviceForbidden, DeviceUnavailable
 from rackgrid_firmware.relay import Relay, pi_factory
 
-PI_4B = 0xA03111
-
-
-class LgpioError(Exception):
-    """What lgpio raises; its text is the library's error text."""
-
-
-LgpioError.__module__ = "lgpio"
-
-
-class RecordingLgpio(ModuleType):
-    """The calls of lgpio, and the level that each would leave at the pin ("input" if undriven)."""
-
-    BOTH_EDGES, RISING_EDGE, FALLING_EDGE = 3, 1, 2
-    SET_PULL_NONE, SET_PULL_UP, SET_PULL_DOWN = 128, 32, 64
-    error = LgpioError
-
-    def __init__(self) -> None:
-        super().__init__("lgpio")
-        self.calls: list[tuple[Any, ...]] = []
-        self.levels: dict[int, list[int | str]] = {}
-        self.fault: str = ""
-        self.open_fault: str = ""
-
-    def gpiochip_open(self, chip: int) -> int:
-        self.calls.append(("open", chip))
-        if self.open_fault:
-            raise LgpioError(self.open_fault)
-        return 1
-
-    def gpiochip_close(self, handle: int) -> None:
-        self.calls.append(("close",))
-
-    def gpio_claim_input(self, handle: int, gpio: int, flags: int = 0) -> None:
-        self.calls.append(("claim_input", gpio))
-        self.levels.setdefault(gpio, []).append("input")
-
-    def gpio_claim_output(self, handle: int, gpio: int, level: int = 0, flags: int = 0) -> None:
-        if self.fault:
-            raise LgpioError(self.fault)
-        self.calls.append(("claim_output", gpio, level))
-        self.levels.setdefault(gpio, []).append(level)
-
-    def gpio_write(self, handle: int, gpio: int, level: int) -> None:
-        if self.fault:
-            raise LgpioError(self.fault)
-        self.calls.append(("write", gpio, int(level)))
-        self.levels.setdefault(gpio, []).append(int(level))
-
-    def gpio_get_mode(self, handle: int, gpio: int) -> int:
-        return 2 if self.levels.get(gpio, ["input"])[-1] != "input" else 0
-
-    def gpio_read(self, handle: int, gpio: int) -> int:
-        level = self.levels[gpio][-1]
-        assert isinstance(level, int)
-        return level
-
 
 @pytest.fixture
 def lgpio(monkeypatch: pytest.MonkeyPatch) -> Iterator[RecordingLgpio]:
-    recorder = RecordingLgpio()
-    local = importlib.import_module("gpiozero.pins.local")
-    monkeypatch.setitem(sys.modules, "lgpio", recorder)
-    monkeypatch.delitem(sys.modules, "gpiozero.pins.lgpio", raising=False)
-    monkeypatch.setattr(local, "get_pi_revision", lambda: PI_4B)
-    yield recorder
-    sys.modules.pop("gpiozero.pins.lgpio", None)
-    local.LocalPiFactory.pins.clear()
-    local.LocalPiFactory._reservations.clear()
+    with recording(monkeypatch) as recorder:
+        yield recorder
 
 
 def relay(factory: Any, *, active_high: bool = True, safe_on: bool = False) -> Relay:
