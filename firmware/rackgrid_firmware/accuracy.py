@@ -43,7 +43,7 @@ class ChipLimits:
         gain: of the current, a fraction, over temperature, without the shunt (unless it is inside).
         offset: V at the shunt, or A if the shunt is inside; over temperature.
         step: one step of the register, V at the shunt, or A if the shunt is inside.
-        gain_drift, offset_drift: what `WARMING_C` alone does.
+        gain_drift, offset_drift: what a calibration leaves open: what `WARMING_C` does, at least.
         volts_gain, volts_offset_v, volts_step_v: of the bus voltage.
         has_shunt: whether the shunt is part of the chip.
     """
@@ -143,17 +143,23 @@ def accuracy_of(profile: MeterProfile) -> Accuracy | None:
 
 
 def _ina219(profile: MeterProfile) -> ChipLimits:
-    """Its offset depends on the range, and so does the step of a single 12-bit sample."""
+    """Its offset depends on the range, and so does the step of a single 12-bit sample.
+
+    Without `amps_max` the range follows the current, and a calibration has found one offset of
+    four: then it vouches for the gain, and the datasheet for the offset.
+    """
     shunt_range = range_for(profile.amps_max, profile.shunt_ohms)
     if shunt_range is None:  # no driver opens such a meter; the statement stays on the safe side
         shunt_range = Range.MV_320
     divider = 1 << shunt_range if profile.profile == "fast" else 1
+    drift_v = WARMING_C * 0.1e-6
+    offset_v = _INA219_OFFSET_V[shunt_range] + drift_v
     return ChipLimits(
         gain=0.01,  # 0.5 % at 25 °C, 1 % from -25 to 85 °C
-        offset=_INA219_OFFSET_V[shunt_range] + WARMING_C * 0.1e-6,
+        offset=offset_v,
         step=SHUNT_V_PER_LSB * divider,
         gain_drift=0.005 * WARMING_C / 60,
-        offset_drift=WARMING_C * 0.1e-6,
+        offset_drift=drift_v if profile.amps_max else offset_v,
         volts_gain=0.01,
         volts_offset_v=0.0,
         volts_step_v=BUS_V_PER_LSB,

@@ -53,7 +53,7 @@ def test_narrow_range_of_an_ina219_has_less_offset(amps_max: float, offset_v: fl
 
 
 def test_current_that_no_range_holds_is_stated_as_in_the_widest() -> None:
-    assert limits_of(replace(METER, amps_max=50.0)) == limits_of(METER)
+    assert known(replace(METER, amps_max=50.0)) == known(METER)
 
 
 def test_single_samples_of_an_ina219_step_by_eight_in_the_widest_range() -> None:
@@ -78,6 +78,7 @@ def test_chip_with_its_shunt_inside_does_not_care_for_the_profile_s_shunt() -> N
 def test_calibration_takes_the_place_of_gain_shunt_and_offset_but_not_of_drift() -> None:
     done = replace(
         METER,
+        amps_max=3.0,
         calibrated="2026-11-26",
         uncertainty_percent=0.1,
         uncertainty_a=0.0002,
@@ -90,6 +91,13 @@ def test_calibration_takes_the_place_of_gain_shunt_and_offset_but_not_of_drift()
     drift_a = 2 / math.sqrt(3) * WARMING_C * 0.1e-6 / 0.1
     assert accuracy.amps_offset_a == pytest.approx(math.hypot(0.0002, drift_a))
     assert accuracy.volts_gain == known(METER).volts_gain, "the voltage was not calibrated"
+
+
+def test_calibration_of_an_automatic_range_leaves_the_offset_to_the_datasheet() -> None:
+    """Each of the four ranges has an offset of its own."""
+    done = replace(METER, calibrated="2026-11-26", uncertainty_percent=0.1, uncertainty_a=0.0002)
+    assert known(done).amps_gain < 0.5 * known(METER).amps_gain
+    assert known(done).amps_offset_a == pytest.approx(known(METER).amps_offset_a, rel=0.01)
 
 
 def test_chip_that_nobody_knows_has_no_accuracy_and_no_step() -> None:

@@ -119,7 +119,12 @@ def _tell(meter: MeterProfile, result: Calibration, points: list[float]) -> None
         )
         if new_a > old.of_amps(largest_a):
             say("this is no gain: the reference is worse than the chip; a better one is needed")
-    if meter.amps_max and largest_a < meter.amps_max / 2:
+    if not meter.amps_max:
+        say(
+            "without amps_max in the profile the chip changes its range with the current, and each "
+            "range has an offset of its own: set amps_max first to have the offset calibrated, too"
+        )
+    elif largest_a < meter.amps_max / 2:
         say(
             f"the points end at {largest_a:g} A and the meter goes on to {meter.amps_max:g} A: "
             "beyond the points nothing was compared"

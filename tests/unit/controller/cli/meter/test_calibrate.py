@@ -78,6 +78,24 @@ def test_change_is_shown_and_nothing_written_without_a_yes(
     assert [each.name for each in desk.profile.parent.glob("*.bak")] == []
 
 
+@pytest.mark.parametrize(
+    ("amps_max", "said"),
+    [("", "set amps_max first"), ("amps_max = 3.0", "goes on to 3 A"), ("amps_max = 1.5", "")],
+)
+def test_what_was_not_compared_is_said(
+    desk: Bench,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    amps_max: str,
+    said: str,
+) -> None:
+    desk.profile.write_text(desk.profile.read_text().replace("amps_max = 1.5", amps_max))
+    calibrate(desk, monkeypatch)
+    err = capsys.readouterr().err
+    assert said in err
+    assert ("beyond the points" in err) == ("goes on" in said)
+
+
 def test_yes_of_a_person_writes(desk: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     hands = Hands(desk, list(CURRENTS), more=["y\n"])
     assert calibrate(desk, monkeypatch, hands) == Exit.OK
