@@ -20,7 +20,7 @@ import pytest
 from tests.rack.bench import PATIENCE_S, PROFILE, Link, S, World, take, until
 
 from rackgrid_firmware.device import Quality
-from rackgrid_firmware.link import Attached, Hold, Switched, Telemetry
+from rackgrid_firmware.link import Attached, Hold, Refused, Switched, Telemetry
 from rackgrid_firmware.pin_table import read_table, stamp_of
 
 CONTROLLER = """
@@ -171,6 +171,48 @@ def test_firmware_leaves_the_helper_a_table_of_its_own_profile(build: Callable[.
     assert (table.board, table.driver) == ("bench", "mock")
     assert table.pins == {"fan": (17, False), "switch": (18, False)}
     assert table.stamp == stamp_of(world.profile.read_bytes())
+
+
+AUDIT = """
+import os, sys, time
+_sink = os.open(os.environ["AUDIT"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+def _hear(event, args):
+    if event == "open" or event in ("os.rename", "os.remove", "os.mkdir", "os.listdir"):
+        os.write(_sink, f"{time.monotonic_ns()} {event} {args[0]!r}\\n".encode())
+sys.addaudithook(_hear)
+"""
+
+
+def test_loop_opens_no_file_while_it_serves(
+    build: Callable[..., World],
+    link_to: Callable[..., Link],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A disk that hangs holds up whoever opens, writes or removes a file: the loop does neither."""
+    (tmp_path / "hook").mkdir()
+    (tmp_path / "hook" / "sitecustomize.py").write_text(AUDIT)
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path / 'hook'}:{os.environ.get('PYTHONPATH', '')}")
+    monkeypatch.setenv("AUDIT", str(tmp_path / "audit"))
+    world = build()
+    firmware = world.start_firmware()
+    link = link_to(world)
+    take(link, Attached)
+    start_ns = time.monotonic_ns()
+    for seq in range(1, 4):
+        link.send(Hold(seq, "fan", time.monotonic_ns() + S // 4))
+        assert take(link, Switched, lambda s: s.state.on)
+        assert take(link, Switched).state.cause == "deadline"
+    assert take(link_to(world), Refused).reason == "busy"
+    take(link, Telemetry)
+    end_ns = time.monotonic_ns()
+    firmware.send_signal(signal.SIGTERM)
+    assert firmware.wait(PATIENCE_S) == 0
+    lines = [line.split(" ", 1) for line in (tmp_path / "audit").read_text().splitlines()]
+    touched = [(int(at), what) for at, what in lines]
+    assert any(at < start_ns for at, _ in touched), "the hook hears"
+    assert any("dwell" in what for at, what in touched if at > end_ns), "it hears to the end"
+    assert not [what for at, what in touched if start_ns <= at <= end_ns]
 
 
 def test_second_firmware_on_the_same_socket_is_refused_and_touches_no_pin(

@@ -36,10 +36,9 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from rackgrid.adapters.systemd import secret_file
+from rackgrid.adapters.mqtt_login import read_password, tls_context
 from rackgrid.adapters.view_json import Json, encode
 from rackgrid.config import MqttConfig
-from rackgrid.errors import ConfigError
 
 TOPICS_MAX = 64
 """Most topics of one node: its price, its state, its availability and its loads."""
@@ -98,8 +97,8 @@ class MqttBridge:
             _assert_topic_part(name)
         self.address = f"{config.host}:{config.port}"
         self._config = config
-        self._password = _read_password(config)
-        self._tls = _tls_context(config)
+        self._password = read_password(config)
+        self._tls = tls_context(config)
         self._price_topic = f"{config.topic}/{rack}/price"
         self._node_topic = f"{config.topic}/{rack}/{node}"
         self._client_id = f"rackgrid-{rack}-{node}"
@@ -374,24 +373,3 @@ def rfc3339(moment: datetime) -> str:
 def _assert_topic_part(name: str) -> None:
     assert name, "a part of a topic has a name"
     assert not set(name) & set("/+#\0"), "a name that is a part of a topic has no / + #"
-
-
-def _read_password(config: MqttConfig) -> str | None:
-    if config.password_file is None:
-        return None
-    path = secret_file(config.password_file)
-    try:
-        return path.read_text(encoding="utf-8").rstrip("\r\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"[mqtt] password_file {path} cannot be read: {error}") from error
-
-
-def _tls_context(config: MqttConfig) -> ssl.SSLContext | None:
-    if config.tls_ca_file is None:
-        return None
-    try:
-        return ssl.create_default_context(cafile=config.tls_ca_file)
-    except OSError as error:
-        raise ConfigError(
-            f"[mqtt] tls_ca_file {config.tls_ca_file} cannot be used: {error}"
-        ) from error

@@ -260,6 +260,16 @@ def _read_terms(paths: Sequence[Path]) -> int:
     return max(known, default=0)
 
 
+def copies_of_terms(state_dir: Path) -> dict[str, bool]:
+    """Say of each copy of the terms that is there whether it reads back; changes nothing.
+
+    Raises:
+        OSError: if a copy may not be read.
+    """
+    paths = [path for path in (state_dir / name for name in _TERMS) if path.exists()]
+    return {path.name: _numbers(read_whole(path), "terms", 1) is not None for path in paths}
+
+
 def _read_pair(path: Path) -> Pair | None:
     data = _read(path)
     if data is None:

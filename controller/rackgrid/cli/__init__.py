@@ -24,6 +24,7 @@ VERBS = {
     "capacity": "say what the feed gives from now on",
     "config": "check a configuration, or show it with its defaults",
     "demo": "run a rack of mock nodes on this machine",
+    "doctor": "look at this node, and say what is wrong with it",
     "forget": "release the floor of a node that is off for good",
     "handover": "let another node be the broker",
     "key": "make a group key",

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rackgrid.adapters import store
-from rackgrid.adapters.store import Store, write_whole
+from rackgrid.adapters.store import Store, copies_of_terms, write_whole
 from rackgrid.errors import StoreError
 from rackgrid.identity import BootId, NodeId, Pair, Term
 
@@ -264,3 +264,14 @@ def test_line_any_flipped_bit_is_noticed(numbers: list[int], where: int, bit: in
 @given(st.binary(max_size=100))
 def test_line_any_bytes_are_read_or_refused_without_raising(data: bytes) -> None:
     assert store._numbers(data, "terms", 1) is None
+
+
+def test_copies_of_terms_are_looked_at_and_left_as_they_are(tmp_path: Path) -> None:
+    assert copies_of_terms(tmp_path) == {}
+    store = Store(tmp_path, tmp_path)
+    store.reserve_block(10)
+    store.close()
+    assert copies_of_terms(tmp_path) == {"terms.a": True, "terms.b": True}
+    (tmp_path / "terms.a").write_bytes(b"torn")
+    assert copies_of_terms(tmp_path) == {"terms.a": False, "terms.b": True}
+    assert (tmp_path / "terms.a").read_bytes() == b"torn"

@@ -44,8 +44,8 @@ def test_unknown_verb_is_told_what_was_meant(
 def test_unknown_verb_unlike_any_lists_them_all(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["zzz"]) == Exit.USAGE
     assert (
-        "capacity, config, demo, forget, handover, key, leave, meter, recover, relays, run, "
-        "sim, status" in capsys.readouterr().err
+        "capacity, config, demo, doctor, forget, handover, key, leave, meter, recover, relays, "
+        "run, sim, status" in capsys.readouterr().err
     )
 
 

@@ -1,0 +1,304 @@
+"""What the two files of a node say about its copper, without looking at the machine.
+
+The boot-state table is the heart of it: from power-on until the firmware starts, seconds later, a
+relay board sees what the Pi's pulls make of its pins.
+
+Sources: BCM2835 ARM peripherals, table 6-31 (pulls at reset: GPIO 0 to 8 up, 9 to 27 down); TI
+SBOS448G, 7.5 and 8.5 (INA219: 48 bit times a register read, 400 kHz); SRD-05VDC-SL-C data sheet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from rackgrid.cli.doctor.boot_file import BootFile, read_boot_file
+from rackgrid.cli.doctor.case import Case
+from rackgrid.cli.doctor.finding import Check, Family, Finding, Unknown
+from rackgrid.config import Config
+from rackgrid.config_check import PULLED_UP_MAX, closes_at_boot
+from rackgrid_firmware.profile import MeterProfile, OutputProfile, Profile
+from rackgrid_firmware.profile_file import SHUNT_VOLTS_MAX
+from rackgrid_firmware.registers import Range, configuration_for
+
+BUS_HZ = 100_000
+"""A Pi's I2C clock unless config.txt says otherwise."""
+BITS_PER_READ = 48
+"""Start, address, register, start again, address, two bytes and a stop, with their acks."""
+READS_PER_SAMPLE = {"ina219": 2, "pi-ina219": 3}
+BUSY, FULL = 0.7, 1.0
+"""Shares of a bus's time above which a sample may come late, and above which samples are lost."""
+VOLTS_MAX = 26.0
+"""The most that an INA219's pins bear, V."""
+STAGGER_S = 0.2
+BUSY_PINS = {
+    "spi": (range(7, 12), "dtparam=spi=on gives GPIO 7 to 11 to SPI"),
+    "i2s": (range(18, 22), "dtparam=i2s=on gives GPIO 18 to 21 to I2S"),
+}
+
+BOOT_STATE = Check(
+    "gpio-boot-state",
+    "Does every flexible load stay off from power-on until the firmware starts?",
+    "From power-on a Pi pulls GPIO 0 to 8 up and 9 to 27 down, and GPIO 14 goes high while it "
+    "boots; a relay board that switches on that level closes for the seconds until the firmware "
+    "has the pin. Take a board that switches on a high pin (or its jumper to H), a pin from 9 "
+    "upwards but 14 and 15, and 10 kOhm from the pin to ground. `gpio=N=op,dl` (or `dh`) in "
+    "config.txt sets the level a few seconds after power, not at once.",
+)
+BOOT_LINES = Check(
+    "gpio-boot-lines",
+    "Does config.txt drive no pin of an output to the level that switches it on?",
+    "A line `gpio=17=op,dh` holds a load on from the bootloader until the firmware starts, and for "
+    "ever if it does not start.",
+)
+PIN_TAKEN = Check(
+    "gpio-taken",
+    "Are the pins of the outputs free of the buses that config.txt switches on?",
+    "SPI, I2S and 1-wire take header pins for themselves: the firmware cannot claim such a pin, or "
+    "the bus toggles the relay.",
+)
+HOLD = Check(
+    "hold-reach",
+    "Does the board hold an output for as long as grants and planned restarts last?",
+    "`hold_max_s` of the board profile is the longest hold that the firmware accepts. If restart_s "
+    "is longer, loads blink whenever the daemon restarts.",
+)
+STAGGER = Check(
+    "stagger",
+    "Are starts spread, so that inrush currents do not add up?",
+    "After a price falls all loads of a node may start in the same instant. With `stagger_s` the "
+    "firmware lets one start at a time.",
+)
+SHUNT = Check(
+    "shunt-range",
+    "Can each meter see what its loads draw?",
+    "An INA219 sees at most 320 mV at its shunt: 3.2 A with the usual 0.1 ohm. More than that is "
+    "read as exactly that (saturated), and the load is then counted at its nameplate.",
+)
+BUS_LOAD = Check(
+    "i2c-load",
+    "Does each I2C bus have time for its meters?",
+    "A register read takes 48 bit times, a sample two reads. At 100 kHz one meter in the `fast` "
+    "profile takes 90 % of the bus, one in `energy` 1.4 %. What the bus cannot carry is read late "
+    "or not at all.",
+)
+CHECKS = (BOOT_STATE, BOOT_LINES, PIN_TAKEN, HOLD, STAGGER, SHUNT, BUS_LOAD)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is judged.
+
+    Attributes:
+        boot: what config.txt says.
+        bus_hz: clock of each bus that the device tree gives.
+        volts: at each meter, as far as the daemon says.
+    """
+
+    profile: Profile | Unknown
+    config: Config | Unknown
+    boot: BootFile | Unknown
+    bus_hz: dict[int, int]
+    volts: dict[str, float]
+
+
+def look(case: Case) -> Facts:
+    """Gather the facts."""
+    meters = () if isinstance(case.profile, Unknown) else case.profile.meters
+    clocks = {meter.bus: bus_clock(case, meter.bus) for meter in meters}
+    volts: dict[str, float] = {}
+    if not isinstance(case.state, Unknown):
+        for meter in case.state.records("meters"):
+            seen = meter.number("volts")
+            if seen is not None and meter.text("quality") == "fresh":
+                volts[meter.text("name")] = seen
+    return Facts(
+        profile=case.profile,
+        config=case.config,
+        boot=read_boot_file(case.host),
+        bus_hz={number: hz for number, hz in clocks.items() if hz},
+        volts=volts,
+    )
+
+
+def bus_clock(case: Case, number: int) -> int:
+    """Read a bus's clock from the device tree, Hz; 0 if it does not say."""
+    data = case.host.bytes(f"/sys/bus/i2c/devices/i2c-{number}/of_node/clock-frequency")
+    return 0 if isinstance(data, Unknown) or len(data) != 4 else int.from_bytes(data, "big")
+
+
+def judge(facts: Facts) -> Iterator[Finding]:
+    """Judge them."""
+    if isinstance(facts.profile, Unknown):
+        yield from (check.skip(facts.profile) for check in CHECKS)
+        return
+    yield from _boot_state(facts.profile, facts.boot)
+    yield from _boot_lines(facts.profile, facts.boot)
+    yield from _taken(facts.profile, facts.boot)
+    yield from _hold(facts.profile, facts.config)
+    yield from _stagger(facts.profile)
+    yield from _shunts(facts.profile, facts.volts)
+    yield from _bus_load(facts.profile, facts.bus_hz)
+
+
+def _boot_state(profile: Profile, boot: BootFile | Unknown) -> Iterator[Finding]:
+    flexible = [output for output in profile.outputs if not output.required]
+    if not flexible:
+        yield BOOT_STATE.ok("the board has no flexible output")
+        return
+    closing = [output for output in flexible if closes_at_boot(output)]
+    driven = {} if isinstance(boot, Unknown) else boot.driven
+    for output in closing:
+        pull = "up" if output.gpio <= PULLED_UP_MAX else "down"
+        kind = "high" if output.active_high else "low"
+        how_long = "until the firmware starts"
+        if driven.get(output.gpio) is (not output.active_high):
+            how_long = "for the first seconds, until config.txt's gpio line holds it off"
+        yield BOOT_STATE.warn(
+            f"output {output.name} switches on at a {kind} pin, and GPIO {output.gpio} is pulled "
+            f"{pull} at power-on: it is on {how_long}",
+            _other_pin(output),
+        )
+    if not closing:
+        yield BOOT_STATE.ok(f"{len(flexible)} flexible outputs stay off at power-on")
+
+
+def _other_pin(output: OutputProfile) -> str:
+    if output.active_high:
+        return "wire it to GPIO 9 or above (not 14, 15), with 10 kOhm to ground"
+    line = f"add gpio={output.gpio}=op,dh to config.txt until then"
+    return f"take a relay board that switches on a high pin (jumper H), or GPIO 4 to 8; {line}"
+
+
+def _boot_lines(profile: Profile, boot: BootFile | Unknown) -> Iterator[Finding]:
+    if isinstance(boot, Unknown):
+        yield BOOT_LINES.skip(boot)
+        return
+    wrong = [
+        output
+        for output in profile.outputs
+        if not output.required and boot.driven.get(output.gpio) is output.active_high
+    ]
+    for output in wrong:
+        level = "dl" if output.active_high else "dh"
+        yield BOOT_LINES.fail(
+            f"{boot.path} switches output {output.name} on at boot (GPIO {output.gpio})",
+            f"write gpio={output.gpio}=op,{level} there",
+        )
+    if not wrong:
+        yield BOOT_LINES.ok(f"{boot.path} switches no flexible output on")
+
+
+def _taken(profile: Profile, boot: BootFile | Unknown) -> Iterator[Finding]:
+    if isinstance(boot, Unknown):
+        yield PIN_TAKEN.skip(boot)
+        return
+    taken = {
+        pin: text for name, (pins, text) in BUSY_PINS.items() if boot.has(name) for pin in pins
+    }
+    for overlay in boot.overlays:
+        name, *parameters = overlay.split(",")
+        if name.startswith("w1-gpio"):
+            pins = [each.removeprefix("gpiopin=") for each in parameters if "gpiopin=" in each]
+            pin = pins[0] if pins else "4"
+            if pin.isdecimal():
+                taken[int(pin)] = f"dtoverlay={overlay} gives GPIO {pin} to 1-wire"
+    clashes = [output for output in profile.outputs if output.gpio in taken]
+    for output in clashes:
+        yield PIN_TAKEN.fail(
+            f"output {output.name} is at GPIO {output.gpio}, and {taken[output.gpio]}",
+            f"take that line out of {boot.path}, or wire the output to another pin",
+        )
+    if not clashes:
+        yield PIN_TAKEN.ok(f"{boot.path} gives no output's pin to a bus")
+
+
+def _hold(profile: Profile, config: Config | Unknown) -> Iterator[Finding]:
+    if isinstance(config, Unknown):
+        yield HOLD.skip(config)
+        return
+    hold_s, rack = profile.hold_max_s, config.rack
+    if rack.grant_s > hold_s:
+        yield HOLD.fail(
+            f"a grant lives {rack.grant_s:g} s, and the board holds an output {hold_s:g} s",
+            f"hold_max_s = {rack.grant_s:g} or more in the board profile, or a shorter grant_s",
+        )
+    elif rack.restart_s > hold_s:
+        yield HOLD.warn(
+            f"a planned restart lasts up to {rack.restart_s:g} s, and the board holds an output "
+            f"{hold_s:g} s: loads blink then",
+            f"hold_max_s = {rack.restart_s:g} or more in the board profile",
+        )
+    else:
+        yield HOLD.ok(
+            f"held up to {hold_s:g} s: grants {rack.grant_s:g}, restarts {rack.restart_s:g}"
+        )
+
+
+def _stagger(profile: Profile) -> Iterator[Finding]:
+    flexible = [output for output in profile.outputs if not output.required]
+    surging = [each.name for each in flexible if each.inrush_w > each.nominal_w]
+    if len(flexible) < 2 or not surging:
+        yield STAGGER.ok("no two loads with an inrush can start together")
+    elif profile.stagger_s < STAGGER_S:
+        yield STAGGER.warn(
+            f"stagger_s is {profile.stagger_s:g}, and {', '.join(surging)} draw more at their "
+            f"start",
+            f"stagger_s = {STAGGER_S:g} or more in the board profile",
+        )
+    else:
+        yield STAGGER.ok(f"{profile.stagger_s:g} s between two starts")
+
+
+def _shunts(profile: Profile, volts: dict[str, float]) -> Iterator[Finding]:
+    judged = [meter for meter in profile.meters if meter.driver in READS_PER_SAMPLE]
+    if not judged:
+        yield SHUNT.skip("no meter of the board is an INA219")
+        return
+    is_fine = True
+    for meter in judged:
+        full_a = SHUNT_VOLTS_MAX / meter.shunt_ohms
+        watts = sum(output.nominal_w for output in profile.outputs if output.meter == meter.name)
+        at_v = volts.get(meter.name, 0.0)
+        needed_v = watts / full_a
+        if needed_v > VOLTS_MAX or (at_v > 1.0 and watts / at_v > full_a):
+            is_fine = False
+            where = f"at {at_v:.1f} V" if at_v > 1.0 else f"at any voltage up to {VOLTS_MAX:g} V"
+            yield SHUNT.warn(
+                f"the loads of meter {meter.name} draw {watts:g} W, and with {meter.shunt_ohms:g} "
+                f"ohm it sees {full_a:.3g} A, which is less {where}",
+                "fit a smaller shunt, or give the loads meters of their own",
+            )
+    if is_fine:
+        yield SHUNT.ok(", ".join(_range(meter, profile) for meter in judged))
+
+
+def _range(meter: MeterProfile, profile: Profile) -> str:
+    full_a = SHUNT_VOLTS_MAX / meter.shunt_ohms
+    watts = sum(output.nominal_w for output in profile.outputs if output.meter == meter.name)
+    return f"{meter.name} sees {full_a:.3g} A ({watts:g} W from {watts / full_a:.1f} V up)"
+
+
+def _bus_load(profile: Profile, bus_hz: dict[int, int]) -> Iterator[Finding]:
+    loads: dict[int, float] = {}
+    for meter in profile.meters:
+        reads = READS_PER_SAMPLE.get(meter.driver)
+        if reads is None:
+            continue
+        cycle_ns = configuration_for(meter.profile, Range.MV_320).cycle_ns
+        bits_per_s = reads * BITS_PER_READ * 1e9 / cycle_ns
+        share = bits_per_s / bus_hz.get(meter.bus, BUS_HZ)
+        loads[meter.bus] = loads.get(meter.bus, 0.0) + share
+    for number, share in sorted(loads.items()):
+        hz = bus_hz.get(number, BUS_HZ)
+        cause = f"bus {number} is busy {share:.0%} of its time at {hz // 1000} kHz"
+        if share <= BUSY:
+            yield BUS_LOAD.ok(cause)
+            continue
+        fix = 'dtparam=i2c_arm_baudrate=400000 in config.txt, profile = "energy", or another bus'
+        yield BUS_LOAD.fail(cause, fix) if share > FULL else BUS_LOAD.warn(cause, fix)
+    if not loads:
+        yield BUS_LOAD.skip("no meter of the board is an INA219")
+
+
+FAMILY = Family("copper", CHECKS, lambda case: judge(look(case)))

@@ -1,0 +1,218 @@
+"""Where a node keeps what it must not forget.
+
+Sources: proc(5), mountinfo; decision 8 (what rests on the roster's word) and `adapters.store`
+(terms never repeat).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from rackgrid.adapters.store import copies_of_terms
+from rackgrid.cli.doctor.case import Case
+from rackgrid.cli.doctor.finding import Check, Family, Finding, Unknown
+
+MB = 1_000_000
+LOW_BYTES, FULL_BYTES = 200 * MB, 10 * MB
+LOST = {"tmpfs", "ramfs", "overlay"}
+"""File systems whose content ends with the power (an overlay's upper half is a tmpfs on a Pi)."""
+
+SPACE = Check(
+    "disk-space",
+    "Is there room on the disk that holds the state?",
+    "A node that cannot write keeps no promise: it takes no office and agrees to no roster.",
+)
+WRITABLE = Check(
+    "disk-writable",
+    "Is the state's file system writable?",
+    "An SD card that fails is remounted read-only by the kernel, often long before anybody "
+    "notices.",
+)
+LASTING = Check(
+    "state-lasts",
+    "Does the state outlive the power?",
+    "Terms must never be used twice, and a roster that was agreed must be remembered: on a tmpfs "
+    "or "
+    "an overlay both are gone after a power cut, and the node is a stranger to its rack.",
+)
+WHOLE = Check(
+    "state-whole",
+    "Is the stored state undamaged?",
+    "Terms and roster are each kept in two copies with a checksum. One bad copy is mended at the "
+    "next start; without a good one the node refuses to start. A file NAME.bad is one that was set "
+    "aside.",
+)
+RUNTIME = Check(
+    "runtime-in-memory",
+    "Is the runtime directory in memory?",
+    "What lies there must end with the power: dwell times and pins of an earlier boot say nothing "
+    "of this one; and a stalling SD card must not stand in the way.",
+)
+CHECKS = (SPACE, WRITABLE, LASTING, WHOLE, RUNTIME)
+
+
+@dataclass(frozen=True, slots=True)
+class Disk:
+    """The file system that a folder is on.
+
+    Attributes:
+        kind: such as "ext4".
+        free_bytes: for the user that asks.
+        is_read_only: as it is mounted now.
+    """
+
+    folder: Path
+    kind: str
+    free_bytes: int
+    is_read_only: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is judged; `copies` says of each stored file whether it reads back."""
+
+    state: Disk | Unknown
+    runtime: Disk | Unknown
+    copies: dict[str, bool] | Unknown
+    set_aside: tuple[str, ...]
+
+
+def look(case: Case) -> Facts:
+    """Gather the facts."""
+    config = case.config
+    if isinstance(config, Unknown):
+        return Facts(config, config, config, ())
+    state_dir, runtime_dir = config.node.state_dir, config.node.runtime_dir
+    mounts = case.host.text("/proc/self/mountinfo")
+    return Facts(
+        state=disk(state_dir, mounts),
+        runtime=disk(runtime_dir, mounts),
+        copies=_copies(state_dir),
+        set_aside=_set_aside(state_dir),
+    )
+
+
+def disk(folder: Path, mounts: str | Unknown) -> Disk | Unknown:
+    """Look at the file system that a folder is, or will be, on."""
+    there = folder
+    try:
+        while not there.exists():
+            there = there.parent
+        found = os.statvfs(there)
+        there = there.resolve()
+    except OSError as fault:
+        return Unknown(f"{folder} cannot be looked at ({fault.strerror}): run as root")
+    kind = "?" if isinstance(mounts, Unknown) else kind_of(there, mounts)
+    is_read_only = bool(found.f_flag & os.ST_RDONLY)
+    return Disk(folder, kind, found.f_bavail * found.f_frsize, is_read_only)
+
+
+def kind_of(folder: Path, mounts: str) -> str:
+    """Find the file system of a folder in mountinfo: the longest mount point above it."""
+    best, kind = -1, "?"
+    for line in mounts.splitlines():
+        left, _, right = line.partition(" - ")
+        words, system = left.split(), right.split()
+        if len(words) < 5 or not system:
+            continue
+        point = words[4].replace("\\040", " ")
+        # The last of two mounts at one point is the one that is seen.
+        if folder.is_relative_to(point) and len(point) >= best:
+            best, kind = len(point), system[0]
+    return kind
+
+
+def _copies(state_dir: Path) -> dict[str, bool] | Unknown:
+    if not state_dir.is_dir():
+        return Unknown(f"there is no {state_dir} yet: the daemon makes it at its first start")
+    try:
+        return copies_of_terms(state_dir)
+    except OSError as fault:
+        return Unknown(f"{state_dir} cannot be read ({fault.strerror}): run as root")
+
+
+def _set_aside(state_dir: Path) -> tuple[str, ...]:
+    try:
+        return tuple(sorted(each.name for each in state_dir.glob("*.bad")))
+    except OSError:
+        return ()
+
+
+def judge(facts: Facts) -> Iterator[Finding]:
+    """Judge them."""
+    if isinstance(facts.state, Unknown):
+        yield from (check.skip(facts.state) for check in (SPACE, WRITABLE, LASTING))
+    else:
+        yield _space(facts.state)
+        yield _writable(facts.state)
+        yield _lasting(facts.state)
+    yield _whole(facts)
+    yield _runtime(facts.runtime)
+
+
+def _space(state: Disk) -> Finding:
+    cause = f"{state.free_bytes / MB:.0f} MB free for {state.folder}"
+    if state.free_bytes < FULL_BYTES:
+        return SPACE.fail(cause, "journalctl --vacuum-size=50M; apt clean; or a larger card")
+    if state.free_bytes < LOW_BYTES:
+        return SPACE.warn(cause, "journalctl --vacuum-size=50M; apt clean; or a larger card")
+    return SPACE.ok(cause)
+
+
+def _writable(state: Disk) -> Finding:
+    if state.is_read_only:
+        return WRITABLE.fail(
+            f"the file system of {state.folder} is read-only",
+            "dmesg | grep -i error; replace the card if it fails, else mount -o remount,rw",
+        )
+    return WRITABLE.ok(f"{state.folder} is on a writable {state.kind}")
+
+
+def _lasting(state: Disk) -> Finding:
+    if state.kind in LOST:
+        return LASTING.warn(
+            f"{state.folder} is on {state.kind}, whose content ends with the power",
+            "state_dir in [node] on a disk that lasts (a small rw partition beside the overlay)",
+        )
+    if state.kind == "?":
+        return LASTING.skip(f"the file system of {state.folder} is not known")
+    return LASTING.ok(f"{state.folder} is on {state.kind}")
+
+
+def _whole(facts: Facts) -> Finding:
+    if isinstance(facts.copies, Unknown):
+        return WHOLE.skip(facts.copies)
+    bad = [name for name, is_good in facts.copies.items() if not is_good]
+    if bad and len(bad) == len(facts.copies):
+        return WHOLE.fail(
+            f"no copy of the terms can be read ({', '.join(bad)})",
+            "restore them from a backup that is not older than the last start, or make this a new "
+            "node: rackgrid run says how",
+        )
+    if bad or facts.set_aside:
+        return WHOLE.warn(
+            f"a copy is damaged: {', '.join([*bad, *facts.set_aside])}",
+            "back up the state directory, and replace the card if it comes again; delete *.bad",
+        )
+    if not facts.copies:
+        return WHOLE.skip("nothing is stored yet")
+    return WHOLE.ok(f"{len(facts.copies)} copies of the terms read back")
+
+
+def _runtime(runtime: Disk | Unknown) -> Finding:
+    if isinstance(runtime, Unknown):
+        return RUNTIME.skip(runtime)
+    if runtime.kind in {"tmpfs", "ramfs"}:
+        return RUNTIME.ok(f"{runtime.folder} is on {runtime.kind}")
+    if runtime.kind == "?":
+        return RUNTIME.skip(f"the file system of {runtime.folder} is not known")
+    return RUNTIME.warn(
+        f"{runtime.folder} is on {runtime.kind}",
+        "runtime_dir in [node] on a tmpfs (below /run, by default)",
+    )
+
+
+FAMILY = Family("disk", CHECKS, lambda case: judge(look(case)))

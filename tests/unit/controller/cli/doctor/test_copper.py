@@ -1,0 +1,154 @@
+"""Fails if a relay that closes at boot, a blind shunt or a full bus passes for sound copper."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tests.unit.controller.cli.doctor.judged import (
+    World,
+    case_in,
+    hold,
+    of,
+    put,
+    uncovered,
+    world,
+)
+
+from rackgrid.cli.api import Record
+from rackgrid.cli.doctor.boot_file import parse
+from rackgrid.cli.doctor.copper import CHECKS, Facts, judge, look
+from rackgrid.cli.doctor.finding import Finding, Grade, Unknown
+from rackgrid.config_file import load_config
+from rackgrid_firmware.profile import Profile
+from rackgrid_firmware.profile_file import load_profile
+
+ROOT = Path(__file__).parents[5]
+SHIPPED = load_profile(ROOT / "hardware" / "profiles" / "pi-relay4.toml")
+MOCK = load_profile(ROOT / "hardware" / "profiles" / "mock-demo.toml")
+PASS, WARN, FAIL, SKIP = Grade.PASS, Grade.WARN, Grade.FAIL, Grade.SKIP
+
+
+@pytest.fixture
+def facts(tmp_path: Path) -> Facts:
+    put(tmp_path, "board.toml", (ROOT / "hardware/profiles/pi-relay4.toml").read_bytes())
+    put(tmp_path, "rackgrid.toml", (ROOT / "systemd/rackgrid.toml").read_bytes())
+    config = load_config(tmp_path / "rackgrid.toml")
+    return Facts(SHIPPED, config, parse(Path("config.txt"), ""), {1: 100_000}, {})
+
+
+def fan(profile: Profile = SHIPPED, **change: object) -> Profile:
+    """Change the second output, a flexible one."""
+    outputs = list(profile.outputs)
+    outputs[1] = replace(outputs[1], **change)  # type: ignore[arg-type]
+    return replace(profile, outputs=tuple(outputs))
+
+
+def first_meter(**change: object) -> Profile:
+    meters = list(SHIPPED.meters)
+    meters[0] = replace(meters[0], **change)  # type: ignore[arg-type]
+    return replace(SHIPPED, meters=tuple(meters))
+
+
+def boot(text: str) -> object:
+    return parse(Path("config.txt"), text)
+
+
+WORLDS = [
+    world("gpio-boot-state", PASS, "3 flexible outputs stay off"),
+    world("gpio-boot-state", WARN, "is on until the firmware starts", profile=fan(gpio=5)),
+    world("gpio-boot-state", WARN, "pulled down at power-on", profile=fan(active_high=False)),
+    world("gpio-boot-state", PASS, "stay off", profile=fan(gpio=5, active_high=False)),
+    world(
+        "gpio-boot-state",
+        WARN,
+        "for the first seconds",
+        profile=fan(active_high=False),
+        boot=boot("gpio=22=op,dh"),
+    ),
+    world("gpio-boot-state", PASS, "no flexible", profile=replace(SHIPPED, outputs=())),
+    world("gpio-boot-lines", PASS, "switches no flexible output on"),
+    world("gpio-boot-lines", FAIL, "gpio=22=op,dl", boot=boot("gpio=22=op,dh")),
+    world("gpio-boot-lines", PASS, "no flexible", boot=boot("gpio=17=op,dh")),
+    world("gpio-boot-lines", SKIP, "no boot disk", boot=Unknown("no boot disk")),
+    world("gpio-taken", PASS, "gives no output's pin"),
+    world("gpio-taken", FAIL, "to SPI", profile=fan(gpio=8), boot=boot("dtparam=spi=on")),
+    world("gpio-taken", FAIL, "1-wire", profile=fan(gpio=4), boot=boot("dtoverlay=w1-gpio")),
+    world("gpio-taken", FAIL, "1-wire", boot=boot("dtoverlay=w1-gpio,gpiopin=22")),
+    world("gpio-taken", SKIP, "no boot disk", boot=Unknown("no boot disk")),
+    world("hold-reach", PASS, "held up to 20 s"),
+    world("hold-reach", WARN, "loads blink", profile=replace(SHIPPED, hold_max_s=10.0)),
+    world("hold-reach", FAIL, "a grant lives", profile=replace(SHIPPED, hold_max_s=2.0)),
+    world("hold-reach", SKIP, "no file", config=Unknown("no file")),
+    world("stagger", PASS, "0.2 s between"),
+    world("stagger", WARN, "fan, pump", profile=replace(SHIPPED, stagger_s=0.0)),
+    world("stagger", PASS, "can start together", profile=replace(SHIPPED, outputs=())),
+    world("shunt-range", PASS, "server sees 3.2 A"),
+    world("shunt-range", WARN, "at 4.5 V", volts={"server": 4.5}),
+    world("shunt-range", PASS, "server sees", volts={"server": 12.0}),
+    world("shunt-range", WARN, "up to 26 V", profile=first_meter(shunt_ohms=1.0, amps_max=0.0)),
+    world("shunt-range", SKIP, "INA219", profile=replace(SHIPPED, meters=())),
+    world("i2c-load", PASS, "3% of its time at 100 kHz"),
+    world("i2c-load", WARN, "busy 92%", profile=first_meter(profile="fast")),
+    world(
+        "i2c-load",
+        PASS,
+        "23% of its time at 400 kHz",
+        profile=first_meter(profile="fast"),
+        bus_hz={1: 400_000},
+    ),
+    world(
+        "i2c-load",
+        FAIL,
+        "i2c_arm_baudrate=400000",
+        profile=replace(
+            SHIPPED, meters=tuple(replace(each, profile="fast") for each in SHIPPED.meters)
+        ),
+    ),
+    world("i2c-load", SKIP, "INA219", profile=replace(SHIPPED, meters=())),
+    *(world(check.code, SKIP, "no profile", profile=Unknown("no profile")) for check in CHECKS),
+]
+
+
+def judged(facts: Facts, each: World) -> list[Finding]:
+    return list(judge(replace(facts, **each.change)))
+
+
+@pytest.mark.parametrize("each", WORLDS, ids=str)
+def test_copper_is_judged(facts: Facts, each: World) -> None:
+    hold([each], lambda each: judged(facts, each))
+
+
+def test_each_check_is_seen_well_and_ill() -> None:
+    assert not uncovered(WORLDS, CHECKS)
+
+
+def test_boot_table_warns_exactly_where_the_pull_switches_a_flexible_load_on(facts: Facts) -> None:
+    """Pin by pull by polarity: BCM2835 ARM peripherals, table 6-31."""
+    for gpio, active_high, required in itertools.product(
+        range(4, 28), (True, False), (True, False)
+    ):
+        profile = fan(gpio=gpio, active_high=active_high, required=required)
+        is_up = gpio <= 8
+        expected = WARN if is_up == active_high and not required else PASS
+        (found,) = of(judge(replace(facts, profile=profile)), "gpio-boot-state")
+        assert found.grade is expected, (gpio, active_high, required)
+
+
+def test_look_reads_clock_boot_file_and_fresh_voltages(tmp_path: Path) -> None:
+    put(tmp_path, "/sys/bus/i2c/devices/i2c-1/of_node/clock-frequency", bytes([0, 6, 0x1A, 0x80]))
+    put(tmp_path, "/boot/firmware/config.txt", "dtparam=spi=on")
+    meters = [
+        {"name": "server", "volts": 11.9, "quality": "fresh"},
+        {"name": "flexible", "volts": 12.1, "quality": "stale"},
+    ]
+    seen = look(case_in(tmp_path, profile=SHIPPED, state=Record({"meters": meters})))
+    assert seen.bus_hz == {1: 400_000}
+    assert seen.volts == {"server": 11.9}
+    assert not isinstance(seen.boot, Unknown)
+
+
+def test_look_without_a_device_tree_knows_no_clock(tmp_path: Path) -> None:
+    assert look(case_in(tmp_path, profile=MOCK)).bus_hz == {}

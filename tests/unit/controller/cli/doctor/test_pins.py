@@ -1,0 +1,120 @@
+"""Fails if a way to the pins that leads nowhere passes for one, or a kept level for a safe one."""
+
+from __future__ import annotations
+
+import os
+import pwd
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tests.unit.controller.cli.doctor.judged import World, case_in, hold, put, uncovered, world
+
+from rackgrid.cli.doctor.boot_file import parse
+from rackgrid.cli.doctor.finding import Grade, Unknown
+from rackgrid.cli.doctor.host import Host, run_command
+from rackgrid.cli.doctor.pins import CHECKS, LOOK, Device, Facts, device, groups_of, judge, look
+from rackgrid_firmware.profile_file import load_profile
+
+ROOT = Path(__file__).parents[5]
+PASS, WARN, FAIL, SKIP = Grade.PASS, Grade.WARN, Grade.FAIL, Grade.SKIP
+STRICT = parse(Path("config.txt"), "dtparam=strict_gpiod")
+SOUND = Facts(
+    needs_pins=True,
+    lgpio="whole",
+    chips=(0,),
+    is_pi_5=False,
+    gpiozero="2.0.1",
+    groups=frozenset({"gpio", "i2c", "rackgrid"}),
+    devices=(Device("/dev/gpiochip0", "gpio", True), Device("/dev/i2c-1", "i2c", True)),
+    persists=False,
+    boot=parse(Path("config.txt"), ""),
+)
+WORLDS = [
+    world("lgpio", PASS, "can be imported"),
+    world("lgpio", FAIL, "empty wheel", lgpio="empty"),
+    world("lgpio", FAIL, "python3-lgpio", lgpio=Unknown("no module")),
+    world("gpiochip", PASS, "gpiochip0"),
+    world("gpiochip", FAIL, "no /dev/gpiochip", chips=()),
+    world("gpiochip", FAIL, "gpiochip0 is missing", chips=(1,)),
+    world("gpiochip", PASS, "Pi 5", is_pi_5=True, chips=(0, 4)),
+    world("gpiochip", FAIL, "2.0.1.post3", is_pi_5=True),
+    world("gpiochip", PASS, "Pi 5", is_pi_5=True, gpiozero="2.0.1.post3"),
+    world("gpiochip", PASS, "Pi 5", is_pi_5=True, gpiozero="2.1"),
+    world("gpio-access", PASS, "/dev/i2c-1"),
+    world("gpio-access", WARN, "systemd-sysusers", groups=None),
+    world("gpio-access", FAIL, "udev", groups=frozenset({"gpio"})),
+    world("gpio-access", FAIL, "not write", devices=(Device("/dev/gpiochip0", "gpio", False),)),
+    world("gpio-access", SKIP, "see gpiochip", devices=()),
+    world("gpio-keeps-level", PASS, "makes a pin an input"),
+    world("gpio-keeps-level", WARN, "dtparam=strict_gpiod", persists=True),
+    world("gpio-keeps-level", WARN, "all the same", persists=True, boot=STRICT),
+    world("gpio-keeps-level", PASS, "strict_gpiod", persists=Unknown("no word"), boot=STRICT),
+    world("gpio-keeps-level", SKIP, "no word", persists=Unknown("no word")),
+    *(world(each.code, SKIP, "a mock", needs_pins=Unknown("a mock")) for each in CHECKS),
+]
+
+
+@pytest.mark.parametrize("each", WORLDS, ids=str)
+def test_pins_are_judged(each: World) -> None:
+    hold([each], lambda each: judge(replace(SOUND, **each.change)))
+
+
+def test_each_check_is_seen_well_and_ill() -> None:
+    assert not uncovered(WORLDS, CHECKS)
+
+
+def test_look_reads_chips_parameter_and_lgpio(tmp_path: Path) -> None:
+    put(tmp_path, "/dev/gpiochip0", "")
+    put(tmp_path, "/dev/gpiochip4", "")
+    put(tmp_path, "/dev/i2c-1", "")
+    put(tmp_path, "/proc/device-tree/model", b"Raspberry Pi 5 Model B\0")
+    put(tmp_path, "/sys/module/pinctrl_rp1/parameters/persist_gpio_outputs", "Y\n")
+    profile = load_profile(ROOT / "hardware" / "profiles" / "pi-relay4.toml")
+    asked: list[Sequence[str]] = []
+
+    def run(argv: Sequence[str]) -> str:
+        asked.append(argv)
+        return "empty\n"
+
+    facts = look(case_in(tmp_path, host=Host(tmp_path, run), profile=profile))
+    assert facts.chips == (0, 4)
+    assert facts.is_pi_5
+    assert facts.persists is True
+    assert facts.lgpio == "empty"
+    assert [each.path for each in facts.devices] == [
+        *("/dev/gpiochip0", "/dev/gpiochip4", "/dev/i2c-1")
+    ]
+    assert asked[0][1:] == ["-I", "-c", LOOK]
+
+
+@pytest.mark.parametrize(
+    ("source", "says"), [("", "empty"), ("def gpiochip_open(chip): ...", "whole")]
+)
+def test_lgpio_is_looked_at_in_a_process_of_its_own(tmp_path: Path, source: str, says: str) -> None:
+    """Importing it makes a pipe, and goes there: nothing for the process that prints findings."""
+    import sys
+
+    (tmp_path / "lgpio.py").write_text(source)
+    program = f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n{LOOK}"
+    assert run_command([sys.executable, "-c", program]) == f"{says}\n"
+
+
+def test_device_tells_whether_its_group_may_write(tmp_path: Path) -> None:
+    node = put(tmp_path, "/dev/i2c-1", "")
+    node.chmod(0o660)
+    shared = device(Host(tmp_path), "/dev/i2c-1")
+    assert shared is not None
+    assert shared.is_shared
+    node.chmod(0o640)
+    alone = device(Host(tmp_path), "/dev/i2c-1")
+    assert alone is not None
+    assert not alone.is_shared
+    assert device(Host(tmp_path), "/dev/i2c-9") is None
+
+
+def test_groups_of_a_user_hold_its_own_and_nobody_has_none() -> None:
+    mine = groups_of(pwd.getpwuid(os.getuid()).pw_name)
+    assert mine
+    assert groups_of("no-such-user") is None

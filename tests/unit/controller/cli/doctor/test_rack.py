@@ -1,0 +1,87 @@
+"""Fails if a rack that its daemon calls ill passes for a sound one."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.unit.controller.cli.doctor.judged import World, case_in, hold, uncovered, world
+
+from rackgrid.cli.api import Record
+from rackgrid.cli.doctor.finding import Finding, Grade, Unknown
+from rackgrid.cli.doctor.rack import CHECKS, Facts, judge, look
+
+PASS, WARN, FAIL, SKIP = Grade.PASS, Grade.WARN, Grade.FAIL, Grade.SKIP
+STATE: dict[str, Any] = {
+    "node": {"name": "pi-1", "id": "a"},
+    "role": "broker",
+    "broker": "pi-1",
+    "roster": [{"id": "a", "name": "pi-1"}, {"id": "b", "name": "pi-2"}],
+    "members": [{"id": "a", "name": "pi-1", "excess_w": 0.0}, {"id": "b", "name": "pi-2"}],
+    "loads": [{"name": "fan", "node": "pi-2", "fault": ""}],
+    "rejected": {"malformed": 3},
+}
+
+
+def state(**change: Any) -> dict[str, Any]:
+    return {**copy.deepcopy(STATE), **change}
+
+
+ABSENT = [*STATE["roster"], {"id": "c", "name": "pi-3", "absent": True}]
+TWICE = [{"id": "a", "name": "pi-1"}, {"id": "b", "name": "pi-1"}]
+EXCESS = [*STATE["members"], {"id": "c", "name": "pi-3", "excess_w": 4.0}]
+WELDED = [{"name": "fan", "node": "pi-2", "fault": "welded"}]
+NO_ANSWER = Unknown("Connection refused")
+WORLDS = [
+    world("daemon", PASS, "pi-1 answers (broker)"),
+    world("daemon", WARN, "journalctl", state=NO_ANSWER, is_expected=True),
+    world("daemon", SKIP, "refused", state=NO_ANSWER),
+    world("node-names", PASS, "2 nodes, 2 names"),
+    world("node-names", FAIL, "2 nodes are called pi-1", state=state(members=TWICE)),
+    world("clones", PASS, "no sign"),
+    world("clones", WARN, "cloned card", state=state(rejected={"own_echo": 1})),
+    world("clones", WARN, "earlier boot", state=state(rejected={"stale_boot": 500})),
+    world("clones", PASS, "no sign", state=state(rejected={"stale_boot": 3})),
+    world("rejected-datagrams", PASS, "no datagram"),
+    world("rejected-datagrams", WARN, "not upgraded", state=state(rejected={"unknown_version": 1})),
+    world("rejected-datagrams", WARN, "forger", state=state(rejected={"bad_mac": 7})),
+    world("rack-complete", PASS, "2 nodes are heard"),
+    world("rack-complete", WARN, "absent: pi-3", state=state(roster=ABSENT)),
+    world("rack-complete", WARN, "2 of 5", expect=5),
+    world("rack-complete", PASS, "2 nodes", expect=Unknown("no file")),
+    world("broker", PASS, "pi-1 is the broker"),
+    world("broker", WARN, "no broker", state=state(broker=None)),
+    world("load-faults", PASS, "no load is faulty"),
+    world("load-faults", FAIL, "fan of pi-2: welded", state=state(loads=WELDED)),
+    world("load-faults", WARN, "pi-3 draws 4.0 W more", state=state(members=EXCESS)),
+    *(world(each.code, SKIP, "does not answer", state=NO_ANSWER) for each in CHECKS[1:]),
+]
+
+
+def judged(each: World) -> list[Finding]:
+    given = each.change.get("state", STATE)
+    answer = given if isinstance(given, Unknown) else Record(given)
+    expect = each.change.get("expect", 2)
+    return list(judge(Facts(answer, each.change.get("is_expected", False), expect)))
+
+
+@pytest.mark.parametrize("each", WORLDS, ids=str)
+def test_rack_is_judged(each: World) -> None:
+    hold([each], judged)
+
+
+def test_each_check_is_seen_well_and_ill() -> None:
+    assert not uncovered(WORLDS, CHECKS)
+
+
+def test_state_of_another_version_raises_nothing() -> None:
+    """A daemon that is newer or older leaves things out, and says others."""
+    found = list(judge(Facts(Record({"members": [3, None], "rejected": "x"}), True, 2)))
+    assert {finding.code for finding in found} == {check.code for check in CHECKS}
+
+
+def test_look_expects_a_daemon_where_a_firmware_runs(tmp_path: Path) -> None:
+    assert look(case_in(tmp_path, firmware_runs=True)).is_expected
+    assert not look(case_in(tmp_path, firmware_runs=Unknown("no rights"))).is_expected
