@@ -50,6 +50,28 @@ class FeedConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class HttpTariffConfig:
+    """Where a source's prices are published.
+
+    Attributes:
+        url: http or https; asked every `every_s`.
+        items: path of keys to the list of slots in the answer; "" is the answer itself.
+        start, end, value: paths of keys in a slot; `end` may be "".
+        scale: what a value is multiplied by, to be currency per kWh.
+        header_file: one line "Name: value" that is sent along, or None.
+    """
+
+    url: str
+    every_s: float
+    items: str
+    start: str
+    end: str
+    value: str
+    scale: float
+    header_file: Path | None
+
+
+@dataclass(frozen=True, slots=True)
 class SourceConfig:
     """A source that this node speaks for.
 
@@ -59,6 +81,7 @@ class SourceConfig:
         power_w: the most that it gives, W (0: the feed's capacity).
         meter: a meter of the board that measures what it gives now, or "".
         tariff_file: a file that holds the current price and power, watched for changes, or None.
+        http: where prices are published, or None; not both.
     """
 
     name: str
@@ -66,6 +89,7 @@ class SourceConfig:
     power_w: float
     meter: str
     tariff_file: Path | None
+    http: HttpTariffConfig | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +97,7 @@ class NodeConfig:
     """This node.
 
     `state_dir` survives a reboot, `runtime_dir` survives a restart of the process (tmpfs).
+    `trust_clock`: the time of day is right although nobody has synchronised it.
     """
 
     name: str
@@ -80,6 +105,7 @@ class NodeConfig:
     board: Path
     state_dir: Path
     runtime_dir: Path
+    trust_clock: bool = False
 
 
 @dataclass(frozen=True, slots=True)

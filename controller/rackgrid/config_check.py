@@ -161,12 +161,19 @@ def _check_cap(file: TomlFile, section: Section, key: str, feed: Section) -> Non
         file.blame(section, key, text)
 
 
+def _check_tariff(file: TomlFile, source: Section) -> None:
+    """One tariff a source: two would take turns by chance."""
+    if source.inside["http"].present and "tariff_file" in source.given:
+        file.blame(source, "tariff_file", "there is `http` too; keep one of the two")
+
+
 def check_sources(file: TomlFile, sources: list[Section], feed: Section) -> None:
     """Check names, and that somebody may pay each source's price."""
     file.unique(sources, "name")
     for source in sources:
         if source.sound("price"):
             _check_cap(file, source, "price", feed)
+        _check_tariff(file, source)
 
 
 # --- against the board profile --------------------------------------------------------------------

@@ -15,6 +15,7 @@ from pathlib import Path
 from rackgrid.config import (
     Config,
     FeedConfig,
+    HttpTariffConfig,
     LoadConfig,
     MockConfig,
     MqttConfig,
@@ -191,6 +192,22 @@ def _source(file: TomlFile, source: Section) -> SourceConfig:
         power_w=source.number("power_w"),
         meter=source.text("meter"),
         tariff_file=file.beside(source.text("tariff_file")),
+        http=_http(file, source.inside["http"]),
+    )
+
+
+def _http(file: TomlFile, http: Section) -> HttpTariffConfig | None:
+    if not http.present:
+        return None
+    return HttpTariffConfig(
+        url=http.text("url"),
+        every_s=http.number("every_s"),
+        items=http.text("items"),
+        start=http.text("start"),
+        end=http.text("end"),
+        value=http.text("value"),
+        scale=http.number("scale"),
+        header_file=file.beside(http.text("header_file")),
     )
 
 
@@ -201,6 +218,7 @@ def _node(file: TomlFile, node: Section) -> NodeConfig:
         board=_path(file, node, "board"),
         state_dir=_path(file, node, "state_dir"),
         runtime_dir=_path(file, node, "runtime_dir"),
+        trust_clock=node.flag("trust_clock"),
     )
 
 

@@ -14,6 +14,8 @@ _OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
 _MULTICAST = rf"2(?:2[4-9]|3[0-9])(?:\.{_OCTET}){{3}}"
 _INTERFACE = r"(?!\.{1,2}\Z)[A-Za-z0-9_.@-]{1,15}"
 _TOPIC = r"[^\s#+/$][^\s#+]{0,63}"
+_KEYS = r"[^\s]{0,200}"
+_KEYS_SAID = 'keys apart by dots, such as "data.prices"'
 _HOST = r"[A-Za-z0-9_.:%\[\]-]{1,253}"
 
 _COPPER = (
@@ -152,6 +154,30 @@ _WEB = Table(
     ),
     refused=(("token", _secret("there is none yet, the API only reads")),),
 )
+_HTTP = Table(
+    "http",
+    (
+        Key(
+            "url",
+            Kind.TEXT,
+            "where the prices are published",
+            pattern=r"https?://[^\s]{1,500}",
+            allowed="an address that begins with http:// or https://",
+        ),
+        _seconds("every_s", "between two askings", 900.0, 10, 86400),
+        Key("items", Kind.TEXT, "keys to the list of slots", "", pattern=_KEYS, allowed=_KEYS_SAID),
+        Key(
+            "start", Kind.TEXT, "key of a slot's start", "start", pattern=_KEYS, allowed=_KEYS_SAID
+        ),
+        Key("end", Kind.TEXT, "key of a slot's end; none: the next start", "", pattern=_KEYS),
+        Key(
+            "value", Kind.TEXT, "key of a slot's price", "value", pattern=_KEYS, allowed=_KEYS_SAID
+        ),
+        Key("scale", Kind.NUMBER, "from its unit to currency per kWh", 1.0, low=-1e6, high=1e6),
+        Key("header_file", Kind.PATH, "a file with one header to send along", None),
+    ),
+    refused=(("token", _secret("header_file")),),
+)
 _MOCK = Table(
     "mock",
     (
@@ -170,7 +196,7 @@ def _source(refused: tuple[tuple[str, str], ...]) -> Table:
         Key("meter", Kind.NAME, "the board's meter that sees it", None),
         Key("tariff_file", Kind.PATH, "a file with the price and power of now", None),
     )
-    return Table("source", keys, many=True, count_max=OFFERS_MAX, refused=refused)
+    return Table("source", keys, many=True, count_max=OFFERS_MAX, refused=refused, tables=(_HTTP,))
 
 
 def _node(refused: tuple[tuple[str, str], ...]) -> Table:
@@ -180,6 +206,7 @@ def _node(refused: tuple[tuple[str, str], ...]) -> Table:
         Key("board", Kind.PATH, "the board profile", allowed="the path of a TOML file"),
         Key("state_dir", Kind.PATH, "survives a reboot", "/var/lib/rackgrid"),
         Key("runtime_dir", Kind.PATH, "survives a restart", "/run/rackgrid"),
+        Key("trust_clock", Kind.FLAG, "whether the time is right without a time server", False),
     )
     return Table("node", keys, required=True, refused=refused)
 

@@ -23,10 +23,11 @@ from rackgrid.adapters.group import Group
 from rackgrid.adapters.keys import Identity, load_group_key, load_identity
 from rackgrid.adapters.multicast import Place
 from rackgrid.adapters.roster_shelf import RosterShelf
+from rackgrid.adapters.sources import Sources
 from rackgrid.adapters.store import Store
 from rackgrid.adapters.systemd import Notifier, secret_file
-from rackgrid.adapters.tariff import Sources
 from rackgrid.adapters.trace import Trace
+from rackgrid.adapters.wall import WallClock
 from rackgrid.config import Config
 from rackgrid.config_units import node_settings
 from rackgrid.core.action import Action
@@ -104,7 +105,12 @@ def assemble(config: Config) -> Parts:
         shelf=RosterShelf(config.node.state_dir),
         group=Group(place, Keyring(KEY_ID, {KEY_ID: key}), identity.node_id, boot),
         link=FirmwareLink(config.node.runtime_dir / "firmware.sock", monotonic_ns()),
-        sources=Sources(config.sources, config.feed.capacity_w),
+        sources=Sources(
+            config.sources,
+            config.feed.capacity_w,
+            WallClock(trusted=config.node.trust_clock),
+            config.node.state_dir,
+        ),
         notifier=Notifier.from_environment(),
     )
 
@@ -208,6 +214,7 @@ class Daemon:
         self._loop.add_signal_handler(signal.SIGINT, lambda: self.stop(restarts=False))
         if self._bridge is not None:
             self._bridge.start()
+        self._parts.sources.start()
         self._chore_guarded()
         self._parts.notifier.ready(f"node {self._parts.config.node.name}")
         await self._ended.wait()
@@ -315,6 +322,7 @@ class Daemon:
 
     def _close(self) -> None:
         self._tell_all()
+        self._parts.sources.close()
         if self._timer is not None:
             self._timer.cancel()
         for number in self._watched:

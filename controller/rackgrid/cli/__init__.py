@@ -35,6 +35,7 @@ VERBS = {
     "run": "run this node's daemon",
     "sim": "run simulated racks under faults and check the promises",
     "status": "show the rack as this node sees it",
+    "tariff": "check a tariff file, and show its prices ahead",
 }
 
 

@@ -104,6 +104,22 @@ def test_config_with_everything_has_everything(tmp_path: Path) -> None:
     assert (config.feed.reserve_w, config.feed.currency) == (2.5, "CHF")
 
 
+def test_config_source_with_published_prices(tmp_path: Path) -> None:
+    text = (
+        'trust_clock = true\n[[source]]\nname = "grid"\nprice = 0.3\n'
+        'http = { url = "https://example.org/p", items = "data", scale = 0.001,'
+        ' header_file = "token" }\n'
+    )
+    config = load_config(write(tmp_path, SMALL + text))
+    http = config.sources[0].http
+    assert http is not None
+    assert (http.url, http.items, http.scale) == ("https://example.org/p", "data", 0.001)
+    assert (http.start, http.end, http.value, http.every_s) == ("start", "", "value", 900.0)
+    assert http.header_file == tmp_path / "token"
+    assert config.node.trust_clock
+    assert load_config(write(tmp_path, SMALL)).sources == ()
+
+
 def test_config_by_a_relative_path_has_absolute_paths(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

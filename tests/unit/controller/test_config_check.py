@@ -184,6 +184,15 @@ def test_reserve_that_leaves_nothing_is_refused(tmp_path: Path) -> None:
             ':16: [[source]] "sun" meter: no such meter in board.toml (got "pannel"); '
             "allowed: \"panel\"; did you mean 'panel'?"
         ]),
+        (
+            FAN + '[[source]]\nname = "grid"\nprice = 0\ntariff_file = "t"\n'
+            'http = { url = "ftp://x/" }\n',
+            [
+                ':16: [[source]] "grid" tariff_file: there is `http` too; keep one of the two',
+                ':17: [[source]] "grid" http url: not understood (got "ftp://x/"); '
+                "allowed: an address that begins with http:// or https://",
+            ],
+        ),
         (FAN + '[[source]]\nname = "sun"\nprice = 10.5\n', [
             ':15: [[source]] "sun" price: above the highest bid that the rack allows (got 10.5); '
             "allowed: at most price_cap, 10"

@@ -13,16 +13,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rackgrid.adapters.tariff import (
+from rackgrid.adapters.sources import (
     FILE_MAX,
-    INTERVALS_MAX,
     POLL_NS,
     QUANTUM_MW,
     RISE_MW,
     RISE_PERCENT,
     STALE_NS,
     Sources,
-    parse_tariff,
 )
 from rackgrid.config import SourceConfig
 from rackgrid.market.offer import Offer
@@ -135,13 +133,6 @@ def test_interval_holds_from_its_start_to_just_before_its_end(tmp_path: Path) ->
     assert prices == [300_000, 100_000, 200_000, 300_000]
 
 
-def test_interval_with_a_zone_means_the_same_moment() -> None:
-    text = b'[{"start": "2026-03-01T13:00:00+01:00", "end": "2026-03-01T12:30:00Z", "value": 1}]'
-    tariff = parse_tariff(text)
-    assert tariff.price_at(unix_ns(NOON)) == 1_000_000
-    assert tariff.price_at(unix_ns(NOON) - 1) is None
-
-
 def test_clock_not_set_leaves_prices_by_time_unknown(tmp_path: Path) -> None:
     path = tmp_path / "tariff.json"
     path.write_text(hours(0.1))
@@ -179,50 +170,6 @@ def test_file_missing_offers_at_the_configured_price_and_says_so_once(
     sources.poll(POLL_NS)
     assert len(caplog.records) == 1
     assert "gone.json" in caplog.text
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("", "Expecting value"),
-        ("7", "must be"),
-        ("{}", "price must be a number"),
-        ('{"price": true}', "price must be a number"),
-        ('{"price": "0.3"}', "price must be a number"),
-        ('{"price": NaN}', "NaN"),
-        ('{"price": 1e400}', "within"),
-        ('{"price": 0.3, "power_w": -1}', "negative"),
-        ('{"price": 0.3, "power": 1}', "unknown keys"),
-        ("[1]", "interval 0 is not an object"),
-        ('[{"start": 1, "end": 2, "value": 3}]', "RFC 3339"),
-        ('[{"start": "2026-03-01T12:00:00", "end": "", "value": 3}]', "needs a zone"),
-        ('[{"start": "noon", "end": "", "value": 3}]', "Invalid isoformat"),
-        (
-            '[{"start": "2026-03-01T12:00:00Z", "end": "2026-03-01T12:00:00Z", "value": 3}]',
-            "ends before it starts",
-        ),
-        ('[{"start": "2026-03-01T12:00:00Z", "end": "2026-03-01T13:00:00Z"}]', "value must be"),
-        (hours(1)[:-1] + "," + hours(1)[1:], "two intervals hold at 2026-03-01T12:00:00"),
-        (json.dumps([{}] * (INTERVALS_MAX + 1)), "at most"),
-    ],
-)
-def test_tariff_that_is_wrong_says_what_and_where(text: str, expected: str) -> None:
-    with pytest.raises(ValueError, match=expected):
-        parse_tariff(text.encode())
-
-
-@given(st.binary(max_size=200) | st.recursive(
-    st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=30),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(st.sampled_from(["price", "power_w", "start", "end", "value"]), inner),
-    max_leaves=10,
-).map(lambda value: json.dumps(value).encode()))  # fmt: skip
-def test_tariff_of_any_content_is_read_or_refused(content: bytes) -> None:
-    try:
-        tariff = parse_tariff(content)
-    except ValueError:
-        return
-    assert tariff.price_uc is not None or tariff.price_at(0) is None
 
 
 def test_file_too_long_or_too_deep_is_refused(

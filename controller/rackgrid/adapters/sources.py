@@ -1,0 +1,220 @@
+"""From the sources that a node speaks for to the offers that it makes.
+
+A source's price is fixed, or stands in a tariff: in a file that something else writes (a script
+that fetches the day-ahead prices, a line in crontab), or at an address that is asked now and then.
+Its power is fixed, or is what a meter sees it give. The file is looked at by its modification time,
+inode and size, four times a second and without a thread; it is read only when they changed, and it
+is small.
+
+A tariff that cannot be understood changes nothing: what was read before holds until its end, and
+one line says so. Where the tariff says nothing about now (before its first reading, in a gap, while
+the clock is not set), the price of the configuration holds: the operator stands for that one, while
+a price that has ended is nobody's.
+
+A metered source must never be offered for more than it gives, and a noisy meter must not move the
+market at each sample: the offer follows the meter down at once, and up only when the difference is
+worth a round.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from rackgrid.adapters.tariff_file import Tariff, parse_tariff
+from rackgrid.adapters.tariff_http import HttpTariff
+from rackgrid.config import SourceConfig
+from rackgrid.config_units import microcurrency, milliwatts
+from rackgrid.market.offer import Offer
+from rackgrid.wire.message import OFFERS_MAX
+from rackgrid_firmware.device import Quality, Reading
+
+POLL_NS = 250_000_000
+"""Files are looked at no more often, ns."""
+FILE_MAX = 1024 * 1024
+"""Longest tariff file, bytes: a year of quarter hours is three times that, a month a quarter."""
+STALE_NS = 2_000_000_000
+"""A meter that has said nothing for this long sees nothing, ns."""
+QUANTUM_MW = 50
+"""Metered offers are multiples of this, rounded down, mW."""
+RISE_MW = 250
+RISE_PERCENT = 2
+"""A metered offer rises when the meter shows this much more, in mW and in per cent of the offer."""
+
+_log = logging.getLogger("rackgrid.tariff")
+
+
+class Sources:
+    """Every source that this node speaks for, and what they offer together."""
+
+    def __init__(
+        self,
+        configs: Sequence[SourceConfig],
+        capacity_w: float,
+        wall_ns: Callable[[], int | None] = time.time_ns,
+        state_dir: Path | None = None,
+    ) -> None:
+        """Prepare; no file is read before the first `poll`, and no address asked before `start`.
+
+        Args:
+            configs: of the sources.
+            capacity_w: of the feed: what a source without a limit of its own gives, W.
+            wall_ns: Unix time, ns; None while the clock is not set.
+            state_dir: where fetched prices are kept over a restart; None keeps none.
+        """
+        assert len(configs) <= OFFERS_MAX, "a node speaks for a limited number of sources"
+        capacity_mw = milliwatts(capacity_w)
+        self._sources = [_Source(config, capacity_mw, state_dir) for config in configs]
+        self._wall_ns = wall_ns
+        self._looked_ns: int | None = None
+        self._offers: tuple[Offer, ...] | None = None
+
+    def start(self) -> None:
+        """Begin to ask for what is published elsewhere."""
+        for source in self._sources:
+            if source.http is not None:
+                source.http.start()
+
+    def close(self) -> None:
+        """Ask no more."""
+        for source in self._sources:
+            if source.http is not None:
+                source.http.stop()
+
+    def poll(self, now_ns: int) -> tuple[Offer, ...] | None:
+        """Look at files, clock and meters; give all offers if any of them changed, else None.
+
+        Cheap between two looks (`POLL_NS`); call it as often as is convenient.
+
+        Args:
+            now_ns: CLOCK_MONOTONIC, ns.
+        """
+        if self._looked_ns is not None and now_ns - self._looked_ns < POLL_NS:
+            return None
+        self._looked_ns = now_ns
+        for source in self._sources:
+            source.look(now_ns)
+        return self._changed()
+
+    def metered(self, readings: Iterable[Reading]) -> tuple[Offer, ...] | None:
+        """Take the newest readings; give all offers if any of them changed, else None."""
+        by_meter = {reading.meter: reading for reading in readings}
+        for source in self._sources:
+            reading = by_meter.get(source.meter)
+            if reading is not None:
+                source.take(reading)
+        return self._changed()
+
+    def _changed(self) -> tuple[Offer, ...] | None:
+        wall_ns = self._wall_ns()
+        offers = tuple(source.offer(wall_ns) for source in self._sources)
+        if offers == self._offers:
+            return None
+        self._offers = offers
+        return offers
+
+
+class _Source:
+    """One source: its configuration, what its file says and what its meter sees."""
+
+    def __init__(self, config: SourceConfig, capacity_mw: int, state_dir: Path | None) -> None:
+        self.meter = config.meter
+        self.http = None
+        if config.http is not None:
+            cache = state_dir / f"tariff.{config.name}" if state_dir is not None else None
+            self.http = HttpTariff(config.name, config.http, cache)
+        self._name = config.name
+        self._price_uc = microcurrency(config.price)
+        self._power_mw = milliwatts(config.power_w) or capacity_mw
+        self._path = config.tariff_file
+        self._signature: tuple[int, int, int] | None = None
+        self._tariff: Tariff | None = None
+        self._complaint = ""
+        self._by_tariff = False
+        self._metered_mw = 0
+        self._read_ns: int | None = None
+
+    def look(self, now_ns: int) -> None:
+        """Read the file if it changed, and notice a meter that has gone silent."""
+        if self._path is not None:
+            self._look_at(self._path)
+        if self._read_ns is not None and now_ns - self._read_ns >= STALE_NS:
+            self._metered_mw = 0
+
+    def take(self, reading: Reading) -> None:
+        """Let the offer follow the meter: down at once, up by a step that matters."""
+        self._read_ns = reading.t_ns
+        gives_mw = 0
+        if reading.quality is not Quality.STALE and math.isfinite(reading.watts):
+            gives_mw = max(0, milliwatts(reading.watts)) // QUANTUM_MW * QUANTUM_MW
+        rise_mw = max(RISE_MW, self._metered_mw * RISE_PERCENT // 100)
+        if gives_mw < self._metered_mw or gives_mw > self._metered_mw + rise_mw:
+            self._metered_mw = gives_mw
+
+    def offer(self, wall_ns: int | None) -> Offer:
+        """Say what the source offers at this wall time."""
+        price_uc = self._tariff_uc(wall_ns)
+        self._say_whose_price(price_uc is not None)
+        power_mw = self._power_mw
+        if self._tariff is not None and self._tariff.power_mw is not None:
+            power_mw = self._tariff.power_mw
+        if self.meter:
+            power_mw = min(power_mw, self._metered_mw)
+        return Offer(self._name, self._price_uc if price_uc is None else price_uc, power_mw)
+
+    def _tariff_uc(self, wall_ns: int | None) -> int | None:
+        """Say what the tariff asks now; None where it says nothing."""
+        if self.http is not None:
+            return self.http.slots.price_at(wall_ns)
+        return None if self._tariff is None else self._tariff.prices.price_at(wall_ns)
+
+    def _look_at(self, path: Path) -> None:
+        try:
+            found = os.stat(path)
+            signature = (found.st_mtime_ns, found.st_ino, found.st_size)
+            if signature == self._signature:
+                return
+            # Noted before it is read: a file that changes meanwhile is read again.
+            self._signature = signature
+            self._tariff = read_tariff(path)
+        except (OSError, ValueError, RecursionError) as error:
+            self._complain(str(error))
+            return
+        self._complaint = ""
+
+    def _complain(self, complaint: str) -> None:
+        if complaint != self._complaint:
+            self._complaint = complaint
+            _log.warning(
+                "source %s: tariff file %s is not used as it is now: %s",
+                self._name,
+                self._path,
+                complaint,
+            )
+
+    def _say_whose_price(self, by_tariff: bool) -> None:
+        if (self._path is None and self.http is None) or by_tariff == self._by_tariff:
+            return
+        self._by_tariff = by_tariff
+        whose = (
+            "the tariff's" if by_tariff else "the configuration's: the tariff does not cover now"
+        )
+        _log.info("source %s: the price is %s", self._name, whose)
+
+
+def read_tariff(path: Path) -> Tariff:
+    """Read a tariff file.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is too long, or no tariff.
+    """
+    with path.open("rb") as file:
+        content = file.read(FILE_MAX + 1)
+    if len(content) > FILE_MAX:
+        raise ValueError(f"longer than {FILE_MAX} bytes")
+    return parse_tariff(content)
