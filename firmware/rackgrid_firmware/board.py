@@ -93,6 +93,8 @@ class Board:
         self.profile = profile
         self.relays: dict[str, Output] = {}
         """The outputs whose pins we have, by name, each claimed at its safe level."""
+        self.heartbeat: Output | None = None
+        """The pin of a hardware dead-man, claimed low; its wave is the deadline loop's affair."""
         self._ways = ways
         self._troubles: list[Trouble] = []
         self._buses: list[Bus] = []
@@ -130,7 +132,8 @@ class Board:
             DeviceError: an output did not follow; all others were closed.
         """
         faults: list[DeviceError] = []
-        for relay in self.relays.values():
+        pulsing = () if self.heartbeat is None else (self.heartbeat,)
+        for relay in (*self.relays.values(), *pulsing):
             try:
                 relay.close()
             except DeviceError as fault:
@@ -153,6 +156,14 @@ class Board:
             return
         for output in self.profile.outputs:
             self._claim(output, factory)
+        pin = self.profile.heartbeat_pin
+        if pin is not None:
+            try:
+                self.heartbeat = Relay(
+                    "heartbeat", pin, active_high=True, safe_on=False, factory=factory
+                )
+            except DeviceError as fault:
+                self._troubles.append(Trouble("heartbeat", str(fault)))
 
     def _claim(self, output: OutputProfile, factory: Any) -> None:
         try:

@@ -32,11 +32,13 @@ from rackgrid_firmware.guard import (
     ReleaseAsked,
     Rule,
     Rules,
+    TimePassed,
     begin,
     next_deadline_ns,
     output_states,
     step,
 )
+from rackgrid_firmware.heartbeat import Heartbeat
 from rackgrid_firmware.link import (
     VERSION,
     Attached,
@@ -120,6 +122,7 @@ class Outputs:
         relays: the outputs whose pins we have, by name, each at its safe level.
         dwell: the memory across restarts; None for none.
         clock: CLOCK_MONOTONIC in ns.
+        heartbeat: the pin of a hardware dead-man; None for none.
     """
 
     def __init__(
@@ -128,6 +131,7 @@ class Outputs:
         relays: Mapping[str, Output],
         dwell: DwellFile | None = None,
         clock: Callable[[], int] = time.monotonic_ns,
+        heartbeat: Output | None = None,
     ) -> None:
         self._names = tuple(output.name for output in profile.outputs)
         self._relays = relays
@@ -135,6 +139,7 @@ class Outputs:
         self._clock = clock
         self._rules = rules_of(profile, relays)
         self._begun_ns = clock()
+        self._heartbeat = None if heartbeat is None else Heartbeat(heartbeat, self._begun_ns)
         dwelt = dwell.take() if dwell is not None else None
         self._state, actions = begin(self._rules, self._begun_ns, dwelt)
         self._perform(actions)
@@ -142,7 +147,11 @@ class Outputs:
     @property
     def next_deadline_ns(self) -> int | None:
         """When `handle` wants to hear `TimePassed` at the latest, ns; None if never."""
-        return next_deadline_ns(self._rules, self._state)
+        deadline_ns = next_deadline_ns(self._rules, self._state)
+        if self._heartbeat is None:
+            return deadline_ns
+        beat_ns = self._heartbeat.next_ns
+        return beat_ns if deadline_ns is None else min(deadline_ns, beat_ns)
 
     @property
     def states(self) -> tuple[OutputState, ...]:
@@ -167,7 +176,10 @@ class Outputs:
         if refused is not None:
             return (refused,)
         self._state, actions = step(self._rules, self._state, event)
-        return self._perform(actions)
+        reports = self._perform(actions)
+        if self._heartbeat is not None and isinstance(event, TimePassed):
+            self._heartbeat.beat(event.now_ns)  # after every deadline was kept, and only then
+        return reports
 
     def remember(self) -> None:
         """Leave the dwell to the next process of this boot; the last act of an orderly end.

@@ -111,6 +111,7 @@ class Profile:
         base_w: worst case of the node's own electronics, W.
         hold_max_s: longest hold that the firmware accepts, s.
         stagger_s: at least this long between two starts, s; 0 switches it off.
+        heartbeat_pin: BCM number of a pin that pulses while the deadline loop turns, if any.
     """
 
     name: str
@@ -120,3 +121,4 @@ class Profile:
     stagger_s: float
     meters: tuple[MeterProfile, ...]
     outputs: tuple[OutputProfile, ...]
+    heartbeat_pin: int | None = None

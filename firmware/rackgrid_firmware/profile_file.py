@@ -54,6 +54,7 @@ def read_profile(path: Path) -> tuple[Profile | None, tuple[Finding, ...]]:
     (board,), meters, outputs = tables["board"], tables["meter"], tables["output"]
     _check_meters(file, meters)
     _check_outputs(file, outputs, {meter.text("name") for meter in meters})
+    _check_heartbeat(file, board, outputs)
     if file.findings:
         return None, file.findings
     profile = Profile(
@@ -64,6 +65,7 @@ def read_profile(path: Path) -> tuple[Profile | None, tuple[Finding, ...]]:
         stagger_s=board.number("stagger_s"),
         meters=tuple(map(_meter, meters)),
         outputs=tuple(map(_output, outputs)),
+        heartbeat_pin=_heartbeat_pin(board),
     )
     return profile, ()
 
@@ -128,6 +130,23 @@ def _check_outputs(file: TomlFile, outputs: list[Section], meters: set[str]) -> 
                 output, "gpio", complaint(text, "", "4 to 13 and 16 to 27, best 9 and above")
             )
         _check_power(file, output)
+
+
+def _heartbeat_pin(board: Section) -> int | None:
+    return None if board.values["heartbeat_pin"] is None else board.integer("heartbeat_pin")
+
+
+def _check_heartbeat(file: TomlFile, board: Section, outputs: list[Section]) -> None:
+    pin = _heartbeat_pin(board)
+    if pin is None or not board.sound("heartbeat_pin"):
+        return
+    if pin in _PINS_RESERVED:
+        text = f"GPIO {pin} may not carry the heartbeat: {_PINS_RESERVED[pin]}"
+        file.blame(board, "heartbeat_pin", complaint(text, "", "4 to 13 and 16 to 27"))
+    for output in outputs:
+        if output.sound("gpio") and output.integer("gpio") == pin:
+            text = f"GPIO {pin} is {output.label}'s; a pin that pulses can switch nothing"
+            file.blame(board, "heartbeat_pin", text)
 
 
 def _check_power(file: TomlFile, output: Section) -> None:

@@ -20,6 +20,7 @@ BOARD = Table(
         Key("base_w", Kind.NUMBER, "worst case of the node's electronics", unit="W", high=1000),
         Key("hold_max_s", Kind.NUMBER, "longest hold", 20.0, unit="s", low=0.5, high=60),
         Key("stagger_s", Kind.NUMBER, "least time between two starts", 0.2, unit="s", high=60),
+        Key("heartbeat_pin", Kind.INTEGER, "BCM number of a dead-man's pin", None, low=2, high=27),
     ),
     required=True,
 )

@@ -352,7 +352,7 @@ def _open(options: Options, profile: Profile, stack: contextlib.ExitStack) -> Se
         dwell = DwellFile(options.runtime / "dwell.json", kernel_boot_id())
     service = Service(
         board,
-        Outputs(profile, board.relays, dwell),
+        Outputs(profile, board.relays, dwell, heartbeat=board.heartbeat),
         open_door(options, stack),
         notifier=notifier,
         uids=options.uids,

@@ -24,6 +24,7 @@ from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion
 
 from rackgrid.adapters.mqtt import MqttBridge
+from rackgrid.adapters.mqtt_visit import visit
 from rackgrid.config import MqttConfig
 
 pytestmark = pytest.mark.mosquitto
@@ -35,6 +36,7 @@ AVAILABILITY = "rackgrid/shed/alfa/availability"
 CHILD = """
 import sys, time
 from rackgrid.adapters.mqtt import MqttBridge
+from rackgrid.adapters.mqtt_visit import visit
 from rackgrid.config import MqttConfig
 config = MqttConfig("127.0.0.1", int(sys.argv[1]), "", None, None, "rackgrid")
 bridge = MqttBridge(config, "shed", "alfa")
@@ -332,3 +334,16 @@ def test_import_of_the_bridge_starts_nothing() -> None:
         env=os.environ,
     )
     assert done.stdout == "1\n"
+
+
+def test_doctors_visit_leaves_nothing_behind_and_disturbs_nobody(
+    mosquitto: Mosquitto, bridge: MqttBridge, readers: Callable[[], Reader]
+) -> None:
+    price(bridge, 0.25, 19)
+    delivered(bridge)
+    config = MqttConfig("127.0.0.1", mosquitto.port, "", None, None, "rackgrid")
+    assert visit(config, "shed", "alfa") == ("", "")
+    assert bridge.connected
+    late = readers()
+    until(lambda: PRICE in late.latest, "the retained price")
+    assert not [topic for topic in late.latest if topic.endswith("/doctor")]
