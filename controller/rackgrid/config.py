@@ -109,18 +109,50 @@ class NodeConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class LoadConfig:
-    """A load: an output of the board, and what it is worth to run it.
+class PlugConfig:
+    """What the controller switches itself, because it is beyond the board.
 
     Attributes:
+        way: "unit" (of this node's systemd), "user_unit" (of our user's), "http" or "mqtt".
+        make: whose words it understands: "unit", "shelly" or "tasmota".
+        address: the unit's name, "host:port", or the topic under which the plug listens.
+        channel: of the plug's relays, as its make counts them.
+        nominal_w: the most it draws once running, W.
+        inrush_w, inrush_s: the most it draws while starting, and for how long.
+        min_on_s, min_off_s: dwell.
+        safe: what it is when nobody is in charge: "off", or "freeze" for a unit.
+        password_file: of a plug that asks for one, or None.
+    """
+
+    way: str
+    make: str
+    address: str
+    channel: int
+    nominal_w: float
+    inrush_w: float
+    inrush_s: float
+    min_on_s: float
+    min_off_s: float
+    safe: str
+    password_file: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class LoadConfig:
+    """A load: an output of the board or a plug, and what it is worth to run it.
+
+    Attributes:
+        output: of the board; a plug's is its own name.
         kind: "required" or "flexible".
         worth: highest price at which it is wanted, currency per kWh; None if required.
+        plug: how it is switched if the board does not do it.
     """
 
     name: str
     output: str
     kind: str
     worth: float | None
+    plug: PlugConfig | None = None
 
 
 @dataclass(frozen=True, slots=True)

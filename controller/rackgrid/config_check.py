@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from rackgrid.config_plug import is_plug
 from rackgrid_firmware.key import complaint, shown
 from rackgrid_firmware.profile import OutputProfile, Profile
 from rackgrid_firmware.section import Finding, Section
@@ -207,6 +208,11 @@ def check_profile(
 def _check_output(file: TomlFile, load: Section, node: Section, profile: Profile) -> None:
     outputs = {output.name: output for output in profile.outputs}
     key = _output_key(load)
+    if is_plug(load):
+        if load.text("name") in outputs:
+            text = f"{node.text('board')} has an output of this name; call the plug otherwise"
+            file.blame(load, "name", complaint(text, shown(load.text("name"))))
+        return
     if not file.refer(load, key, outputs.keys(), f"output in {node.text('board')}"):
         return
     output = outputs[load.text(key)]
@@ -234,7 +240,8 @@ def _notes(
     file: TomlFile, sections: dict[str, list[Section]], profile: Profile
 ) -> Iterator[Finding]:
     feed, node, mock = sections["feed"][0], sections["node"][0], sections["mock"][0]
-    used = {load.text("output") or load.text("name") for load in sections["load"]}
+    loads = [load for load in sections["load"] if not is_plug(load)]
+    used = {load.text("output") or load.text("name") for load in loads}
     for output in profile.outputs:
         if not output.required and output.name not in used:
             text = f'no [[load]] uses the output "{output.name}", so it is never switched on'

@@ -31,7 +31,8 @@ from rackgrid.config_check import (
     check_sources,
     rack_notes,
 )
-from rackgrid.config_table import refused_tables, tables
+from rackgrid.config_plug import check_plugs, plug
+from rackgrid.config_table import elsewhere, refused_tables, tables
 from rackgrid.errors import ConfigError
 from rackgrid_firmware.key import complaint, meant, shown
 from rackgrid_firmware.profile import Profile
@@ -81,6 +82,7 @@ def read_config(path: Path) -> Outcome:
     sections = file.tables(tables(board), refused_tables(board))
     check_rack(file, sections["rack"][0], sections["feed"][0])
     check_loads(file, sections["load"], sections["feed"][0])
+    check_plugs(file, sections, elsewhere(board))
     check_sources(file, sections["source"], sections["feed"][0])
     profile, faults, notes = _board(file, sections["node"][0])
     notes = (*rack_notes(file, sections["rack"][0]), *notes)
@@ -148,7 +150,7 @@ def _config(file: TomlFile, sections: Sections) -> Config:
         ),
         sources=tuple(_source(file, source) for source in sections["source"]),
         node=_node(file, sections["node"][0]),
-        loads=tuple(map(_load, sections["load"])),
+        loads=tuple(_load(file, load) for load in sections["load"]),
         mqtt=_mqtt(file, mqtt) if mqtt.present else None,
         web=WebConfig(host=web.text("host"), port=web.integer("port"), enabled=web.flag("enabled")),
         mock=_mock(file, sections["mock"][0]),
@@ -222,13 +224,14 @@ def _node(file: TomlFile, node: Section) -> NodeConfig:
     )
 
 
-def _load(load: Section) -> LoadConfig:
+def _load(file: TomlFile, load: Section) -> LoadConfig:
     kind = load.text("kind")
     return LoadConfig(
         name=load.text("name"),
         output=load.text("output") or load.text("name"),
         kind=kind,
         worth=load.number("worth") if kind == "flexible" else None,
+        plug=plug(file, load),
     )
 
 

@@ -7,6 +7,7 @@ is refused too: it comes from a file of its own, for this one is shown, copied a
 
 from __future__ import annotations
 
+from rackgrid.config_plug import PLUG_KEYS, plug_keys
 from rackgrid.wire.message import LOADS_MAX, NODES_MAX, OFFERS_MAX
 from rackgrid_firmware.key import Key, Kind, Need, Table
 
@@ -28,17 +29,28 @@ _COPPER_TABLES = ("board", "meter", "output")
 
 def refused_tables(board: str) -> dict[str, str]:
     """Tables of the board profile, which do not stand in `rackgrid.toml`, and why."""
-    return dict.fromkeys(_COPPER_TABLES, _elsewhere(board))
+    return dict.fromkeys(_COPPER_TABLES, elsewhere(board))
 
 
 def tables(board: str) -> tuple[Table, ...]:
     """All tables of `rackgrid.toml`; messages about copper point to the profile `board`."""
-    copper = tuple((key, _elsewhere(board)) for key in _COPPER)
-    load_copper = (*copper, ("meter", _elsewhere(board)))
-    return (_RACK, _FEED, _source(copper), _node(copper), _load(load_copper), _MQTT, _WEB, _MOCK)
+    copper = tuple((key, elsewhere(board)) for key in _COPPER)
+    load_copper = [(key, why) for key, why in copper if key not in PLUG_KEYS]
+    load_copper.append(("meter", elsewhere(board)))
+    return (
+        _RACK,
+        _FEED,
+        _source(copper),
+        _node(copper),
+        _load(tuple(load_copper)),
+        _MQTT,
+        _WEB,
+        _MOCK,
+    )
 
 
-def _elsewhere(board: str) -> str:
+def elsewhere(board: str) -> str:
+    """Say where a fact stands that does not stand here."""
     return f"belongs into the board profile {board or '(see [node] board)'}"
 
 
@@ -217,5 +229,6 @@ def _load(refused: tuple[tuple[str, str], ...]) -> Table:
         Key("output", Kind.NAME, "the board's output; without it, the one of the same name", None),
         Key("kind", Kind.TEXT, "its kind", "flexible", choices=("required", "flexible")),
         Key("worth", Kind.NUMBER, "the highest price per kWh", None, low=-1e6, high=1e6),
+        *plug_keys(),
     )
     return Table("load", keys, many=True, count_max=LOADS_MAX, refused=refused)

@@ -35,7 +35,7 @@ def test_copper_is_refused_wherever_one_may_write_it() -> None:
     for name in ("node", "load", "source"):
         table = next(table for table in TABLES if table.name == name)
         reasons = dict(table.refused)
-        for copper in ("gpio", "address", "shunt_ohms", "min_on_s", "nominal_w"):
+        for copper in ("gpio", "address", "shunt_ohms", "active_high", "stagger_s"):
             assert reasons[copper] == "belongs into the board profile board.toml"
         assert not reasons.keys() & set(table.names)
     assert refused_tables("board.toml").keys() == {"board", "meter", "output"}
