@@ -14,7 +14,7 @@ import math
 import re
 from typing import NamedTuple
 
-from rackgrid.config import PlugConfig
+from rackgrid.config import LoadConfig, PlugConfig
 from rackgrid.deadman import SECOND_NS, TIMERS, grant_ns_min
 from rackgrid_firmware.key import Key, Kind, complaint, shown
 from rackgrid_firmware.section import Section
@@ -98,6 +98,19 @@ def plug(file: TomlFile, load: Section) -> PlugConfig | None:
         safe=load.text("safe"),
         password_file=file.beside(load.text("password_file")),
     )
+
+
+def written(load: LoadConfig) -> dict[str, object]:
+    """Say what stands in the file for a load, by key; what is left out is not in it."""
+    said: dict[str, object] = {"name": load.name, "kind": load.kind, "worth": load.worth}
+    plug = load.plug
+    if plug is None:
+        return said | {"output": load.output}
+    said[plug.way] = plug.address
+    if plug.make != "unit":
+        said[plug.way] = f"{plug.make}://{plug.address}/{plug.channel}"
+    said |= {key: getattr(plug, key) for key in (*_FACTS, "safe", "password_file")}
+    return said
 
 
 def check_plugs(file: TomlFile, sections: dict[str, list[Section]], elsewhere: str) -> None:

@@ -22,6 +22,7 @@ from rackgrid.adapters.firmware import FirmwareLink
 from rackgrid.adapters.group import Group
 from rackgrid.adapters.keys import Identity, load_group_key, load_identity
 from rackgrid.adapters.multicast import Place
+from rackgrid.adapters.outputs import Outputs
 from rackgrid.adapters.roster_shelf import RosterShelf
 from rackgrid.adapters.sources import Sources
 from rackgrid.adapters.store import Store
@@ -67,6 +68,8 @@ TELL_S = 0.005
 """How long what is told may wait for what is done; each word keeps the time of its event."""
 TELL_EVERY = 4
 """Chores between two publications of the node's state."""
+SETTLE_S = 2.0
+"""How long what is beyond the board may take to follow the last commands, at the end."""
 KEY_ID = 1
 
 
@@ -80,7 +83,7 @@ class Parts:
     store: Store
     shelf: RosterShelf
     group: Group
-    link: FirmwareLink
+    link: Outputs
     sources: Sources
     notifier: Notifier
 
@@ -104,7 +107,7 @@ def assemble(config: Config) -> Parts:
         store=store,
         shelf=RosterShelf(config.node.state_dir),
         group=Group(place, Keyring(KEY_ID, {KEY_ID: key}), identity.node_id, boot),
-        link=FirmwareLink(config.node.runtime_dir / "firmware.sock", monotonic_ns()),
+        link=_link(config),
         sources=Sources(
             config.sources,
             config.feed.capacity_w,
@@ -215,10 +218,14 @@ class Daemon:
         if self._bridge is not None:
             self._bridge.start()
         self._parts.sources.start()
+        self._parts.link.start(lambda: self._loop.call_soon(self._tick_guarded), self._failed)
         self._chore_guarded()
         self._parts.notifier.ready(f"node {self._parts.config.node.name}")
         await self._ended.wait()
         self._parts.notifier.stopping("left" if self._leaving else "detached")
+        if self._leaving:
+            self._parts.link.send(MakeSafe(0))
+        await self._parts.link.settle(SETTLE_S)
         self._close()
         return self._exit
 
@@ -327,8 +334,6 @@ class Daemon:
             self._timer.cancel()
         for number in self._watched:
             self._loop.remove_reader(number)
-        if self._leaving:
-            self._parts.link.send(MakeSafe(0))
         self._parts.link.close()
         self._parts.group.close()
         if self._bridge is not None:
@@ -371,6 +376,17 @@ async def serve(parts: Parts) -> int:
     if web is not None:
         await web.close()
     return code
+
+
+def _link(config: Config) -> Outputs:
+    """Make the link to the outputs; what speaks to plugs is not loaded where there are none."""
+    bank = None
+    if any(load.plug for load in config.loads):
+        from rackgrid.adapters.plug.assembly import bank_of
+
+        bank = bank_of(config, monotonic_ns)
+    link = FirmwareLink(config.node.runtime_dir / "firmware.sock", monotonic_ns())
+    return Outputs(link, bank, monotonic_ns)
 
 
 def _bridge(config: Config, source: Callable[[], View]) -> Bridge | None:

@@ -113,12 +113,21 @@ def resolved(config: Config) -> Iterator[str]:
 
 def _lines(table: Table, part: object) -> Iterator[str]:
     for key in table.keys:
-        value: object = getattr(part, key.name)
+        value = _value(part, key.name)
         if value is None or (value == "" and key.default is None):
             continue
         text = shown_whole(value)
         mark = " (default)" if _is_default(key, value) else ""
         yield f"{key.name} = {text}  # {key.doc}{mark}"
+
+
+def _value(part: object, key: str) -> object:
+    from rackgrid.config import LoadConfig
+    from rackgrid.config_plug import PLUG_KEYS, written
+
+    if isinstance(part, LoadConfig) and (key in PLUG_KEYS or part.plug is not None):
+        return written(part).get(key)
+    return getattr(part, key)
 
 
 def shown_whole(value: object) -> str:

@@ -1,0 +1,111 @@
+"""Makes the bank of a configuration: for each load beyond the board, the way to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from urllib.parse import quote, urlencode
+
+from rackgrid.adapters.plug.actuator import Actuator
+from rackgrid.adapters.plug.bank import Bank, Socket
+from rackgrid.adapters.plug.http import HttpTalk
+from rackgrid.adapters.plug.shelly import Rpc, Shelly
+from rackgrid.adapters.plug.talk import Talk, Told
+from rackgrid.adapters.plug.tasmota import Tasmota
+from rackgrid.adapters.plug.unit import Unit
+from rackgrid.adapters.systemd import secret_file
+from rackgrid.config import Config, LoadConfig, PlugConfig, RackConfig
+from rackgrid.config_units import nanoseconds
+from rackgrid.deadman import TIMERS, grant_ns_min
+from rackgrid.errors import ConfigError
+from rackgrid_firmware.output import DwellFile, kernel_boot_id
+
+USER = "admin"
+"""A Shelly and a Tasmota have this one user."""
+
+
+def bank_of(config: Config, clock: Callable[[], int]) -> Bank | None:
+    """Make the bank, or None if nothing is beyond the board.
+
+    Raises:
+        ConfigError: a file with a password cannot be read.
+    """
+    sockets = [_socket(load, load.plug, config, clock) for load in config.loads if load.plug]
+    if not sockets:
+        return None
+    return Bank(sockets, clock, DwellFile(config.node.runtime_dir / "plugs.json", kernel_boot_id()))
+
+
+def _socket(load: LoadConfig, plug: PlugConfig, config: Config, clock: Callable[[], int]) -> Socket:
+    return Socket(
+        name=load.output,
+        actuator=_actuator(load, plug, config, clock),
+        nominal_mw=-(-round(plug.nominal_w * 1e6) // 1000),
+        inrush_mw=-(-round(plug.inrush_w * 1e6) // 1000),
+        inrush_ns=nanoseconds(plug.inrush_s),
+        min_on_ns=nanoseconds(plug.min_on_s),
+        min_off_ns=nanoseconds(plug.min_off_s),
+    )
+
+
+def _actuator(
+    load: LoadConfig, plug: PlugConfig, config: Config, clock: Callable[[], int]
+) -> Actuator:
+    if plug.make == "unit":
+        freezes, spare_ns = plug.safe == "freeze", _spare_ns(config.rack)
+        return Unit(plug.address, freezes, spare_ns, clock, of_user=plug.way == "user_unit")
+    password = _password(load.name, plug)
+    if plug.way == "http" and plug.make == "shelly":
+        talk = _ShellyHttp(HttpTalk(plug.address, clock, USER, password))
+        return Shelly(talk, plug.channel, TIMERS["shelly"])
+    if plug.way == "http":
+        usual_ns = nanoseconds(config.rack.grant_s - config.rack.round_s)
+        commands = _TasmotaHttp(HttpTalk(plug.address, clock), password)
+        return Tasmota(commands, plug.channel, TIMERS["tasmota"], usual_ns)
+    raise ConfigError(f"[[load]] {load.name!r}: plugs over MQTT are not supported yet")
+
+
+def _spare_ns(rack: RackConfig) -> int:
+    """Return how long a unit may take to stop: what grants leave beyond the shortest."""
+    least_ns = grant_ns_min(TIMERS["unit"], nanoseconds(rack.round_s))
+    return max(0, nanoseconds(rack.grant_s) - least_ns)
+
+
+def _password(load: str, plug: PlugConfig) -> str:
+    if plug.password_file is None:
+        return ""
+    path = secret_file(plug.password_file)
+    try:
+        return path.read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as fault:
+        raise ConfigError(
+            f"[[load]] {load!r} password_file {path} cannot be read: {fault}"
+        ) from fault
+
+
+class _ShellyHttp(Talk[Rpc]):
+    """A Shelly's calls as requests."""
+
+    def __init__(self, http: HttpTalk) -> None:
+        self._http = http
+
+    async def ask(self, word: Callable[[int], Rpc | None]) -> Told | None:
+        def path(now_ns: int) -> str | None:
+            call = word(now_ns)
+            return call.path if call is not None else None
+
+        return await self._http.ask(path)
+
+
+class _TasmotaHttp(Talk[str]):
+    """A Tasmota's commands as requests; a password stands in the query, as it wants it."""
+
+    def __init__(self, http: HttpTalk, password: str) -> None:
+        self._http = http
+        self._who = urlencode({"user": USER, "password": password}) + "&" if password else ""
+
+    async def ask(self, word: Callable[[int], str | None]) -> Told | None:
+        def path(now_ns: int) -> str | None:
+            command = word(now_ns)
+            return None if command is None else f"/cm?{self._who}cmnd={quote(command)}"
+
+        return await self._http.ask(path)

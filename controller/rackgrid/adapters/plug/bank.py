@@ -1,0 +1,367 @@
+"""The outputs beyond the board, as one board: the firmware's guard over things in the network.
+
+The guard is the firmware's own (`rackgrid_firmware.guard`): deadlines, minimum on and off times,
+stagger. What it decides is handed to each output's task (`remote.py`); what that finds out comes
+back here and is put into the words of the link. Three things differ from a relay:
+
+- An output counts as on from the moment at which it is wanted on, and until it was heard to be off
+  or its own timer must have ended: between a word and its echo nobody knows.
+- One that is out of reach is `unavailable`: it is asked for nothing and counts as drawing until its
+  timer must have ended.
+- One whose dead-man is not proven is reported as required: then its watts are in the floor, where
+  all stands that nothing ends. It is not switched.
+
+No control loop waits here for anything: commands are decided at once, answers come by callback.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from rackgrid.adapters.plug.actuator import Actuator
+from rackgrid.adapters.plug.remote import FOREVER_NS, Proof, Remote
+from rackgrid.adapters.plug.tally import Tally
+from rackgrid.deadman import MS_NS, SECOND_NS
+from rackgrid_firmware.device import UNAVAILABLE, Reading, Verdict
+from rackgrid_firmware.guard import (
+    Event,
+    GuardState,
+    HoldAsked,
+    OutputGuard,
+    Refuse,
+    ReleaseAsked,
+    Rule,
+    Rules,
+    SafeAsked,
+    TimePassed,
+    begin,
+    next_deadline_ns,
+    step,
+)
+from rackgrid_firmware.link import (
+    Command,
+    Hold,
+    MakeSafe,
+    OutputSpec,
+    OutputState,
+    Refused,
+    Release,
+    Switched,
+)
+from rackgrid_firmware.output import DwellFile
+
+log = logging.getLogger(__name__)
+
+STAGGER_NS = 500 * MS_NS
+"""Between two starts: what is started over a network may come so much later than it was asked."""
+READY_S = 1.0
+"""So long the first answers are waited for at a start; what has not answered then is floor."""
+
+
+@dataclass(frozen=True, slots=True)
+class Socket:
+    """An output beyond the board, as the configuration has it.
+
+    Attributes:
+        nominal_mw, inrush_mw: the most it draws once running, and while starting, mW.
+        inrush_ns: how long starting lasts, ns.
+        min_on_ns, min_off_ns: dwell, ns.
+    """
+
+    name: str
+    actuator: Actuator
+    nominal_mw: int
+    inrush_mw: int
+    inrush_ns: int
+    min_on_ns: int
+    min_off_ns: int
+
+
+class Bank:
+    """All outputs beyond the board.
+
+    Args:
+        sockets: at least one.
+        clock: CLOCK_MONOTONIC in ns.
+        dwell: the memory across restarts; None for none.
+    """
+
+    def __init__(
+        self, sockets: Sequence[Socket], clock: Callable[[], int], dwell: DwellFile | None = None
+    ) -> None:
+        self._sockets = {socket.name: socket for socket in sockets}
+        self._clock = clock
+        self._dwell = dwell
+        self._remotes = {
+            name: Remote(name, socket.actuator, clock, self._changed)
+            for name, socket in self._sockets.items()
+        }
+        self._tallies = {name: Tally(f"plug/{name}") for name in self._sockets}
+        self._rules = self._rules_for(SECOND_NS)
+        self._state: GuardState | None = None
+        self._told: dict[str, tuple[bool, bool]] = {}
+        self._floor: frozenset[str] = frozenset()
+        self._reports: list[Switched | Refused] = []
+        self._tasks: list[asyncio.Task[None]] = []
+        self._timer: asyncio.TimerHandle | None = None
+        self._ready_ns = 0
+        self._news: Callable[[], object] = lambda: None
+
+    # --- life ------------------------------------------------------------------------------------
+
+    def start(self, news: Callable[[], object], failed: Callable[[Exception], None]) -> None:
+        """Begin to tend the outputs; in the loop.
+
+        Args:
+            news: called when there may be something to `take`, or readiness has changed; it must
+                not come back here before this call returns.
+            failed: takes whatever ends a task: a bug.
+        """
+        self._news = news
+        loop = asyncio.get_running_loop()
+        self._ready_ns = self._clock() + round(READY_S * SECOND_NS)
+        loop.call_later(READY_S, news)
+
+        def ended(task: asyncio.Task[None]) -> None:
+            fault = None if task.cancelled() else task.exception()
+            if isinstance(fault, Exception):
+                failed(fault)
+
+        for remote in self._remotes.values():
+            task = loop.create_task(remote.run(), name=f"plug {remote.name}")
+            task.add_done_callback(ended)
+            self._tasks.append(task)
+
+    async def settle(self, within_s: float) -> None:
+        """Wait until every output was heard to be as it is wanted, or `within_s` is over."""
+        await asyncio.gather(*(remote.settled(within_s) for remote in self._remotes.values()))
+
+    def close(self) -> None:
+        """End the tasks, and leave the dwell to the next process; the outputs run on."""
+        if self._timer is not None:
+            self._timer.cancel()
+        for task in self._tasks:
+            task.cancel()
+        if self._dwell is not None and self._state is not None:
+            try:
+                self._dwell.write(self.states)
+            except OSError as fault:
+                log.warning("how long plugs have been on or off is forgotten: %s", fault)
+
+    # --- as a board ------------------------------------------------------------------------------
+
+    @property
+    def names(self) -> frozenset[str]:
+        """All outputs."""
+        return frozenset(self._sockets)
+
+    @property
+    def ready(self) -> bool:
+        """Whether enough is known of every output to say what it is."""
+        if self._clock() >= self._ready_ns:
+            return True
+        heard = (r.proof is not Proof.UNKNOWN and r.sight for r in self._remotes.values())
+        return all(heard)
+
+    @property
+    def floor_has_changed(self) -> bool:
+        """Whether other outputs are floor now than were when `attach` said so."""
+        return self._floor != self._floor_now()
+
+    @property
+    def floor_has_grown(self) -> bool:
+        """Whether an output is floor now that was not when `attach` said so."""
+        return not self._floor_now() <= self._floor
+
+    def attach(self, hold_max_ns: int) -> tuple[OutputSpec, ...]:
+        """Say what the outputs are, and adopt what they hold for a controller before this one.
+
+        Args:
+            hold_max_ns: no hold may be longer.
+        """
+        now_ns = self._clock()
+        self._rules = self._rules_for(hold_max_ns)
+        if self._state is None:
+            dwelt = self._dwell.take() if self._dwell is not None else None
+            self._state, _ = begin(self._rules, now_ns, dwelt)
+            for remote in self._remotes.values():
+                self._adopt(remote, dwelt or {}, now_ns)
+        self._floor = self._floor_now()
+        self._reports.clear()
+        self._told = {state.name: _gist(state) for state in self.states}
+        self._come_back()
+        return tuple(self._spec(name) for name in self._sockets)
+
+    @property
+    def states(self) -> tuple[OutputState, ...]:
+        """How every output stands, in the order of `attach`."""
+        now_ns = self._clock()
+        return tuple(self._state_of(name, now_ns) for name in self._sockets)
+
+    @property
+    def readings(self) -> tuple[Reading, ...]:
+        """What plugs meter."""
+        now_ns = self._clock()
+        readings = (tally.reading(now_ns) for tally in self._tallies.values())
+        return tuple(reading for reading in readings if reading is not None)
+
+    def handle(self, command: Command) -> None:
+        """Decide on a command, at once."""
+        now_ns = self._clock()
+        match command:
+            case Hold() | Release() if self._is_unavailable(command.output):
+                self._reports.append(Refused(command.seq, command.output, UNAVAILABLE, 0))
+                self._news()
+            case Hold():
+                self._step(HoldAsked(now_ns, command))
+            case Release():
+                self._step(ReleaseAsked(now_ns, command))
+            case MakeSafe():
+                self._step(SafeAsked(now_ns))
+            case _:
+                pass
+
+    def take(self) -> list[Switched | Refused]:
+        """Take what the controller must hear."""
+        reports, self._reports = self._reports, []
+        return reports
+
+    # --- deciding --------------------------------------------------------------------------------
+
+    def _step(self, event: Event) -> None:
+        if self._state is None:
+            return
+        self._state, actions = step(self._rules, self._state, event)
+        self._reports.extend(a.refused for a in actions if isinstance(a, Refuse))
+        for name, output in self._guards().items():
+            self._remotes[name].want(output.deadline_ns if output.on else 0)
+        for remote in self._remotes.values():
+            self._reconcile(remote, event.now_ns)
+        self._tell()
+
+    def _time_passed(self) -> None:
+        self._step(TimePassed(self._clock()))
+
+    def _changed(self, remote: Remote) -> None:
+        """Let what was found out about an output count."""
+        if remote.sight is not None:
+            self._tallies[remote.name].take(remote.sight, remote.seen_ns)
+        if self._state is not None:
+            self._reconcile(remote, self._clock())
+            self._tell()
+        self._news()
+
+    def _reconcile(self, remote: Remote, now_ns: int) -> None:
+        """Bring the guard's idea of an output in line with what is known of it."""
+        output, ends_ns = self._guards()[remote.name], remote.draws_until_ns()
+        off = replace(output, on=False, since_ns=now_ns, deadline_ns=0, pending_ns=0)
+        if output.on:
+            if not remote.reachable or remote.is_floor:
+                self._put(remote.name, replace(off, cause="lost"))
+            elif remote.has_dropped:
+                self._put(remote.name, replace(off, cause="deadline"))
+        elif ends_ns:
+            # Its minimum off-time begins when it is off, and not when that was decided.
+            since_ns = now_ns if ends_ns >= FOREVER_NS else ends_ns
+            self._put(remote.name, replace(output, since_ns=since_ns))
+        elif output.since_ns > now_ns:
+            self._put(remote.name, replace(output, since_ns=now_ns))
+
+    def _put(self, name: str, output: OutputGuard) -> None:
+        assert self._state is not None, "there are outputs only after `attach`"
+        outputs = tuple(output if n == name else o for n, o in self._guards().items())
+        self._state = replace(self._state, outputs=outputs)
+        self._remotes[name].want(output.deadline_ns if output.on else 0)
+
+    def _adopt(self, remote: Remote, dwelt: Mapping[str, tuple[bool, int]], now_ns: int) -> None:
+        ends_ns = remote.draws_until_ns()
+        if not remote.is_floor and 0 < ends_ns < FOREVER_NS:
+            was_on, since_ns = dwelt.get(remote.name, (False, now_ns))
+            since_ns = since_ns if was_on and since_ns <= now_ns else now_ns
+            remote.take_over(ends_ns)
+            guard = self._guards()[remote.name]
+            held = replace(guard, on=True, since_ns=since_ns, deadline_ns=ends_ns, cause="held")
+            self._put(remote.name, held)
+        else:
+            remote.take_over(0)
+            self._reconcile(remote, now_ns)
+
+    # --- telling ---------------------------------------------------------------------------------
+
+    def _tell(self) -> None:
+        """Report what has changed, and come back when there is next something to do."""
+        now_ns = self._clock()
+        for state in self.states:
+            if self._told.get(state.name) != _gist(state):
+                self._told[state.name] = _gist(state)
+                self._reports.append(Switched(now_ns, state))
+                self._tallies[state.name].switched(now_ns)
+        self._come_back()
+        if self._reports:
+            self._news()
+
+    def _come_back(self) -> None:
+        assert self._state is not None, "nothing is due before `attach`"
+        ends_ns = [remote.draws_until_ns() or FOREVER_NS for remote in self._remotes.values()]
+        due_ns = min(next_deadline_ns(self._rules, self._state) or FOREVER_NS, *ends_ns)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if due_ns < FOREVER_NS:
+            wait_s = max(0, due_ns - self._clock()) / SECOND_NS
+            self._timer = asyncio.get_running_loop().call_later(wait_s, self._time_passed)
+
+    def _state_of(self, name: str, now_ns: int) -> OutputState:
+        remote, socket = self._remotes[name], self._sockets[name]
+        output, ends_ns = self._guards()[name], remote.draws_until_ns()
+        is_leaving = not output.on and bool(ends_ns)
+        deadline_ns = output.deadline_ns
+        if is_leaving:
+            deadline_ns = min(ends_ns, now_ns + self._rules.hold_max_ns)
+        # One that is on its way off bids as what it is, and not as one that has to run.
+        dwell_ns = socket.min_on_ns if output.on else socket.min_off_ns
+        return OutputState(
+            name=name,
+            on=output.on or is_leaving,
+            since_ns=output.since_ns,
+            deadline_ns=deadline_ns,
+            may_switch_ns=0 if is_leaving else output.since_ns + dwell_ns,
+            cause=UNAVAILABLE if self._is_unavailable(name) else output.cause,
+            verdict=Verdict.UNKNOWN,
+        )
+
+    def _spec(self, name: str) -> OutputSpec:
+        socket, tally = self._sockets[name], self._tallies[name]
+        return OutputSpec(
+            name=name,
+            required=name in self._floor,
+            nominal_mw=socket.nominal_mw,
+            inrush_mw=max(socket.inrush_mw, socket.nominal_mw),
+            # The word may take so long to arrive: until then it has not even begun to start.
+            inrush_ns=socket.inrush_ns + socket.actuator.timer.deliver_ns,
+            min_on_ns=socket.min_on_ns,
+            min_off_ns=socket.min_off_ns,
+            meter=tally.meter if tally.is_metered else "",
+        )
+
+    def _guards(self) -> dict[str, OutputGuard]:
+        assert self._state is not None, "there are outputs only after `attach`"
+        return dict(zip(self._sockets, self._state.outputs, strict=True))
+
+    def _is_unavailable(self, name: str) -> bool:
+        remote = self._remotes[name]
+        return name in self._floor or remote.is_floor or not remote.reachable
+
+    def _floor_now(self) -> frozenset[str]:
+        return frozenset(name for name, remote in self._remotes.items() if remote.is_floor)
+
+    def _rules_for(self, hold_max_ns: int) -> Rules:
+        rules = (Rule(s.name, False, s.min_on_ns, s.min_off_ns) for s in self._sockets.values())
+        return Rules(tuple(rules), hold_max_ns, STAGGER_NS)
+
+
+def _gist(state: OutputState) -> tuple[bool, bool]:
+    return state.on, state.cause == UNAVAILABLE

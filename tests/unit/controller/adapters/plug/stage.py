@@ -1,0 +1,74 @@
+"""A bank of two lamps on a clock that is wound."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from tests.unit.controller.adapters.plug.lamp import Clock, Lamp
+
+from rackgrid.adapters.plug.bank import Bank, Socket
+from rackgrid.deadman import SECOND_NS
+from rackgrid_firmware.link import (
+    Hold,
+    OutputSpec,
+    OutputState,
+    Release,
+    Switched,
+)
+from rackgrid_firmware.output import DwellFile
+
+HOLD_MAX_NS = 20 * SECOND_NS
+
+
+class Stage:
+    """A bank of two lamps, attached; `turn` lets every remote do its next thing."""
+
+    def __init__(self, min_on_s: int = 0, min_off_s: int = 0, dwell: DwellFile | None = None):
+        self.clock = Clock()
+        self.lamps = {name: Lamp(self.clock) for name in ("one", "two")}
+        self.seq = 0
+        sockets = [
+            Socket(
+                name, lamp, 40_000, 60_000, SECOND_NS, min_on_s * SECOND_NS, min_off_s * SECOND_NS
+            )
+            for name, lamp in self.lamps.items()
+        ]
+        self.bank = Bank(sockets, self.clock, dwell)
+
+    async def attach(self) -> dict[str, OutputSpec]:
+        await self.turn()
+        specs = self.bank.attach(HOLD_MAX_NS)
+        return {spec.name: spec for spec in specs}
+
+    async def turn(self, after_s: float = 0.0) -> None:
+        self.clock.wind(after_s)
+        for remote in self.bank._remotes.values():
+            await remote.turn()
+
+    def pass_time(self, seconds: float) -> None:
+        self.clock.wind(seconds)
+        self.bank._time_passed()
+
+    def hold(self, name: str, seconds: float, *, starts: bool = True) -> int:
+        self.seq += 1
+        deadline_ns = self.clock() + round(seconds * SECOND_NS)
+        self.bank.handle(Hold(self.seq, name, deadline_ns, starts))
+        return deadline_ns
+
+    def release(self, name: str, *, urgent: bool = False) -> None:
+        self.seq += 1
+        self.bank.handle(Release(self.seq, name, urgent))
+
+    def state(self, name: str) -> OutputState:
+        return next(state for state in self.bank.states if state.name == name)
+
+    def told(self) -> list[tuple[str, bool]]:
+        return [(r.state.name, r.state.on) for r in self.bank.take() if isinstance(r, Switched)]
+
+
+def play(scene: Callable[[], Awaitable[None]]) -> None:
+    async def whole() -> None:
+        await scene()
+
+    asyncio.run(whole())

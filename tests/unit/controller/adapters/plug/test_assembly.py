@@ -1,0 +1,110 @@
+"""From the configuration to the bank: which way leads to which plug."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tests.unit.controller.adapters.plug.device import ShellyDevice, TasmotaDevice
+
+from rackgrid.adapters.plug.actuator import Actuator
+from rackgrid.adapters.plug.assembly import bank_of
+from rackgrid.adapters.plug.unit import Unit
+from rackgrid.config import Config, LoadConfig
+from rackgrid.config_file import load_config
+from rackgrid.deadman import MS_NS, SECOND_NS
+from rackgrid.errors import ConfigError
+
+FILE = """
+[rack]
+name = "demo"
+interface = "lo"
+grant_s = 5
+[feed]
+capacity_w = 300
+[node]
+name = "pi-1"
+board = "board.toml"
+runtime_dir = "."
+[[load]]
+name = "heater"
+worth = 1
+nominal_w = 40.0001
+inrush_w = 60
+inrush_s = 2
+min_on_s = 3
+min_off_s = 4
+"""
+
+
+def config(folder: Path, lines: str) -> Config:
+    (folder / "board.toml").write_text('[board]\nname = "b"\ndriver = "mock"\nbase_w = 1\n')
+    (folder / "rackgrid.toml").write_text(FILE + lines)
+    return load_config(folder / "rackgrid.toml")
+
+
+def actuator(folder: Path, lines: str) -> Actuator:
+    bank = bank_of(config(folder, lines), time.monotonic_ns)
+    assert bank is not None
+    return bank._sockets["heater"].actuator
+
+
+def test_board_alone_needs_no_bank(tmp_path: Path) -> None:
+    made = config(tmp_path, 'unit = "burn.service"')
+    alone = replace(made, loads=(LoadConfig("fan", "fan", "flexible", 1.0),))
+    assert bank_of(alone, time.monotonic_ns) is None
+
+
+def test_watts_are_rounded_up_and_times_kept(tmp_path: Path) -> None:
+    bank = bank_of(config(tmp_path, 'unit = "burn.service"'), time.monotonic_ns)
+    assert bank is not None
+    socket = bank._sockets["heater"]
+    assert (socket.nominal_mw, socket.inrush_mw) == (40_001, 60_000)
+    assert (socket.inrush_ns, socket.min_on_ns, socket.min_off_ns) == (
+        2 * SECOND_NS,
+        3 * SECOND_NS,
+        4 * SECOND_NS,
+    )
+
+
+def test_unit_gets_what_grants_leave_for_its_stopping(tmp_path: Path) -> None:
+    made = actuator(tmp_path, 'unit = "burn.service"\nsafe = "freeze"')
+    assert isinstance(made, Unit)
+    assert made._freezes
+    assert 2700 * MS_NS < made._spare_ns < 2800 * MS_NS
+
+
+def test_shelly_over_http_is_reached_with_its_password(tmp_path: Path) -> None:
+    device = ShellyDevice()
+    try:
+        device.password = "open sesame"
+        (tmp_path / "password").write_text("open sesame\n")
+        lines = f'http = "shelly://{device.address}"\npassword_file = "password"'
+        made = actuator(tmp_path, lines)
+        assert asyncio.run(made.prove()) == ""
+        asyncio.run(made.hold(time.monotonic_ns() + 5 * SECOND_NS, starts=True))
+        assert device.relay.is_on
+    finally:
+        device.close()
+
+
+def test_tasmota_over_http_is_reached_with_its_password(tmp_path: Path) -> None:
+    device = TasmotaDevice()
+    try:
+        device.password = "open & sesame"
+        (tmp_path / "password").write_text("open & sesame\n")
+        lines = f'http = "tasmota://{device.address}"\npassword_file = "password"'
+        made = actuator(tmp_path, lines)
+        assert asyncio.run(made.prove()) == ""
+        asyncio.run(made.hold(time.monotonic_ns() + 5 * SECOND_NS, starts=True))
+        assert device.relay.is_on
+    finally:
+        device.close()
+
+
+def test_password_file_that_is_not_there_is_an_error_of_the_configuration(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"'heater' password_file .*gone cannot be read"):
+        actuator(tmp_path, 'http = "shelly://a.lan"\npassword_file = "gone"')
