@@ -51,7 +51,29 @@ def lock(path: str) -> int | None:
     Returns:
         The open file that holds the lock; None if another process has it.
     """
-    held = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    return _locked(f"{path}.lock", os.O_CREAT)
+
+
+def seize(path: str) -> int | None:
+    """Take the lock beside a socket that somebody else serves, so that nobody does meanwhile.
+
+    It is not made here: a lock file of root's would lock out its owner for good.
+
+    Args:
+        path: of the socket.
+
+    Returns:
+        The open file that holds the lock; None if another process has it.
+
+    Raises:
+        FileNotFoundError: nobody has served there since the machine started.
+        PermissionError: the lock belongs to another user.
+    """
+    return _locked(f"{path}.lock", 0)
+
+
+def _locked(path: str, flags: int) -> int | None:
+    held = os.open(path, os.O_RDWR | os.O_CLOEXEC | flags, 0o600)
     try:
         fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -103,8 +103,7 @@ def claim(options: Options, stack: contextlib.ExitStack) -> None:
     """Make sure that no other firmware runs here, and that our directories are there.
 
     Raises:
-        OSError: another firmware has the socket, a tool has the board's chips, or a directory
-            cannot be made.
+        OSError: another firmware has the socket, or a directory cannot be made.
     """
     if options.runtime is not None:
         options.runtime.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -114,12 +113,10 @@ def claim(options: Options, stack: contextlib.ExitStack) -> None:
         raise OSError(f"another firmware serves {options.socket}: stop that one first")
     stack.callback(os.close, held)
     held = hold(options.profile)
-    if held is None:
-        raise OSError(
-            f"a tool has locked {options.profile} to measure its meters (rackgrid meter): "
-            "let it end first"
-        )
-    stack.callback(os.close, held)
+    if held is None:  # whoever may read it may lock it, and no stranger keeps a firmware down
+        log(WARNING, "profile-locked", path=options.profile, why="somebody measures its meters")
+    else:
+        stack.callback(os.close, held)
 
 
 def leave_pins(options: Options, profile: Profile) -> None:

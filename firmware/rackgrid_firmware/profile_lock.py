@@ -2,10 +2,12 @@
 
 A firmware holds a shared lock (flock) on its board profile for as long as it lives; whoever wants
 the chips for himself takes an exclusive one. So a tool finds a running firmware whatever its socket
-is called, and no firmware starts under a tool's hands; the kernel lets go when either ends, however
-it ends. Shared among firmwares, because the nodes of a mock rack read one profile.
+is called; the kernel lets go when either ends, however it ends. Shared among firmwares, because the
+nodes of a mock rack read one profile.
 
-A second copy of a profile is a second board to this lock: it protects from haste, not from malice.
+It protects from haste, not from malice: whoever may read a profile may lock it, so a firmware does
+without the lock rather than without its loads; and a profile that was replaced since the firmware
+started is another file. Hence tools look at the firmware's own lock, too (`listener.seize`).
 """
 
 from __future__ import annotations

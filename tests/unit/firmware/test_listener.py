@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from rackgrid_firmware.listener import PATH_MAX, listen_at, lock
+from rackgrid_firmware.listener import PATH_MAX, listen_at, lock, seize
 
 
 def connects(path: Path) -> bool:
@@ -49,3 +49,18 @@ def test_lock_is_one_processs_until_it_lets_go(tmp_path: Path) -> None:
     again = lock(path)
     assert again is not None
     os.close(again)
+
+
+def test_seize_takes_the_lock_of_a_server_that_is_gone_and_makes_none(tmp_path: Path) -> None:
+    path = str(tmp_path / "s")
+    with pytest.raises(FileNotFoundError):
+        seize(path)
+    assert list(tmp_path.iterdir()) == []
+    server = lock(path)
+    assert server is not None
+    assert seize(path) is None
+    os.close(server)
+    tool = seize(path)
+    assert tool is not None
+    assert lock(path) is None, "nobody serves meanwhile"
+    os.close(tool)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 MEANING = "read, watch, calibrate and verify this node's meters"
 BOARD = Path("/etc/rackgrid/board.toml")
+FIRMWARE = "/run/rackgrid/firmware.sock"
 SAMPLES = 50
 """Of one point: 3.4 s in the energy profile."""
 
@@ -135,6 +136,12 @@ def _add_source(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_plant(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--firmware",
+        default=FIRMWARE,
+        metavar="SOCKET",
+        help=f"where the firmware would serve that has these chips; {FIRMWARE}",
+    )
     parser.add_argument("--plant", metavar="SOCKET", help="the mock world of a mock board")
     parser.add_argument(
         "--node", default=socket.gethostname(), metavar="NAME", help="this node's name there"

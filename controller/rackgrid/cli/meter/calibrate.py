@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     profile = load_profile(path)
     meter = find_meter(profile, args.name)
     guide = Rig() if args.script else Person()
-    with probing(path, profile, (raw(meter),), args.plant, args.node) as probe:
+    with probing(path, profile, (raw(meter),), args.plant, args.node, args.firmware) as probe:
         points = measure(probe, guide, args.points, meter, args.samples)
         result = solve(points, reference, step_a_of(meter))
         _tell(meter, result, args.points)

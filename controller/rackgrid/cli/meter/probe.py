@@ -1,8 +1,9 @@
 """The chips of a board, read by this process while no firmware has them.
 
 Two programs on one bus would not break a transfer, but they would configure each other's chips, and
-a calibration under a firmware's hands would be one of neither. So a real board's profile is locked
-first (`rackgrid_firmware.profile_lock`): a running firmware holds it, and none can start meanwhile.
+a calibration under a firmware's hands would be one of neither. So for a real board two locks are
+taken first: that of the firmware's socket, which it holds while it runs (and without which none can
+start meanwhile), and that of the board profile, which a firmware with another socket holds.
 The plant of a mock board serves a firmware and us one after the other, and each node its own
 chips: no lock is taken, since the nodes of a mock rack share a profile.
 """
@@ -16,10 +17,16 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from rackgrid.cli.meter import FIRMWARE
 from rackgrid.cli.patience import pass_time
 from rackgrid_firmware.chip import by_bus, open_chip
 from rackgrid_firmware.device import Reading
-from rackgrid_firmware.errors import DeviceFault, DeviceUnavailable, ProfileError
+from rackgrid_firmware.errors import (
+    DeviceFault,
+    DeviceForbidden,
+    DeviceUnavailable,
+    ProfileError,
+)
 from rackgrid_firmware.i2c import Bus, WordBus, open_smbus
 from rackgrid_firmware.meter import Chip, Sampler
 from rackgrid_firmware.profile import MeterProfile, Profile
@@ -120,7 +127,12 @@ class Probe:
 
 @contextmanager
 def probing(
-    path: Path, profile: Profile, meters: Sequence[MeterProfile], plant: str | None, node: str
+    path: Path,
+    profile: Profile,
+    meters: Sequence[MeterProfile],
+    plant: str | None,
+    node: str,
+    firmware: str = FIRMWARE,
 ) -> Generator[Probe]:
     """Open the chips of some meters, for as long as the block lasts.
 
@@ -130,16 +142,22 @@ def probing(
         meters: which, as they shall be read.
         plant: the plant's socket, for a mock board.
         node: its name there.
+        firmware: the socket of the firmware whose chips these are.
 
     Raises:
         DeviceUnavailable: a firmware has the board, or there is no plant.
+        DeviceForbidden: this user cannot find out.
         ProfileError: a mock board without a plant, or a real one with.
     """
     if (profile.driver == "mock") != (plant is not None):
         wants = "add --plant SOCKET" if plant is None else "leave out --plant"
         raise ProfileError(f'{path}: a board with driver = "{profile.driver}": {wants}')
     with ExitStack() as stack:
-        opener = _alone(path, stack) if plant is None else _plugged(profile, plant, node, stack)
+        opener = (
+            _alone(path, firmware, stack)
+            if plant is None
+            else _plugged(profile, plant, node, stack)
+        )
         buses: list[list[Chip]] = []
         for number, here in by_bus(meters).items():
             bus = Bus(number, opener)
@@ -153,18 +171,36 @@ def raw(meter: MeterProfile) -> MeterProfile:
     return replace(meter, gain=1.0, offset_a=0.0)
 
 
-def _alone(path: Path, stack: ExitStack) -> Opener:
-    from rackgrid_firmware.profile_lock import seize
+def _alone(path: Path, firmware: str, stack: ExitStack) -> Opener:
+    from rackgrid_firmware import listener, profile_lock
 
-    held = seize(path)
+    _take(firmware, lambda: listener.seize(firmware), stack)
+    _take(str(path), lambda: profile_lock.seize(path), stack)
+    return open_smbus
+
+
+def _take(what: str, seize: Callable[[], int | None], stack: ExitStack) -> None:
+    """Take a lock that a running firmware would hold.
+
+    Raises:
+        DeviceUnavailable: it does.
+        DeviceForbidden: this user cannot find out.
+    """
+    try:
+        held = seize()
+    except FileNotFoundError:
+        return  # no firmware has served there since the machine started
+    except PermissionError as fault:
+        raise DeviceForbidden(
+            f"{what}: only its owner and root can see whether a firmware runs: use sudo"
+        ) from fault
     if held is None:
         raise DeviceUnavailable(
-            f"a running firmware (or another rackgrid meter) has locked {path}, so the chips are "
+            f"a running firmware (or another rackgrid meter) has locked {what}, so the chips are "
             "not free: leave out --profile to ask the daemon, or stop the firmware first (its "
             "loads go off): systemctl stop rackgrid rackgrid-firmware"
         )
     stack.callback(os.close, held)
-    return open_smbus
 
 
 def _plugged(profile: Profile, plant: str, node: str, stack: ExitStack) -> Opener:

@@ -106,7 +106,7 @@ def _samples(args: argparse.Namespace) -> Generator[Iterable[Record]]:
     profile = load_profile(args.profile)
     meters = _chosen(args, profile.meters)
     by_name = {meter.name: meter for meter in meters}
-    with probing(args.profile, profile, meters, args.plant, args.node) as probe:
+    with probing(args.profile, profile, meters, args.plant, args.node, args.firmware) as probe:
         yield (record(each, by_name[each.meter]) for batch in probe.stream() for each in batch)
 
 
@@ -125,7 +125,7 @@ def _of_chips_once(args: argparse.Namespace) -> list[Record]:
 
     profile = load_profile(args.profile)
     meters = _chosen(args, profile.meters)
-    with probing(args.profile, profile, meters, args.plant, args.node) as probe:
+    with probing(args.profile, profile, meters, args.plant, args.node, args.firmware) as probe:
         found, problems = probe.once(), probe.problems()
     for name, problem in problems.items():
         say(f"rackgrid: meter {name}: {problem}")

@@ -108,7 +108,7 @@ def _from_chip(args: argparse.Namespace) -> Measured:
 
     profile = load_profile(args.profile)
     meter = find_meter(profile, args.name)
-    with probing(args.profile, profile, (meter,), args.plant, args.node) as probe:
+    with probing(args.profile, profile, (meter,), args.plant, args.node, args.firmware) as probe:
         readings = probe.take(args.samples)
     records = [record(reading, meter) for reading in readings]
     amps = fsum(_fresh_amps(each) for each in records) / len(records)

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from tests.unit.controller.cli.meter.bench import Bench, bench
@@ -15,8 +16,14 @@ from tests.unit.controller.cli.meter.bench import Bench, bench
 from rackgrid.cli.meter import probe as probes
 from rackgrid.cli.meter.probe import PATIENCE_S, Probe, find_meter, probing, raw
 from rackgrid_firmware.chip import open_chip
-from rackgrid_firmware.errors import DeviceFault, DeviceUnavailable, ProfileError
+from rackgrid_firmware.errors import (
+    DeviceFault,
+    DeviceForbidden,
+    DeviceUnavailable,
+    ProfileError,
+)
 from rackgrid_firmware.i2c import Bus
+from rackgrid_firmware.listener import lock, seize
 from rackgrid_firmware.mock.bus import ChipPort, MockSMBus
 from rackgrid_firmware.mock.chip import Ina219Chip
 from rackgrid_firmware.mock.client import PlantControl
@@ -100,6 +107,37 @@ def test_raw_meter_has_no_calibration() -> None:
 def desk(tmp_path: Path) -> Iterator[Bench]:
     with bench(tmp_path) as made:
         yield made
+
+
+def test_real_board_whose_firmware_has_another_profile_by_now_is_refused(desk: Bench) -> None:
+    """An editor that replaces the file leaves the firmware with a lock on the old one."""
+    desk.profile.write_text(desk.profile.read_text().replace('"mock"', '"pi"'))
+    profile = load_profile(desk.profile)
+    socket = str(desk.profile.parent / "firmware.sock")
+    firmware = lock(socket)
+    assert firmware is not None
+    with (
+        pytest.raises(DeviceUnavailable, match=r"has locked .*firmware.sock"),
+        probing(desk.profile, profile, profile.meters, None, "n1", socket),
+    ):
+        pass
+    os.close(firmware)
+    with probing(desk.profile, profile, profile.meters, None, "n1", socket):
+        assert lock(socket) is None, "and none starts meanwhile"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_user_who_cannot_see_the_firmware_s_lock_is_told_to_use_sudo() -> None:
+    with TemporaryDirectory() as name, ExitStack() as stack:  # pytest's own are the owner's alone
+        Path(name).chmod(0o711)
+        socket = f"{name}/firmware.sock"
+        held = lock(socket)
+        assert held is not None
+        stack.callback(os.close, held)
+        os.seteuid(65534)
+        stack.callback(os.seteuid, 0)
+        with pytest.raises(DeviceForbidden, match="use sudo"):
+            probes._take(socket, lambda: seize(socket), stack)
 
 
 def test_real_board_under_a_firmware_is_refused_and_no_bus_opened(
