@@ -202,6 +202,10 @@ def _watchdog(facts: Facts) -> Iterator[Finding]:
     if isinstance(firmware, Unknown):
         yield WATCHDOG.skip(firmware)
         return
+    if firmware.get("ActiveState") != "active":
+        # systemd 252 says 0 of a unit that does not run.
+        yield WATCHDOG.skip(f"{FIRMWARE} does not run, and systemd says of those alone that do")
+        return
     every_s = seconds(firmware.get("WatchdogUSec", ""))
     if not 0 < every_s <= FIRMWARE_WATCHDOG_S:
         what = f"after {every_s:g} s" if every_s else "never"
@@ -209,7 +213,8 @@ def _watchdog(facts: Facts) -> Iterator[Finding]:
     else:
         yield WATCHDOG.ok(f"a firmware that hangs is ended after {every_s:g} s")
     controller = {} if isinstance(facts.controller, Unknown) else facts.controller
-    if is_installed(controller) and not seconds(controller.get("WatchdogUSec", "")):
+    runs = controller.get("ActiveState") == "active"
+    if runs and not seconds(controller.get("WatchdogUSec", "")):
         yield WATCHDOG.warn("a controller that hangs is never ended", f"{drop_in}10")
 
 

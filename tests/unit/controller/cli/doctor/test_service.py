@@ -77,6 +77,18 @@ WORLDS = [
     world("service-watchdog", FAIL, "never", firmware=firmware(WatchdogUSec="infinity")),
     world("service-watchdog", FAIL, "after 30 s", firmware=firmware(WatchdogUSec="30s")),
     world("service-watchdog", WARN, "controller", controller=firmware(WatchdogUSec="0")),
+    world(
+        "service-watchdog",
+        PASS,
+        "after 2 s",
+        controller=firmware(WatchdogUSec="0", ActiveState="inactive"),
+    ),
+    world(
+        "service-watchdog",
+        SKIP,
+        "does not run",
+        firmware=firmware(WatchdogUSec="0", ActiveState="inactive"),
+    ),
     world("service-watchdog", SKIP, "not installed", firmware=ABSENT),
     world("service-watchdog", SKIP, "ended with 1", firmware=NO_BUS),
     world("fail-safe-helper", PASS, "makes the outputs safe"),
