@@ -14,17 +14,19 @@ scripts come in. The bench's namespace is in no way connected to the machine's n
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import select
 import signal
 import socket
 import subprocess
 import time
+import urllib.request
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from tests.rack.lan import Host
 from tests.vpi.plant import Plant
@@ -35,7 +37,10 @@ SCRIPT_S = 120.0
 END_S = 60.0
 """Generous: a machine with other work boots a Pi in a minute and not in nine seconds."""
 SHELL_PORT = 2323
+API_PORT = 8470
 CHIPS = "0x40,0x41"
+RAISED = "27"
+"""The board: its meters, and the lines that it pulls up: their relays close at a low level."""
 _serial = itertools.count()
 T = TypeVar("T")
 
@@ -64,6 +69,7 @@ class Pi:
         self.number = number
         self.name = f"pi-{number}"
         self.address = f"10.77.0.{number}"
+        self.bench_address = f"10.99.0.{number}"
         self.card = folder / f"{self.name}.cow"
         self.log = folder / f"{self.name}.log"
         self._folder = folder
@@ -106,6 +112,19 @@ class Pi:
             raise ScriptFailed(f"{self.name}: exit {code}: {script}\n{said}")
         return said
 
+    def state(self) -> dict[str, Any]:
+        """The state of the rack, as the API of this Pi tells it; empty while it does not answer."""
+        try:
+            with (
+                self._bench.entered(),
+                urllib.request.urlopen(
+                    f"http://{self.bench_address}:{API_PORT}/api/state", timeout=10
+                ) as answer,
+            ):
+                return json.load(answer)
+        except OSError:
+            return {}
+
     def write(self, path: str, text: str) -> None:
         """Put a file onto the Pi, and onto its card."""
         assert "\nEND-OF-FILE\n" not in text
@@ -134,7 +153,7 @@ class Pi:
         return ""
 
     def _ask(self, script: str, patience_s: float) -> tuple[str, int]:
-        address = (f"10.99.0.{self.number}", SHELL_PORT)
+        address = (self.bench_address, SHELL_PORT)
         with self._bench.entered():
             link = socket.create_connection(address, timeout=min(patience_s, 10.0))
         with link:
@@ -166,8 +185,9 @@ class Pi:
             *("con=null", "con0=null,fd:1", "ssl=null", "quiet", "panic=-1"),
             *("systemd.show_status=0", f"systemd.hostname={self.name}"),
             f"vpi.lan={self.address}/24",
-            f"vpi.bench=10.99.0.{self.number}/24",
+            f"vpi.bench={self.bench_address}/24",
             f"vpi.chips={CHIPS}",
+            f"vpi.raised={RAISED}",
         ]
 
 
@@ -212,6 +232,17 @@ class Bench:
         for pi in started:
             pi.wait_for_boot()
         return started[0]
+
+    def unplug(self, pi: Pi) -> None:
+        """Pull the cable of a Pi's eth0; its carrier does not tell, frames are lost.
+
+        Out of the bridge, and not down: UML's card hears nothing any more once its tap was down.
+        """
+        self._host.ip("link", "set", f"lan{pi.number}", "nomaster")
+
+    def plug_in(self, pi: Pi) -> None:
+        """Plug that cable in again."""
+        self._host.ip("link", "set", f"lan{pi.number}", "master", "br-lan")
 
     def _remove(self) -> None:
         self._host.end()

@@ -8,6 +8,16 @@ import pytest
 from tests.vpi.bench import Bench, Pi
 from tests.vpi.node import Node
 
+TIMEOUT_S = 900
+"""Three Pis that boot on a busy machine take minutes."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give the tests of this folder more time than the suite's others have."""
+    for item in items:
+        if item.get_closest_marker("vpi") is not None:
+            item.add_marker(pytest.mark.timeout(TIMEOUT_S))
+
 
 @pytest.fixture(scope="session")
 def pi(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pi]:

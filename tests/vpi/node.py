@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterable
 from typing import TypeVar
 
 from tests.vpi.bench import Pi, wait_until
 from tests.vpi.plant import Edge
 
-from rackgrid_firmware.link import Command, Malformed, Report, decode
+from rackgrid_firmware.device import Quality, Reading
+from rackgrid_firmware.link import Command, Malformed, OutputState, Report, Telemetry, decode
 
 FIRMWARE = "rackgrid-firmware.service"
 CONTROLLER = "rackgrid.service"
 HAND = "runuser -u rackgrid -- vpi-hand"
+LEFT = "hand.service"
+SAID = "/run/hand.said"
+BEGUN = "/run/begun"
 
 SERVER, LAMP, PUMP = 17, 22, 27
 """The lines of the three loads. The pump's relay closes at a low level."""
 SHUNT_OHMS = {0x40: 0.1, 0x41: 0.02}
-MIN_OFF_S = 4.0
+MIN_OFF_S = 15.0
 BUS_MV = 12_000
 
 BOARD = f"""\
@@ -81,7 +86,6 @@ class Node:
 
     def wire(self) -> None:
         """Let the meters see what the relays switch: 4 W, 6 W and 8 W at 12 V."""
-        self.plant.pull(PUMP, "up")  # as its relay board does
         self.plant.meter(0x40, bus_mv=BUS_MV, **{f"high{SERVER}": microvolts(4.0, 0x40)})
         self.plant.meter(
             0x41,
@@ -96,10 +100,10 @@ class Node:
     def reset(self) -> None:
         """Bring everything back to before the first start: units, memory, board, faults."""
         self.pi.run(
-            f"systemctl stop {CONTROLLER} {FIRMWARE}; systemctl reset-failed;"
+            f"systemctl stop {LEFT} {CONTROLLER} {FIRMWARE} 2>/dev/null; systemctl reset-failed;"
             "rm -rf /run/rackgrid-firmware /run/systemd/system/rackgrid*.service.d;"
             "systemctl daemon-reload; modprobe -r vpi_board; /usr/local/sbin/vpi-board;"
-            "udevadm settle"
+            f"udevadm settle; date +@%s.%6N >{BEGUN}"
         )
         self.install()
 
@@ -111,13 +115,36 @@ class Node:
         """
         return reports(self.pi.run(f"{HAND} {words}"))
 
-    def leave_hand(self, words: str, unit: str = "hand") -> None:
-        """Let a controller do something by itself, as a unit that may be killed."""
-        said = f"/run/{unit}.said"
+    def leave_hand(self, words: str) -> None:
+        """Let a hand do something by itself, as the unit `hand` that may be killed."""
         self.pi.run(
-            f"systemd-run -q --unit={unit} --property=StandardOutput=append:{said} "
-            f"--uid=rackgrid -- /usr/local/sbin/vpi-hand {words}"
+            f"systemctl stop {LEFT} 2>/dev/null; rm -f {SAID};"
+            f"systemd-run -q --collect --unit={LEFT} --property=StandardOutput=append:{SAID} "
+            f"--property=StandardError=journal --uid=rackgrid -- /usr/local/sbin/vpi-hand {words}"
         )
+
+    def left_hand_was_told(self) -> list[Report]:
+        """All that the hand which was left has been told so far."""
+        return reports(self.pi.run(f"cat {SAID}"))
+
+    def newest(self) -> Telemetry | None:
+        """The last telemetry that the hand which was left has been told; None before the first."""
+        said = self.pi.run(f"grep telemetry {SAID} | tail -n 1")
+        return next(iter(of(Telemetry, reports(said))), None)
+
+    def wait_for_readings(self, what: str, **wanted: Quality) -> Telemetry:
+        """Wait for a telemetry, to the hand which was left, in which meters are of that quality."""
+
+        def such() -> Telemetry | None:
+            newest = self.newest()
+            if newest is None:
+                return None
+            found = {name: reading(newest, name).quality for name in wanted}
+            return newest if found == wanted else None
+
+        telemetry = wait_until(what, such)
+        assert telemetry is not None
+        return telemetry
 
     def show(self, unit: str, key: str) -> str:
         """One property of a unit."""
@@ -137,8 +164,8 @@ class Node:
         return wait_until(f"{unit} is back", another)
 
     def journal(self, unit: str = FIRMWARE) -> str:
-        """What a unit, and systemd about it, has said in this boot."""
-        return self.pi.run(f"journalctl -b -o cat --no-pager -u {unit}")
+        """What a unit, and systemd about it, has said since the board was brought back."""
+        return self.pi.run(f'journalctl -o cat --no-pager --since "$(cat {BEGUN})" -u {unit}')
 
     def on(self) -> dict[str, bool]:
         """Which loads have power in truth, by the levels of their lines."""
@@ -163,6 +190,16 @@ def reports(said: str) -> list[Report]:
 def of(kind: type[R], found: list[Report]) -> list[R]:
     """Those of a kind."""
     return [report for report in found if isinstance(report, kind)]
+
+
+def reading(telemetry: Telemetry, meter: str) -> Reading:
+    """What a meter says in a telemetry."""
+    return next(each for each in telemetry.readings if each.meter == meter)
+
+
+def output(states: Iterable[OutputState], name: str) -> OutputState:
+    """How an output stands."""
+    return next(state for state in states if state.name == name)
 
 
 def levels(edges: list[Edge]) -> list[tuple[bool, bool]]:

@@ -61,7 +61,7 @@ def test_active_low_output_is_on_at_a_low_level_and_off_at_its_deadline(node: No
     wait_s = max(0, *(state.may_switch_ns for state in attached.outputs)) / 1e9
     assert wait_s > 0
     node.plant.forget_edges()
-    heard = node.hand("hold pump 9 until switched listen 1 hold pump 1 until switched")
+    heard = node.hand("hold pump 19 until switched listen 1 hold pump 1 until switched")
     on, off = of(Switched, heard)
     low, high = node.plant.edges(PUMP)
     assert ((low.level, high.level), on.state.on, off.state.cause) == (

@@ -80,6 +80,11 @@ static char *chips = "0x40";
 module_param(chips, charp, 0444);
 MODULE_PARM_DESC(chips, "addresses of the INA219s that are present, with commas");
 
+static int raised[LINES];
+static unsigned int raised_count;
+module_param_array(raised, int, &raised_count, 0444);
+MODULE_PARM_DESC(raised, "lines that a resistor outside of the Pi pulls up, from power-on");
+
 /* --- lines ------------------------------------------------------------------------------------ */
 
 static bool level_of(const struct line *l)
@@ -569,6 +574,9 @@ static int power_on(void)
 		return -EINVAL;
 	for (i = 0; i < LINES; i++) /* BCM2711's pulls at reset, GPIO 0 to 27 */
 		lines[i].pull = i <= 8 ? PULL_UP : PULL_DOWN;
+	for (i = 0; i < raised_count; i++)
+		if (raised[i] >= 0 && raised[i] < LINES)
+			lines[raised[i]].pull = PULL_UP;
 	while ((word = strsep(&rest, ","))) {
 		if (kstrtoint(word, 0, &address) || address < FIRST || address >= FIRST + CHIPS)
 			return -EINVAL;
