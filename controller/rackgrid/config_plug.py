@@ -15,7 +15,7 @@ import re
 from typing import NamedTuple
 
 from rackgrid.config import LoadConfig, PlugConfig
-from rackgrid.deadman import SECOND_NS, TIMERS, grant_ns_min
+from rackgrid.deadman import SECOND_NS, grant_ns_min, timer_of
 from rackgrid_firmware.key import Key, Kind, complaint, shown
 from rackgrid_firmware.section import Section
 from rackgrid_firmware.settings import TomlFile
@@ -201,7 +201,7 @@ def _check_way(
     if not rack.sound("grant_s", "round_s"):
         return
     round_ns = round(rack.number("round_s") * SECOND_NS)
-    least_s = grant_ns_min(TIMERS[found.make], round_ns) / SECOND_NS
+    least_s = grant_ns_min(timer_of(found.make, way), round_ns) / SECOND_NS
     if rack.number("grant_s") < least_s:
         text = (
             f"the rack's grants are too short for the own timer of a {found.make} "

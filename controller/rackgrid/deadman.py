@@ -15,7 +15,7 @@ Pure: integers of ns in, integers out.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 SECOND_NS = 1_000_000_000
 MS_NS = 1_000_000
@@ -57,6 +57,12 @@ TIMERS = {
 on, and are not used: one scale is easier to get right."""
 SERVER_NS = 250 * MS_NS
 """What an MQTT server on the way adds to `deliver_ns`."""
+
+
+def timer_of(make: str, way: str) -> Timer:
+    """Return what is known of a make's timer, over a way ("unit", "http", "mqtt", ...)."""
+    timer = TIMERS[make]
+    return replace(timer, deliver_ns=timer.deliver_ns + SERVER_NS) if way == "mqtt" else timer
 
 
 def span_ns(timer: Timer, left_ns: int) -> int:

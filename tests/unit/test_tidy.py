@@ -37,7 +37,11 @@ PURE_ROOMS = ("core", "wire", "market")
 DOORS = {
     "gpiozero": {"rackgrid_firmware/relay.py", "rackgrid_firmware/mock/pins.py"},
     "smbus2": {"rackgrid_firmware/i2c.py"},
-    "paho": {"rackgrid/adapters/mqtt.py", "rackgrid/adapters/mqtt_visit.py"},
+    "paho": {
+        "rackgrid/adapters/mqtt.py",
+        "rackgrid/adapters/mqtt_visit.py",
+        "rackgrid/adapters/plug/line.py",
+    },
 }
 
 BROAD_EXCEPTS: dict[str, str] = {

@@ -10,12 +10,14 @@ from rackgrid.deadman import (
     DRIFT_PPM,
     MS_NS,
     SECOND_NS,
+    SERVER_NS,
     TIMERS,
     Timer,
     earliest_end_ns,
     grant_ns_min,
     latest_end_ns,
     span_ns,
+    timer_of,
 )
 
 TIMER = Timer(SECOND_NS, 250 * MS_NS, 750 * MS_NS, 10 * SECOND_NS)
@@ -68,6 +70,13 @@ def test_shortest_grant_lets_a_renewal_come_while_the_timer_runs(make: str, roun
     left_ns = grant_ns_min(timer, round_ns) - round_ns
     armed_ns = earliest_end_ns(0, span_ns(timer, left_ns))
     assert armed_ns >= round_ns + timer.deliver_ns
+
+
+def test_server_on_the_way_takes_time_from_the_timer() -> None:
+    direct, over_server = timer_of("shelly", "http"), timer_of("shelly", "mqtt")
+    assert direct == TIMERS["shelly"]
+    assert over_server.deliver_ns == direct.deliver_ns + SERVER_NS
+    assert grant_ns_min(over_server, SECOND_NS) > grant_ns_min(direct, SECOND_NS)
 
 
 @pytest.mark.parametrize("wrong", [(0, 0, 0), (1, -1, 0), (1, 0, -1)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
 from rackgrid.adapters.plug.actuator import Actuator
@@ -15,9 +16,12 @@ from rackgrid.adapters.plug.unit import Unit
 from rackgrid.adapters.systemd import secret_file
 from rackgrid.config import Config, LoadConfig, PlugConfig, RackConfig
 from rackgrid.config_units import nanoseconds
-from rackgrid.deadman import TIMERS, grant_ns_min
+from rackgrid.deadman import TIMERS, Timer, grant_ns_min, timer_of
 from rackgrid.errors import ConfigError
 from rackgrid_firmware.output import DwellFile, kernel_boot_id
+
+if TYPE_CHECKING:
+    from rackgrid.adapters.plug.line import Line
 
 USER = "admin"
 """A Shelly and a Tasmota have this one user."""
@@ -29,16 +33,37 @@ def bank_of(config: Config, clock: Callable[[], int]) -> Bank | None:
     Raises:
         ConfigError: a file with a password cannot be read.
     """
-    sockets = [_socket(load, load.plug, config, clock) for load in config.loads if load.plug]
-    if not sockets:
+    plugs = [(load, load.plug) for load in config.loads if load.plug is not None]
+    if not plugs:
         return None
-    return Bank(sockets, clock, DwellFile(config.node.runtime_dir / "plugs.json", kernel_boot_id()))
+    line: Line | None = None
+    if config.mqtt is not None and any(plug.way == "mqtt" for _, plug in plugs):
+        from rackgrid.adapters.plug.line import Line  # paho is not loaded without a plug on it
+
+        line = Line(config.mqtt)
+    sockets = [_socket(load, plug, config, line, clock) for load, plug in plugs]
+    dwell = DwellFile(config.node.runtime_dir / "plugs.json", kernel_boot_id())
+    return Bank(sockets, clock, dwell, line.run if line is not None else None)
 
 
-def _socket(load: LoadConfig, plug: PlugConfig, config: Config, clock: Callable[[], int]) -> Socket:
+def _socket(
+    load: LoadConfig,
+    plug: PlugConfig,
+    config: Config,
+    line: Line | None,
+    clock: Callable[[], int],
+) -> Socket:
+    if plug.make == "unit":
+        actuator: Actuator = _unit(plug, config.rack, clock)
+    elif plug.make == "shelly":
+        actuator = Shelly(_shelly(load, plug, line, clock), plug.channel, _timer(plug))
+    else:
+        usual_ns = nanoseconds(config.rack.grant_s - config.rack.round_s)
+        talk = _tasmota(load, plug, line, clock)
+        actuator = Tasmota(talk, plug.channel, _timer(plug), usual_ns)
     return Socket(
         name=load.output,
-        actuator=_actuator(load, plug, config, clock),
+        actuator=actuator,
         nominal_mw=-(-round(plug.nominal_w * 1e6) // 1000),
         inrush_mw=-(-round(plug.inrush_w * 1e6) // 1000),
         inrush_ns=nanoseconds(plug.inrush_s),
@@ -47,21 +72,33 @@ def _socket(load: LoadConfig, plug: PlugConfig, config: Config, clock: Callable[
     )
 
 
-def _actuator(
-    load: LoadConfig, plug: PlugConfig, config: Config, clock: Callable[[], int]
-) -> Actuator:
-    if plug.make == "unit":
-        freezes, spare_ns = plug.safe == "freeze", _spare_ns(config.rack)
-        return Unit(plug.address, freezes, spare_ns, clock, of_user=plug.way == "user_unit")
-    password = _password(load.name, plug)
-    if plug.way == "http" and plug.make == "shelly":
-        talk = _ShellyHttp(HttpTalk(plug.address, clock, USER, password))
-        return Shelly(talk, plug.channel, TIMERS["shelly"])
-    if plug.way == "http":
-        usual_ns = nanoseconds(config.rack.grant_s - config.rack.round_s)
-        commands = _TasmotaHttp(HttpTalk(plug.address, clock), password)
-        return Tasmota(commands, plug.channel, TIMERS["tasmota"], usual_ns)
-    raise ConfigError(f"[[load]] {load.name!r}: plugs over MQTT are not supported yet")
+def _unit(plug: PlugConfig, rack: RackConfig, clock: Callable[[], int]) -> Unit:
+    freezes, of_user = plug.safe == "freeze", plug.way == "user_unit"
+    return Unit(plug.address, freezes, _spare_ns(rack), clock, of_user=of_user)
+
+
+def _shelly(
+    load: LoadConfig, plug: PlugConfig, line: Line | None, clock: Callable[[], int]
+) -> Talk[Rpc]:
+    if line is not None and plug.way == "mqtt":
+        from rackgrid.adapters.plug.mqtt_talk import ShellyMqtt
+
+        return ShellyMqtt(line, plug.address, clock)
+    return _ShellyHttp(HttpTalk(plug.address, clock, USER, _password(load.name, plug)))
+
+
+def _tasmota(
+    load: LoadConfig, plug: PlugConfig, line: Line | None, clock: Callable[[], int]
+) -> Talk[str]:
+    if line is not None and plug.way == "mqtt":
+        from rackgrid.adapters.plug.mqtt_talk import TasmotaMqtt
+
+        return TasmotaMqtt(line, plug.address, clock)
+    return _TasmotaHttp(HttpTalk(plug.address, clock), _password(load.name, plug))
+
+
+def _timer(plug: PlugConfig) -> Timer:
+    return timer_of(plug.make, plug.way)
 
 
 def _spare_ns(rack: RackConfig) -> int:

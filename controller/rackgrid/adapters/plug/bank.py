@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from rackgrid.adapters.plug.actuator import Actuator
@@ -87,11 +87,17 @@ class Bank:
         sockets: at least one.
         clock: CLOCK_MONOTONIC in ns.
         dwell: the memory across restarts; None for none.
+        line: keeps the connection that plugs share, until cancelled; None for none.
     """
 
     def __init__(
-        self, sockets: Sequence[Socket], clock: Callable[[], int], dwell: DwellFile | None = None
+        self,
+        sockets: Sequence[Socket],
+        clock: Callable[[], int],
+        dwell: DwellFile | None = None,
+        line: Callable[[], Coroutine[object, object, None]] | None = None,
     ) -> None:
+        self._line = line
         self._sockets = {socket.name: socket for socket in sockets}
         self._clock = clock
         self._dwell = dwell
@@ -130,8 +136,9 @@ class Bank:
             if isinstance(fault, Exception):
                 failed(fault)
 
-        for remote in self._remotes.values():
-            task = loop.create_task(remote.run(), name=f"plug {remote.name}")
+        works = [remote.run() for remote in self._remotes.values()]
+        for work in [self._line(), *works] if self._line is not None else works:
+            task = loop.create_task(work)
             task.add_done_callback(ended)
             self._tasks.append(task)
 

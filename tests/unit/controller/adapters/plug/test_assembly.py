@@ -15,7 +15,7 @@ from rackgrid.adapters.plug.assembly import bank_of
 from rackgrid.adapters.plug.unit import Unit
 from rackgrid.config import Config, LoadConfig
 from rackgrid.config_file import load_config
-from rackgrid.deadman import MS_NS, SECOND_NS
+from rackgrid.deadman import MS_NS, SECOND_NS, timer_of
 from rackgrid.errors import ConfigError
 
 FILE = """
@@ -103,6 +103,21 @@ def test_tasmota_over_http_is_reached_with_its_password(tmp_path: Path) -> None:
         assert device.relay.is_on
     finally:
         device.close()
+
+
+@pytest.mark.parametrize("make", ["shelly", "tasmota"])
+def test_plugs_over_mqtt_share_one_line_and_its_delay(tmp_path: Path, make: str) -> None:
+    server = '\n[mqtt]\nhost = "127.0.0.1"\n'
+    made = bank_of(config(tmp_path, f'mqtt = "{make}://plug-1"{server}'), time.monotonic_ns)
+    assert made is not None
+    assert made._line is not None
+    assert made._sockets["heater"].actuator.timer == timer_of(make, "mqtt")
+
+
+def test_bank_without_plugs_over_mqtt_has_no_line(tmp_path: Path) -> None:
+    made = bank_of(config(tmp_path, 'http = "shelly://a.lan"'), time.monotonic_ns)
+    assert made is not None
+    assert made._line is None
 
 
 def test_password_file_that_is_not_there_is_an_error_of_the_configuration(tmp_path: Path) -> None:

@@ -1,0 +1,160 @@
+"""Plugs over a real Mosquitto: they speak their makers' topics, and keep their own timers.
+
+Fails if a plug outlives the grant of a controller that was killed, if a word is retained, or if a
+server that goes away leaves a plug on beyond its timer, or a node without its other loads.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from paho.mqtt.client import Client, MQTTMessage
+from paho.mqtt.enums import CallbackAPIVersion
+from tests.rack.plug_rack import CAPACITY_W, GRANT_S, Rack, until
+from tests.unit.controller.adapters.plug.device import Device, ShellyDevice, TasmotaDevice
+
+pytestmark = pytest.mark.mosquitto
+
+
+class Mosquitto:
+    """A server that can be killed and come back on its port."""
+
+    def __init__(self, folder: Path) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.port = int(free.getsockname()[1])
+        self._config = folder / "mosquitto.conf"
+        self._config.write_text(
+            f"listener {self.port} 127.0.0.1\nallow_anonymous true\npersistence false\n"
+        )
+        self.start()
+
+    def start(self) -> None:
+        self._process = subprocess.Popen(
+            ["mosquitto", "-c", str(self._config)], stderr=subprocess.DEVNULL
+        )
+        until("Mosquitto listens", self._answers)
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+    def _answers(self) -> bool:
+        try:
+            socket.create_connection(("127.0.0.1", self.port), 1).close()
+        except OSError:
+            return False
+        return True
+
+
+class OnTheWire:
+    """A plug's own connection to the server: what it hears it does, and answers."""
+
+    def __init__(self, server: Mosquitto, device: Device) -> None:
+        self.device = device
+        self.retained: list[str] = []
+        self.subscribed = threading.Event()
+        self._client = Client(CallbackAPIVersion.VERSION2)
+        self._client.reconnect_delay_set(1, 1)
+        self._client.on_connect = self._connected
+        self._client.on_subscribe = self._has_subscribed
+        self._client.on_message = self._hear
+        self._client.connect("127.0.0.1", server.port)
+        self._client.loop_start()
+        assert self.subscribed.wait(10)
+
+    def close(self) -> None:
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def _connected(self, client: Client, *_: object) -> None:
+        client.subscribe([("plug-1/rpc", 0), ("cmnd/plug-1/+", 0)])
+
+    def _has_subscribed(self, *_: object) -> None:
+        self.subscribed.set()
+
+    def _hear(self, _client: Client, _userdata: object, message: MQTTMessage) -> None:
+        text = bytes(message.payload).decode()
+        self.device.asked.append(f"{message.topic} {text}")
+        if message.retain:
+            self.retained.append(message.topic)
+        if isinstance(self.device, ShellyDevice):
+            frame = json.loads(text)
+            result = self.device.call(frame["method"], frame["params"])
+            reply = {"id": frame["id"], "src": "plug-1", "dst": frame["src"], "result": result}
+            self._client.publish(f"{frame['src']}/rpc", json.dumps(reply))
+        elif isinstance(self.device, TasmotaDevice):
+            name = message.topic.rsplit("/", 1)[1]
+            result = self.device.command(f"{name} {text}".strip())
+            topic = "STATUS10" if name == "Status" else "RESULT"
+            self._client.publish(f"stat/plug-1/{topic}", json.dumps(result))
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Mosquitto]:
+    made = Mosquitto(tmp_path)
+    yield made
+    made.kill()
+
+
+@pytest.fixture(params=["shelly", "tasmota"])
+def plug(request: pytest.FixtureRequest, server: Mosquitto) -> Iterator[OnTheWire]:
+    device: Device = ShellyDevice() if request.param == "shelly" else TasmotaDevice()
+    wire = OnTheWire(server, device)
+    yield wire
+    wire.close()
+    device.close()
+
+
+@pytest.fixture
+def rack(tmp_path: Path, server: Mosquitto, plug: OnTheWire) -> Iterator[Rack]:
+    make = "shelly" if isinstance(plug.device, ShellyDevice) else "tasmota"
+    lines = f'mqtt = "{make}://plug-1"\n[mqtt]\nhost = "127.0.0.1"\nport = {server.port}\n'
+    made = Rack(tmp_path / "rack", lines, {})
+    made.start()
+    yield made
+    made.close()
+
+
+def words_on(device: Device) -> int:
+    return len([x for x in device.asked if '"on": true' in x or x.endswith("Power1 ON")])
+
+
+def test_plug_of_a_killed_controller_goes_off_before_its_grant_ends(
+    rack: Rack, plug: OnTheWire
+) -> None:
+    relay = plug.device.relay
+    until("the plug is on", lambda: relay.is_on)
+    until("it was renewed", lambda: words_on(plug.device) > 3)
+    assert not relay.spans, "it did not blink before"
+    rack.node.end(signal.SIGKILL)
+    killed = time.monotonic()
+    until("the plug is off", lambda: not relay.is_on)
+    (span,) = relay.spans
+    assert span[1] <= killed + GRANT_S
+    assert rack.peak_w(relay.spans) <= CAPACITY_W
+    assert plug.retained == []
+
+
+def test_server_that_dies_leaves_no_plug_on_and_no_node_waiting(
+    rack: Rack, plug: OnTheWire, server: Mosquitto
+) -> None:
+    relay = plug.device.relay
+    until("the plug is on", lambda: relay.is_on)
+    until("it is said to be on", lambda: rack.node.load("plug").get("on"))
+    server.kill()
+    until("it is off by its own timer", lambda: not relay.is_on)
+    until("it is said to be off", lambda: not rack.node.load("plug")["on"])
+    assert rack.node.load("plug")["fault"]
+    until("another load has its watts", lambda: any(n.load("lamp").get("on") for n in rack.nodes))
+    server.start()
+    until("it is on again", lambda: relay.is_on)
+    relay.switch(False)
+    assert rack.peak_w(relay.spans) <= CAPACITY_W
