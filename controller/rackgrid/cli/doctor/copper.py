@@ -199,15 +199,18 @@ def _taken(profile: Profile, boot: BootFile | Unknown) -> Iterator[Finding]:
     for overlay in boot.overlays:
         name, *parameters = overlay.split(",")
         if name.startswith("w1-gpio"):
-            pins = [each.removeprefix("gpiopin=") for each in parameters if "gpiopin=" in each]
-            pin = pins[0] if pins else "4"
+            named = [each.removeprefix("gpiopin=") for each in parameters if "gpiopin=" in each]
+            pin = named[0] if named else "4"
             if pin.isdecimal():
                 taken[int(pin)] = f"dtoverlay={overlay} gives GPIO {pin} to 1-wire"
-    clashes = [output for output in profile.outputs if output.gpio in taken]
-    for output in clashes:
+    pins = [(f"output {output.name}", output.gpio) for output in profile.outputs]
+    if profile.heartbeat_pin is not None:
+        pins.append(("the heartbeat", profile.heartbeat_pin))
+    clashes = [(what, gpio) for what, gpio in pins if gpio in taken]
+    for what, gpio in clashes:
         yield PIN_TAKEN.fail(
-            f"output {output.name} is at GPIO {output.gpio}, and {taken[output.gpio]}",
-            f"take that line out of {boot.path}, or wire the output to another pin",
+            f"{what} is at GPIO {gpio}, and {taken[gpio]}",
+            f"take that line out of {boot.path}, or take another pin",
         )
     if not clashes:
         yield PIN_TAKEN.ok(f"{boot.path} gives no output's pin to a bus")
@@ -260,6 +263,15 @@ def _shunts(profile: Profile, volts: dict[str, float]) -> Iterator[Finding]:
         full_a = SHUNT_VOLTS_MAX / meter.shunt_ohms
         watts = sum(output.nominal_w for output in profile.outputs if output.meter == meter.name)
         at_v = volts.get(meter.name, 0.0)
+        if meter.amps_max and watts > meter.amps_max * (at_v if at_v > 1.0 else VOLTS_MAX):
+            is_fine = False
+            yield SHUNT.warn(
+                f"the loads of meter {meter.name} draw {watts:g} W, and amps_max says that at most "
+                f"{meter.amps_max:g} A are expected",
+                "raise amps_max of the meter in the board profile, so that its range is wide "
+                "enough",
+            )
+            continue
         needed_v = watts / full_a
         if needed_v > VOLTS_MAX or (at_v > 1.0 and watts / at_v > full_a):
             is_fine = False

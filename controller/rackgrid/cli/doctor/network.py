@@ -12,6 +12,7 @@ from __future__ import annotations
 import secrets
 import select
 import socket
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -39,6 +40,13 @@ LOOP = Check(
     "Discovery, heartbeats and prices are multicasts. If not even one's own come back, a firewall "
     "or the interface drops them.",
 )
+JOINED = Check(
+    "multicast-joined",
+    "Has the interface the rack's group while the daemon runs?",
+    "An interface that was removed and made again (a USB adapter, a rebuilt bridge) has forgotten "
+    "its groups; the daemon looks for that and joins again. Without the group it hears no other "
+    "node.",
+)
 PATH = Check(
     "multicast-path",
     "Is there nothing between the nodes that is known to swallow multicasts?",
@@ -52,7 +60,7 @@ PORT = Check(
     "Another program at the port keeps the daemon's API, its page and every `rackgrid` command "
     "out.",
 )
-CHECKS = (INTERFACE, LOOP, PATH, PORT)
+CHECKS = (INTERFACE, LOOP, JOINED, PATH, PORT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +72,7 @@ class Facts:
         interfaces: those of the machine.
         group: the rack's.
         loop: "" if the own datagram came back, else what happened.
+        has_group: whether the interface has the group; Unknown while no daemon asks for it.
         is_wireless, is_vlan, is_bridge: what the interface is.
         in_container: what this machine is said to be contained in, or "".
         snoops: bridges that snoop on IGMP without a querier.
@@ -75,6 +84,7 @@ class Facts:
     interfaces: tuple[str, ...]
     group: str
     loop: str | Unknown
+    has_group: bool | Unknown
     is_wireless: bool
     is_vlan: bool
     in_container: str
@@ -94,6 +104,7 @@ def look(case: Case) -> Facts | Unknown:
         interfaces=tuple(path.name for path in host.glob("/sys/class/net/*")),
         group=config.rack.group,
         loop=loop(config) if host.is_this else Unknown("another machine's network is not used"),
+        has_group=_has_group(case, config),
         is_wireless=host.has(f"/sys/class/net/{name}/wireless"),
         is_vlan=host.has(f"/proc/net/vlan/{name}"),
         in_container=_container(host),
@@ -132,6 +143,28 @@ def _echo(transport: Transport) -> str:
         if any(datagram.data == sent for datagram in transport.receive()):
             return ""
     return f"it has not come back in {LOOP_S:g} s"
+
+
+def _has_group(case: Case, config: Config) -> bool | Unknown:
+    if isinstance(case.state, Unknown):
+        return Unknown("no daemon runs that would have asked for it")
+    listing = case.host.text("/proc/net/igmp")
+    if isinstance(listing, Unknown):
+        return listing
+    return config.rack.group in groups_of(listing, config.rack.interface)
+
+
+def groups_of(listing: str, interface: str) -> set[str]:
+    """Read the groups of an interface out of /proc/net/igmp, this machine's byte order in mind."""
+    found: set[str] = set()
+    at_interface = False
+    for line in listing.splitlines()[1:]:
+        words = line.split()
+        if not line.startswith(("\t", " ")):
+            at_interface = words[1:2] == [interface]
+        elif at_interface and words:
+            found.add(socket.inet_ntoa(int(words[0], 16).to_bytes(4, sys.byteorder)))
+    return found
 
 
 def _container(host: Host) -> str:
@@ -178,6 +211,7 @@ def judge(facts: Facts | Unknown) -> Iterator[Finding]:
         return
     yield _interface(facts)
     yield _loop(facts)
+    yield _joined(facts)
     yield from _path(facts)
     yield _judge_port(facts.port)
 
@@ -205,6 +239,17 @@ def _loop(facts: Facts) -> Finding:
             "look for a firewall rule (nft list ruleset), and at the check interface",
         )
     return LOOP.ok(f"a datagram to {facts.group} on {facts.interface} comes back")
+
+
+def _joined(facts: Facts) -> Finding:
+    if isinstance(facts.has_group, Unknown):
+        return JOINED.skip(facts.has_group)
+    if not facts.has_group:
+        return JOINED.fail(
+            f"{facts.interface} has not {facts.group}, though the daemon runs",
+            "systemctl restart rackgrid; is interface in [rack] the one that it runs with?",
+        )
+    return JOINED.ok(f"{facts.interface} has {facts.group}")
 
 
 def _path(facts: Facts) -> Iterator[Finding]:

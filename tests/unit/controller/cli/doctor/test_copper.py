@@ -77,6 +77,13 @@ WORLDS = [
     world("gpio-taken", FAIL, "to SPI", profile=fan(gpio=8), boot=boot("dtparam=spi=on")),
     world("gpio-taken", FAIL, "1-wire", profile=fan(gpio=4), boot=boot("dtoverlay=w1-gpio")),
     world("gpio-taken", FAIL, "1-wire", boot=boot("dtoverlay=w1-gpio,gpiopin=22")),
+    world(
+        "gpio-taken",
+        FAIL,
+        "the heartbeat is at GPIO 8",
+        profile=replace(SHIPPED, heartbeat_pin=8),
+        boot=boot("dtparam=spi=on"),
+    ),
     world("gpio-taken", SKIP, "no boot disk", boot=Unknown("no boot disk")),
     world("hold-reach", PASS, "held up to 20 s"),
     world("hold-reach", WARN, "loads blink", profile=replace(SHIPPED, hold_max_s=10.0)),
@@ -86,9 +93,13 @@ WORLDS = [
     world("stagger", WARN, "fan, pump", profile=replace(SHIPPED, stagger_s=0.0)),
     world("stagger", PASS, "can start together", profile=replace(SHIPPED, outputs=())),
     world("shunt-range", PASS, "server sees 3.2 A"),
-    world("shunt-range", WARN, "at 4.5 V", volts={"server": 4.5}),
+    world(
+        "shunt-range", WARN, "at 4.5 V", profile=first_meter(amps_max=0.0), volts={"server": 4.5}
+    ),
     world("shunt-range", PASS, "server sees", volts={"server": 12.0}),
     world("shunt-range", WARN, "up to 26 V", profile=first_meter(shunt_ohms=1.0, amps_max=0.0)),
+    world("shunt-range", WARN, "raise amps_max", profile=first_meter(amps_max=0.5)),
+    world("shunt-range", WARN, "raise amps_max", volts={"server": 5.1}),
     world("shunt-range", SKIP, "INA219", profile=replace(SHIPPED, meters=())),
     world("i2c-load", PASS, "3% of its time at 100 kHz"),
     world("i2c-load", WARN, "busy 92%", profile=first_meter(profile="fast")),

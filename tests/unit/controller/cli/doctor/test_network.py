@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from rackgrid.cli.api import Record
 from rackgrid.cli.doctor import network
 from rackgrid.cli.doctor.finding import Grade, Unknown
 from rackgrid.cli.doctor.host import Host
-from rackgrid.cli.doctor.network import CHECKS, Facts, judge, look, loop
+from rackgrid.cli.doctor.network import CHECKS, Facts, groups_of, judge, look, loop
 from rackgrid.config import Config
 from rackgrid.config_file import load_config
 
@@ -26,6 +27,7 @@ SOUND = Facts(
     interfaces=("eth0", "lo"),
     group="224.0.0.224",
     loop="",
+    has_group=True,
     is_wireless=False,
     is_vlan=False,
     in_container="",
@@ -41,6 +43,9 @@ WORLDS = [
     world("multicast", PASS, "comes back"),
     world("multicast", FAIL, "has not come back", loop="it has not come back in 1 s"),
     world("multicast", SKIP, "another machine", loop=Unknown("another machine")),
+    world("multicast-joined", PASS, "eth0 has 224.0.0.224"),
+    world("multicast-joined", FAIL, "restart rackgrid", has_group=False),
+    world("multicast-joined", SKIP, "no daemon", has_group=Unknown("no daemon runs")),
     world("multicast-path", PASS, "nothing seen"),
     world("multicast-path", WARN, "host's network", in_container="docker"),
     world("multicast-path", WARN, "bridge of containers", interface="docker0"),
@@ -94,6 +99,27 @@ def test_look_reads_what_the_interface_is(tmp_path: Path, config: Config) -> Non
     assert facts.snoops == ("br0",)
     assert isinstance(facts.loop, Unknown)
     assert isinstance(facts.port, Unknown)
+
+
+IGMP = """\
+Idx\tDevice    : Count Querier\tGroup    Users Timer\tReporter
+1\tlo        :     1      V3
+\t\t\t\t010000E0     1 0:00000000\t\t0
+2\teth0      :     2      V3
+\t\t\t\tE00000E0     1 0:00000000\t\t0
+\t\t\t\t010000E0     1 0:00000000\t\t0
+"""
+
+
+@pytest.mark.skipif(sys.byteorder == "big", reason="the listing is of a little-endian machine")
+def test_groups_are_those_of_the_one_interface(tmp_path: Path, config: Config) -> None:
+    assert groups_of(IGMP, "eth0") == {"224.0.0.224", "224.0.0.1"}
+    assert groups_of(IGMP, "lo") == {"224.0.0.1"}
+    assert groups_of(IGMP, "eth") == groups_of("", "lo") == set()
+    put(tmp_path, "/proc/net/igmp", IGMP)
+    facts = look(case_in(tmp_path, config=config, state=Record({})))
+    assert isinstance(facts, Facts)
+    assert facts.has_group is False, "the rack is on lo"
 
 
 def test_loop_comes_back_on_a_network_that_works(config: Config) -> None:
