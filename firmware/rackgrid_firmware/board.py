@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from rackgrid_firmware.chip import by_bus, open_chip
+from rackgrid_firmware.chip import Chips, by_bus
 from rackgrid_firmware.device import Output, Quality, Reading
 from rackgrid_firmware.errors import DeviceError
 from rackgrid_firmware.i2c import Bus, WordBus, open_smbus
@@ -178,13 +178,14 @@ class Board:
             self._troubles.append(Trouble(output.name, str(fault)))
 
     def _open_meters(self, on_health: Callable[[Health], None] | None) -> None:
+        chips_of_board = Chips()
         for number, meters in by_bus(self.profile.meters).items():
             bus = Bus(number, self._ways.bus)
             self._buses.append(bus)
             chips: list[Chip] = []
             for meter in meters:
                 try:
-                    chips.append(open_chip(meter, bus))
+                    chips.append(chips_of_board.open(meter, bus))
                 except DeviceError as fault:
                     self._troubles.append(Trouble(meter.name, str(fault)))
             if chips:

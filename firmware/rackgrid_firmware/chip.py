@@ -7,33 +7,73 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
 from rackgrid_firmware.i2c import Bus
 from rackgrid_firmware.meter import Chip
 from rackgrid_firmware.profile import MeterProfile
 
+if TYPE_CHECKING:
+    from rackgrid_firmware.ina3221 import Ina3221
+
+
+class Chips:
+    """Makes the chips of a board; meters that are channels of one chip share it.
+
+    Args:
+        clock: CLOCK_MONOTONIC in ns.
+    """
+
+    def __init__(self, clock: Callable[[], int] = time.monotonic_ns) -> None:
+        self._clock = clock
+        self._triples: dict[tuple[int, int], Ina3221] = {}
+
+    def open(self, profile: MeterProfile, bus: Bus) -> Chip:
+        """Make the driver that a profile asks for; nothing is read yet.
+
+        Args:
+            profile: of the meter.
+            bus: that its chip is on.
+
+        Raises:
+            ProfileError: the expected current does not fit the shunt, or the channel is taken.
+            DeviceUnavailable: its driver is an extra that is not installed.
+        """
+        match profile.driver:
+            case "pi-ina219":
+                from rackgrid_firmware.pi_ina219 import PiIna219
+
+                return PiIna219(bus, profile, self._clock)
+            case "ina226":
+                from rackgrid_firmware.ina226 import Ina226
+
+                return Ina226(bus, profile, self._clock)
+            case "ina260":
+                from rackgrid_firmware.ina260 import Ina260
+
+                return Ina260(bus, profile, self._clock)
+            case "ina3221":
+                return self._triple(profile, bus).channel(profile)
+            case _:
+                from rackgrid_firmware.ina219 import Ina219
+
+                return Ina219(bus, profile, self._clock)
+
+    def _triple(self, profile: MeterProfile, bus: Bus) -> Ina3221:
+        """Give the INA3221 at this place, the same one to each of its meters."""
+        from rackgrid_firmware.ina3221 import Ina3221
+
+        place = bus.number, profile.address
+        if place not in self._triples:
+            self._triples[place] = Ina3221(bus, profile.address, self._clock)
+        return self._triples[place]
+
 
 def open_chip(
     profile: MeterProfile, bus: Bus, clock: Callable[[], int] = time.monotonic_ns
 ) -> Chip:
-    """Make the driver that a profile asks for; nothing is read yet.
-
-    Args:
-        profile: of the meter.
-        bus: that its chip is on.
-        clock: CLOCK_MONOTONIC in ns.
-
-    Raises:
-        ProfileError: the expected current does not fit the shunt.
-        DeviceUnavailable: its driver is an extra that is not installed.
-    """
-    if profile.driver == "pi-ina219":
-        from rackgrid_firmware.pi_ina219 import PiIna219
-
-        return PiIna219(bus, profile, clock)
-    from rackgrid_firmware.ina219 import Ina219
-
-    return Ina219(bus, profile, clock)
+    """Make the driver of a single meter, as `Chips.open` does; of an INA3221 this one channel."""
+    return Chips(clock).open(profile, bus)
 
 
 def by_bus(profiles: Iterable[MeterProfile]) -> dict[int, tuple[MeterProfile, ...]]:

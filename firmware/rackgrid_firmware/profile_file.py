@@ -1,30 +1,20 @@
 """Reading a board profile from its file, with every finding at once.
 
-Sources: INA219 datasheet (SBOS448), "Shunt Voltage Register" (the converter ends at 320 mV);
-BCM2835 ARM peripherals, 6.2 (what each GPIO also is).
+Source: BCM2835 ARM peripherals, 6.2 (what each GPIO also is).
 """
 
 from __future__ import annotations
 
-import math
-from datetime import date
 from pathlib import Path
 
 from rackgrid_firmware.errors import ProfileError
-from rackgrid_firmware.key import complaint, shown
-from rackgrid_firmware.profile import (
-    MeterMock,
-    MeterProfile,
-    OutputMock,
-    OutputProfile,
-    Profile,
-)
+from rackgrid_firmware.key import complaint
+from rackgrid_firmware.profile import OutputMock, OutputProfile, Profile
+from rackgrid_firmware.profile_meter import check_meters, meter_profile
 from rackgrid_firmware.profile_table import BOARD, METER, OUTPUT
 from rackgrid_firmware.section import Finding, Section
 from rackgrid_firmware.settings import TomlFile
 
-SHUNT_VOLTS_MAX = 0.320
-"""Full scale of the INA219's shunt converter, V: more than this it cannot see."""
 _PINS_RESERVED = {
     2: "it is I2C data (SDA), which the meters need",
     3: "it is I2C clock (SCL), which the meters need",
@@ -52,7 +42,7 @@ def read_profile(path: Path) -> tuple[Profile | None, tuple[Finding, ...]]:
         return None, file.findings
     tables = file.tables((BOARD, METER, OUTPUT))
     (board,), meters, outputs = tables["board"], tables["meter"], tables["output"]
-    _check_meters(file, meters)
+    check_meters(file, meters, board.text("driver"))
     _check_outputs(file, outputs, {meter.text("name") for meter in meters})
     _check_heartbeat(file, board, outputs)
     if file.findings:
@@ -63,59 +53,11 @@ def read_profile(path: Path) -> tuple[Profile | None, tuple[Finding, ...]]:
         base_w=board.number("base_w"),
         hold_max_s=board.number("hold_max_s"),
         stagger_s=board.number("stagger_s"),
-        meters=tuple(map(_meter, meters)),
+        meters=tuple(map(meter_profile, meters)),
         outputs=tuple(map(_output, outputs)),
         heartbeat_pin=_heartbeat_pin(board),
     )
     return profile, ()
-
-
-def _check_meters(file: TomlFile, meters: list[Section]) -> None:
-    file.unique(meters, "name")
-    file.unique(meters, "bus", "address", shape="#x")
-    for meter in meters:
-        _check_calibration(file, meter)
-        if not meter.sound("amps_max", "shunt_ohms"):
-            continue
-        amps, ohms = meter.number("amps_max"), meter.number("shunt_ohms")
-        if amps * ohms > SHUNT_VOLTS_MAX * (1 + 1e-9):
-            ohms_max = _rounded_down(SHUNT_VOLTS_MAX / amps)
-            text = (
-                f"{amps:g} A through {ohms:g} ohm is {amps * ohms * 1000:.0f} mV, and the chip "
-                f"sees at most 320 mV; fit a shunt of at most {ohms_max} ohm, or expect at most "
-                f"{_rounded_down(SHUNT_VOLTS_MAX / ohms)} A"
-            )
-            file.blame(meter, "amps_max" if "amps_max" in meter.given else "shunt_ohms", text)
-
-
-def _check_calibration(file: TomlFile, meter: Section) -> None:
-    """A date without an uncertainty would pass for a perfect calibration; one without a date ages.
-
-    The date is compared with no clock: a Pi without network starts in the past, and its firmware
-    must start all the same.
-    """
-    if not meter.sound("calibrated", "uncertainty_percent", "uncertainty_a"):
-        return
-    day = meter.text("calibrated")
-    if day:
-        try:
-            date.fromisoformat(day)
-        except ValueError as fault:
-            text = complaint(f"no such day ({fault})", shown(day), 'a date such as "2026-11-26"')
-            file.blame(meter, "calibrated", text)
-    for key in ("uncertainty_percent", "uncertainty_a"):
-        if day and key not in meter.given:
-            text = f"a calibration needs its uncertainty, and {key} is missing"
-            file.blame(meter, "calibrated", f"{text}; `rackgrid meter calibrate` writes both")
-        if not day and key in meter.given:
-            text = "says nothing without the day: add `calibrated`, or leave this out"
-            file.blame(meter, key, text)
-
-
-def _rounded_down(value: float) -> str:
-    """Write three digits that are not above `value`: a limit must not be rounded past itself."""
-    step = 10.0 ** (math.floor(math.log10(value)) - 2)
-    return f"{math.floor(value / step + 1e-6) * step:.3g}"
 
 
 def _check_outputs(file: TomlFile, outputs: list[Section], meters: set[str]) -> None:
@@ -168,25 +110,6 @@ def _check_power(file: TomlFile, output: Section) -> None:
             f"at most {nominal:g} W",
         )
         file.blame(mock, "draw_w", text)
-
-
-def _meter(meter: Section) -> MeterProfile:
-    return MeterProfile(
-        name=meter.text("name"),
-        driver=meter.text("driver"),
-        bus=meter.integer("bus"),
-        address=meter.integer("address"),
-        shunt_ohms=meter.number("shunt_ohms"),
-        amps_max=meter.number("amps_max"),
-        profile=meter.text("profile"),
-        gain=meter.number("gain"),
-        offset_a=meter.number("offset_a"),
-        mock=MeterMock(source_w=meter.inside["mock"].number("source_w")),
-        shunt_tolerance_percent=meter.number("shunt_tolerance_percent"),
-        calibrated=meter.text("calibrated"),
-        uncertainty_percent=meter.number("uncertainty_percent"),
-        uncertainty_a=meter.number("uncertainty_a"),
-    )
 
 
 def _output(output: Section) -> OutputProfile:

@@ -1,14 +1,16 @@
 """The tables of a board profile: every key with its default, its bounds and its meaning.
 
-Source: INA219 datasheet (SBOS448), "Serial Bus Address" (0x40 to 0x4F).
+What each meter chip allows of this is in `part` and checked in `profile_meter`.
 """
 
 from __future__ import annotations
 
 from rackgrid_firmware.key import Key, Kind, Table
+from rackgrid_firmware.part import PARTS
 
 METERS_MAX = 32
 OUTPUTS_MAX = 24
+DRIVERS = (*PARTS,)
 UNCERTAINTY_PERCENT_MAX = 10
 """A calibration that is no better than this is none."""
 
@@ -28,10 +30,19 @@ METER = Table(
     "meter",
     (
         Key("name", Kind.NAME, "what outputs and sources call this meter"),
-        Key("driver", Kind.TEXT, "who reads it", "ina219", choices=("ina219", "pi-ina219")),
+        Key("driver", Kind.TEXT, "the chip, or who reads it", "ina219", choices=DRIVERS),
         Key("bus", Kind.INTEGER, "I2C bus: N of /dev/i2c-N", 1, high=255),
-        Key("address", Kind.INTEGER, "I2C address", low=0x40, high=0x4F, hexadecimal=True),
-        Key("shunt_ohms", Kind.NUMBER, "the shunt", 0.1, unit="ohm", low=0.0001, high=10),
+        Key("address", Kind.INTEGER, "I2C address", None, low=0x40, high=0x4F, hexadecimal=True),
+        Key("channel", Kind.INTEGER, "which of the chip's shunts", 1, low=1, high=3),
+        Key(
+            "path",
+            Kind.PATH,
+            "where a kernel driver shows the chip",
+            None,
+            pattern=r"/.+|[0-9]{1,3}-[0-9a-f]{4}",
+            allowed='an absolute path, or an I2C device as "1-0041"',
+        ),
+        Key("shunt_ohms", Kind.NUMBER, "the shunt", None, unit="ohm", low=0.0001, high=10),
         Key(
             "amps_max",
             Kind.NUMBER,

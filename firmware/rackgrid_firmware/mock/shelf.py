@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Protocol
 
 from rackgrid_firmware.mock.chip import Ina219Chip
+from rackgrid_firmware.mock.ina226 import Ina226Chip, Ina260Chip
+from rackgrid_firmware.mock.ina3221 import Ina3221Chip
 
 
 class MockChip(Protocol):
@@ -47,5 +49,11 @@ def make_chip(driver: str, now_ns: int = 0, *, seed: int = 0, noise: float = 1.0
     match driver:
         case "ina219" | "pi-ina219":
             return Ina219Chip(now_ns, seed=seed, noise=noise)
+        case "ina226":
+            return Ina226Chip(now_ns, seed=seed, noise=noise)
+        case "ina260":
+            return Ina260Chip(now_ns, seed=seed, noise=noise)
+        case "ina3221":
+            return Ina3221Chip(now_ns, seed=seed, noise=noise)
         case _:
             raise ValueError(f"no mock chip stands behind driver {driver!r}")

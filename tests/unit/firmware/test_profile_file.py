@@ -7,7 +7,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rackgrid_firmware.errors import DeviceError, ProfileError
-from rackgrid_firmware.profile_file import SHUNT_VOLTS_MAX, load_profile, read_profile
+from rackgrid_firmware.part import INA219
+from rackgrid_firmware.profile_file import load_profile, read_profile
 
 PROFILES = Path(__file__).parents[3] / "hardware" / "profiles"
 SHIPPED = sorted(PROFILES.glob("*.toml"))
@@ -285,12 +286,12 @@ def test_saturating_shunt_is_refused_with_limits_that_are_accepted(
 ) -> None:
     """What the message advises must work: a limit that was rounded up would be refused again."""
     findings = load(tmp_path, f"{BOARD}{METER}amps_max = {amps!r}\nshunt_ohms = {ohms!r}\n")
-    assert bool(findings) == (amps * ohms > SHUNT_VOLTS_MAX * (1 + 1e-9))
+    assert bool(findings) == (amps * ohms > INA219.shunt_v_max * (1 + 1e-9))
     if findings:
         ohms_advised = findings[0].split("at most ")[2].split(" ohm")[0]
         amps_advised = findings[0].split("at most ")[3].split(" A")[0]
-        assert float(ohms_advised) * amps <= SHUNT_VOLTS_MAX * (1 + 1e-9)
-        assert float(amps_advised) * ohms <= SHUNT_VOLTS_MAX * (1 + 1e-9)
+        assert float(ohms_advised) * amps <= INA219.shunt_v_max * (1 + 1e-9)
+        assert float(amps_advised) * ohms <= INA219.shunt_v_max * (1 + 1e-9)
 
 
 _lines = st.lists(

@@ -20,7 +20,7 @@ from rackgrid.cli.doctor.case import Case
 from rackgrid.cli.doctor.copper import bus_clock
 from rackgrid.cli.doctor.finding import Check, Family, Finding, Unknown
 from rackgrid.cli.doctor.host import Host
-from rackgrid_firmware.chip import by_bus, open_chip
+from rackgrid_firmware.chip import Chips, by_bus
 from rackgrid_firmware.device import Quality
 from rackgrid_firmware.errors import DeviceError
 from rackgrid_firmware.i2c import Bus, WordBus, open_smbus
@@ -167,18 +167,19 @@ def read_meters(
         opener: makes the object that talks on I2C bus N.
     """
     found: list[Seen] = []
+    chips = Chips()
     for number, meters in by_bus(profile.meters).items():
         bus = Bus(number, opener)
         try:
-            found += [_sampled(meter, bus) for meter in meters]
+            found += [_sampled(chips, meter, bus) for meter in meters]
         finally:
             bus.close()
     return tuple(found)
 
 
-def _sampled(meter: MeterProfile, bus: Bus) -> Seen:
+def _sampled(chips: Chips, meter: MeterProfile, bus: Bus) -> Seen:
     try:
-        sample = _first_sample(open_chip(meter, bus).sample)
+        sample = _first_sample(chips.open(meter, bus).sample)
     except DeviceError as fault:
         return Seen(meter.name, str(fault), None, Quality.STALE.value)
     if sample is None:

@@ -17,8 +17,8 @@ from rackgrid.cli.doctor.case import Case
 from rackgrid.cli.doctor.finding import Check, Family, Finding, Unknown
 from rackgrid.config import Config
 from rackgrid.config_check import PULLED_UP_MAX, closes_at_boot
+from rackgrid_firmware.part import INA219
 from rackgrid_firmware.profile import MeterProfile, OutputProfile, Profile
-from rackgrid_firmware.profile_file import SHUNT_VOLTS_MAX
 from rackgrid_firmware.registers import Range, configuration_for
 
 BUS_HZ = 100_000
@@ -260,7 +260,7 @@ def _shunts(profile: Profile, volts: dict[str, float]) -> Iterator[Finding]:
         return
     is_fine = True
     for meter in judged:
-        full_a = SHUNT_VOLTS_MAX / meter.shunt_ohms
+        full_a = INA219.shunt_v_max / meter.shunt_ohms
         watts = sum(output.nominal_w for output in profile.outputs if output.meter == meter.name)
         at_v = volts.get(meter.name, 0.0)
         if meter.amps_max and watts > meter.amps_max * (at_v if at_v > 1.0 else VOLTS_MAX):
@@ -286,7 +286,7 @@ def _shunts(profile: Profile, volts: dict[str, float]) -> Iterator[Finding]:
 
 
 def _range(meter: MeterProfile, profile: Profile) -> str:
-    full_a = SHUNT_VOLTS_MAX / meter.shunt_ohms
+    full_a = INA219.shunt_v_max / meter.shunt_ohms
     watts = sum(output.nominal_w for output in profile.outputs if output.meter == meter.name)
     return f"{meter.name} sees {full_a:.3g} A ({watts:g} W from {watts / full_a:.1f} V up)"
 

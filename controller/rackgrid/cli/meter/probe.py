@@ -19,7 +19,7 @@ from pathlib import Path
 
 from rackgrid.cli.meter import FIRMWARE
 from rackgrid.cli.patience import pass_time
-from rackgrid_firmware.chip import by_bus, open_chip
+from rackgrid_firmware.chip import Chips, by_bus
 from rackgrid_firmware.device import Reading
 from rackgrid_firmware.errors import (
     DeviceFault,
@@ -159,10 +159,11 @@ def probing(
             else _plugged(profile, plant, node, stack)
         )
         buses: list[list[Chip]] = []
+        chips = Chips()
         for number, here in by_bus(meters).items():
             bus = Bus(number, opener)
             stack.callback(bus.close)
-            buses.append([open_chip(meter, bus) for meter in here])
+            buses.append([chips.open(meter, bus) for meter in here])
         yield Probe(buses)
 
 

@@ -111,6 +111,30 @@ def test_plant_chip_sees_its_load_its_source_or_the_whole_node(plant: Plant) -> 
     assert amps(plant, at_ns, 0x42) * volts == pytest.approx(13.0, abs=0.2)
 
 
+def test_plant_channels_of_one_chip_each_see_their_own_load() -> None:
+    plant = Plant(seed=1, volts=12.0, ohms=0.0)
+    loads = (load("fan", 17, 9.6), load("pump", 18, 4.8))
+    chips = tuple(
+        ChipWiring(f"{name}-meter", 1, 0x40, 0.01, 0.0, "ina3221", channel)
+        for name, channel in (("fan", 1), ("pump", 3))
+    )
+    plant.plug(S, NodeWiring("n1", 3.0, loads, chips))
+    plant.drive(2 * S, "n1", 17, True)
+    plant.drive(2 * S, "n1", 18, True)
+    at_ns = 4 * S
+    words = [plant.read_word(at_ns, "n1", 1, 0x40, register) >> 3 for register in range(1, 7)]
+    assert words == [
+        pytest.approx(200, abs=2),  # 0.8 A through 10 mOhm, by 40 µV
+        pytest.approx(1500, abs=2),
+        0,
+        0,
+        pytest.approx(100, abs=2),
+        pytest.approx(1500, abs=2),
+    ]
+    plant.brown_out(5 * S, "n1")
+    assert plant.read_word(5 * S, "n1", 1, 0x40, 1) == 0
+
+
 def test_plant_source_under_a_cloud_shows_in_its_chip_and_the_feed(plant: Plant) -> None:
     assert plant.feed.watts == pytest.approx(3.0 - 20.0)
     assert plant.feed.volts > 12.0

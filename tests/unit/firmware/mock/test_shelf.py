@@ -5,10 +5,21 @@ from __future__ import annotations
 import pytest
 
 from rackgrid_firmware.mock.chip import Ina219Chip
+from rackgrid_firmware.mock.ina226 import Ina226Chip, Ina260Chip
+from rackgrid_firmware.mock.ina3221 import Ina3221Chip
 from rackgrid_firmware.mock.shelf import make_chip
 
 
-@pytest.mark.parametrize(("driver", "kind"), [("ina219", Ina219Chip), ("pi-ina219", Ina219Chip)])
+@pytest.mark.parametrize(
+    ("driver", "kind"),
+    [
+        ("ina219", Ina219Chip),
+        ("pi-ina219", Ina219Chip),
+        ("ina226", Ina226Chip),
+        ("ina260", Ina260Chip),
+        ("ina3221", Ina3221Chip),
+    ],
+)
 def test_shelf_has_the_chip_of_each_driver(driver: str, kind: type) -> None:
     assert type(make_chip(driver)) is kind
 
