@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from rackgrid_firmware.chip import Chips, by_bus
+from rackgrid_firmware.chip import Chips, by_bus, of_kernel, open_kernel_meter
 from rackgrid_firmware.device import Output, Quality, Reading
 from rackgrid_firmware.errors import DeviceError
 from rackgrid_firmware.i2c import Bus, WordBus, open_smbus
@@ -190,3 +190,5 @@ class Board:
                     self._troubles.append(Trouble(meter.name, str(fault)))
             if chips:
                 self._samplers.append(Sampler(chips, on_health=on_health))
+        for meter in of_kernel(self.profile.meters):
+            self._samplers.append(Sampler([open_kernel_meter(meter)], on_health=on_health))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from rackgrid_firmware.i2c import Bus
 from rackgrid_firmware.meter import Chip
+from rackgrid_firmware.part import KERNEL_DRIVERS
 from rackgrid_firmware.profile import MeterProfile
 
 if TYPE_CHECKING:
@@ -76,9 +77,27 @@ def open_chip(
     return Chips(clock).open(profile, bus)
 
 
+def open_kernel_meter(profile: MeterProfile) -> Chip:
+    """Make the driver of a meter that a kernel driver has; what it shows may come later."""
+    if profile.driver == "hwmon":
+        from rackgrid_firmware.hwmon import HwmonMeter
+
+        return HwmonMeter(profile)
+    from rackgrid_firmware.iio import IioMeter
+
+    return IioMeter(profile)
+
+
+def of_kernel(profiles: Iterable[MeterProfile]) -> tuple[MeterProfile, ...]:
+    """Take the meters that a kernel driver has: one `Sampler` for each, for each may hang."""
+    return tuple(each for each in profiles if each.driver in KERNEL_DRIVERS)
+
+
 def by_bus(profiles: Iterable[MeterProfile]) -> dict[int, tuple[MeterProfile, ...]]:
-    """Sort meters by their bus: one `Bus` and one `Sampler` for each."""
+    """Sort the other meters by their bus: one `Bus` and one `Sampler` for each."""
     sorted_by_bus: dict[int, tuple[MeterProfile, ...]] = {}
     for profile in profiles:
+        if profile.driver in KERNEL_DRIVERS:
+            continue
         sorted_by_bus[profile.bus] = (*sorted_by_bus.get(profile.bus, ()), profile)
     return sorted_by_bus

@@ -6,11 +6,11 @@ What each meter chip allows of this is in `part` and checked in `profile_meter`.
 from __future__ import annotations
 
 from rackgrid_firmware.key import Key, Kind, Table
-from rackgrid_firmware.part import PARTS
+from rackgrid_firmware.part import KERNEL_DRIVERS, PARTS
 
 METERS_MAX = 32
 OUTPUTS_MAX = 24
-DRIVERS = (*PARTS,)
+DRIVERS = (*PARTS, *sorted(KERNEL_DRIVERS))
 UNCERTAINTY_PERCENT_MAX = 10
 """A calibration that is no better than this is none."""
 

@@ -6,7 +6,7 @@ it, and can lose the chip's supply in front of any transfer.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
@@ -93,10 +93,9 @@ class Desk:
 
     def open(self, **profile: object) -> Chip:
         """Make the driver, of the last channel that is wired."""
-        opener = Chips(lambda: self.now_ns)
-        for channel in range(1, self.kind.channels + 1):
-            chip = opener.open(self.profile(channel, **profile), self.bus)
-        return chip
+        chips = Chips(lambda: self.now_ns)
+        wired = range(1, self.kind.channels + 1)
+        return [chips.open(self.profile(each, **profile), self.bus) for each in wired][-1]
 
     def profile(self, channel: int = 1, **changes: object) -> MeterProfile:
         """Make a meter's profile as a board would have it."""
@@ -138,7 +137,7 @@ class Desk:
         return self.chip.read(self.now_ns, 0)
 
     @contextmanager
-    def stuck_bus(self) -> Iterator[None]:
+    def stuck_bus(self) -> Generator[None]:
         """Let the data line hang at high: all ones."""
         port, self.port = self.port, _Ones({})
         yield

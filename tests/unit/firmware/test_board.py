@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -139,6 +140,24 @@ def test_board_meter_that_cannot_be_opened_is_a_trouble_and_always_stale() -> No
     assert "use a smaller shunt" in trouble.problem
     assert [reading.meter for reading in board.readings] == ["m1", "m2"]
     assert board.readings[1].quality is Quality.STALE
+    board.close()
+
+
+def test_board_meter_of_a_kernel_driver_is_sampled_on_a_line_of_its_own(tmp_path: Path) -> None:
+    shown = tmp_path / "hwmon1"
+    shown.mkdir()
+    for name, text in (("in1_input", "12000"), ("curr1_input", "1500")):
+        (shown / name).write_text(text)
+    kernels = MeterProfile(
+        "k", "hwmon", 0, 0, 0.0, 0.0, "energy", 1.0, 0.0, MeterMock(), path=str(shown)
+    )
+    board = Board(replace(PROFILE, meters=(kernels, meter("m1", 0x40))), World().ways)
+    board.start()
+    deadline = time.monotonic() + 10
+    while board.readings[0].quality is not Quality.FRESH:
+        assert time.monotonic() < deadline, board.readings
+        threading.Event().wait(0.005)
+    assert board.readings[0].watts == pytest.approx(18.0)
     board.close()
 
 

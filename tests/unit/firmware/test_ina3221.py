@@ -17,8 +17,8 @@ MS = 1_000_000
 
 def three(desk: Desk, *channels: int, **profile: object) -> list[Chip]:
     """Open these channels of one chip."""
-    opener = Chips(lambda: desk.now_ns)
-    return [opener.open(desk.profile(each, **profile), desk.bus) for each in channels]
+    chips = Chips(lambda: desk.now_ns)
+    return [chips.open(desk.profile(each, **profile), desk.bus) for each in channels]
 
 
 @pytest.mark.parametrize(
@@ -110,11 +110,11 @@ def test_channel_that_the_chip_does_not_have_is_an_error_of_the_profile(channel:
 
 def test_channel_twice_is_an_error_of_the_profile_and_the_first_goes_on() -> None:
     desk = Desk(INA3221)
-    opener = Chips(lambda: desk.now_ns)
-    first = opener.open(desk.profile(2), desk.bus)
+    chips = Chips(lambda: desk.now_ns)
+    first = chips.open(desk.profile(2), desk.bus)
     with pytest.raises(ProfileError, match=r"channel 2 .* has a meter already"):
-        opener.open(replace(desk.profile(2), name="twin"), desk.bus)
+        chips.open(replace(desk.profile(2), name="twin"), desk.bus)
     with pytest.raises(ProfileError, match='write profile = "energy", or change all of them'):
-        opener.open(desk.profile(3, profile="fast"), desk.bus)
+        chips.open(desk.profile(3, profile="fast"), desk.bus)
     first.sample()
     assert desk.configuration() == 0x203F

@@ -13,7 +13,7 @@ from rackgrid_firmware.profile_file import load_profile
 from rackgrid_firmware.profile_table import DRIVERS
 
 BOARD = '[board]\nname = "b"\ndriver = "pi"\nbase_w = 4\n'
-ELEVEN = '"ina219" or "pi-ina219" or "ina226" or "ina260" or "ina3221"'
+ELEVEN = '"ina219" or "pi-ina219" or "ina226" or "ina260" or "ina3221" or "hwmon" or "iio"'
 
 
 def meter(driver: str, *lines: str, name: str = "m") -> str:
@@ -43,6 +43,8 @@ GOOD = {
     "ina226": meter("ina226", "address = 0x40", "shunt_ohms = 0.005", "amps_max = 16"),
     "ina260": meter("ina260", "address = 0x40", "amps_max = 15"),
     "ina3221": meter("ina3221", "address = 0x43", "channel = 3", "shunt_ohms = 0.1"),
+    "hwmon": meter("hwmon", 'path = "/sys/class/hwmon/hwmon2"'),
+    "iio": meter("iio", 'path = "1-0041"', "shunt_ohms = 0.1"),
 }
 
 
@@ -60,7 +62,15 @@ def test_meter_has_the_shunt_inside_or_its_own_or_the_kernels(tmp_path: Path) ->
         "ina226": 0.005,
         "ina260": 0.002,
         "ina3221": 0.1,
+        "hwmon": 0.0,
+        "iio": 0.1,
     }
+
+
+def test_meter_of_the_kernel_has_a_path_and_no_address(tmp_path: Path) -> None:
+    (made,) = profiles(tmp_path, GOOD["hwmon"] + "channel = 2\n")
+    assert (made.path, made.channel) == ("/sys/class/hwmon/hwmon2", 2)
+    assert (made.bus, made.address) == (0, 0)
 
 
 def test_three_channels_of_one_ina3221_may_share_an_address(tmp_path: Path) -> None:
@@ -153,6 +163,37 @@ BROKEN = {
         [':9: [[meter]] "m" path: not with driver = "ina219": `bus` and `address` find the INA219; '
          f'only "hwmon" and "iio" have a path; {NOT}'],
     ),
+    "no path": (
+        meter("hwmon"),
+        [':5: [[meter]] "m" path: missing: where the kernel driver shows the chip; allowed: a '
+         'directory such as "/sys/class/hwmon/hwmon2", or its I2C device as "1-0041"'],
+    ),
+    "path that is neither": (
+        meter("hwmon", 'path = "hwmon2"'),
+        [':8: [[meter]] "m" path: not understood (got "hwmon2"); allowed: an absolute path, or an '
+         'I2C device as "1-0041"'],
+    ),
+    "what the kernel decides": (
+        meter("hwmon", 'path = "/x"', "bus = 1", "address = 0x40", 'profile = "fast"'),
+        [f':{line}: [[meter]] "m" {key}: not with driver = "hwmon": {why}; {NOT}'
+         for line, key, why in (
+             (9, "bus", "a kernel driver has the chip, and `path` finds it"),
+             (10, "address", "a kernel driver has the chip, and `path` finds it"),
+             (11, "profile", "the kernel driver decides how the chip converts"),
+         )],
+    ),
+    "iio without a shunt": (
+        meter("iio", 'path = "1-0041"', "channel = 2"),
+        [':5: [[meter]] "m" shunt_ohms: missing: the shunt; allowed: as printed on it: R100 is '
+         "0.1 ohm, R010 is 0.01, R002 is 0.002",
+         ':9: [[meter]] "m" channel: not with driver = "iio": the chips that it reads have a '
+         f"single channel; {NOT}"],
+    ),
+    "path twice": (
+        meter("hwmon", 'path = "1-0041"') + meter("hwmon", 'path = "1-0041"', name="n"),
+        [':9: [[meter]] "n" channel: used already in line 5, by [[meter]] "m"; each needs its own '
+         "(got 1)"],
+    ),
 }  # fmt: skip
 
 
@@ -161,6 +202,23 @@ def test_meter_that_cannot_be_is_refused_with_what_to_write(
     tmp_path: Path, text: str, findings: list[str]
 ) -> None:
     assert load(tmp_path, text) == findings
+
+
+@pytest.mark.parametrize("driver", ["hwmon", "iio"])
+def test_kernel_driver_on_a_mock_board_is_refused(tmp_path: Path, driver: str) -> None:
+    (finding,) = load(tmp_path, GOOD[driver], BOARD.replace('"pi"', '"mock"'))
+    assert finding == (
+        ':7: [[meter]] "m" driver: a mock board has no kernel drivers; '
+        'write the chip\'s own name, such as "ina226"'
+    )
+
+
+def test_examples_of_the_hardware_page_are_accepted_and_cover_every_driver(
+    tmp_path: Path,
+) -> None:
+    page = (Path(__file__).parents[3] / "hardware" / "README.md").read_text()
+    example = page.split("```toml\n")[1].split("```")[0]
+    assert {made.driver for made in profiles(tmp_path, example)} == set(DRIVERS)
 
 
 def test_every_chip_that_is_advised_is_a_driver() -> None:

@@ -140,18 +140,18 @@ def test_current_that_does_not_fit_sets_ovf_until_it_fits() -> None:
     assert not chip.read(3 * CYCLE_NS, MASK_ENABLE) & OVF
 
 
-def test_brown_out_and_reset_bit_give_the_power_on_state() -> None:
-    for reset in (
-        lambda chip: chip.brown_out(CYCLE_NS),
-        lambda chip: chip.write(CYCLE_NS, CONFIGURATION, 0x8000),
-    ):
-        chip = perfect(0.02, 12.0)
-        chip.write(0, CALIBRATION, 2560)
-        chip.write(0, ALERT_LIMIT, 5)
-        chip.write(0, CONFIGURATION, configuration(shunt=0, bus=0))
-        reset(chip)
-        assert [chip.read(CYCLE_NS, each) for each in range(8)] == [0x4127, 0, 0, 0, 0, 0, 0, 0]
-        assert chip.read(2 * CYCLE_NS, SHUNT) == 8000
+@pytest.mark.parametrize("by_bit", [True, False])
+def test_brown_out_and_reset_bit_give_the_power_on_state(by_bit: bool) -> None:
+    chip = perfect(0.02, 12.0)
+    chip.write(0, CALIBRATION, 2560)
+    chip.write(0, ALERT_LIMIT, 5)
+    chip.write(0, CONFIGURATION, configuration(shunt=0, bus=0))
+    if by_bit:
+        chip.write(CYCLE_NS, CONFIGURATION, 0x8000)
+    else:
+        chip.brown_out(CYCLE_NS)
+    assert [chip.read(CYCLE_NS, each) for each in range(8)] == [0x4127, 0, 0, 0, 0, 0, 0, 0]
+    assert chip.read(2 * CYCLE_NS, SHUNT) == 8000
 
 
 def test_triggered_mode_converts_once() -> None:
