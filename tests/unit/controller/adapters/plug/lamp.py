@@ -44,6 +44,8 @@ class Lamp:
         self.watts: float | None = None
         self.off_ns: int | None = 0
         self.starts: list[int] = []
+        self.hears_after_s = 0.0
+        self.answers_after_s = 0.0
         self.said: list[str] = []
 
     @property
@@ -58,22 +60,24 @@ class Lamp:
         return self.missing
 
     async def hold(self, deadline_ns: int, *, starts: bool) -> Held | None:
-        span = span_ns(TIMER, deadline_ns - self._clock())
+        written_ns = self._clock()
+        span = span_ns(TIMER, deadline_ns - written_ns)
         if not span:
             return None
         self._hear("start" if starts else "renew")
+        self._clock.wind(self.hears_after_s)
         if not self.is_on:
             self.starts.append(self._clock())
         self.off_ns = self._clock() + span if self.timer_works else None
+        self._clock.wind(self.answers_after_s)
         if self.loses_answers:
             raise TransportError("no answer")
-        now_ns = self._clock()
-        latest_ns = latest_end_ns(TIMER, now_ns, span)
-        return Held(earliest_end_ns(now_ns, span), latest_ns, self._sight())
+        latest_ns = latest_end_ns(TIMER, self._clock(), span)
+        return Held(earliest_end_ns(written_ns, span), latest_ns, self._sight())
 
     async def release(self) -> Sight:
         self._hear("release")
-        self.off_ns = 0
+        self.off_ns = min(self.off_ns, self._clock()) if self.off_ns is not None else 0
         return self._sight()
 
     async def look(self) -> Sight:
