@@ -108,6 +108,24 @@ def test_plug_of_a_killed_controller_goes_off_before_its_grant_ends(
     assert rack.peak_w(device.relay.spans) <= CAPACITY_W
 
 
+def test_plug_of_a_stopped_controller_goes_off_in_time_and_comes_back(
+    build: Callable[..., Rack], shelly: ShellyDevice
+) -> None:
+    """What it had in mind when it was stopped is not done when it goes on."""
+    rack = build(f'http = "shelly://{shelly.address}"')
+    until("it is said to be on", lambda: rack.node.load("plug").get("on"))
+    until("the plug is on", lambda: shelly.relay.is_on)
+    assert rack.node.controller is not None
+    rack.node.controller.send_signal(signal.SIGSTOP)
+    stopped = time.monotonic()
+    until("the plug is off", lambda: not shelly.relay.is_on)
+    assert shelly.relay.spans[-1][1] <= stopped + GRANT_S
+    until("its grant is over for all", lambda: time.monotonic() > stopped + 2 * GRANT_S)
+    rack.node.controller.send_signal(signal.SIGCONT)
+    until("it is on again", lambda: shelly.relay.is_on)
+    assert rack.peak_w(all_spans(shelly)) <= CAPACITY_W
+
+
 def test_unit_of_a_killed_controller_ends_before_its_grant(
     build: Callable[..., Rack], systemd: FakeSystemd
 ) -> None:

@@ -251,6 +251,8 @@ class Remote:
         self.sight, self.seen_ns = sight, asked_ns
         if not sight.on:
             if is_sure:
+                # A word without an answer may have been done, and be over: it dropped, then.
+                self._started = self._started or (self._is_unsure and bool(self._wanted_ns))
                 self._until_ns = self._held_ns = self._ends_ns = 0
                 self._is_unsure = self._is_owed = False
             return

@@ -1,8 +1,8 @@
 """Whatever is asked and whatever gets lost: no lamp draws untold, or longer than it was granted.
 
-Random plays of two lamps: holds, releases, time, answers that are lost or late, lamps that are away.
-Fails if a lamp is truly on while the bank says that it is off, if one is on after the
-last deadline until which it was held, or if one starts again inside its minimum off-time.
+Random plays of two lamps: holds, releases, time, words that are lost or late, lamps that are away.
+Fails if a lamp is truly on while the bank says that it is off, if one is on after the last
+deadline that it was given, or if one starts again inside its minimum off-time.
 """
 
 from __future__ import annotations

@@ -157,6 +157,20 @@ def test_after_a_lost_answer_it_is_looked_at_before_there_is_a_new_word(bench: B
     assert len(bench.lamp.starts) == 1
 
 
+def test_start_whose_answer_was_lost_and_that_is_over_has_dropped(bench: Bench) -> None:
+    """It may have been on: to start again is for the guard to decide, after its off-time."""
+    bench.turn()
+    bench.lamp.loses_answers = True
+    bench.want(2)
+    bench.turn()
+    bench.clock.wind(2)
+    bench.want(4)
+    bench.turn()
+    assert bench.remote.has_dropped
+    bench.turn()
+    assert len(bench.lamp.starts) == 1
+
+
 def test_lamp_by_hand_counts_without_an_end_and_is_switched_off(bench: Bench) -> None:
     bench.turn()
     bench.lamp.by_hand(True)
