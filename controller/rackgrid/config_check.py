@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from rackgrid.config_plug import is_plug
 from rackgrid_firmware.key import complaint, shown
 from rackgrid_firmware.profile import OutputProfile, Profile
+from rackgrid_firmware.safe import safe_level
 from rackgrid_firmware.section import Finding, Section
 from rackgrid_firmware.settings import TomlFile
 
@@ -229,11 +230,11 @@ def _check_output(file: TomlFile, load: Section, node: Section, profile: Profile
 
 
 def closes_at_boot(output: OutputProfile) -> bool:
-    """Whether the pull that a pin has after power-on energises the load.
+    """Whether the pull that a pin has after power-on energises a load that is not required.
 
     Source: BCM2835 ARM peripherals, table 6-31: pulls at reset.
     """
-    return output.active_high == (output.gpio <= PULLED_UP_MAX)
+    return (output.gpio <= PULLED_UP_MAX) != safe_level(output)
 
 
 def _notes(
@@ -248,7 +249,7 @@ def _notes(
             yield file.finding(node.place, node.label, text)
         if profile.driver == "pi" and not output.required and closes_at_boot(output):
             pull = "up" if output.gpio <= PULLED_UP_MAX else "down"
-            level = "high" if output.active_high else "low"
+            level = "low" if safe_level(output) else "high"
             text = (
                 f'the output "{output.name}" switches on at a {level} pin, and GPIO {output.gpio} '
                 f"is pulled {pull} until the firmware starts: its relay closes at every boot; take "

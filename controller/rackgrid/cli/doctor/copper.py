@@ -20,6 +20,7 @@ from rackgrid.config_check import PULLED_UP_MAX, closes_at_boot
 from rackgrid_firmware.part import INA219
 from rackgrid_firmware.profile import MeterProfile, OutputProfile, Profile
 from rackgrid_firmware.registers import Range, configuration_for
+from rackgrid_firmware.safe import safe_level
 
 BUS_HZ = 100_000
 """A Pi's I2C clock unless config.txt says otherwise."""
@@ -150,9 +151,9 @@ def _boot_state(profile: Profile, boot: BootFile | Unknown) -> Iterator[Finding]
     driven = {} if isinstance(boot, Unknown) else boot.driven
     for output in closing:
         pull = "up" if output.gpio <= PULLED_UP_MAX else "down"
-        kind = "high" if output.active_high else "low"
+        kind = "low" if safe_level(output) else "high"
         how_long = "until the firmware starts"
-        if driven.get(output.gpio) is (not output.active_high):
+        if driven.get(output.gpio) is safe_level(output):
             how_long = "for the first seconds, until config.txt's gpio line holds it off"
         yield BOOT_STATE.warn(
             f"output {output.name} switches on at a {kind} pin, and GPIO {output.gpio} is pulled "
@@ -164,7 +165,7 @@ def _boot_state(profile: Profile, boot: BootFile | Unknown) -> Iterator[Finding]
 
 
 def _other_pin(output: OutputProfile) -> str:
-    if output.active_high:
+    if not safe_level(output):
         return "wire it to GPIO 9 or above (not 14, 15), with 10 kOhm to ground"
     line = f"add gpio={output.gpio}=op,dh to config.txt until then"
     return f"take a relay board that switches on a high pin (jumper H), or GPIO 4 to 8; {line}"
@@ -177,10 +178,10 @@ def _boot_lines(profile: Profile, boot: BootFile | Unknown) -> Iterator[Finding]
     wrong = [
         output
         for output in profile.outputs
-        if not output.required and boot.driven.get(output.gpio) is output.active_high
+        if not output.required and boot.driven.get(output.gpio) is (not safe_level(output))
     ]
     for output in wrong:
-        level = "dl" if output.active_high else "dh"
+        level = "dh" if safe_level(output) else "dl"
         yield BOOT_LINES.fail(
             f"{boot.path} switches output {output.name} on at boot (GPIO {output.gpio})",
             f"write gpio={output.gpio}=op,{level} there",
@@ -291,6 +292,10 @@ def _range(meter: MeterProfile, profile: Profile) -> str:
     return f"{meter.name} sees {full_a:.3g} A ({watts:g} W from {watts / full_a:.1f} V up)"
 
 
+def _is_counted(meter: MeterProfile) -> bool:
+    return meter.driver in READS_PER_SAMPLE
+
+
 def _bus_load(profile: Profile, bus_hz: dict[int, int]) -> Iterator[Finding]:
     loads: dict[int, float] = {}
     for meter in profile.meters:
@@ -304,6 +309,8 @@ def _bus_load(profile: Profile, bus_hz: dict[int, int]) -> Iterator[Finding]:
     for number, share in sorted(loads.items()):
         hz = bus_hz.get(number, BUS_HZ)
         cause = f"bus {number} is busy {share:.0%} of its time at {hz // 1000} kHz"
+        others = [m.name for m in profile.meters if m.bus == number and not _is_counted(m)]
+        cause += f", {', '.join(others)} not counted" if others else ""
         if share <= BUSY:
             yield BUS_LOAD.ok(cause)
             continue
