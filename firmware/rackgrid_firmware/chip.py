@@ -93,11 +93,14 @@ def of_kernel(profiles: Iterable[MeterProfile]) -> tuple[MeterProfile, ...]:
     return tuple(each for each in profiles if each.driver in KERNEL_DRIVERS)
 
 
+def wired(profiles: Iterable[MeterProfile]) -> tuple[MeterProfile, ...]:
+    """Take the meters whose chips we read ourselves."""
+    return tuple(each for each in profiles if each.driver not in KERNEL_DRIVERS)
+
+
 def by_bus(profiles: Iterable[MeterProfile]) -> dict[int, tuple[MeterProfile, ...]]:
-    """Sort the other meters by their bus: one `Bus` and one `Sampler` for each."""
+    """Sort the meters that we read by their bus: one `Bus` and one `Sampler` for each."""
     sorted_by_bus: dict[int, tuple[MeterProfile, ...]] = {}
-    for profile in profiles:
-        if profile.driver in KERNEL_DRIVERS:
-            continue
+    for profile in wired(profiles):
         sorted_by_bus[profile.bus] = (*sorted_by_bus.get(profile.bus, ()), profile)
     return sorted_by_bus

@@ -20,10 +20,11 @@ from rackgrid.cli.doctor.case import Case
 from rackgrid.cli.doctor.copper import bus_clock
 from rackgrid.cli.doctor.finding import Check, Family, Finding, Unknown
 from rackgrid.cli.doctor.host import Host
-from rackgrid_firmware.chip import Chips, by_bus
+from rackgrid_firmware.chip import Chips, by_bus, of_kernel, open_kernel_meter, wired
 from rackgrid_firmware.device import Quality
 from rackgrid_firmware.errors import DeviceError
 from rackgrid_firmware.i2c import Bus, WordBus, open_smbus
+from rackgrid_firmware.meter import Chip
 from rackgrid_firmware.profile import MeterProfile, Profile
 from rackgrid_firmware.registers import Sample
 
@@ -110,7 +111,8 @@ class Facts:
 def look(case: Case) -> Facts:
     """Gather the facts."""
     profile, host = case.profile, case.host
-    meters = () if isinstance(profile, Unknown) else profile.meters
+    # A meter that a kernel driver has is on no bus of ours, and that driver belongs there.
+    meters = () if isinstance(profile, Unknown) else wired(profile.meters)
     numbers = tuple(sorted({meter.bus for meter in meters}))
     uses_extra = any(meter.driver == "pi-ina219" for meter in meters)
     return Facts(
@@ -174,12 +176,21 @@ def read_meters(
             found += [_sampled(chips, meter, bus) for meter in meters]
         finally:
             bus.close()
+    found += [_said(meter, open_kernel_meter(meter)) for meter in of_kernel(profile.meters)]
     return tuple(found)
 
 
 def _sampled(chips: Chips, meter: MeterProfile, bus: Bus) -> Seen:
     try:
-        sample = _first_sample(chips.open(meter, bus).sample)
+        chip = chips.open(meter, bus)
+    except DeviceError as fault:
+        return Seen(meter.name, str(fault), None, Quality.STALE.value)
+    return _said(meter, chip)
+
+
+def _said(meter: MeterProfile, chip: Chip) -> Seen:
+    try:
+        sample = _first_sample(chip.sample)
     except DeviceError as fault:
         return Seen(meter.name, str(fault), None, Quality.STALE.value)
     if sample is None:

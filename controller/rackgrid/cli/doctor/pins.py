@@ -20,6 +20,7 @@ from rackgrid.cli.doctor.case import Case
 from rackgrid.cli.doctor.finding import Check, Family, Finding, Unknown
 from rackgrid.cli.doctor.host import Host
 from rackgrid.cli.doctor.machine import MODEL, numbers, version_of
+from rackgrid_firmware.chip import wired
 
 USER = "rackgrid-firmware"
 LOOK = (
@@ -104,7 +105,7 @@ def look(case: Case) -> Facts:
     host = case.host
     model = host.text(MODEL)
     names = [path.name.removeprefix("gpiochip") for path in host.glob("/dev/gpiochip[0-9]*")]
-    buses = () if isinstance(case.profile, Unknown) else {m.bus for m in case.profile.meters}
+    buses = () if isinstance(case.profile, Unknown) else {m.bus for m in wired(case.profile.meters)}
     nodes = [*(f"/dev/gpiochip{name}" for name in names), *(f"/dev/i2c-{n}" for n in buses)]
     found = host.run([sys.executable, "-I", "-c", LOOK]) if case.is_real else Unknown("")
     return Facts(

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from rackgrid.cli.meter import FIRMWARE
 from rackgrid.cli.patience import pass_time
-from rackgrid_firmware.chip import Chips, by_bus
+from rackgrid_firmware.chip import Chips, by_bus, of_kernel, open_kernel_meter
 from rackgrid_firmware.device import Reading
 from rackgrid_firmware.errors import (
     DeviceFault,
@@ -164,6 +164,7 @@ def probing(
             bus = Bus(number, opener)
             stack.callback(bus.close)
             buses.append([chips.open(meter, bus) for meter in here])
+        buses += [[open_kernel_meter(meter)] for meter in of_kernel(meters)]
         yield Probe(buses)
 
 

@@ -125,3 +125,18 @@ def test_meters_are_configured_and_read_and_one_that_is_missing_is_said() -> Non
     assert found[0].volts == pytest.approx(12.0, abs=0.1)
     assert found[1].quality == "stale"
     assert "0x4f" in found[1].trouble
+
+
+def test_meter_of_a_kernel_driver_is_read_and_asks_for_no_bus(tmp_path: Path) -> None:
+    shown = tmp_path / "hwmon1"
+    shown.mkdir()
+    (shown / "in1_input").write_text("12000\n")
+    (shown / "curr1_input").write_text("500\n")
+    kernels = replace(
+        PROFILE.meters[0], driver="hwmon", bus=0, address=0, shunt_ohms=0.0, path=str(shown)
+    )
+    (found,) = read_meters(board(kernels), lambda number: pytest.fail(f"opened bus {number}"))
+    assert (found.volts, found.quality, found.trouble) == (12.0, "fresh", "")
+    (shown / "curr1_input").unlink()
+    (found,) = read_meters(board(kernels))
+    assert (found.quality, "curr1_input" in found.trouble) == ("stale", True)

@@ -126,6 +126,21 @@ def test_real_board_whose_firmware_has_another_profile_by_now_is_refused(desk: B
         assert lock(socket) is None, "and none starts meanwhile"
 
 
+def test_meter_of_a_kernel_driver_is_probed_like_any_other(desk: Bench, tmp_path: Path) -> None:
+    shown = tmp_path / "hwmon1"
+    shown.mkdir()
+    (shown / "in1_input").write_text("12000\n")
+    (shown / "curr1_input").write_text("500\n")
+    profile = replace(load_profile(desk.profile), driver="pi")
+    kernels = replace(
+        profile.meters[0], driver="hwmon", bus=0, address=0, shunt_ohms=0.0, path=str(shown)
+    )
+    socket = str(tmp_path / "firmware.sock")
+    with probing(desk.profile, profile, (kernels,), None, "n1", socket) as probe:
+        (reading,) = probe.take(1)
+    assert reading.watts == pytest.approx(6.0)
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 def test_user_who_cannot_see_the_firmware_s_lock_is_told_to_use_sudo() -> None:
     with TemporaryDirectory() as name, ExitStack() as stack:  # pytest's own are the owner's alone
