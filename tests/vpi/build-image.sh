@@ -98,7 +98,9 @@ unpack() { # unpack LAYER: into an empty tree
 # What each layer is made of.
 sum() { sha256sum | cut -d' ' -f1; }
 base_stamp() { declare -f make_base | cat - <(echo "$debian") | sum; }
-runtime_stamp() { { base_stamp; declare -f make_runtime; cat "$repo/pyproject.toml"; } | sum; }
+runtime_stamp() {
+    { base_stamp; declare -f make_runtime; sed -n '/^dependencies/,/^dev = /p' "$repo/pyproject.toml"; } | sum
+}
 image_stamp() {
     {
         runtime_stamp

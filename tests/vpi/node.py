@@ -14,6 +14,7 @@ from rackgrid_firmware.link import Command, Malformed, OutputState, Report, Tele
 
 FIRMWARE = "rackgrid-firmware.service"
 CONTROLLER = "rackgrid.service"
+RACKGRID = "/opt/rackgrid/venv/bin/rackgrid"
 HAND = "runuser -u rackgrid -- vpi-hand"
 LEFT = "hand.service"
 SAID = "/run/hand.said"

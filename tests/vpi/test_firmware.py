@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from tests.vpi.bench import wait_until
 from tests.vpi.node import LAMP, PUMP, SERVER, SHUNT_OHMS, Node, levels, of
 
 from rackgrid_firmware.device import Quality
-from rackgrid_firmware.link import Attached, Switched, Telemetry
+from rackgrid_firmware.link import Attached, Refused, Switched, Telemetry
 
 pytestmark = pytest.mark.vpi
 
@@ -71,3 +72,30 @@ def test_active_low_output_is_on_at_a_low_level_and_off_at_its_deadline(node: No
     )
     assert low.t_ns >= attached.outputs[2].may_switch_ns, "it was inside its min-off at start"
     assert high.t_ns >= off.state.since_ns
+
+
+def test_line_that_another_program_has_is_reported_and_the_others_work(node: Node) -> None:
+    node.pi.run(
+        "systemd-run -q --collect --unit=other --setenv=LG_WD=/run /opt/rackgrid/venv/bin/python "
+        f"-c 'import lgpio, signal; lgpio.gpio_claim_input(lgpio.gpiochip_open(0), {LAMP});"
+        "signal.pause()'"
+    )
+    wait_until("another program has it", lambda: node.plant.lines()[LAMP].is_claimed)
+    node.start()
+    assert f"GPIO {LAMP} is in use" in node.journal()
+    heard = node.hand("hold lamp 5 until refused hold pump 19 until switched")
+    (refused,) = of(Refused, heard)
+    assert (refused.output, refused.reason) == ("lamp", "unavailable")
+    assert node.on() == {"server": True, "lamp": False, "pump": True}
+    node.pi.run("systemctl stop other")
+
+
+def test_chip_that_a_kernel_driver_has_is_named_and_comes_back_when_it_lets_go(node: Node) -> None:
+    bus = "/sys/bus/i2c/devices/i2c-1"
+    node.pi.run(f"echo ina219 0x41 >{bus}/new_device")
+    node.start()
+    node.leave_hand("listen 600")
+    node.wait_for_readings("one is stale", server=Quality.FRESH, flexible=Quality.STALE)
+    wait_until("it says why", lambda: "a kernel driver has 0x41" in node.journal())
+    node.pi.run(f"echo 0x41 >{bus}/delete_device")
+    node.wait_for_readings("both work", server=Quality.FRESH, flexible=Quality.FRESH)

@@ -15,6 +15,7 @@ from tests.vpi.node import (
     LEFT,
     MIN_OFF_S,
     PUMP,
+    RACKGRID,
     SERVER,
     Node,
     levels,
@@ -90,6 +91,49 @@ def test_sigkill_with_strict_gpiod_lets_go_at_once_and_never_pulses(burning: Nod
     assert first.t_ns < deadline_ns
     assert not any(edge.level for edge in later), "it never comes back on"
     assert all(edge.level for edge in burning.plant.edges(PUMP)), "its pull holds it off"
+    assert burning.on() == {"server": True, "lamp": False, "pump": False}
+
+
+def test_strict_gpiod_takes_a_required_load_s_power_while_no_process_has_its_pin(
+    burning: Node,
+) -> None:
+    # Why hardware/doctor.md asks for a resistor towards "on", or the relay's other contact.
+    burning.plant.lets_go(strict=True)
+    burning.pi.run(f"systemctl stop {FIRMWARE}")
+    assert "safe: 3 outputs" in burning.journal()
+    assert burning.on() == {"server": False, "lamp": False, "pump": False}
+    burning.start()
+    assert burning.on() == {"server": True, "lamp": False, "pump": False}
+    burning.plant.pull(SERVER, "up")
+    burning.plant.forget_edges()
+    burning.pi.run(f"systemctl restart {FIRMWARE}")
+    assert all(edge.level for edge in burning.plant.edges(SERVER)), "with that resistor it stays on"
+
+
+def test_restart_of_the_firmware_opens_what_was_held_and_blinks_no_required_load(
+    burning: Node,
+) -> None:
+    burning.pi.run(f"systemctl restart {FIRMWARE}")
+    assert levels(burning.plant.edges(LAMP)) == [DRIVEN_OFF]
+    assert not burning.plant.edges(SERVER)
+    assert not burning.plant.edges(PUMP)
+
+
+def test_relays_safe_leaves_a_running_firmware_its_pins_and_acts_once_it_is_gone(
+    burning: Node,
+) -> None:
+    assert "GPIO busy" in burning.pi.run(f"{RACKGRID} relays safe && exit 1 || exit 0")
+    assert not burning.plant.edges()
+    burning.pi.run(
+        f"mkdir -p /run/systemd/system/{FIRMWARE}.d;"
+        f"printf '[Service]\\nExecStopPost=\\nRestart=no\\n' "
+        f">/run/systemd/system/{FIRMWARE}.d/bare.conf; systemctl daemon-reload;"
+        f"systemctl kill --kill-whom=main -s KILL {FIRMWARE}"
+    )
+    wait_until("it has ended", lambda: burning.show(FIRMWARE, "ActiveState") == "failed")
+    assert burning.on()["lamp"]
+    burning.pi.run("mv /etc/rackgrid/board.toml /root/")  # it needs no profile either
+    assert burning.pi.run(f"{RACKGRID} relays safe").startswith("safe: 3 outputs")
     assert burning.on() == {"server": True, "lamp": False, "pump": False}
 
 

@@ -85,6 +85,22 @@ class Rack:
         assert found is not None
         return found
 
+    def edge_count(self) -> int:
+        """How many edges all lines of all Pis have had."""
+        return sum(len(node.plant.edges()) for node in self.nodes)
+
+    def wait_for_rounds(self, count: int) -> None:
+        """Wait until so many more rounds were cleared, and everybody knows the last."""
+        now = {n.pi.name: n.pi.state()["price"] for n in self.nodes}
+        term = max(price["term"] for price in now.values())
+        last = max(price["round"] for price in now.values() if price["term"] == term)
+
+        def passed() -> bool:
+            prices = [node.pi.state()["price"] for node in self.nodes]
+            return all((x["term"], x["round"]) >= (term, last + count) for x in prices)
+
+        wait_until(f"{count} rounds", passed)
+
     def wait_for_loads(self, among: list[Node], lamps: int, pumps: int) -> None:
         """Wait until so many lamps and pumps truly have power."""
 
@@ -148,6 +164,30 @@ def test_price_above_a_load_s_worth_switches_it_on_another_pi_than_the_broker_s(
     settled.wait_for_loads(settled.nodes, lamps=3, pumps=0)
     assert [edge.level for edge in member.plant.edges(LAMP)[before:]] == [False, True]
     assert all(required_is_on(node.plant.edges(SERVER)) for node in settled.nodes)
+
+
+def test_controllers_that_are_restarted_one_by_one_switch_no_load(settled: Rack) -> None:
+    # At a price that no pump pays, so that the feed is not short: only then may outputs run on.
+    for node in settled.nodes:
+        set_tariff(node, LAMP_WORTH - 0.05)
+    settled.wait_for_loads(settled.nodes, lamps=3, pumps=0)
+    before = settled.edge_count()
+    for node in settled.nodes:
+        node.pi.run(f"systemctl restart {CONTROLLER}")
+        settled.broker(settled.nodes)
+    settled.wait_for_rounds(6)
+    assert settled.edge_count() == before
+
+
+def test_wall_clock_that_jumps_by_a_year_at_the_broker_disturbs_nothing(settled: Rack) -> None:
+    broker = settled.broker(settled.nodes)
+    term, before = broker.pi.state()["term"], settled.edge_count()
+    for jump_s in (31_536_000, -31_536_000):
+        broker.pi.run(f"date -s @$(($(date +%s) + {jump_s}))")
+        settled.wait_for_rounds(6)
+    assert settled.broker(settled.nodes) is broker
+    assert broker.pi.state()["term"] == term
+    assert settled.edge_count() == before
 
 
 def test_broker_s_cable_is_pulled_and_what_it_holds_ends_before_others_take_it(

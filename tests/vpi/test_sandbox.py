@@ -6,13 +6,20 @@ import re
 
 import pytest
 from tests.vpi.bench import Pi, ScriptFailed, wait_until
-from tests.vpi.node import CONTROLLER, FIRMWARE, Node
+from tests.vpi.node import CONTROLLER, FIRMWARE, RACKGRID, Node
 from tests.vpi.rack import configure
 
 pytestmark = pytest.mark.vpi
 
 EXPOSURE_MAX = 2.0
 UNITS = (FIRMWARE, CONTROLLER)
+WELL = (
+    *("pi-model", "lgpio", "gpiochip", "gpio-access", "i2c-device", "i2c-kernel-driver"),
+    *("meter-answers", "meter-plausible", "service-watchdog", "fail-safe-helper"),
+    *("profile-in-force", "lgpio-directory", "disk-writable", "runtime-in-memory"),
+    *("interface", "multicast", "daemon", "clones", "rejected-datagrams", "broker", "load-faults"),
+)
+"""What the doctor must find well, having looked at a kernel's own devices."""
 
 
 @pytest.fixture(scope="module")
@@ -85,3 +92,10 @@ def test_running_unit_is_scored_tight_by_systemd(working: Node, unit: str) -> No
     score = re.search(r"Overall exposure level for \S+: ([0-9.]+)", said)
     assert score is not None
     assert float(score[1]) <= EXPOSURE_MAX
+
+
+def test_doctor_on_a_node_that_works_finds_nothing_wrong(working: Node) -> None:
+    said = working.pi.run(f"{RACKGRID} doctor")
+    verdicts = {code: word for word, code in re.findall(r"^  ([A-Z]+) (\S+):", said, re.MULTILINE)}
+    assert "FAIL" not in verdicts.values(), said
+    assert {code: verdicts[code] for code in WELL} == dict.fromkeys(WELL, "PASS"), said

@@ -117,11 +117,11 @@ def _names(state: Record) -> Iterator[Finding]:
 
 
 def _clones(state: Record) -> Finding:
-    rejected = state.record("rejected")
-    stale, echo = rejected.number("stale_boot") or 0, rejected.number("own_echo") or 0
-    if stale > 100 or echo > 0:
+    # Not `own_echo`: a node hears each of its own multicasts.
+    stale = state.record("rejected").number("stale_boot") or 0
+    if stale > 100:
         return CLONES.warn(
-            f"{stale:g} datagrams under an earlier boot of their sender, {echo:g} under our own id",
+            f"{stale:g} datagrams under an earlier boot of their sender, or of this very node",
             "on a node from a cloned card: stop rackgrid, delete identity and terms.* in state_dir",
         )
     return CLONES.ok("no sign of two nodes with one identity")
