@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 from tests.vpi.bench import Bench, Pi
 from tests.vpi.node import Node
+from tests.vpi.rack import CHEAP, Rack, set_tariff
 
 TIMEOUT_S = 900
 """Three Pis that boot on a busy machine take minutes."""
@@ -33,3 +34,26 @@ def node(pi: Pi) -> Node:
     node = Node(pi)
     node.reset()
     return node
+
+
+@pytest.fixture(scope="session")
+def rack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rack]:
+    with Bench(tmp_path_factory.mktemp("rack"), pis=3) as bench:
+        bench.boot(1, 2, 3)
+        rack = Rack(bench)
+        rack.start()
+        yield rack
+
+
+@pytest.fixture
+def settled(rack: Rack) -> Rack:
+    """All three up, one broker, and every load that fits on."""
+    for node in rack.nodes:
+        if not node.pi.is_on:
+            node.pi.power_on()
+            node.pi.wait_for_boot()
+    for node in rack.nodes:
+        set_tariff(node, CHEAP)
+    rack.broker(rack.nodes)
+    rack.wait_for_loads(rack.nodes, lamps=3, pumps=1)
+    return rack

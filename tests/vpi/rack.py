@@ -6,14 +6,20 @@ import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from tests.vpi.bench import Pi
-from tests.vpi.node import LAMP, PUMP, SERVER, Node
+from tests.vpi.bench import Bench, Pi, wait_until
+from tests.vpi.node import CONTROLLER, FIRMWARE, LAMP, PUMP, SERVER, Node
 from tests.vpi.plant import Edge
 
 BASE_W, SERVER_W, LAMP_W, PUMP_W = 2.5, 4.0, 6.0, 8.0
 FLOOR_W = BASE_W + SERVER_W
 LAMP_WORTH, PUMP_WORTH = 0.50, 0.40
 CHEAP = 0.25
+CAPACITY_W = 3 * FLOOR_W + 29.0
+SETTLED_W = 3 * FLOOR_W + 3 * LAMP_W + PUMP_W
+LOST = -1
+"""In place of a line: the Pi has lost its power."""
+MARK = 40
+"""A line that nothing is wired to; pulled, it puts a mark among the edges."""
 KEY = "/etc/rackgrid/rack.key"
 TARIFF = "/etc/rackgrid/tariff.json"
 
@@ -135,3 +141,80 @@ def peak_w(history: Iterable[Moment], pis: Iterable[int]) -> float:
             levels[moment.pi][moment.line] = moment.level
         peak = max(peak, sum(watts(each) for each in levels.values()))
     return peak
+
+
+class Rack:
+    """The three nodes, and the story of their lines so far."""
+
+    def __init__(self, bench: Bench) -> None:
+        self.bench = bench
+        self.nodes = [Node(pi) for pi in bench.pis]
+        self._past: list[Moment] = []
+
+    def start(self) -> None:
+        """Install them, and let systemd start both units now and at each boot."""
+        key = secrets.token_hex(32)
+        for node in self.nodes:
+            node.install()
+            configure(node, expect=3, capacity_w=CAPACITY_W, key=key)
+        for node in self.nodes:
+            node.pi.run(f"systemctl enable -q --now {FIRMWARE} {CONTROLLER}")
+
+    def pull_plug(self, node: Node) -> None:
+        """Let a Pi lose its power, and book when, not too early: by a survivor's mark."""
+        self._past += moments(node.pi, node.plant.edges())
+        node.pi.cut()
+        witness = next(each for each in self.nodes if each.pi.is_on)
+        witness.plant.pull(MARK, "up")
+        witness.plant.pull(MARK, "down")
+        mark = witness.plant.edges(MARK)[-1]
+        self._past.append(Moment(mark.tick, node.pi.number, LOST, level=False))
+
+    def peak_w(self) -> float:
+        """The most that all of them ever drew together."""
+        living = [node for node in self.nodes if node.pi.is_on]
+        now = [m for node in living for m in moments(node.pi, node.plant.edges())]
+        return peak_w([*self._past, *now], (node.pi.number for node in self.nodes))
+
+    def broker(self, among: list[Node]) -> Node:
+        """Wait until these nodes follow one broker among them at a known price; return it."""
+
+        def agreed() -> Node | None:
+            states = [node.pi.state() for node in among]
+            if not all(state and state["price"]["value"] is not None for state in states):
+                return None
+            if len({(state["broker"], state["term"]) for state in states}) != 1:
+                return None
+            return next((n for n in among if n.pi.name == states[0]["broker"]), None)
+
+        found = wait_until("one broker, one price", agreed)
+        assert found is not None
+        return found
+
+    def edge_count(self) -> int:
+        """How many edges all lines of all Pis have had."""
+        return sum(len(node.plant.edges()) for node in self.nodes)
+
+    def wait_for_rounds(self, count: int) -> None:
+        """Wait until so many more rounds were cleared, and everybody knows the last."""
+        now = {n.pi.name: n.pi.state()["price"] for n in self.nodes}
+        term = max(price["term"] for price in now.values())
+        last = max(price["round"] for price in now.values() if price["term"] == term)
+
+        def passed() -> bool:
+            prices = [node.pi.state()["price"] for node in self.nodes]
+            return all((x["term"], x["round"]) >= (term, last + count) for x in prices)
+
+        wait_until(f"{count} rounds", passed)
+
+    def wait_for_loads(self, among: list[Node], lamps: int, pumps: int) -> None:
+        """Wait until so many lamps and pumps truly have power."""
+
+        def so_many() -> bool:
+            on = [node.on() for node in among]
+            return (
+                sum(each["lamp"] for each in on) == lamps
+                and sum(each["pump"] for each in on) == pumps
+            )
+
+        wait_until(f"{lamps} lamps and {pumps} pumps are on", so_many)
