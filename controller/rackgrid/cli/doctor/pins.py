@@ -59,7 +59,11 @@ KEEPS = Check(
     "Raspberry Pi kernels keep an output at its last level after its process was killed, so its "
     "relay stays on; several pages say the opposite. `dtparam=strict_gpiod` in config.txt makes it "
     "an input again, with its pull. Without it a killed firmware's loads stay on until "
-    "`ExecStopPost` runs (milliseconds), and for ever if that fails.",
+    "`ExecStopPost` runs (some tenths of a second), and for ever if that fails. With it a required "
+    "load, too, is without power whenever no process has its pin: for about a second while the "
+    "firmware restarts, and for as long as it is stopped. Where that matters give the pin a "
+    "resistor towards on (10 kOhm, stronger than the Pi's own pull), or use the relay's other "
+    "contact.",
 )
 CHECKS = (LGPIO, CHIP, ACCESS, KEEPS)
 
