@@ -47,7 +47,7 @@ class Tick:
 TICKS = st.builds(
     Tick,
     lamp=NAMES,
-    grant_s=st.sampled_from([None, 0.0, 1.5, 2.0, 2.5, 2.5, 4.0, 9.0]),
+    grant_s=st.sampled_from([None, 0.0, 1.53, 2.04, 2.53, 2.57, 4.06, 9.07]),
     turns=st.sampled_from([True, True, True, False]),
     span_s=st.sampled_from([0.05, 0.1, 0.25, 0.5, 0.5, 1.0, 3.0]),
     fault=st.sampled_from(["", "", "", "", "away", "lose", "heal", "heal", "safe"]),
