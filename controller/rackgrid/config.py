@@ -40,13 +40,19 @@ class RackConfig:
 
 @dataclass(frozen=True, slots=True)
 class FeedConfig:
-    """The shared supply; `meter` is the board's meter that sees all of it, or ""."""
+    """The shared supply.
+
+    Attributes:
+        meter: the board's meter that sees all of it, or "".
+        reference_price: what a kWh would cost without rackgrid, to compare with; None: not known.
+    """
 
     capacity_w: float
     reserve_w: float
     currency: str
     price_cap: float
     meter: str
+    reference_price: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

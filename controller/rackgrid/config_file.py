@@ -147,6 +147,9 @@ def _config(file: TomlFile, sections: Sections) -> Config:
             currency=feed.text("currency"),
             price_cap=feed.number("price_cap"),
             meter=feed.text("meter"),
+            reference_price=(
+                feed.number("reference_price") if "reference_price" in feed.given else None
+            ),
         ),
         sources=tuple(_source(file, source) for source in sections["source"]),
         node=_node(file, sections["node"][0]),

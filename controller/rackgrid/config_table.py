@@ -122,6 +122,14 @@ _FEED = Table(
         ),
         Key("price_cap", Kind.NUMBER, "the highest bid, per kWh", 10.0, low=0.001, high=1e6),
         Key("meter", Kind.NAME, "the board's meter that sees the whole feed", None),
+        Key(
+            "reference_price",
+            Kind.NUMBER,
+            "what a kWh costs elsewhere, to compare with",
+            None,
+            low=-1e6,
+            high=1e6,
+        ),
     ),
     required=True,
 )

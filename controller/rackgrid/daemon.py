@@ -13,22 +13,12 @@ import logging
 import secrets
 import signal
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rackgrid.adapters import journal
+from rackgrid.adapters.bookkeeper import account_lines, open_books
 from rackgrid.adapters.clock import SuspendWatch, monotonic_ns
-from rackgrid.adapters.firmware import FirmwareLink
-from rackgrid.adapters.group import Group
-from rackgrid.adapters.keys import Identity, load_group_key, load_identity
-from rackgrid.adapters.multicast import Place
-from rackgrid.adapters.outputs import Outputs
-from rackgrid.adapters.roster_shelf import RosterShelf
-from rackgrid.adapters.sources import Sources
-from rackgrid.adapters.store import Store
-from rackgrid.adapters.systemd import Notifier, secret_file
 from rackgrid.adapters.trace import Trace
-from rackgrid.adapters.wall import WallClock
 from rackgrid.config import Config
 from rackgrid.config_units import node_settings
 from rackgrid.core.action import Action
@@ -49,8 +39,7 @@ from rackgrid.core.settings import SECOND_NS
 from rackgrid.core.view import View
 from rackgrid.driver import Driver, guarded
 from rackgrid.errors import RackgridError, TransportError
-from rackgrid.identity import BootId
-from rackgrid.wire.seal import Keyring
+from rackgrid.parts import Parts
 from rackgrid.wire.vocabulary import Role
 from rackgrid_firmware.link import MakeSafe
 
@@ -70,52 +59,6 @@ TELL_EVERY = 4
 """Chores between two publications of the node's state."""
 SETTLE_S = 2.0
 """How long what is beyond the board may take to follow the last commands, at the end."""
-KEY_ID = 1
-
-
-@dataclass(slots=True)
-class Parts:
-    """What the daemon is made of."""
-
-    config: Config
-    identity: Identity
-    boot: BootId
-    store: Store
-    shelf: RosterShelf
-    group: Group
-    link: Outputs
-    sources: Sources
-    notifier: Notifier
-
-
-def assemble(config: Config) -> Parts:
-    """Make every part that needs no running loop.
-
-    Raises:
-        ConfigError: a key or identity file cannot be used.
-        StoreError: the folders cannot be used, or another daemon uses them.
-    """
-    store = Store(config.node.state_dir, config.node.runtime_dir)
-    identity = load_identity(config.node.state_dir)
-    key = load_group_key(secret_file(config.rack.key_file))
-    boot = BootId(secrets.randbits(64))
-    place = Place(config.rack.interface, config.rack.group, config.rack.port, config.rack.ttl)
-    return Parts(
-        config=config,
-        identity=identity,
-        boot=boot,
-        store=store,
-        shelf=RosterShelf(config.node.state_dir),
-        group=Group(place, Keyring(KEY_ID, {KEY_ID: key}), identity.node_id, boot),
-        link=_link(config),
-        sources=Sources(
-            config.sources,
-            config.feed.capacity_w,
-            WallClock(trusted=config.node.trust_clock),
-            config.node.state_dir,
-        ),
-        notifier=Notifier.from_environment(),
-    )
 
 
 class Daemon:
@@ -158,6 +101,7 @@ class Daemon:
         )
         self._trace = Trace(config.mock.trace, config.node.name) if config.mock.trace else None
         self._bridge = _bridge(config, self.view)
+        self._books = open_books(config, parts.wall)
         self._tick_guarded = guarded(self._tick, self._failed)
         self._chore_guarded = guarded(self._chore, self._failed)
         self._suspend = SuspendWatch()
@@ -179,6 +123,11 @@ class Daemon:
         now_ns = monotonic_ns()
         rejected = self._parts.group.rejected
         return view(self.node.state, config.rack.name, config.feed.currency, rejected, now_ns)
+
+    def accounts(self) -> list[dict[str, object]]:
+        """Say what each load has drawn, and what that cost."""
+        totals = self._books.totals() if self._books is not None else {}
+        return account_lines(totals, self._parts.config.feed.currency)
 
     def health(self) -> tuple[bool, str]:
         """Say whether the node does its work, in a line."""
@@ -267,6 +216,8 @@ class Daemon:
         if board is None or board.readings is self._readings:
             return
         self._readings = board.readings
+        if self._books is not None:
+            self._books.look(self.node.state, monotonic_ns())
         offers = self._parts.sources.metered(board.readings.values())
         if offers is not None:
             self._driver.handle(OffersChanged(monotonic_ns(), offers))
@@ -330,6 +281,8 @@ class Daemon:
     def _close(self) -> None:
         self._tell_all()
         self._parts.sources.close()
+        if self._books is not None:
+            self._books.close()
         if self._timer is not None:
             self._timer.cancel()
         for number in self._watched:
@@ -361,6 +314,7 @@ async def serve(parts: Parts) -> int:
         lambda: running().leave(),
         lambda request: running().ask(request),
         monotonic_ns,
+        lambda: running().accounts(),
     )
     web = None
     if parts.config.web.enabled:
@@ -376,17 +330,6 @@ async def serve(parts: Parts) -> int:
     if web is not None:
         await web.close()
     return code
-
-
-def _link(config: Config) -> Outputs:
-    """Make the link to the outputs; what speaks to plugs is not loaded where there are none."""
-    bank = None
-    if any(load.plug for load in config.loads):
-        from rackgrid.adapters.plug.assembly import bank_of
-
-        bank = bank_of(config, monotonic_ns)
-    link = FirmwareLink(config.node.runtime_dir / "firmware.sock", monotonic_ns())
-    return Outputs(link, bank, monotonic_ns)
 
 
 def _bridge(config: Config, source: Callable[[], View]) -> Bridge | None:

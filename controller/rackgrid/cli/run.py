@@ -36,7 +36,8 @@ def run(args: argparse.Namespace) -> int:
     """Run until SIGTERM (detach), `rackgrid leave`, or a failure that needs a new start."""
     from rackgrid.adapters import journal
     from rackgrid.config_file import load_config
-    from rackgrid.daemon import assemble, serve
+    from rackgrid.daemon import serve
+    from rackgrid.parts import assemble
 
     journal.configure()
     config = load_config(args.config)

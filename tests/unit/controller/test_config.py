@@ -120,6 +120,12 @@ def test_config_source_with_published_prices(tmp_path: Path) -> None:
     assert load_config(write(tmp_path, SMALL)).sources == ()
 
 
+def test_config_reference_price_may_be_zero_and_is_not_known_by_default(tmp_path: Path) -> None:
+    text = SMALL.replace("capacity_w = 30", "capacity_w = 30\nreference_price = 0")
+    assert load_config(write(tmp_path, text)).feed.reference_price == 0.0
+    assert load_config(write(tmp_path, SMALL)).feed.reference_price is None
+
+
 def test_config_by_a_relative_path_has_absolute_paths(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -29,9 +29,10 @@ from rackgrid.config import Config
 from rackgrid.config_file import load_config
 from rackgrid.core.event import CapacityChanged, Event, HandoverRequested
 from rackgrid.core.roster import Roster
-from rackgrid.daemon import Daemon, Parts, assemble, serve
-from rackgrid.errors import ConfigError, StoreError
+from rackgrid.daemon import Daemon, serve
+from rackgrid.errors import StoreError
 from rackgrid.identity import NO_RACK
+from rackgrid.parts import Parts, assemble
 from rackgrid_firmware.device import Quality, Reading
 from rackgrid_firmware.link import (
     Hold,
@@ -378,17 +379,3 @@ def test_daemon_with_an_mqtt_server_that_is_away_does_its_work(
         firmware.close()
 
     asyncio.run(scenario())
-
-
-def test_assemble_without_its_group_key_is_a_finding(config: Config) -> None:
-    (config.path.parent / "rack.key").unlink()
-    with pytest.raises(ConfigError, match=r"rack\.key"):
-        assemble(config)
-
-
-def test_assemble_twice_on_one_state_folder_is_refused(config: Config) -> None:
-    parts = assemble(config)
-    with pytest.raises(StoreError, match="state"):
-        assemble(config)
-    parts.store.close()
-    assemble(config).store.close()

@@ -31,6 +31,7 @@ INDEX = """\
 rackgrid
 
 GET  /api/state         the rack as this node sees it (JSON)
+GET  /api/ledger        what each load of this node has drawn, and what that cost (JSON)
 GET  /healthz           200 while this node does its work, else 503 and why (JSON)
 
 Only on a loopback API:
@@ -79,6 +80,9 @@ def build_app(doors: Doors, loopback: bool) -> ASGIApp:
     async def state(_request: Request) -> Response:
         return Response(rendering.body(), media_type="application/json")
 
+    async def ledger(_request: Request) -> Response:
+        return answer({"accounts": doors.accounts()})
+
     async def healthz(_request: Request) -> Response:
         healthy, reason = doors.health()
         return answer({"healthy": healthy, "reason": reason}, 200 if healthy else 503)
@@ -90,6 +94,7 @@ def build_app(doors: Doors, loopback: bool) -> ASGIApp:
     routes = [
         Route("/", index),
         Route("/api/state", state),
+        Route("/api/ledger", ledger),
         Route("/healthz", healthz),
         Route("/api/leave", leaving, methods=["POST"]),
         *operator.routes(doors),

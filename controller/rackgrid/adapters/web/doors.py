@@ -19,6 +19,7 @@ class Doors:
         leave: starts the node's leaving and returns at once.
         ask: lets the node do what an operator asks for, and returns at once.
         clock: the time that such a wish is given, monotonic, ns.
+        accounts: what each load of this node has drawn and what that cost.
     """
 
     source: Callable[[], View]
@@ -26,3 +27,4 @@ class Doors:
     leave: Callable[[], None]
     ask: Callable[[Request | CapacityChanged], None]
     clock: Callable[[], int]
+    accounts: Callable[[], list[dict[str, object]]] = list

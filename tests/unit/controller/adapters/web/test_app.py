@@ -34,6 +34,8 @@ VIEW = View(
     rejected={},
 )
 
+ACCOUNTS: list[dict[str, object]] = [{"load": "fan", "energy_wh": 1.5, "cost": 0.25}]
+
 
 @dataclass
 class World:
@@ -49,7 +51,9 @@ class World:
         self.left += 1
 
     def app(self) -> ASGIApp:
-        doors = Doors(self.source, lambda: self.health, self.leave, _nobody_asks, Clock())
+        doors = Doors(
+            self.source, lambda: self.health, self.leave, _nobody_asks, Clock(), lambda: ACCOUNTS
+        )
         return build_app(doors, loopback=True)
 
 
@@ -90,6 +94,11 @@ def test_state_answers_with_the_view() -> None:
     status, body = ask(World().app(), "GET", "/api/state")
     assert status == 200
     assert json.loads(body)["node"]["name"] == "alfa"
+
+
+def test_ledger_answers_with_the_accounts() -> None:
+    status, body = ask(World().app(), "GET", "/api/ledger")
+    assert (status, json.loads(body)) == (200, {"accounts": ACCOUNTS})
 
 
 @pytest.mark.parametrize(("healthy", "expected"), [(True, 200), (False, 503)])

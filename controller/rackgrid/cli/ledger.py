@@ -1,0 +1,182 @@
+"""`rackgrid ledger show|export|verify`: what loads drew, what it cost, and whether it adds up.
+
+`show` asks the running daemon. `export` and `verify` read the ledger's file, beside a daemon that
+writes it or without one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import sys
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rackgrid.cli import say
+from rackgrid.cli.api import add_target, address, ask
+from rackgrid.cli.config import CONFIG_PATH
+from rackgrid.cli.exit import Exit
+
+if TYPE_CHECKING:
+    from rackgrid.adapters.ledger_store import Entry, LedgerStore
+    from rackgrid.cli.verb import Verbs
+
+FIELDS = (
+    *("load", "start", "seconds", "on", "price", "energy_wh", "estimated_wh", "cost"),
+    *("reference_cost", "term", "round", "boot", "start_ns"),
+)
+
+
+def add(verbs: Verbs) -> None:
+    """Describe the verb."""
+    parser = verbs.add_parser("ledger", help="show, export or verify what loads drew and cost")
+    deeds = parser.add_subparsers(metavar="DEED", required=True)
+    show = deeds.add_parser("show", help="what each load of this node has drawn, and its cost")
+    add_target(show)
+    show.add_argument("--json", action="store_true", help="write JSON")
+    show.set_defaults(run=run_show)
+    export = deeds.add_parser("export", help="write the rows as CSV or as JSON lines")
+    _add_file(export)
+    export.add_argument("--jsonl", action="store_true", help="JSON lines instead of CSV")
+    export.add_argument(
+        "--since", metavar="DATE", type=moment, help="rows that began then or later"
+    )
+    export.add_argument("--until", metavar="DATE", type=moment, help="rows that began before then")
+    export.set_defaults(run=run_export)
+    verify = deeds.add_parser("verify", help="check every row and the chain of hashes")
+    _add_file(verify)
+    verify.add_argument("--json", action="store_true", help="write JSON")
+    verify.set_defaults(run=run_verify)
+
+
+def moment(text: str) -> int:
+    """Read a date or a time; Unix time in ns.
+
+    Raises:
+        ArgumentTypeError: it is none.
+    """
+    try:
+        read = datetime.fromisoformat(text)
+    except ValueError as fault:
+        raise argparse.ArgumentTypeError(
+            f"not a date: {text[:40]!r}; write 2026-03-01, or 2026-03-01T12:00+01:00"
+        ) from fault
+    return int(read.astimezone(UTC).timestamp()) * 1_000_000_000
+
+
+def run_show(args: argparse.Namespace) -> int:
+    """Show the sums of the running daemon."""
+    accounts = ask(f"{address(args)}/api/ledger").records("accounts")
+    if args.json:
+        print(json.dumps([account.fields for account in accounts], indent=2, ensure_ascii=False))
+        return Exit.OK
+    for account in accounts:
+        line = f"{account.text('load'):20} {account.number('energy_wh') or 0.0:12.3f} Wh"
+        line += f" {account.number('cost') or 0.0:12.6f} {account.text('currency')}"
+        if unpriced := account.number("unpriced_wh"):
+            line += f"   ({unpriced:.3f} Wh without a price)"
+        print(line)
+    if not accounts:
+        say("nothing has been booked yet")
+    return Exit.OK
+
+
+def run_export(args: argparse.Namespace) -> int:
+    """Write every row."""
+
+    def write(ledger: LedgerStore) -> int:
+        rows = map(fields, ledger.entries(args.since, args.until))
+        (_write_jsonl if args.jsonl else _write_csv)(rows)
+        return Exit.OK
+
+    return _with_ledger(args, write)
+
+
+def run_verify(args: argparse.Namespace) -> int:
+    """Check every row, and the chain."""
+
+    def check(ledger: LedgerStore) -> int:
+        findings = ledger.verify()
+        newest = ledger.last_hash().hex()
+        if args.json:
+            print(json.dumps({"findings": findings, "last_hash": newest}, indent=2))
+        else:
+            for finding in findings:
+                print(finding)
+            say(
+                f"{len(findings)} wrong"
+                if findings
+                else f"all adds up; the newest hash is {newest}"
+            )
+        return Exit.FAILED if findings else Exit.OK
+
+    return _with_ledger(args, check)
+
+
+def fields(entry: Entry) -> dict[str, object]:
+    """Put a row into the fields of the export."""
+    row = entry.row
+    money = 1e9
+    start_ns = entry.start_wall_ns
+    return {
+        "load": row.load,
+        "start": None if start_ns is None else _rfc3339(start_ns),
+        "seconds": (row.end_ns - row.start_ns) / 1e9,
+        "on": row.terms.on,
+        "price": None if row.terms.price_uc is None else row.terms.price_uc / 1e6,
+        "energy_wh": row.energy_mj / 3_600_000,
+        "estimated_wh": row.estimated_mj / 3_600_000,
+        "cost": None if row.cost_nc is None else row.cost_nc / money,
+        "reference_cost": None if row.reference_nc is None else row.reference_nc / money,
+        "term": row.term,
+        "round": row.round,
+        "boot": entry.kernel,
+        "start_ns": row.start_ns,
+    }
+
+
+def _add_file(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--file", type=Path, metavar="FILE", help="the ledger, instead of --config's"
+    )
+    parser.add_argument("--config", type=Path, metavar="FILE", help="the daemon's rackgrid.toml")
+
+
+def _with_ledger(args: argparse.Namespace, work: Callable[[LedgerStore], int]) -> int:
+    from rackgrid.adapters.ledger_store import LedgerStore
+
+    ledger = LedgerStore(_path(args), writable=False)
+    try:
+        return work(ledger)
+    finally:
+        ledger.close()
+
+
+def _path(args: argparse.Namespace) -> Path:
+    if args.file is not None:
+        path: Path = args.file
+        return path
+    from rackgrid.adapters.bookkeeper import LEDGER
+    from rackgrid.config_file import load_config
+
+    return load_config(args.config or CONFIG_PATH).node.state_dir / LEDGER
+
+
+def _write_csv(rows: Iterator[dict[str, object]]) -> None:
+    writer = csv.DictWriter(sys.stdout, FIELDS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+
+
+def _write_jsonl(rows: Iterator[dict[str, object]]) -> None:
+    for row in rows:
+        print(json.dumps(row, ensure_ascii=False))
+
+
+def _rfc3339(wall_ns: int) -> str:
+    seconds, ns = divmod(wall_ns, 1_000_000_000)
+    whole = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    return f"{whole}.{ns // 1_000_000:03d}Z"

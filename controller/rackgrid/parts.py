@@ -1,0 +1,79 @@
+"""What a node is made of, before it runs: files, keys, sockets and links, each made once.
+
+Nothing here needs a running loop; whatever cannot be made says so before anything is sent.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+
+from rackgrid.adapters.clock import monotonic_ns
+from rackgrid.adapters.firmware import FirmwareLink
+from rackgrid.adapters.group import Group
+from rackgrid.adapters.keys import Identity, load_group_key, load_identity
+from rackgrid.adapters.multicast import Place
+from rackgrid.adapters.outputs import Outputs
+from rackgrid.adapters.roster_shelf import RosterShelf
+from rackgrid.adapters.sources import Sources
+from rackgrid.adapters.store import Store
+from rackgrid.adapters.systemd import Notifier, secret_file
+from rackgrid.adapters.wall import WallClock
+from rackgrid.config import Config
+from rackgrid.identity import BootId
+from rackgrid.wire.seal import Keyring
+
+KEY_ID = 1
+
+
+@dataclass(slots=True)
+class Parts:
+    """What the daemon is made of."""
+
+    config: Config
+    identity: Identity
+    boot: BootId
+    store: Store
+    shelf: RosterShelf
+    group: Group
+    link: Outputs
+    sources: Sources
+    notifier: Notifier
+    wall: WallClock
+
+
+def assemble(config: Config) -> Parts:
+    """Make every part that needs no running loop.
+
+    Raises:
+        ConfigError: a key or identity file cannot be used.
+        StoreError: the folders cannot be used, or another daemon uses them.
+    """
+    store = Store(config.node.state_dir, config.node.runtime_dir)
+    identity = load_identity(config.node.state_dir)
+    key = load_group_key(secret_file(config.rack.key_file))
+    boot, wall = BootId(secrets.randbits(64)), WallClock(trusted=config.node.trust_clock)
+    place = Place(config.rack.interface, config.rack.group, config.rack.port, config.rack.ttl)
+    return Parts(
+        config=config,
+        identity=identity,
+        boot=boot,
+        store=store,
+        shelf=RosterShelf(config.node.state_dir),
+        group=Group(place, Keyring(KEY_ID, {KEY_ID: key}), identity.node_id, boot),
+        link=_link(config),
+        sources=Sources(config.sources, config.feed.capacity_w, wall, config.node.state_dir),
+        notifier=Notifier.from_environment(),
+        wall=wall,
+    )
+
+
+def _link(config: Config) -> Outputs:
+    """Make the link to the outputs; what speaks to plugs is not loaded where there are none."""
+    bank = None
+    if any(load.plug for load in config.loads):
+        from rackgrid.adapters.plug.assembly import bank_of
+
+        bank = bank_of(config, monotonic_ns)
+    link = FirmwareLink(config.node.runtime_dir / "firmware.sock", monotonic_ns())
+    return Outputs(link, bank, monotonic_ns)

@@ -1,0 +1,243 @@
+"""From what the firmware says and the price in force to accounts that add up to the meters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from threading import Event
+from time import monotonic
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tests.unit.controller.core.stage import (
+    ALL_OFF,
+    BOOT,
+    ME,
+    SPECS,
+    attached,
+    output,
+    pair,
+    reading,
+    spec,
+)
+from tests.unit.controller.core.stage import settings as node_settings
+
+from rackgrid.adapters.bookkeeper import ELECTRONICS, Bookkeeper, account_lines
+from rackgrid.adapters.ledger import Ledger
+from rackgrid.adapters.ledger_store import LedgerStore
+from rackgrid.core import board as boards
+from rackgrid.core.agent import PriceInForce
+from rackgrid.core.node import Node
+from rackgrid.core.settings import SECOND_NS
+from rackgrid.core.state import State
+from rackgrid.market.settlement import Row, Totals
+from rackgrid_firmware.device import Quality, Reading
+from rackgrid_firmware.link import OutputSpec, OutputState, Telemetry
+
+SHARED = (
+    spec("fan", 3000, meter="both"),
+    spec("lamp", 6000, meter="both"),
+    spec("bell", 500, meter=""),
+)
+
+
+class Bench:
+    """A node's state, changed by hand, and its books."""
+
+    def __init__(self, folder: Path, specs: tuple[OutputSpec, ...] = SPECS) -> None:
+        self.path = folder / "ledger.db"
+        self.specs = specs
+        self.now_ns = 0
+        self.outputs: dict[str, OutputState] = {state.name: state for state in ALL_OFF}
+        self.state: State = Node(node_settings(), ME, BOOT, 0).state
+        self.open()
+
+    def open(self) -> None:
+        self.books = Bookkeeper(Ledger(self.path, "kernel", lambda: None), 500_000)
+
+    def looks(
+        self,
+        *readings: Reading,
+        span_s: float = 1.0,
+        price_uc: int | None = 300_000,
+        on: tuple[str, ...] = (),
+    ) -> None:
+        """Let time pass; then the firmware says this, and this price is in force."""
+        self.now_ns += round(span_s * SECOND_NS)
+        outputs = tuple(output(each.name, on=each.name in on) for each in self.specs)
+        board = boards.attached(attached(outputs, self.specs))
+        board = boards.told(board, Telemetry(self.now_ns, readings, outputs))
+        price = None
+        if price_uc is not None:
+            price = PriceInForce(pair(4), 9, price_uc, self.now_ns + SECOND_NS, False)
+        self.state.agent = replace(self.state.agent, board=board, price=price)
+        self.books.look(self.state, self.now_ns)
+
+    def rows(self) -> list[Row]:
+        """End, and read what was written."""
+        self.books.close()
+        store = LedgerStore(self.path, writable=False)
+        try:
+            assert store.verify() == []
+            return [entry.row for entry in store.entries() if entry.row.energy_mj]
+        finally:
+            store.close()
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    made = Bench(tmp_path)
+    yield made
+    made.books.close()
+
+
+def fan(energy_mj: int, quality: Quality = Quality.FRESH) -> Reading:
+    return reading("m-fan", 3.0, 0, quality, energy_mj)
+
+
+def lamp(energy_mj: int) -> Reading:
+    return reading("m-lamp", 6.0, 0, energy_mj=energy_mj)
+
+
+def test_load_with_a_meter_of_its_own_is_booked_by_its_counter(bench: Bench) -> None:
+    bench.looks(fan(1000), lamp(50))
+    bench.looks(fan(4600), lamp(50), on=("fan",))
+    totals = bench.books.totals()
+    assert totals["fan"].energy_mj == 3600
+    assert totals["fan"].cost_nc == 3600 * 300_000 // 3_600_000
+    assert totals["fan"].reference_nc == 3600 * 500_000 // 3_600_000
+    assert totals["lamp"].energy_mj == 0
+
+
+def test_electronics_are_booked_by_their_worst_case_as_an_estimate(bench: Bench) -> None:
+    bench.looks(fan(0))
+    bench.looks(fan(0), span_s=3)
+    total = bench.books.totals()[ELECTRONICS]
+    assert (total.energy_mj, total.estimated_mj) == (6000, 6000)
+
+
+def test_price_that_has_expired_is_unknown(bench: Bench) -> None:
+    bench.looks(fan(0))
+    bench.looks(fan(100), price_uc=None)
+    bench.looks(fan(250))
+    rows = [row for row in bench.rows() if row.load == "fan"]
+    assert [(row.terms.price_uc, row.energy_mj) for row in rows] == [
+        (300_000, 100),
+        (None, 150),
+    ]
+    assert {(row.term, row.round) for row in rows} == {(4, 9), (0, 0)}
+
+
+def test_restart_loses_nothing_that_the_firmware_counted_meanwhile(bench: Bench) -> None:
+    bench.looks(fan(1000))
+    bench.looks(fan(1500))
+    bench.books.close()
+    bench.open()
+    bench.looks(fan(1800), span_s=20)
+    bench.looks(fan(1900))
+    assert bench.books.totals()["fan"].energy_mj == 900
+    rows = [row for row in bench.rows() if row.load == "fan"]
+    assert [(row.terms.price_uc, row.energy_mj) for row in rows] == [
+        (300_000, 500),
+        (None, 300),
+        (300_000, 100),
+    ]
+
+
+def test_meter_that_does_not_answer_is_made_up_for_by_the_nameplate(bench: Bench) -> None:
+    bench.looks(fan(1000), on=("fan",))
+    bench.looks(fan(1000, Quality.STALE), span_s=2, on=("fan",))
+    bench.looks(fan(1000, Quality.STALE))
+    total = bench.books.totals()["fan"]
+    assert (total.energy_mj, total.estimated_mj) == (9000, 9000)
+
+
+def test_meter_that_has_not_spoken_yet_books_nothing_before_it_does(bench: Bench) -> None:
+    bench.looks()
+    assert set(bench.books.totals()) <= {ELECTRONICS}
+
+
+def test_crash_before_anything_was_written_loses_no_energy(bench: Bench) -> None:
+    """All that is lost is at which price: rows wait in memory for a minute."""
+    bench.looks(fan(1000))
+    ledger = bench.books._ledger
+    end = monotonic() + 60
+    while ledger.waiting and monotonic() < end:
+        Event().wait(0.005)
+    bench.looks(fan(1500))
+    bench.open()
+    bench.looks(fan(1700))
+    rows = [row for row in bench.rows() if row.load == "fan"]
+    assert [(row.terms.price_uc, row.energy_mj) for row in rows] == [(None, 700)]
+    ledger.close()
+
+
+def test_without_a_board_nothing_is_booked(bench: Bench) -> None:
+    bench.books.look(bench.state, 0)
+    assert bench.books.totals() == {}
+
+
+def test_shared_meter_is_split_among_those_that_are_on_and_loses_nothing(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, SHARED)
+
+    def both(energy_mj: int) -> Reading:
+        return reading("both", 1.0, 0, energy_mj=energy_mj)
+
+    bench.looks(both(100), on=("fan", "lamp"))
+    bench.looks(both(200), on=("fan", "lamp"))
+    bench.looks(both(205), on=("fan",))
+    bench.looks(both(208))
+    bench.looks(both(3), on=("lamp", "bell"))
+    totals = bench.books.totals()
+    assert totals["fan"].energy_mj == 33 + 5 + 1
+    assert totals["lamp"].energy_mj == 67 + 2 + 3
+    assert totals["fan"].estimated_mj == totals["fan"].energy_mj
+    assert totals["bell"].energy_mj == 0
+    bench.looks(both(3), span_s=2)
+    assert bench.books.totals()["bell"].energy_mj == 1000
+    bench.books.close()
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@given(
+    looks=st.lists(
+        st.tuples(
+            st.integers(0, 5000),
+            st.sets(st.sampled_from(["fan", "lamp"])),
+            st.none() | st.integers(-100_000, 900_000),
+        ),
+        max_size=30,
+    )
+)
+def test_parts_of_a_shared_meter_are_its_sum_whatever_happens(
+    tmp_path_factory: pytest.TempPathFactory,
+    looks: list[tuple[int, set[str], int | None]],
+) -> None:
+    bench, counter_mj = Bench(tmp_path_factory.mktemp("books"), SHARED), 0
+    bench.looks(reading("both", 1.0, 0, energy_mj=0))
+    for drawn_mj, on, price_uc in looks:
+        counter_mj += drawn_mj
+        bench.looks(reading("both", 1.0, 0, energy_mj=counter_mj), price_uc=price_uc, on=tuple(on))
+    totals = bench.books.totals()
+    booked_mj = {name: totals.get(name, Totals()).energy_mj for name in ("fan", "lamp")}
+    assert sum(booked_mj.values()) == counter_mj
+    rows = bench.rows()
+    for name, energy_mj in booked_mj.items():
+        assert sum(row.energy_mj for row in rows if row.load == name) == energy_mj
+
+
+def test_lines_say_energy_and_money_in_peoples_units() -> None:
+    totals = {"fan": Totals(7_200_000, 3_600_000, 3_600_000, 1_500_000_000, 2_000_000_000)}
+    assert account_lines(totals, "EUR") == [
+        {
+            "load": "fan",
+            "energy_wh": 2.0,
+            "estimated_wh": 1.0,
+            "unpriced_wh": 1.0,
+            "cost": 1.5,
+            "reference_cost": 2.0,
+            "currency": "EUR",
+        }
+    ]

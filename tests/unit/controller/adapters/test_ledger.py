@@ -1,0 +1,126 @@
+"""The thread that writes the ledger: nothing waits for it, and little is lost with it."""
+
+from __future__ import annotations
+
+import errno
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from time import monotonic
+
+import pytest
+from tests.unit.controller.adapters.test_ledger_store import KERNEL, rows
+
+from rackgrid.adapters import ledger as ledgers
+from rackgrid.adapters.ledger import Ledger
+from rackgrid.adapters.ledger_store import LedgerStore
+from rackgrid.errors import StoreError
+
+
+def made(folder: Path, write_s: float = 60.0) -> Ledger:
+    return Ledger(folder / "ledger.db", KERNEL, lambda: 5, write_s)
+
+
+def eventually(is_so: Callable[[], bool]) -> bool:
+    """Wait for another thread, as long as a test may last."""
+    import threading
+
+    give_up, pause = monotonic() + 60, threading.Event()
+    while not is_so() and monotonic() < give_up:
+        pause.wait(0.005)
+    return is_so()
+
+
+def read(folder: Path) -> list[object]:
+    store = LedgerStore(folder / "ledger.db", writable=False)
+    found: list[object] = [(entry.row, entry.wall_ns) for entry in store.entries()]
+    store.close()
+    return found
+
+
+def test_what_waits_is_written_at_the_end(tmp_path: Path) -> None:
+    ledger, told = made(tmp_path), rows("fan", 4)
+    for row in told:
+        ledger.add(row)
+    assert ledger.waiting == len(told)
+    ledger.close()
+    assert read(tmp_path) == [(row, 5) for row in told]
+    again = made(tmp_path)
+    assert again.last_rows == {"fan": told[-1]}
+    assert again.totals["fan"].energy_mj == told[-1].counter_mj
+    again.close()
+
+
+def test_what_waits_is_written_by_the_clock_and_when_it_is_urgent(tmp_path: Path) -> None:
+    often = made(tmp_path, write_s=0.01)
+    often.add(rows("fan", 1)[0])
+    assert eventually(lambda: often.waiting == 0)
+    often.close()
+    seldom = made(tmp_path)
+    seldom.add(rows("lamp", 1)[0])
+    seldom.hasten()
+    assert eventually(lambda: seldom.waiting == 0)
+    seldom.close()
+    assert len(read(tmp_path)) == 2
+
+
+def test_disk_that_takes_nothing_is_said_once_and_rows_wait_for_it(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caplog.set_level(logging.INFO)
+    is_full, asked = [True], [0]
+    append = LedgerStore.append
+
+    def full(*args: object) -> None:
+        asked[0] += 1
+        if is_full[0]:
+            raise StoreError(errno.ENOSPC, "No space left on device")
+        append(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(LedgerStore, "append", full)
+    ledger, told = made(tmp_path, write_s=0.005), rows("fan", 6)
+    for row in told[:3]:
+        ledger.add(row)
+    assert eventually(lambda: asked[0] > 3)
+    for row in told[3:]:
+        ledger.add(row)
+    is_full[0] = False
+    assert eventually(lambda: ledger.waiting == 0)
+    ledger.close()
+    assert [row for row, _ in read(tmp_path)] == told  # type: ignore[misc]
+    said = [record.getMessage() for record in caplog.records]
+    assert len([line for line in said if "No space left" in line]) == 1
+    assert any("written again; 0 rows were lost" in line for line in said)
+
+
+def test_memory_is_bounded_and_what_is_given_up_is_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ledgers, "WAITING_MAX", 4)
+    ledger, told = made(tmp_path), rows("fan", 6)
+    for row in told:
+        ledger.add(row)
+    assert (ledger.waiting, ledger.lost) == (4, len(told) - 4)
+    ledger.close()
+    assert [row for row, _ in read(tmp_path)] == told[-4:]  # type: ignore[misc]
+
+
+def test_rows_that_come_while_it_writes_are_written_with_the_next_batch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fails if a row can be taken for written because another like it was."""
+    told, append = rows("fan", 5), LedgerStore.append
+
+    def meanwhile(store: LedgerStore, batch: list[object], *rest: object) -> None:
+        append(store, batch, *rest)  # type: ignore[arg-type]
+        if len(batch) == 2:
+            ledger.add(told[2])
+
+    monkeypatch.setattr(LedgerStore, "append", meanwhile)
+    ledger = made(tmp_path)
+    for row in told[:2]:
+        ledger.add(row)
+    ledger.hasten()
+    assert eventually(lambda: ledger.waiting == 1)
+    ledger.close()
+    assert [row for row, _ in read(tmp_path)] == told[:3]  # type: ignore[misc]

@@ -1,0 +1,104 @@
+"""`rackgrid ledger`: sums of the daemon, rows and their proof from the file."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sqlite3
+from pathlib import Path
+
+import pytest
+from tests.unit.controller.adapters.test_ledger_store import KERNEL, SECOND_NS, rows
+from tests.unit.controller.cli.daemon import Daemon, answering
+
+from rackgrid.adapters.ledger_store import open_ledger
+from rackgrid.cli import main
+from rackgrid.cli.exit import Exit
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Path:
+    """Three rows of the fan, from 2026-03-01T12:00:00Z on."""
+    path = tmp_path / "ledger.db"
+    store = open_ledger(path)
+    store.append(rows("fan", 3), KERNEL, 1_772_366_400 * SECOND_NS)
+    store.close()
+    return path
+
+
+def test_show_asks_the_daemon(capsys: pytest.CaptureFixture[str]) -> None:
+    account = {"load": "fan", "energy_wh": 1.5, "cost": 0.25, "currency": "EUR", "unpriced_wh": 0.5}
+    body = json.dumps({"accounts": [account]}).encode()
+    with answering(Daemon(body=body)) as daemon:
+        assert main(["ledger", "show", "--api", daemon.api]) == Exit.OK
+        assert main(["ledger", "show", "--json", "--api", daemon.api]) == Exit.OK
+    out = capsys.readouterr().out
+    assert daemon.asked == ["GET /api/ledger"] * 2
+    first, rest = out.split("\n", 1)
+    assert " ".join(first.split()) == "fan 1.500 Wh 0.250000 EUR (0.500 Wh without a price)"
+    assert json.loads(rest) == [account]
+
+
+def test_show_before_anything_was_booked_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    with answering(Daemon(body=b'{"accounts": []}')) as daemon:
+        assert main(["ledger", "show", "--api", daemon.api]) == Exit.OK
+    assert "nothing has been booked" in capsys.readouterr().err
+
+
+def test_export_as_csv_and_as_json_lines_say_the_same(
+    ledger: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["ledger", "export", "--file", str(ledger)]) == Exit.OK
+    table = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert main(["ledger", "export", "--jsonl", "--file", str(ledger)]) == Exit.OK
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert len(table) == len(lines) == 3
+    assert lines[1]["start"] == "2026-03-01T12:00:01.000Z"
+    assert lines[2]["cost"] is None
+    for cells, line in zip(table, lines, strict=True):
+        assert cells == {key: "" if value is None else str(value) for key, value in line.items()}
+
+
+def test_export_of_a_span_has_the_rows_that_began_in_it(
+    ledger: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    span = ["--since", "2026-03-01T12:00:01Z", "--until", "2026-03-01T13:00:02+01:00"]
+    assert main(["ledger", "export", "--jsonl", "--file", str(ledger), *span]) == Exit.OK
+    (line,) = capsys.readouterr().out.splitlines()
+    assert json.loads(line)["start"] == "2026-03-01T12:00:01.000Z"
+
+
+def test_export_since_no_date_is_bad_usage(
+    ledger: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["ledger", "export", "--file", str(ledger), "--since", "noon"]) == Exit.USAGE
+    assert "not a date: 'noon'" in capsys.readouterr().err
+
+
+def test_verify_says_that_all_adds_up_and_gives_the_hash_to_keep(
+    ledger: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["ledger", "verify", "--file", str(ledger)]) == Exit.OK
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "all adds up; the newest hash is" in err
+
+
+def test_verify_fails_for_a_row_that_was_changed(
+    ledger: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with sqlite3.connect(ledger) as file:
+        file.execute("UPDATE entry SET energy_mj = energy_mj + 1 WHERE id = 2")
+    file.close()
+    assert main(["ledger", "verify", "--file", str(ledger)]) == Exit.FAILED
+    assert "row 2, of fan" in capsys.readouterr().out
+    assert main(["ledger", "verify", "--json", "--file", str(ledger)]) == Exit.FAILED
+    assert len(json.loads(capsys.readouterr().out)["findings"]) >= 2
+
+
+def test_ledger_that_is_not_there_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["ledger", "verify", "--file", str(tmp_path / "none.db")]) == Exit.FAILED
+    assert "there is no ledger at" in capsys.readouterr().err

@@ -1,0 +1,232 @@
+"""Bills that add up: whatever happens, rows, counters and money agree to the last unit."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rackgrid.market.settlement import (
+    MJ_UC_PER_NC,
+    ROW_NS,
+    Account,
+    Row,
+    Seen,
+    Terms,
+    Totals,
+    anchor,
+    booked,
+    closed,
+    objection,
+    opened,
+)
+
+SECOND_NS = 1_000_000_000
+KWH_MJ = 3_600_000_000
+ON = Terms(True, 300_000, 400_000)
+
+
+def looks(account: Account, *counters: int, terms: Terms = ON) -> tuple[Account, list[Row]]:
+    """Look once a second; the meter shows these."""
+    rows: list[Row] = []
+    for counter in counters:
+        seen, now_ns = Seen(counter), account.at_ns + SECOND_NS
+        account, row = booked(account, seen, terms, 7, 3, now_ns)
+        rows += [row] if row else []
+    return account, rows
+
+
+def last(account: Account) -> Row:
+    row = closed(account)[1]
+    assert row is not None
+    return row
+
+
+def test_kilowatt_hour_costs_its_price() -> None:
+    account, rows = looks(opened("fan", ON, 0), 0, KWH_MJ)
+    row = last(account)
+    assert rows == []
+    assert (row.energy_mj, row.cost_nc, row.reference_nc) == (KWH_MJ, 300_000_000, 400_000_000)
+    assert (row.start_ns, row.end_ns, row.term, row.round) == (0, 2 * SECOND_NS, 7, 3)
+
+
+def test_negative_price_is_a_credit_and_zero_is_a_price() -> None:
+    paid, _ = looks(opened("fan", Terms(True, -1, 0), 0), 0, KWH_MJ, terms=Terms(True, -1, 0))
+    row = last(paid)
+    assert (row.cost_nc, row.reference_nc) == (-1000, 0)
+
+
+def test_price_unknown_is_booked_without_money_and_counts_in_no_sum_of_it() -> None:
+    unknown = Terms(True, None, 400_000)
+    account, _ = looks(opened("fan", unknown, 0), 0, KWH_MJ, terms=unknown)
+    row = last(account)
+    assert (row.cost_nc, row.energy_mj) == (None, KWH_MJ)
+    assert Totals().plus(row) == Totals(energy_mj=KWH_MJ)
+
+
+@pytest.mark.parametrize(
+    "other", [replace(ON, on=False), replace(ON, price_uc=1), replace(ON, reference_uc=None)]
+)
+def test_row_ends_when_the_terms_change_and_has_what_was_drawn_on_the_old_ones(
+    other: Terms,
+) -> None:
+    account, _ = looks(opened("fan", ON, 0), 0, 500)
+    account, rows = looks(account, 700, terms=other)
+    assert [(row.terms, row.energy_mj) for row in rows] == [(ON, 700)]
+    account, rows = looks(account, 800, terms=other)
+    assert (rows, account.energy_mj, account.terms) == ([], 100, other)
+
+
+def test_row_is_no_longer_than_a_quarter_of_an_hour() -> None:
+    account = opened("fan", ON, 0)
+    account, none = booked(account, Seen(0), ON, 1, 1, ROW_NS - 1)
+    account, row = booked(account, Seen(5), ON, 1, 1, ROW_NS)
+    assert none is None
+    assert row is not None
+    assert (row.end_ns - row.start_ns, row.energy_mj) == (ROW_NS, 5)
+
+
+def test_row_that_would_say_nothing_is_none() -> None:
+    account = opened("fan", ON, 5)
+    assert closed(account) == (account, None)
+
+
+def test_load_without_a_meter_is_estimated_by_its_nameplate_while_it_is_on() -> None:
+    account = opened("lamp", ON, 0)
+    account, _ = booked(account, Seen(power_mw=7), ON, 1, 1, SECOND_NS // 3)
+    account, _ = booked(account, Seen(power_mw=7), replace(ON, on=False), 1, 1, SECOND_NS)
+    account, _ = booked(account, Seen(power_mw=7), replace(ON, on=False), 1, 1, 9 * SECOND_NS)
+    assert (account.counter_mj + account.energy_mj, account.energy_mj) == (7, 0)
+
+
+def test_meter_that_is_silent_is_made_up_for_by_the_nameplate_and_counted_once() -> None:
+    """Fails if the jump of its counter, when it answers again, is booked beside the estimate."""
+    account, _ = looks(opened("fan", ON, 0), 0, 1000)
+    for _ in range(3):
+        now_ns = account.at_ns + SECOND_NS
+        account, _ = booked(account, Seen(power_mw=5000), ON, 1, 1, now_ns)
+    again = Seen(16_000, power_mw=5000)
+    account, _ = booked(account, again, ON, 1, 1, account.at_ns + SECOND_NS)
+    account, _ = booked(account, Seen(17_000), ON, 1, 1, account.at_ns + SECOND_NS)
+    assert (account.energy_mj, account.estimated_mj) == (1000 + 4 * 5000 + 1000, 4 * 5000)
+
+
+def test_meter_that_begins_anew_loses_nothing_that_it_counted_since() -> None:
+    account, _ = looks(opened("fan", ON, 0), 1000, 1500, 40, 90)
+    assert account.energy_mj == 500 + 40 + 50
+
+
+def test_first_look_at_a_meter_books_nothing() -> None:
+    account, _ = looks(opened("fan", ON, 0), 1_000_000)
+    assert account.energy_mj == 0
+
+
+def test_restart_books_what_the_meter_counted_meanwhile_without_a_price() -> None:
+    row = last(looks(opened("fan", ON, 0), 0, 1000)[0])
+    unknown = Terms(True, None, None)
+    account = opened("fan", unknown, 0, row)
+    account, rows = looks(account, 1250, 1300)
+    assert [(each.terms.price_uc, each.energy_mj) for each in rows] == [(None, 250)]
+    assert objection(rows[0], row) == ""
+    assert account.counter_mj + account.energy_mj == 1300
+
+
+def test_anchor_lets_the_next_start_go_on_before_anything_was_written() -> None:
+    account, _ = looks(opened("fan", ON, 0), 700)
+    row = anchor(account)
+    assert (row.energy_mj, row.meter_mj, objection(row, None)) == (0, 700, "")
+    _, rows = looks(opened("fan", Terms(True, None, None), 0, row), 950)
+    assert [each.energy_mj for each in rows] == [250]
+    assert objection(rows[0], row) == ""
+
+
+def test_estimated_part_of_a_meter_is_said() -> None:
+    account, _ = booked(opened("fan", ON, 0), Seen(100, 40), ON, 1, 1, 1)
+    account, _ = booked(account, Seen(300, 90), ON, 1, 1, 2)
+    assert (account.energy_mj, account.estimated_mj) == (200, 50)
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        ({"energy_mj": 999}, "in no row"),
+        ({"counter_mj": 1001}, "in no row"),
+        ({"cost_nc": 84}, "the cost is not energy times price"),
+        ({"cost_left": 1}, "the cost is not energy times price"),
+        ({"cost_left": MJ_UC_PER_NC}, "the cost is not energy times price"),
+        ({"reference_nc": 0}, "the reference is not energy times price"),
+        ({"cost_nc": None}, "stands without a price"),
+        ({"end_ns": -1}, "ends before it begins"),
+        ({"estimated_mj": 1001}, "are estimated"),
+    ],
+)
+def test_row_that_was_changed_is_objected_to(damage: dict[str, int], said: str) -> None:
+    row = last(looks(opened("fan", ON, 0), 0, 1000)[0])
+    assert objection(row, None) == ""
+    assert said in objection(replace(row, **damage), None)
+
+
+def test_row_that_is_missing_is_noticed_at_the_next() -> None:
+    account, _ = looks(opened("fan", ON, 0), 0, 1000)
+    account, first = closed(account)
+    account, second = closed(looks(account, 1500)[0])
+    _, third = closed(looks(account, 1700)[0])
+    assert first is not None
+    assert second is not None
+    assert third is not None
+    assert objection(third, second) == ""
+    assert "+500 mJ that are in no row" in objection(third, first)
+
+
+PRICES = st.none() | st.integers(-2_000_000, 10_000_000)
+TERMS = st.builds(Terms, st.booleans(), PRICES, PRICES)
+LOOKS = st.lists(
+    st.tuples(
+        st.integers(0, 40) | st.integers(0, 10**9),  # what the meter counts until the next look
+        st.integers(0, 3 * SECOND_NS) | st.just(ROW_NS),
+        TERMS,
+        st.sampled_from(["meter", "meter", "none", "restart", "reset"]),
+    ),
+    max_size=60,
+)
+
+
+@given(LOOKS)
+def test_any_history_adds_up_to_the_last_unit(
+    history: list[tuple[int, int, Terms, str]],
+) -> None:
+    """Rows are the counter, money is energy times price, and every row follows from the last."""
+    account, rows, meter_mj, now_ns = opened("fan", ON, 0), list[Row](), 0, 0
+    for drawn_mj, span_ns, terms, what in history:
+        if what == "restart":
+            account, row = closed(account)
+            rows += [row] if row else []
+            account = opened("fan", account.terms, now_ns, rows[-1] if rows else None)
+        meter_mj = drawn_mj if what == "reset" else meter_mj + drawn_mj
+        now_ns += span_ns
+        seen = Seen(power_mw=9000) if what == "none" else Seen(meter_mj)
+        account, row = booked(account, seen, terms, 1, 1, now_ns)
+        rows += [row] if row else []
+    row = closed(account)[1]
+    rows += [row] if row else []
+    before: Row | None = None
+    for row in rows:
+        assert objection(row, before) == ""
+        assert before is None or row.counter_mj >= before.counter_mj
+        before = row
+    totals = Totals()
+    for row in rows:
+        totals = totals.plus(row)
+    assert totals.energy_mj == (rows[-1].counter_mj if rows else 0)
+    exact = sum(
+        (
+            Fraction(row.energy_mj * row.terms.price_uc, MJ_UC_PER_NC)
+            for row in rows
+            if row.terms.price_uc is not None
+        ),
+        Fraction(),
+    )
+    assert 0 <= exact - totals.cost_nc < 1, "rounded down once, however many rows there are"
