@@ -190,11 +190,13 @@ class MockConfig:
         plant: socket of the rack's plant process; None starts one for this node alone.
         seed: of the world's noise.
         trace: where the truth is written, or None.
+        script: what happens in a plant that is started for this node, and when; or None.
     """
 
     plant: Path | None
     seed: int
     trace: Path | None
+    script: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

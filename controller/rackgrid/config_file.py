@@ -254,4 +254,5 @@ def _mock(file: TomlFile, mock: Section) -> MockConfig:
         plant=file.beside(mock.text("plant")),
         seed=mock.integer("seed"),
         trace=file.beside(mock.text("trace")),
+        script=file.beside(mock.text("script")),
     )

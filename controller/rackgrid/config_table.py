@@ -204,6 +204,7 @@ _MOCK = Table(
         Key("plant", Kind.PATH, "socket of the rack's plant", None),
         Key("seed", Kind.INTEGER, "of the world's noise", 1, high=2**63),
         Key("trace", Kind.PATH, "where the truth is written", None),
+        Key("script", Kind.PATH, "what happens in the plant, and when", None),
     ),
 )
 

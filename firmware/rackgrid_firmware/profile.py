@@ -11,6 +11,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rackgrid_firmware.profile_mock import (
+    PLAIN_LOAD,
+    STEADY_SOURCE,
+    STURDY_BOARD,
+    BoardMock,
+    LoadMock,
+    SourceMock,
+)
+
 
 @dataclass(frozen=True, slots=True)
 class MeterMock:
@@ -18,9 +27,11 @@ class MeterMock:
 
     Attributes:
         source_w: a source (a panel) that gives this much at the start, W; 0 for none.
+        source: what kind of source it is.
     """
 
     source_w: float = 0.0
+    source: SourceMock = STEADY_SOURCE
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +79,12 @@ class OutputMock:
     Attributes:
         draw_w: mean draw once running, W.
         noise: the draw wanders by this fraction of it (0.02 is ±2 %), and never passes nominal.
+        load: how it draws, and the contact before it.
     """
 
     draw_w: float
     noise: float
+    load: LoadMock = PLAIN_LOAD
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +125,7 @@ class Profile:
         hold_max_s: longest hold that the firmware accepts, s.
         stagger_s: at least this long between two starts, s; 0 switches it off.
         heartbeat_pin: BCM number of a pin that pulses while the deadline loop turns, if any.
+        mock: what low voltage does to it in the mock world.
     """
 
     name: str
@@ -122,3 +136,4 @@ class Profile:
     meters: tuple[MeterProfile, ...]
     outputs: tuple[OutputProfile, ...]
     heartbeat_pin: int | None = None
+    mock: BoardMock = STURDY_BOARD

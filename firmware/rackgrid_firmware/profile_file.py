@@ -11,6 +11,7 @@ from rackgrid_firmware.errors import ProfileError
 from rackgrid_firmware.key import complaint
 from rackgrid_firmware.profile import OutputMock, OutputProfile, Profile
 from rackgrid_firmware.profile_meter import check_meters, meter_profile
+from rackgrid_firmware.profile_mock_table import board_mock, check_output, load_mock
 from rackgrid_firmware.profile_table import BOARD, METER, OUTPUT
 from rackgrid_firmware.section import Finding, Section
 from rackgrid_firmware.settings import TomlFile
@@ -56,6 +57,7 @@ def read_profile(path: Path) -> tuple[Profile | None, tuple[Finding, ...]]:
         meters=tuple(map(meter_profile, meters)),
         outputs=tuple(map(_output, outputs)),
         heartbeat_pin=_heartbeat_pin(board),
+        mock=board_mock(board.inside["mock"]),
     )
     return profile, ()
 
@@ -72,6 +74,7 @@ def _check_outputs(file: TomlFile, outputs: list[Section], meters: set[str]) -> 
                 output, "gpio", complaint(text, "", "4 to 13 and 16 to 27, best 9 and above")
             )
         _check_power(file, output)
+        check_output(file, output)
 
 
 def _heartbeat_pin(board: Section) -> int | None:
@@ -102,14 +105,6 @@ def _check_power(file: TomlFile, output: Section) -> None:
             f"nominal_w or more, {nominal:g} W",
         )
         file.blame(output, "inrush_w", text)
-    mock = output.inside["mock"]
-    if mock.sound("draw_w") and mock.number("draw_w", nominal) > nominal:
-        text = complaint(
-            "a load draws at most its nameplate",
-            f"{mock.number('draw_w'):g}",
-            f"at most {nominal:g} W",
-        )
-        file.blame(mock, "draw_w", text)
 
 
 def _output(output: Section) -> OutputProfile:
@@ -126,5 +121,7 @@ def _output(output: Section) -> OutputProfile:
         min_on_s=output.number("min_on_s"),
         min_off_s=output.number("min_off_s"),
         meter=output.text("meter"),
-        mock=OutputMock(mock.number("draw_w", 0.95 * nominal), mock.number("noise")),
+        mock=OutputMock(
+            mock.number("draw_w", 0.95 * nominal), mock.number("noise"), load_mock(mock)
+        ),
     )

@@ -12,6 +12,7 @@ from datetime import date
 from rackgrid_firmware.key import complaint, shown
 from rackgrid_firmware.part import KERNEL_DRIVERS, PARTS, Part, over_range
 from rackgrid_firmware.profile import MeterMock, MeterProfile
+from rackgrid_firmware.profile_mock_table import check_meter, source_mock
 from rackgrid_firmware.section import Section
 from rackgrid_firmware.settings import TomlFile
 
@@ -30,6 +31,7 @@ def check_meters(file: TomlFile, meters: list[Section], board_driver: str) -> No
     file.unique(meters, "name")
     for meter in meters:
         _check_calibration(file, meter)
+        check_meter(file, meter)
         if not meter.sound("driver"):
             continue
         part = PARTS.get(meter.text("driver"))
@@ -44,6 +46,7 @@ def check_meters(file: TomlFile, meters: list[Section], board_driver: str) -> No
 
 def meter_profile(meter: Section) -> MeterProfile:
     """Make the profile of a meter, which has no findings."""
+    mock = meter.inside["mock"]
     driver = meter.text("driver")
     part = PARTS.get(driver)
     ohms = meter.number("shunt_ohms", 0.1 if part is not None else 0.0)
@@ -57,7 +60,7 @@ def meter_profile(meter: Section) -> MeterProfile:
         profile=meter.text("profile"),
         gain=meter.number("gain"),
         offset_a=meter.number("offset_a"),
-        mock=MeterMock(source_w=meter.inside["mock"].number("source_w")),
+        mock=MeterMock(mock.number("source_w"), source_mock(mock)),
         channel=meter.integer("channel"),
         path=meter.text("path"),
         shunt_tolerance_percent=meter.number("shunt_tolerance_percent"),

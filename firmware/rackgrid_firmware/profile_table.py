@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from rackgrid_firmware.key import Key, Kind, Table
 from rackgrid_firmware.part import KERNEL_DRIVERS, PARTS
+from rackgrid_firmware.profile_mock_table import BOARD_MOCK, METER_MOCK, OUTPUT_MOCK
 
 METERS_MAX = 32
 OUTPUTS_MAX = 24
@@ -25,6 +26,7 @@ BOARD = Table(
         Key("heartbeat_pin", Kind.INTEGER, "BCM number of a dead-man's pin", None, low=2, high=27),
     ),
     required=True,
+    tables=(BOARD_MOCK,),
 )
 METER = Table(
     "meter",
@@ -81,11 +83,7 @@ METER = Table(
     ),
     many=True,
     count_max=METERS_MAX,
-    tables=(
-        Table(
-            "mock", (Key("source_w", Kind.NUMBER, "what a source gives", 0.0, unit="W", high=1e6),)
-        ),
-    ),
+    tables=(METER_MOCK,),
 )
 OUTPUT = Table(
     "output",
@@ -103,13 +101,5 @@ OUTPUT = Table(
     ),
     many=True,
     count_max=OUTPUTS_MAX,
-    tables=(
-        Table(
-            "mock",
-            (
-                Key("draw_w", Kind.NUMBER, "mean draw once running", None, unit="W", high=1e5),
-                Key("noise", Kind.NUMBER, "how far the draw wanders, a fraction", 0.02, high=1),
-            ),
-        ),
-    ),
+    tables=(OUTPUT_MOCK,),
 )

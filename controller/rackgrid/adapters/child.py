@@ -93,16 +93,21 @@ def start(name: str, module: str, arguments: list[str], log: Path | None) -> Chi
     return Child(name, process, log)
 
 
-def start_plant(path: Path, *, seed: int, trace: Path | None, log: Path | None) -> Child:
+def start_plant(
+    path: Path, *, seed: int, trace: Path | None, log: Path | None, script: Path | None = None
+) -> Child:
     """Start the plant of a mock rack.
 
     Args:
         path: of its socket.
         trace: where it writes the truth.
+        script: what happens in it, and when.
     """
     arguments = ["--socket", str(path), "--seed", str(seed)]
     if trace is not None:
         arguments += ["--trace", str(trace)]
+    if script is not None:
+        arguments += ["--script", str(script)]
     return start("plant", "rackgrid_firmware.mock.process", arguments, log)
 
 

@@ -59,7 +59,10 @@ def _start_mock(config: Config, children: ExitStack) -> None:
     plant = config.mock.plant
     if plant is None:
         plant = runtime / "plant.sock"
-        world = child.start_plant(plant, seed=config.mock.seed, trace=config.mock.trace, log=None)
+        mock = config.mock
+        world = child.start_plant(
+            plant, seed=mock.seed, trace=mock.trace, log=None, script=mock.script
+        )
         children.callback(world.stop)
         child.wait_for_socket(plant, world)
     firmware = child.start_firmware(

@@ -131,6 +131,10 @@ class RemotePins:
         """Drive a pin; when this returns the contact has followed."""
         self._line.ask({"gpio": gpio, "level": level})
 
+    def modulate(self, gpio: int, duty: float, hz: float) -> None:
+        """Drive a pin high for `duty` of the time, 0 to 1, `hz` times a second."""
+        self._line.ask({"gpio": gpio, "duty": duty, "hz": hz})
+
     def close(self) -> None:
         """Hang up."""
         self._line.close()
@@ -141,6 +145,19 @@ class PlantControl:
 
     def __init__(self, path: str | Path) -> None:
         self._line = PlantLine(path, "control")
+
+    def do(self, deed: str, **given: Any) -> None:
+        """Do any deed, by its name (see `deed.DEEDS`).
+
+        Raises:
+            ValueError: it cannot be done; the message says why.
+        """
+        self._line.ask({"do": deed, **given})
+
+    def celsius(self, node: str) -> dict[str, float]:
+        """Give the temperature of what each thermal load heats or cools, degrees Celsius."""
+        found = self._line.ask({"do": "temperatures", "node": node})["celsius"]
+        return cast("dict[str, float]", found)
 
     def set_source(self, node: str, meter: str, watts: float) -> None:
         """Let the source behind a meter give so much, W."""

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from rackgrid_firmware.mock.client import ANSWER, WORD, WRITE
-from rackgrid_firmware.mock.fault import Fault
+from rackgrid_firmware.mock.deed import perform
 from rackgrid_firmware.mock.plant import Plant
 from rackgrid_firmware.mock.wiring import from_json
 
@@ -71,7 +71,12 @@ class Desk:
 
     def _pins(self, node: str) -> Callable[[int, Packet], Packet]:
         def answer(now_ns: int, request: Packet) -> Packet:
-            self._plant.drive(now_ns, node, int(request["gpio"]), bool(request["level"]))
+            gpio = int(request["gpio"])
+            if "duty" in request:
+                duty, hz = float(request["duty"]), float(request["hz"])
+                self._plant.modulate(now_ns, node, gpio, duty, hz)
+            else:
+                self._plant.drive(now_ns, node, gpio, bool(request["level"]))
             return {}
 
         return answer
@@ -83,25 +88,16 @@ class Desk:
                 return self._draws(now_ns)
             case "levels":
                 return {"levels": plant.levels(request["node"])}
-            case "set-source":
-                plant.set_source(now_ns, request["node"], request["meter"], float(request["watts"]))
-            case "set-load":
-                plant.set_load(now_ns, request["node"], request["output"], float(request["watts"]))
-            case "weld":
-                plant.weld(now_ns, request["node"], request["output"], bool(request["welded"]))
-            case "brown-out":
-                plant.brown_out(now_ns, request["node"])
-            case "fault":
-                plant.faults(request["node"], int(request["bus"])).add(
-                    Fault(request["kind"]),
-                    address=request.get("address"),
-                    count=int(request["count"]),
-                )
-            case "repair":
-                plant.faults(request["node"], int(request["bus"])).clear()
-            case other:
-                raise ValueError(f"cannot do {other!r}")
+            case "temperatures":
+                return self._temperatures(now_ns, request["node"])
+            case _:
+                perform(plant, now_ns, request)
         return {}
+
+    def _temperatures(self, now_ns: int, name: str) -> Packet:
+        loads = self._plant.state(now_ns, name).loads
+        found = {output: load.celsius(now_ns) for output, load in loads.items()}
+        return {"celsius": {name: value for name, value in found.items() if value is not None}}
 
     def _draws(self, now_ns: int) -> Packet:
         draws = self._plant.draws(now_ns)

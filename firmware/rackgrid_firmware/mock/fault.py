@@ -69,3 +69,26 @@ class FaultBook:
                 self._entries.remove(entry)
             return entry.fault
         return None
+
+
+class Faults:
+    """The books of all buses."""
+
+    def __init__(self) -> None:
+        self._books: dict[tuple[str, int], FaultBook] = {}
+
+    def book(self, node: str, bus: int) -> FaultBook:
+        """Give the book of a node's bus; the node may come later."""
+        return self._books.setdefault((node, bus), FaultBook())
+
+    def befall(self, node: str, bus: int, address: int) -> bool:
+        """Let what is written happen to a transfer; say whether it is garbled.
+
+        Raises:
+            OSError: as the kernel would: nobody acknowledges (121), or the bus hangs (110).
+        """
+        book = self._books.get((node, bus))
+        fault = None if book is None else book.take(address)
+        if fault is None or fault is Fault.GARBAGE:
+            return fault is Fault.GARBAGE
+        raise bus_error(ERRNO[fault])

@@ -3,97 +3,42 @@
 Pure: time is an argument, in CLOCK_MONOTONIC nanoseconds, and never goes back; chance comes from
 the seed. The same world runs in a process of its own for a mock rack, and inside a unit test.
 
-The feed is a voltage behind a resistance, so every watt that one node draws lowers the voltage that
-all chips see. Loads draw constant power, which is how switching regulators behave: the feed's
-voltage solves V = V0 - R * P / V. Sources (a panel) give power into the feed. The drop over a shunt
-(0.1 ohm: 0.1 V at 1 A) is left out: a chip sees the feed's voltage, and power is what the load
-draws.
+The feed is a voltage behind a resistance (`feed`), so every watt that one node draws lowers the
+voltage that all chips see. Loads (`load`) ask for power or conductance, sources (`source`) give
+power to the rail. The drop over a shunt (0.1 ohm: 0.1 V at 1 A) is left out: a chip sees the feed's
+voltage, and power is what the load draws.
 
-The plant knows the truth; `take_draws` hands it out, one line for each change.
+Nothing is computed between events. What happens by itself stands in an agenda (an inrush that
+falls, a thermostat, the sun), so an hour passes in as many steps as there are changes, and whether
+one advances in one step or in a thousand makes no difference.
+
+The plant knows the truth; `take_draws` hands it out, one line for each change. A load that switches
+by itself, or a modulated output, stands in it with its mean: the edges are for the chips
+(`memory`).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 
+from rackgrid_firmware.mock.agenda import Agenda
 from rackgrid_firmware.mock.chance import bits, seeded
-from rackgrid_firmware.mock.fault import ERRNO, Fault, FaultBook, bus_error
+from rackgrid_firmware.mock.fault import ERRNO, Fault, FaultBook, Faults, bus_error
+from rackgrid_firmware.mock.feed import Feed, Supply
 from rackgrid_firmware.mock.load import Load
-from rackgrid_firmware.mock.shelf import MockChip, make_chip
-from rackgrid_firmware.mock.wiring import ChipWiring, NodeWiring
+from rackgrid_firmware.mock.node import Draw, Node
+from rackgrid_firmware.mock.rail import Energy, Rail
+from rackgrid_firmware.mock.shelf import MockChip
+from rackgrid_firmware.mock.source import Panel, Source
+from rackgrid_firmware.mock.wiring import NodeWiring
 
 NODES_MAX = 256
 
-
-@dataclass(frozen=True, slots=True)
-class Draw:
-    """What a node truly draws, from `t_ns` on.
-
-    Attributes:
-        t_ns: when it became so, ns.
-        node: its name.
-        watts: all of it, W; the sum of the next two.
-        required_w: electronics and required loads, W.
-        flexible_w: all other loads, W.
-        loads: W of each load, by output name.
-    """
-
-    t_ns: int
-    node: str
-    watts: float
-    required_w: float
-    flexible_w: float
-    loads: Mapping[str, float]
-
-
-@dataclass(frozen=True, slots=True)
-class Feed:
-    """How the feed stands: volts at the rail, watts that the loads draw less what sources give."""
-
-    volts: float
-    watts: float
-
-
-class _Chip:
-    """A channel of a chip and what it is wired to."""
-
-    def __init__(self, wiring: ChipWiring, sees: tuple[Load, ...], chip: MockChip) -> None:
-        self.wiring = wiring
-        self.sees = sees
-        self.chip = chip
-        self.source_w = wiring.source_w
-
-
-class _Node:
-    def __init__(self, wiring: NodeWiring, seed: int, now_ns: int) -> None:
-        self.wiring = wiring
-        self.loads = {load.name: Load(load, seeded(seed, load.name)) for load in wiring.loads}
-        self.pins = {load.wiring.gpio: load for load in self.loads.values()}
-        self.parts: dict[tuple[int, int], MockChip] = {}
-        self.chips: dict[tuple[int, int, int], _Chip] = {}
-        for chip in wiring.chips:
-            sees = tuple(load for load in self.loads.values() if load.wiring.meter == chip.name)
-            part = self.parts.get((chip.bus, chip.address))
-            if part is None:
-                part = make_chip(chip.driver, now_ns, seed=seeded(seed, chip.name))
-                self.parts[chip.bus, chip.address] = part
-            self.chips[chip.bus, chip.address, chip.channel] = _Chip(chip, sees, part)
-        self.draw: Draw | None = None
-
-    def measure(self, now_ns: int) -> Draw:
-        loads = {name: load.watts(now_ns) for name, load in self.loads.items()}
-        required_w = self.wiring.base_w
-        flexible_w = 0.0
-        for load in self.loads.values():
-            watts = loads[load.wiring.name]
-            if load.wiring.required:
-                required_w += watts
-            else:
-                flexible_w += watts
-        name = self.wiring.node
-        return Draw(now_ns, name, required_w + flexible_w, required_w, flexible_w, loads)
+Happening = Callable[["Plant", int], None]
+"""Does something to the plant at a moment, ns. A ValueError is a complaint, and changes nothing."""
+_Thing = tuple[Node, Load | Source | None]
+"""What happens by itself: a load, a source, or (None) the node that comes up again."""
 
 
 class Plant:
@@ -103,20 +48,33 @@ class Plant:
         seed: of all chance.
         volts: of the feed without load, V.
         ohms: between the feed and the rail, ohm.
+        amps_max: where the feed's limit begins, A.
+        amps_short: what it gives into a short circuit, A; None: amps_max, no fold-back.
+
+    Raises:
+        ValueError: no feed is like that.
     """
 
-    def __init__(self, *, seed: int = 0, volts: float = 12.0, ohms: float = 0.02) -> None:
-        assert volts > 0, f"a feed of {volts} V"
-        assert ohms >= 0, f"a feed with {ohms} ohm"
+    def __init__(
+        self,
+        *,
+        seed: int = 0,
+        volts: float = 12.0,
+        ohms: float = 0.02,
+        amps_max: float = math.inf,
+        amps_short: float | None = None,
+    ) -> None:
+        short = amps_max if amps_short is None else amps_short
+        self._rail = Rail(Supply(volts, ohms, amps_max, short, volts_min=volts / 2))
         self._seed = seed
         self._open_v = volts
-        self._ohms = ohms
-        self._nodes: dict[str, _Node] = {}
-        self._faults: dict[tuple[str, int], FaultBook] = {}
-        self._draws: list[Draw] = []
+        self._faults = Faults()
+        self._agenda: Agenda[_Thing] = Agenda()
+        self._script: list[tuple[int, Happening]] = []
+        """What is still to happen, the latest first."""
+        self._complaints: list[str] = []
+        self._fallen: list[str] = []
         self._now_ns = 0
-        self._next_ns: int | None = None
-        self._feed = Feed(volts, 0.0)
         self._garbage = 0
 
     # --- the nodes ------------------------------------------------------------------------------
@@ -125,29 +83,41 @@ class Plant:
         """Put a node on the feed; one that is there already keeps its state.
 
         Raises:
-            ValueError: a node of this name has another board, or there are too many.
+            ValueError: a node of this name has another board or no power, or there are too many.
         """
         self.advance(now_ns)
-        known = self._nodes.get(wiring.node)
+        known = self._rail.nodes.get(wiring.node)
         if known is not None:
             if known.wiring != wiring:
                 raise ValueError(
                     f"node {wiring.node!r} is in the plant with another board: "
                     "give this one another name, or restart the plant"
                 )
+            self._powered(wiring.node)
             return
-        if len(self._nodes) >= NODES_MAX:
+        if len(self._rail.nodes) >= NODES_MAX:
             raise ValueError(f"the plant is full: {NODES_MAX} nodes")
-        self._nodes[wiring.node] = _Node(wiring, seeded(self._seed, wiring.node), now_ns)
-        self._settle(now_ns)
+        node = Node(wiring, seeded(self._seed, wiring.node), now_ns, self._open_v)
+        for source in node.sources.values():
+            source.follow(now_ns, not self._rail.supply.is_lost)
+        self._rail.join(now_ns, node)
+        self._changed(now_ns, node, *node.loads.values(), *node.sources.values())
 
     def drive(self, now_ns: int, node: str, gpio: int, level: bool | None) -> None:
-        """Drive a pin high or low, or (None) make it an input."""
-        self.advance(now_ns)
-        load = self._node(node).pins.get(gpio)
-        if load is not None:
-            load.drive(now_ns, level)
-            self._settle(now_ns)
+        """Drive a pin high or low, or (None) make it an input.
+
+        Raises:
+            ValueError: there is no such node, or it has no power.
+        """
+        self._pin(now_ns, node, gpio, lambda load: load.drive(now_ns, level), level is None)
+
+    def modulate(self, now_ns: int, node: str, gpio: int, duty: float, hz: float = 100.0) -> None:
+        """Drive a pin high for `duty` of the time, 0 to 1, `hz` times a second.
+
+        Raises:
+            ValueError: there is no such node, duty or frequency, or the node has no power.
+        """
+        self._pin(now_ns, node, gpio, lambda load: load.modulate(now_ns, duty, hz), False)
 
     def levels(self, node: str) -> dict[int, bool | None]:
         """Say how the node's pins are driven."""
@@ -158,33 +128,99 @@ class Plant:
     def set_source(self, now_ns: int, node: str, meter: str, watts: float) -> None:
         """Let the source behind this meter give so much: a cloud, the sun again."""
         self.advance(now_ns)
-        for chip in self._node(node).chips.values():
-            if chip.wiring.name == meter:
-                chip.source_w = watts
-                self._settle(now_ns)
-                return
-        raise ValueError(f"node {node!r} has no meter {meter!r}")
+        source = self._source(node, meter)
+        source.set(now_ns, watts)
+        self._changed(now_ns, self._node(node), source)
+
+    def cloud(self, now_ns: int, node: str, meter: str, through: float) -> None:
+        """Let a cloud stand before a panel that lets through this share, 0 to 1."""
+        self.advance(now_ns)
+        panel = self._source(node, meter)
+        if not isinstance(panel, Panel):
+            raise ValueError(f"behind meter {meter!r} of node {node!r} is no solar panel")
+        panel.cloud(through)
+        self._changed(now_ns, self._node(node), panel)
 
     def set_load(self, now_ns: int, node: str, output: str, draw_w: float) -> None:
-        """Let a load draw so much once it runs; its nameplate still bounds it."""
-        self.advance(now_ns)
-        self._load(node, output).draw_w = draw_w
-        self._settle(now_ns)
+        """Let a load draw so much once it runs; its nameplate still bounds it, unless it lies."""
+
+        def change(load: Load) -> None:
+            load.draw_w = draw_w
+
+        self._touch(now_ns, node, output, change)
 
     def weld(self, now_ns: int, node: str, output: str, welded: bool) -> None:
         """Weld a contact (it opens no more), or repair it."""
-        self.advance(now_ns)
-        self._load(node, output).weld(now_ns, welded)
-        self._settle(now_ns)
+        self._touch(now_ns, node, output, lambda load: load.weld(now_ns, welded))
+
+    def stick(self, now_ns: int, node: str, output: str, stuck: bool) -> None:
+        """Let a contact stick open (it closes no more), or repair it."""
+        self._touch(now_ns, node, output, lambda load: load.stick(now_ns, stuck))
+
+    def bounce(self, now_ns: int, node: str, output: str, bounces: int, bounce_s: float) -> None:
+        """Let a contact bounce so often, within so many seconds, at every closing from now on."""
+        self._touch(now_ns, node, output, lambda load: load.contact.bounce(bounces, bounce_s))
+
+    def surround(self, now_ns: int, node: str, output: str, ambient_c: float) -> None:
+        """Let a thermal load stand in another temperature, degrees Celsius."""
+        self._touch(now_ns, node, output, lambda load: load.surround(now_ns, ambient_c))
 
     def brown_out(self, now_ns: int, node: str) -> None:
         """Dip the supply of a node's chips: each forgets its registers."""
-        for part in self._node(node).parts.values():
-            part.brown_out(now_ns)
+        self.advance(now_ns)
+        dipped = self._node(node)
+        self._rail.memory.touch(now_ns, node)
+        dipped.reset_chips(now_ns)
+
+    def cut(self, now_ns: int, node: str) -> None:
+        """Cut a node's own supply: it goes down, and its pins become inputs."""
+        self.advance(now_ns)
+        down = self._node(node)
+        down.is_cut = True
+        if down.is_up:
+            down.fall(now_ns)
+            self._fallen.append(node)
+        self._changed(now_ns, down, None, *down.loads.values())
+
+    def restore(self, now_ns: int, node: str) -> None:
+        """Give a node its supply back; it comes up if the rail lets it."""
+        self.advance(now_ns)
+        up = self._node(node)
+        if up.is_cut:
+            up.is_cut = False
+            up.rise(now_ns, self.feed.volts)
+            self._changed(now_ns, up, None)
+
+    def lose_feed(self, now_ns: int, lost: bool = True) -> None:
+        """Take the feed away from everybody, or give it back."""
+        self.advance(now_ns)
+        self._rail.set_supply(is_lost=lost)
+        for node in self._rail.nodes.values():
+            for source in node.sources.values():
+                source.follow(now_ns, not lost)
+                self._agenda.plan((node, source), source.next_ns)
+        self._settle(now_ns, list(self._rail.nodes.values()))
+
+    def set_feed(self, now_ns: int, **changes: float) -> None:
+        """Change the feed: `open_v`, `ohms`, `amps_max`, `amps_short` (see `feed.Supply`).
+
+        Raises:
+            ValueError: no feed is like that.
+        """
+        self.advance(now_ns)
+        if "amps_max" in changes:
+            changes.setdefault("amps_short", changes["amps_max"])
+        self._rail.set_supply(**changes)
+        self._settle(now_ns, ())
 
     def faults(self, node: str, bus: int) -> FaultBook:
         """Give the book of faults of a node's bus; the node may come later."""
-        return self._faults.setdefault((node, bus), FaultBook())
+        return self._faults.book(node, bus)
+
+    def follow(self, script: Iterable[tuple[int, Happening]]) -> None:
+        """Let these happen, each at its moment, ns; those of one moment in their order."""
+        self._script += script
+        self._script.sort(key=lambda entry: entry[0], reverse=True)
 
     # --- the bus --------------------------------------------------------------------------------
 
@@ -194,12 +230,13 @@ class Plant:
         Raises:
             OSError: as the kernel would: nobody acknowledges (121), or the bus hangs (110).
         """
-        garbled = self._transfer(node, bus, address)
-        chip = self._chip(node, bus, address)
         self.advance(now_ns)
+        garbled = self._faults.befall(node, bus, address)
+        chip = self._chip(node, bus, address)
         if garbled or register not in chip.registers:
             self._garbage += 1
             return bits(self._seed, self._garbage) & 0xFFFF
+        self._rail.memory.touch(now_ns, node)
         return chip.read(now_ns, register)
 
     def write_word(
@@ -210,10 +247,11 @@ class Plant:
         Raises:
             OSError: as the kernel would: nobody acknowledges (121), or the bus hangs (110).
         """
-        self._transfer(node, bus, address)
-        chip = self._chip(node, bus, address)
         self.advance(now_ns)
+        self._faults.befall(node, bus, address)
+        chip = self._chip(node, bus, address)
         if register in chip.registers:
+            self._rail.memory.touch(now_ns, node)
             chip.write(now_ns, register, value)
 
     # --- time and truth -------------------------------------------------------------------------
@@ -221,91 +259,141 @@ class Plant:
     @property
     def feed(self) -> Feed:
         """How the feed stands now."""
-        return self._feed
+        return self._rail.feed
 
     @property
     def next_change_ns(self) -> int | None:
         """When something changes by itself; None if nothing does."""
-        return self._next_ns
+        next_ns = self._agenda.next_ns
+        if not self._script:
+            return next_ns
+        return self._script[-1][0] if next_ns is None else min(next_ns, self._script[-1][0])
 
     def advance(self, now_ns: int) -> None:
         """Let time pass, through every change on the way."""
         assert now_ns >= self._now_ns, "time does not go back"
-        while self._next_ns is not None and self._next_ns <= now_ns:
-            self._settle(self._next_ns)
+        while (due_ns := self.next_change_ns) is not None and due_ns <= now_ns:
+            due_ns = max(due_ns, self._now_ns)
+            self._now_ns = due_ns
+            dirty = [self._happen(due_ns, thing) for thing in self._agenda.take(due_ns)]
+            if dirty:
+                self._settle(due_ns, dirty)
+            while self._script and self._script[-1][0] <= due_ns:
+                _, happening = self._script.pop()
+                try:
+                    happening(self, due_ns)
+                except ValueError as fault:
+                    self._complaints.append(str(fault))
         self._now_ns = now_ns
 
     def draws(self, now_ns: int) -> dict[str, Draw]:
         """Give the true draw of every node at this moment."""
         self.advance(now_ns)
-        return {name: node.draw for name, node in self._nodes.items() if node.draw is not None}
+        return {name: node.draw for name, node in self._rail.nodes.items()}
 
     def take_draws(self) -> list[Draw]:
         """Hand out what changed since the last call, in order of time."""
-        draws, self._draws = self._draws, []
-        return draws
+        return self._rail.take_draws()
 
-    def _settle(self, now_ns: int) -> None:
-        """Find the new state of everything after something changed."""
+    def take_complaints(self) -> list[str]:
+        """Hand out what the script could not do since the last call."""
+        complaints, self._complaints = self._complaints, []
+        return complaints
+
+    def take_fallen(self) -> list[str]:
+        """Hand out the nodes that went down since the last call."""
+        fallen, self._fallen = self._fallen, []
+        return fallen
+
+    def energy(self, now_ns: int) -> Energy:
+        """Give what was delivered since the beginning, J."""
+        self.advance(now_ns)
+        return self._rail.energy(now_ns)
+
+    def state(self, now_ns: int, name: str) -> Node:
+        """Give a node as it is now, to look at.
+
+        Raises:
+            ValueError: there is none of this name.
+        """
+        self.advance(now_ns)
+        return self._node(name)
+
+    # --- changes --------------------------------------------------------------------------------
+
+    def _pin(
+        self, now_ns: int, name: str, gpio: int, change: Callable[[Load], None], lets_go: bool
+    ) -> None:
+        self.advance(now_ns)
+        node = self._node(name) if lets_go else self._powered(name)
+        load = node.pins.get(gpio)
+        if load is not None:
+            change(load)
+            self._changed(now_ns, node, load)
+
+    def _touch(self, now_ns: int, name: str, output: str, change: Callable[[Load], None]) -> None:
+        self.advance(now_ns)
+        load = self._load(name, output)
+        change(load)
+        self._changed(now_ns, self._node(name), load)
+
+    def _changed(self, now_ns: int, node: Node, *things: Load | Source | None) -> None:
+        self._plan(now_ns, node, *things)
+        self._settle(now_ns, [node])
+
+    def _settle(self, now_ns: int, dirty: Iterable[Node]) -> None:
         self._now_ns = now_ns
-        total_w = 0.0
-        for node in self._nodes.values():
-            draw = node.measure(now_ns)
-            if node.draw is None or draw.loads != node.draw.loads:
-                node.draw = draw
-                self._draws.append(draw)
-            total_w += draw.watts - sum(chip.source_w for chip in node.chips.values())
-        self._feed = Feed(self._volts(total_w), total_w)
-        for node in self._nodes.values():
-            self._show(node, now_ns)
-        changes = (
-            load.next_change_ns(now_ns)
-            for node in self._nodes.values()
-            for load in node.loads.values()
-        )
-        self._next_ns = min((at for at in changes if at is not None), default=None)
+        for fallen in self._rail.settle(now_ns, list(dirty)):
+            self._fallen.append(fallen.wiring.node)
+            self._plan(now_ns, fallen, None, *fallen.loads.values())
 
-    def _show(self, node: _Node, now_ns: int) -> None:
-        """Put the new voltages at the inputs of a node's chips."""
-        assert node.draw is not None
-        volts = self._feed.volts
-        for chip in node.chips.values():
-            if chip.sees:
-                watts = sum(node.draw.loads[load.wiring.name] for load in chip.sees)
-            else:
-                watts = chip.source_w or (0.0 if chip.wiring.source_w else node.draw.watts)
-            shunt_v = watts / volts * chip.wiring.shunt_ohms
-            chip.chip.feel(now_ns, shunt_v, volts, chip.wiring.channel)
-
-    def _volts(self, watts: float) -> float:
-        """Solve V = V0 - R * P / V; beyond the most that the feed can give it holds V0 / 2."""
-        square = self._open_v * self._open_v - 4.0 * self._ohms * watts
-        return (self._open_v + math.sqrt(max(0.0, square))) / 2.0
-
-    def _transfer(self, node: str, bus: int, address: int) -> bool:
-        """Let a scripted fault happen; say whether the transfer is garbled."""
-        book = self._faults.get((node, bus))
-        fault = None if book is None else book.take(address)
-        if fault is None or fault is Fault.GARBAGE:
-            return fault is Fault.GARBAGE
-        raise bus_error(ERRNO[fault])
-
-    def _chip(self, node: str, bus: int, address: int) -> MockChip:
-        part = self._node(node).parts.get((bus, address))
+    def _happen(self, now_ns: int, thing: _Thing) -> Node:
+        node, part = thing
         if part is None:
-            raise bus_error(ERRNO[Fault.NACK])
-        return part
+            node.rise(now_ns, self.feed.volts)
+        else:
+            part.advance(now_ns)
+        self._plan(now_ns, node, part)
+        return node
 
-    def _node(self, node: str) -> _Node:
-        known = self._nodes.get(node)
-        if known is None:
-            raise ValueError(
-                f"the plant knows no node {node!r}: {', '.join(self._nodes) or 'none'}"
-            )
-        return known
+    def _plan(self, now_ns: int, node: Node, *parts: Load | Source | None) -> None:
+        for part in parts:
+            if part is None:
+                next_ns = node.next_change_ns(now_ns)
+            else:
+                next_ns = part.next_change_ns(now_ns) if isinstance(part, Load) else part.next_ns
+            self._agenda.plan((node, part), next_ns)
+
+    # --- names ----------------------------------------------------------------------------------
+
+    def _chip(self, name: str, bus: int, address: int) -> MockChip:
+        node = self._node(name)
+        chip = node.chips.get((bus, address))
+        if chip is None or node.is_dark:
+            raise bus_error(ERRNO[Fault.NACK])
+        return chip
+
+    def _node(self, name: str) -> Node:
+        node = self._rail.nodes.get(name)
+        if node is None:
+            known = ", ".join(self._rail.nodes) or "none"
+            raise ValueError(f"the plant knows no node {name!r}: {known}")
+        return node
+
+    def _powered(self, name: str) -> Node:
+        node = self._node(name)
+        if not node.is_up:
+            raise ValueError(f"node {name!r} has no power: nothing runs on it until it comes up")
+        return node
 
     def _load(self, node: str, output: str) -> Load:
         load = self._node(node).loads.get(output)
         if load is None:
             raise ValueError(f"node {node!r} has no output {output!r}")
         return load
+
+    def _source(self, node: str, meter: str) -> Source:
+        source = self._node(node).sources.get(meter)
+        if source is None:
+            raise ValueError(f"node {node!r} has no meter {meter!r}")
+        return source

@@ -1,7 +1,7 @@
 """The plant as a process: one for a mock rack, and it outlives every firmware.
 
     python -m rackgrid_firmware.mock.process --socket S [--trace F] [--seed N] [--volts 12]
-        [--ohms 0.02] [--strict-gpiod] [--with-parent]
+        [--ohms 0.02] [--amps-max A] [--script F] [--strict-gpiod] [--with-parent]
 
 It holds the registers, the pins and the feed, so that all loads sag together, and a firmware that
 is killed leaves its pins as the kernel of a Pi would: at their last level, or with
@@ -18,6 +18,7 @@ import argparse
 import contextlib
 import ctypes
 import json
+import math
 import os
 import selectors
 import signal
@@ -29,10 +30,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TextIO
 
+from rackgrid_firmware.errors import ProfileError
 from rackgrid_firmware.listener import listen_at
 from rackgrid_firmware.mock.client import PACKET_MAX
 from rackgrid_firmware.mock.desk import Clerk, Desk
-from rackgrid_firmware.mock.plant import Draw, Plant
+from rackgrid_firmware.mock.node import Draw
+from rackgrid_firmware.mock.plant import Plant
+from rackgrid_firmware.mock.script import load_script
 
 CLIENTS_MAX = 1024
 _PR_SET_PDEATHSIG = 1
@@ -85,12 +89,13 @@ class PlantProcess:
         while True:
             events = self._selector.select(self._patience_s())
             self._plant.advance(time.monotonic_ns())
+            self._look_after()
             for key, _ in events:
                 if key.fileobj is self._stop_reader:
                     return
                 if key.fileobj is self._listener:
                     self._accept()
-                else:
+                elif key.data in self._clients:  # not one that was hung up on just now
                     self._serve(key.data)
             self._write_truth()
 
@@ -148,6 +153,14 @@ class PlantProcess:
                 self._plant.drive(now_ns, client.node, gpio, None)
             self._write_truth()
 
+    def _look_after(self) -> None:
+        """Hang up on nodes that lost their power, and say what the script could not do."""
+        for name in self._plant.take_fallen():
+            for client in [each for each in self._clients if each.node == name]:
+                self._drop(client)
+        for complaint in self._plant.take_complaints():
+            print(f"plant: {complaint}", file=sys.stderr, flush=True)
+
     def _write_truth(self) -> None:
         draws = self._plant.take_draws()
         if self._trace is not None and draws:
@@ -179,6 +192,8 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of all chance")
     parser.add_argument("--volts", type=float, default=12.0, help="of the feed without load")
     parser.add_argument("--ohms", type=float, default=0.02, help="between the feed and the rail")
+    parser.add_argument("--amps-max", type=float, default=math.inf, help="the feed's limit")
+    parser.add_argument("--script", type=Path, metavar="F", help="what happens when, in TOML")
     parser.add_argument(
         "--strict-gpiod",
         action="store_true",
@@ -188,11 +203,33 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
+def _plant(arguments: argparse.Namespace) -> Plant:
+    """Make the world, and let its script begin.
+
+    Raises:
+        ProfileError: the script cannot be used.
+        ValueError: no feed is like that.
+    """
+    plant = Plant(
+        seed=arguments.seed,
+        volts=arguments.volts,
+        ohms=arguments.ohms,
+        amps_max=arguments.amps_max,
+    )
+    if arguments.script is not None:
+        plant.follow(load_script(arguments.script, time.monotonic_ns()))
+    return plant
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the plant until SIGTERM or SIGINT."""
     parent = os.getppid()
     arguments = _arguments(argv)
-    plant = Plant(seed=arguments.seed, volts=arguments.volts, ohms=arguments.ohms)
+    try:
+        plant = _plant(arguments)
+    except (ProfileError, ValueError) as fault:
+        print("\n".join(map(str, fault.args)), file=sys.stderr)
+        return 1
     with contextlib.ExitStack() as stack:
         trace = None
         try:

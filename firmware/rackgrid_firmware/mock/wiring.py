@@ -12,6 +12,15 @@ from dataclasses import asdict, dataclass
 from typing import Any, cast
 
 from rackgrid_firmware.profile import Profile
+from rackgrid_firmware.profile_mock import (
+    PLAIN_LOAD,
+    STEADY_SOURCE,
+    STURDY_BOARD,
+    BoardMock,
+    ContactMock,
+    LoadMock,
+    SourceMock,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +35,7 @@ class LoadWiring:
         inrush_w, inrush_s: what it draws while starting, and for how long.
         draw_w: mean draw once running, W; noise: the fraction by which it wanders.
         meter: the meter that sees it, or "".
+        load: how it draws, and the contact before it.
     """
 
     name: str
@@ -38,6 +48,7 @@ class LoadWiring:
     draw_w: float
     noise: float
     meter: str
+    load: LoadMock = PLAIN_LOAD
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +57,9 @@ class ChipWiring:
 
     A chip without a source that no load names sits in the node's own supply line and sees all that
     the node draws. An INA3221 has three channels, each a wiring of its own at the same address.
+
+    Attributes:
+        source_w: what a steady source gives, W; source: what kind of source it is.
     """
 
     name: str
@@ -55,16 +69,23 @@ class ChipWiring:
     source_w: float
     driver: str = "ina219"
     channel: int = 1
+    source: SourceMock = STEADY_SOURCE
+
+    @property
+    def has_source(self) -> bool:
+        """Whether a source stands behind it."""
+        return self.source_w != 0.0 or self.source.kind != "steady"
 
 
 @dataclass(frozen=True, slots=True)
 class NodeWiring:
-    """A node: its electronics (W), its loads, its chips."""
+    """A node: its electronics (W), its loads, its chips, and what low voltage does to it."""
 
     node: str
     base_w: float
     loads: tuple[LoadWiring, ...]
     chips: tuple[ChipWiring, ...]
+    mock: BoardMock = STURDY_BOARD
 
 
 def wiring(node: str, profile: Profile) -> NodeWiring:
@@ -84,6 +105,7 @@ def wiring(node: str, profile: Profile) -> NodeWiring:
                 draw_w=output.mock.draw_w,
                 noise=output.mock.noise,
                 meter=output.meter,
+                load=output.mock.load,
             )
             for output in profile.outputs
         ),
@@ -96,9 +118,11 @@ def wiring(node: str, profile: Profile) -> NodeWiring:
                 source_w=meter.mock.source_w,
                 driver=meter.driver,
                 channel=meter.channel,
+                source=meter.mock.source,
             )
             for meter in profile.meters
         ),
+        mock=profile.mock,
     )
 
 
@@ -119,8 +143,21 @@ def from_json(given: Mapping[str, Any]) -> NodeWiring:
         return NodeWiring(
             node=str(given["node"]),
             base_w=float(given["base_w"]),
-            loads=tuple(LoadWiring(**load) for load in loads),
-            chips=tuple(ChipWiring(**chip) for chip in chips),
+            loads=tuple(map(_load, loads)),
+            chips=tuple(map(_chip, chips)),
+            mock=BoardMock(**given.get("mock", {})),
         )
     except (KeyError, TypeError) as fault:
         raise ValueError(f"not a node's wiring: {fault}") from fault
+
+
+def _load(given: Mapping[str, Any]) -> LoadWiring:
+    rest = dict(given)
+    load = dict(rest.pop("load", {}))
+    contact = ContactMock(**load.pop("contact", {}))
+    return LoadWiring(**rest, load=LoadMock(**load, contact=contact))
+
+
+def _chip(given: Mapping[str, Any]) -> ChipWiring:
+    rest = dict(given)
+    return ChipWiring(source=SourceMock(**rest.pop("source", {})), **rest)

@@ -81,7 +81,8 @@ def test_config_with_everything_has_everything(tmp_path: Path) -> None:
             '[mqtt]\nhost = "localhost"\nusername = "u"\npassword_file = "pw"\n'
             'tls_ca_file = "/etc/ca.pem"\ntopic = "home/rack"\n'
             '[web]\nhost = "::1"\nport = 0\nenabled = false\n'
-            '[mock]\nplant = "plant.sock"\nseed = 9\ntrace = "truth.jsonl"\n',
+            '[mock]\nplant = "plant.sock"\nseed = 9\ntrace = "truth.jsonl"\n'
+            'script = "day.toml"\n',
         )
     )
     (sun,), (main, fan), mqtt = config.sources, config.loads, config.mqtt
@@ -100,6 +101,7 @@ def test_config_with_everything_has_everything(tmp_path: Path) -> None:
     assert (config.web.host, config.web.port, config.web.enabled) == ("::1", 0, False)
     assert config.mock.plant == tmp_path / "plant.sock"
     assert config.mock.trace == tmp_path / "truth.jsonl"
+    assert config.mock.script == tmp_path / "day.toml"
     assert (config.node.priority, config.node.state_dir) == (7, tmp_path / "state")
     assert (config.feed.reserve_w, config.feed.currency) == (2.5, "CHF")
 

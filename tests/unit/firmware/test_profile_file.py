@@ -222,7 +222,7 @@ BROKEN = {
         f"{BOARD}{OUTPUT}mock = {{ draw_w = 11 }}\n",
         [
             ':9: [[output]] "o" mock draw_w: a load draws at most its nameplate (got 11); '
-            "allowed: at most 10 W"
+            "allowed: at most 10 W, or lies = true"
         ],
     ),
     "mock misspelt": (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from rackgrid_firmware.mock.client import PlantControl, PlantLine, RemotePins, R
 from rackgrid_firmware.mock.plant import Plant
 from rackgrid_firmware.mock.process import PlantProcess
 from rackgrid_firmware.mock.wiring import ChipWiring, LoadWiring, NodeWiring
+from rackgrid_firmware.profile_mock import LoadMock
 
 NODE = NodeWiring(
     "n1",
@@ -47,6 +49,31 @@ def test_client_pins_switch_and_control_sees_it(path: str) -> None:
     control.weld("n1", "fan", True)
     pins.drive(17, False)
     assert control.draws()["nodes"]["n1"]["loads"] == {"fan": 4.0}
+    pins.close()
+    control.close()
+
+
+def test_client_modulates_a_pin_and_does_any_deed(path: str) -> None:
+    pins, control = RemotePins(path, NODE), PlantControl(path)
+    pins.modulate(17, 0.5, 100.0)
+    assert control.draws()["nodes"]["n1"]["loads"] == {"fan": 5.0}
+    control.do("stick", node="n1", output="fan", stuck=True)
+    assert control.draws()["nodes"]["n1"]["loads"] == {"fan": 0.0}
+    with pytest.raises(ValueError, match="cannot do 'fly'"):
+        control.do("fly")
+    with pytest.raises(ValueError, match="a duty of"):
+        pins.modulate(17, 2.0, 100.0)
+    assert control.celsius("n1") == {}
+    pins.close()
+    control.close()
+
+
+def test_client_tells_the_temperature_of_a_thermal_load(path: str) -> None:
+    fridge = LoadMock(kind="thermal", reach_c=-20.0, settle_s=9.0, low_c=3.0, high_c=7.0)
+    loads = (replace(NODE.loads[0], load=fridge),)
+    pins, control = RemotePins(path, replace(NODE, node="n2", loads=loads)), PlantControl(path)
+    (celsius,) = control.celsius("n2").values()
+    assert celsius == pytest.approx(20.0, abs=0.1)
     pins.close()
     control.close()
 

@@ -159,7 +159,7 @@ def test_plant_beyond_what_the_feed_gives_the_voltage_collapses_and_nothing_brea
     weak.plug(0, node())
     weak.set_source(0, "n1", "panel", 0.0)
     weak.drive(0, "n1", 17, True)
-    assert weak.feed.volts == 6.0
+    assert weak.feed.volts < 6.0, "regulators give up below half the feed's voltage"
 
 
 def test_plant_set_load_is_bounded_by_the_nameplate(plant: Plant) -> None:

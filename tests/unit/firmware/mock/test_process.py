@@ -17,8 +17,10 @@ from typing import Any
 
 import pytest
 
+from rackgrid_firmware.errors import DeviceUnavailable
 from rackgrid_firmware.mock.client import PlantControl, RemotePins
-from rackgrid_firmware.mock.plant import Draw, Plant
+from rackgrid_firmware.mock.node import Draw
+from rackgrid_firmware.mock.plant import Plant
 from rackgrid_firmware.mock.process import PlantProcess, main, trace_line
 from rackgrid_firmware.mock.wiring import LoadWiring, NodeWiring
 
@@ -106,6 +108,53 @@ def test_process_firmware_gone_leaves_its_pins_as_the_kernel_would(
     RemotePins(path, NodeWiring("other", 1.0, (), ())).close()
     assert control.levels("n1") == {17: level}
     control.close()
+
+
+def test_process_node_that_loses_its_power_is_hung_up_on(start: Start, tmp_path: Path) -> None:
+    """Its firmware loses its pins, as a Pi does that goes down."""
+    start()
+    path = tmp_path / "plant"
+    pins, control = RemotePins(path, NODE), PlantControl(path)
+    pins.drive(17, True)
+    control.do("cut", node="n1")
+    with pytest.raises((DeviceUnavailable, ValueError)):
+        pins.drive(17, True)
+    assert control.draws()["nodes"]["n1"]["watts"] == 0.0
+    control.do("restore", node="n1")
+    RemotePins(path, NODE).close()
+    control.close()
+
+
+def test_process_plays_a_script_and_says_what_it_cannot_do(tmp_path: Path) -> None:
+    path, script = tmp_path / "plant", tmp_path / "script.toml"
+    script.write_text(
+        '[[event]]\nat_s = 0\ndo = "set-feed"\nvolts = 11\n'
+        '[[event]]\nat_s = 0\ndo = "cut"\nnode = "nobody"\n'
+    )
+    words = ["--socket", str(path), "--script", str(script)]
+    with subprocess.Popen(
+        [sys.executable, "-m", "rackgrid_firmware.mock.process", *words],
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr is not None
+        said = process.stderr.readline()
+        control = PlantControl(path)
+        assert control.draws()["feed"]["volts"] == 11.0
+        control.close()
+        process.terminate()
+    assert "script.toml: cut: the plant knows no node 'nobody'" in said
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [(["--amps-max", "-1"], "at most -1.0 A"), (["--script", "nowhere.toml"], "cannot be read")],
+)
+def test_process_world_that_cannot_be_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], said: str
+) -> None:
+    assert main(["--socket", str(tmp_path / "plant"), *words]) == 1
+    assert said in capsys.readouterr().err
 
 
 def test_process_client_that_talks_nonsense_is_dropped_and_others_go_on(
