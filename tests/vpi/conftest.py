@@ -27,13 +27,15 @@ def pi(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pi]:
 
 
 @pytest.fixture
-def node(pi: Pi) -> Node:
+def node(pi: Pi) -> Iterator[Node]:
     if not pi.is_on:  # a test has pulled its plug
         pi.power_on()
         pi.wait_for_boot()
     node = Node(pi)
     node.reset()
-    return node
+    yield node
+    if pi.is_on:  # shown when the test has failed
+        print(pi.run("journalctl -b -o short-monotonic --no-pager -u 'rackgrid*' -n 60"))
 
 
 @pytest.fixture(scope="session")

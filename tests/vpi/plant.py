@@ -48,18 +48,22 @@ class Plant:
     def __init__(self, run: Callable[[str], str]) -> None:
         self._run = run
 
-    def meter(self, address: int = 0x40, **words: int) -> None:
-        """Change what the chip at an address sees or suffers, all words at once."""
+    def meter(self, address: int = 0x40, **words: int) -> dict[str, str]:
+        """Change what the chip at an address sees or suffers, all words at once.
+
+        Returns:
+            Everything of the chip, read right after.
+        """
         text = " ".join(f"{key}={value}" for key, value in words.items())
-        self._run(f"echo {text} >{FOLDER}/meter-{address:02x}")
+        file = f"{FOLDER}/meter-{address:02x}"
+        return _chip(self._run(f"echo {text} >{file} && cat {file}"))
 
     def chip(self, address: int = 0x40) -> dict[str, str]:
         """Everything of the chip at an address."""
-        words = self._run(f"cat {FOLDER}/meter-{address:02x}").split()
-        return dict(word.split("=", 1) for word in words)
+        return _chip(self._run(f"cat {FOLDER}/meter-{address:02x}"))
 
     def pull(self, line: int, way: str) -> None:
-        """Pull a line "up", "down", or let it float ("none")."""
+        """Pull a line "up" or "down" by a resistor outside of the Pi; "none" takes it away."""
         self._run(f"echo {line} {way} >{FOLDER}/lines")
 
     def lets_go(self, strict: bool) -> None:
@@ -91,3 +95,7 @@ class Plant:
             t_ns, tick, at, direction, level = text.split()
             edges.append(Edge(int(t_ns), int(tick), int(at), direction == "out", level == "1"))
         return [edge for edge in edges if line is None or edge.line == line]
+
+
+def _chip(said: str) -> dict[str, str]:
+    return dict(word.split("=", 1) for word in said.split())

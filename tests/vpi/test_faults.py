@@ -28,9 +28,9 @@ def metering(node: Node) -> Node:
     return node
 
 
-def configuration(node: Node) -> str:
-    """The configuration register of the chip at 0x41."""
-    return node.plant.chip(0x41)["registers"].split(",")[0]
+def configuration(chip: dict[str, str]) -> str:
+    """The configuration register of a chip."""
+    return chip["registers"].split(",")[0]
 
 
 def wait_for_samples(node: Node, count: int) -> None:
@@ -40,14 +40,14 @@ def wait_for_samples(node: Node, count: int) -> None:
 
 
 def test_chip_that_is_unplugged_goes_stale_alone_and_comes_back_configured(metering: Node) -> None:
-    word = configuration(metering)
-    metering.plant.meter(0x41, present=0)
+    word = configuration(metering.plant.chip(0x41))
+    without_power = metering.plant.meter(0x41, present=0)
+    assert configuration(without_power) != word
     metering.wait_for_readings("one is stale", server=Quality.FRESH, flexible=Quality.STALE)
     metering.plant.meter(0x41, present=1)
-    assert configuration(metering) != word, "the power cycle has reset it"
     back = metering.wait_for_readings("both work", server=Quality.FRESH, flexible=Quality.FRESH)
     assert reading(back, "flexible").amps == pytest.approx(AMPS)
-    assert configuration(metering) == word
+    assert configuration(metering.plant.chip(0x41)) == word
     journal = metering.journal()
     assert "meter-failing meter=flexible" in journal
     assert "meter-works meter=flexible" in journal
@@ -79,6 +79,20 @@ def test_bus_that_hangs_for_a_second_per_transfer_delays_no_deadline_and_no_ping
     assert node.show(FIRMWARE, "NRestarts") == "0"
 
 
+def test_firmware_on_a_bus_that_hangs_from_the_start_has_its_outputs_and_ends_in_order(
+    node: Node,
+) -> None:
+    for address in (0x40, 0x41):
+        node.plant.meter(address, fault=ETIMEDOUT, delay_us=1_000_000)
+    node.start()
+    node.hand("hold lamp 19 until switched")
+    assert node.on() == {"server": True, "lamp": True, "pump": False}
+    node.pi.run(f"systemctl stop {FIRMWARE}")
+    assert node.on() == {"server": True, "lamp": False, "pump": False}
+    assert node.show(FIRMWARE, "Result") == "success"
+    assert node.show(FIRMWARE, "NRestarts") == "0"
+
+
 @pytest.mark.parametrize("errno", [EIO, ETIMEDOUT, EREMOTEIO])
 def test_transfers_that_fail_once_or_twice_cost_no_reading(metering: Node, errno: int) -> None:
     for _ in range(3):
@@ -104,10 +118,9 @@ def test_clock_that_is_stretched_for_20_ms_a_message_is_borne(metering: Node) ->
 def test_chip_reset_by_a_brown_out_never_reads_zero_and_is_configured_again(
     metering: Node,
 ) -> None:
-    word = configuration(metering)
-    metering.plant.meter(0x41, reset=1)
-    assert configuration(metering) != word
-    wait_until("it is configured again", lambda: configuration(metering) == word)
+    word = configuration(metering.plant.chip(0x41))
+    assert configuration(metering.plant.meter(0x41, reset=1)) != word
+    wait_until("it is configured again", lambda: configuration(metering.plant.chip(0x41)) == word)
     wait_for_samples(metering, 5)
     heard = of(Telemetry, metering.left_hand_was_told())
     amps = [reading(each, "flexible").amps for each in heard]

@@ -35,6 +35,18 @@ def test_outputs_at_start_stand_at_their_safe_level_without_a_pulse(node: Node) 
     assert node.on() == {"server": True, "lamp": False, "pump": False}
 
 
+def test_gpiozero_s_own_pins_would_pulse_the_active_low_output_and_it_is_seen(node: Node) -> None:
+    # What the firmware's pins are for, and the proof that such a pulse would be noted above.
+    node.plant.forget_edges()
+    node.pi.run(
+        "cd /run && /opt/rackgrid/venv/bin/python -c '"
+        "from gpiozero import OutputDevice; from gpiozero.pins.lgpio import LGPIOFactory;"
+        f"OutputDevice({PUMP}, active_high=False, initial_value=False, pin_factory=LGPIOFactory())'"
+    )
+    low, high, *_ = node.plant.edges(PUMP)
+    assert levels([low, high]) == [(True, False), (True, True)]
+
+
 def test_output_switched_over_the_link_moves_its_line_and_the_meter_follows(node: Node) -> None:
     node.start()
     node.plant.forget_edges()

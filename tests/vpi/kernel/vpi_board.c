@@ -6,7 +6,7 @@
  * side, the electrical world, is root's, in /sys/kernel/debug/vpi:
  *
  *   meter-40 .. meter-4f  read: everything of a chip. Write words, applied at once:
- *       present=0|1       off the bus (NACK); 0 then 1 is a power cycle
+ *       present=0|1       off the bus (NACK) and without power, or back with its reset values
  *       reset=1           a brown-out: back to the power-on registers, nobody is told
  *       bus_mv=MV         at the load's side
  *       shunt_uv=UV       across the shunt, whatever the lines do
@@ -14,7 +14,7 @@
  *       fault=ERRNO       fail transfers: 5, 110, 121 ...; 0 ends it. garble=MASK: flip bits read
  *       count=N           of that, so many messages (default -1: for good)
  *       delay_us=US       every message takes so long, a stretched clock or a hung bus
- *   lines   read: "LINE in|out LEVEL PULL free|claimed"; write "LINE up|down|none": the pull
+ *   lines   read: "LINE in|out LEVEL PULL free|claimed"; write "LINE up|down|none": a resistor outside
  *   edges   read: "NS TSC LINE in|out LEVEL" for every change of level or direction since the last
  *           write to it (or load), and last "lost N". NS is CLOCK_MONOTONIC; the time stamp counter
  *           is the host's own, so edges of several guests have one order
@@ -57,9 +57,11 @@ struct meter {
 	unsigned long messages;
 };
 
+enum pull { PULL_NONE, PULL_UP, PULL_DOWN };
+
 struct line {
 	bool out, driven, claimed;
-	enum { PULL_NONE, PULL_UP, PULL_DOWN } pull;
+	enum pull inside, outside; /* the Pi's own, and a resistor's, which is stronger */
 };
 
 struct edge {
@@ -87,9 +89,14 @@ MODULE_PARM_DESC(raised, "lines that a resistor outside of the Pi pulls up, from
 
 /* --- lines ------------------------------------------------------------------------------------ */
 
+static enum pull pull_of(const struct line *l)
+{
+	return l->outside ? l->outside : l->inside;
+}
+
 static bool level_of(const struct line *l)
 {
-	return l->out ? l->driven : l->pull == PULL_UP;
+	return l->out ? l->driven : pull_of(l) == PULL_UP; /* one that floats reads low */
 }
 
 /* --- INA219 ----------------------------------------------------------------------------------- */
@@ -364,13 +371,13 @@ static int gpio_set_config(struct gpio_chip *chip, unsigned int at, unsigned lon
 
 	switch (pinconf_to_config_param(config)) {
 	case PIN_CONFIG_BIAS_PULL_UP:
-		next.pull = PULL_UP;
+		next.inside = PULL_UP;
 		break;
 	case PIN_CONFIG_BIAS_PULL_DOWN:
-		next.pull = PULL_DOWN;
+		next.inside = PULL_DOWN;
 		break;
 	case PIN_CONFIG_BIAS_DISABLE:
-		next.pull = PULL_NONE;
+		next.inside = PULL_NONE;
 		break;
 	default:
 		return -ENOTSUPP;
@@ -426,7 +433,7 @@ static int set_word(struct meter *m, const char *key, int value, u64 now)
 	} else if (sscanf(key, "low%u", &at) == 1 && at < LINES) {
 		m->low_uv[at] = value;
 	} else if (!strcmp(key, "present")) {
-		if (value && !m->present)
+		if (m->present != !!value)
 			reset(m, now);
 		m->present = value;
 	} else if (!strcmp(key, "reset")) {
@@ -499,7 +506,7 @@ static int lines_show(struct seq_file *out, void *unused)
 
 	for (i = 0; i < LINES; i++)
 		seq_printf(out, "%d %s %d %s %s\n", i, lines[i].out ? "out" : "in",
-			   level_of(&lines[i]), pull_names[lines[i].pull],
+			   level_of(&lines[i]), pull_names[pull_of(&lines[i])],
 			   lines[i].claimed ? "claimed" : "free");
 	return 0;
 }
@@ -519,7 +526,7 @@ static ssize_t lines_write(struct file *file, const char __user *from, size_t le
 	if (pull < 0)
 		return pull;
 	next = lines[at];
-	next.pull = pull;
+	next.outside = pull;
 	become(at, next);
 	return length;
 }
@@ -573,10 +580,10 @@ static int power_on(void)
 	if (strscpy(text, chips, sizeof(text)) < 0)
 		return -EINVAL;
 	for (i = 0; i < LINES; i++) /* BCM2711's pulls at reset, GPIO 0 to 27 */
-		lines[i].pull = i <= 8 ? PULL_UP : PULL_DOWN;
+		lines[i].inside = i <= 8 ? PULL_UP : PULL_DOWN;
 	for (i = 0; i < raised_count; i++)
 		if (raised[i] >= 0 && raised[i] < LINES)
-			lines[raised[i]].pull = PULL_UP;
+			lines[raised[i]].outside = PULL_UP;
 	while ((word = strsep(&rest, ","))) {
 		if (kstrtoint(word, 0, &address) || address < FIRST || address >= FIRST + CHIPS)
 			return -EINVAL;
