@@ -170,8 +170,8 @@ class Board:
             self.relays[output.name] = Relay(
                 output.name,
                 output.gpio,
-                active_high=output.active_high,
-                safe_on=output.required,
+                active_high=output.is_high_on,
+                safe_on=output.is_safe_on,
                 factory=factory,
             )
         except DeviceError as fault:

@@ -34,7 +34,9 @@ class Verdict(Enum):
     WELDED = "welded"
     """Switched off, and still draws."""
     NO_LOAD = "no_load"
-    """Switched on, and draws nothing."""
+    """Switched on, and draws nothing: unplugged, or idle. An information, no fault."""
+    STUCK_OPEN = "stuck_open"
+    """Switched on, and draws less than the profile says it must: the contact has not closed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,10 @@ NAME_MAX = 32
 _SHOWN_MAX = 60
 """Longest value that a message repeats, characters."""
 
-Value = str | int | float | bool | None
+NAMES_MAX = 24
+"""Longest list of names: as many as a board has outputs."""
+
+Value = str | int | float | bool | tuple[str, ...] | None
 
 _NAME = re.compile(rf"[a-z0-9_-]{{1,{NAME_MAX}}}")
 _NAME_ALLOWED = f"1 to {NAME_MAX} of a-z 0-9 _ -"
@@ -33,6 +36,7 @@ class Kind(Enum):
 
     TEXT = "a text in quotes"
     NAME = "a name in quotes"
+    NAMES = "an array of names"
     PATH = "a path in quotes"
     INTEGER = "a whole number"
     NUMBER = "a number"
@@ -91,6 +95,8 @@ class Key:
             return " or ".join(f'"{choice}"' for choice in self.choices)
         if self.kind is Kind.NAME:
             return _NAME_ALLOWED
+        if self.kind is Kind.NAMES:
+            return f'such as ["fan"], at most {NAMES_MAX}'
         if not self.is_number:
             return ""
         low, high = (
@@ -105,6 +111,8 @@ class Key:
             return self.default
         if self.is_number:
             return int(self.low) if self.kind is Kind.INTEGER else float(self.low)
+        if self.kind is Kind.NAMES:
+            return ()
         return False if self.kind is Kind.FLAG else ""
 
     def objection(self, value: object) -> str:
@@ -115,6 +123,8 @@ class Key:
             return complaint(f"expected {self.expected}", got, self.range, guess)
         if isinstance(value, str):
             return self._objection_to_text(value, got)
+        if self.kind is Kind.NAMES:
+            return self._objection_to_names(value)
         if isinstance(value, bool) or not isinstance(value, int | float):
             return ""
         if isinstance(value, float) and not math.isfinite(value):
@@ -133,6 +143,8 @@ class Key:
                 return isinstance(value, int | float) and not isinstance(value, bool)
             case Kind.TEXT | Kind.NAME | Kind.PATH:
                 return isinstance(value, str)
+            case Kind.NAMES:
+                return isinstance(value, list)
 
     def _objection_to_text(self, value: str, got: str) -> str:
         if self.choices and value not in self.choices:
@@ -146,8 +158,20 @@ class Key:
             return complaint("empty", got, self.range)
         return complaint("holds a zero byte", got, self.range) if "\0" in value else ""
 
+    def _objection_to_names(self, value: object) -> str:
+        assert isinstance(value, list), "its kind has been looked at"
+        names: list[object] = value  # pyright: ignore[reportUnknownVariableType]
+        if len(names) > NAMES_MAX:
+            return complaint("too many", str(len(names)), self.range)
+        for name in names:
+            if not isinstance(name, str) or not _NAME.fullmatch(name):
+                return complaint("not a name", shown(name), _NAME_ALLOWED)
+        return ""
+
     def _guess(self, value: str) -> str:
         """Read "500", "5s", "20 mW" or "0x40" as the value that was meant."""
+        if self.kind is Kind.NAMES:
+            return f"[{quoted(value)}]" if _NAME.fullmatch(value) else ""
         if self.kind is Kind.FLAG:
             words = {"true": "true", "yes": "true", "on": "true", "1": "true"}
             words |= {"false": "false", "no": "false", "off": "false", "0": "false"}

@@ -20,9 +20,11 @@ from enum import Enum
 from rackgrid_firmware.device import Accuracy, Quality, Reading, Verdict
 from rackgrid_firmware.unpack import Fields, MismatchError, whole_object
 
-VERSION = 1
+VERSION = 2
 PACKET_MAX = 32768
 """Longest packet, bytes; a longer one is refused on both sides."""
+FAULT_MAX = 120
+"""Longest reason of a fault, characters: as many outputs as a board has must fit into a packet."""
 
 
 # --- controller to firmware ---------------------------------------------------------------------
@@ -71,6 +73,26 @@ class MakeSafe:
     seq: int
 
 
+@dataclass(frozen=True, slots=True)
+class Clear:
+    """Somebody looked into an output's fault: forget it, and what its meter made of it."""
+
+    seq: int
+    output: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """Lock an output out for maintenance (`locked`), or let it be used again.
+
+    A locked output is off and stays off, through restarts and reboots, whoever asks for it.
+    """
+
+    seq: int
+    output: str
+    locked: bool
+
+
 # --- firmware to controller ---------------------------------------------------------------------
 
 
@@ -85,6 +107,7 @@ class OutputSpec:
         inrush_mw: the most it draws while starting, mW (at least `nominal_mw`).
         inrush_ns: how long starting lasts, ns.
         meter: the meter that sees this output, or "".
+        contact_life: how often its contact can close in its life; 0 if the profile does not say.
     """
 
     name: str
@@ -95,6 +118,7 @@ class OutputSpec:
     min_on_ns: int
     min_off_ns: int
     meter: str
+    contact_life: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +131,12 @@ class OutputState:
         deadline_ns: when it opens by itself; 0 if it is not held.
         may_switch_ns: before this its dwell forbids the next change (off for min-on, on for
             min-off).
-        cause: why it is as it is: "held", "released", "deadline", "safe", "boot", "required".
+        cause: why it is as it is: "held", "released", "deadline", "safe", "boot", "required",
+            "tripped", "locked".
         verdict: what the meter made of the last switch.
+        fault: what took it off until somebody clears it, as a sentence; "" if nothing did.
+        is_locked: whether it is locked out for maintenance.
+        switches: how often it has closed in its life.
     """
 
     name: str
@@ -118,6 +146,9 @@ class OutputState:
     may_switch_ns: int
     cause: str
     verdict: Verdict
+    fault: str = ""
+    is_locked: bool = False
+    switches: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +222,7 @@ class Malformed:
     reason: str
 
 
-Command = Attach | Hold | Release | MakeSafe
+Command = Attach | Hold | Release | MakeSafe | Clear | Lock
 Report = Attached | Telemetry | Switched | Refused
 
 _KINDS: dict[type, str] = {
@@ -199,6 +230,8 @@ _KINDS: dict[type, str] = {
     Hold: "hold",
     Release: "release",
     MakeSafe: "make_safe",
+    Clear: "clear",
+    Lock: "lock",
     Attached: "attached",
     Telemetry: "telemetry",
     Switched: "switched",
@@ -268,6 +301,7 @@ def _spec(f: Fields) -> OutputSpec:
         min_on_ns=f.whole("min_on_ns"),
         min_off_ns=f.whole("min_off_ns"),
         meter=f.text("meter"),
+        contact_life=f.whole("contact_life"),
     )
 
 
@@ -280,6 +314,9 @@ def _state(f: Fields) -> OutputState:
         may_switch_ns=f.whole("may_switch_ns"),
         cause=f.text("cause"),
         verdict=f.choice("verdict", _VERDICTS),
+        fault=f.text("fault"),
+        is_locked=f.flag("is_locked"),
+        switches=f.whole("switches"),
     )
 
 
@@ -319,6 +356,8 @@ _READERS: dict[str, Callable[[Fields], Command | Report]] = {
     ),
     "release": lambda f: Release(f.whole("seq"), f.text("output"), f.flag("urgent")),
     "make_safe": lambda f: MakeSafe(f.whole("seq")),
+    "clear": lambda f: Clear(f.whole("seq"), f.text("output")),
+    "lock": lambda f: Lock(f.whole("seq"), f.text("output"), f.flag("locked")),
     "attached": _attached,
     "telemetry": lambda f: Telemetry(
         f.whole("t_ns"),

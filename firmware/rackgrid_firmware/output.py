@@ -12,6 +12,7 @@ and whoever wants it on is told why not.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import os
@@ -25,9 +26,11 @@ from rackgrid_firmware.device import UNAVAILABLE, Output, Verdict
 from rackgrid_firmware.errors import DeviceError
 from rackgrid_firmware.guard import (
     Action,
+    ClearAsked,
     Drive,
     Event,
     HoldAsked,
+    LockAsked,
     Refuse,
     ReleaseAsked,
     Rule,
@@ -55,17 +58,58 @@ SHED_NS = 50_000_000
 relay's release time (10 ms: SRD-05VDC data sheet), with a margin."""
 
 
-def rules_of(profile: Profile, claimed: Mapping[str, Output]) -> Rules:
-    """Put the copper facts of a profile into the guard's words, for the outputs that we have."""
+def rules_of(profile: Profile, claimed: Mapping[str, Output], calm_until_ns: int = 0) -> Rules:
+    """Put the copper facts of a profile into the guard's words, for the outputs that we have.
+
+    Args:
+        profile: of the board.
+        claimed: those outputs, by name.
+        calm_until_ns: before this no flexible output starts, ns.
+    """
     return Rules(
         outputs=tuple(
-            Rule(output.name, output.required, _ns(output.min_on_s), _ns(output.min_off_s))
-            for output in profile.outputs
-            if output.name in claimed
+            _rule(output, claimed) for output in profile.outputs if output.name in claimed
         ),
         hold_max_ns=_ns(profile.hold_max_s),
         stagger_ns=_ns(profile.stagger_s),
+        calm_until_ns=calm_until_ns,
     )
+
+
+def calm_until_ns(profile: Profile, boot_id: str) -> int:
+    """Say until when the node keeps calm after its kernel has booted, ns of CLOCK_MONOTONIC.
+
+    That clock is near zero when the kernel starts, so a later restart of the process finds the calm
+    over. How long it is within `start_delay_s`, the kernel's random boot id says: another number
+    for each node and boot, and the same one for every process of it.
+    """
+    drawn = int.from_bytes(hashlib.sha256(boot_id.encode()).digest()[:4], "big")
+    return _ns(profile.start_delay_s) * drawn >> 32
+
+
+def _rule(output: OutputProfile, claimed: Mapping[str, Output]) -> Rule:
+    switch = output.switch
+    return Rule(
+        output.name,
+        output.required,
+        _ns(output.min_on_s),
+        _ns(output.min_off_s),
+        hold_ns=_ns(switch.hold_s),
+        switches_per_day=switch.switches_per_day,
+        not_with=tuple(name for name in switch.not_with if name in claimed),
+        dead_ns=_ns(switch.dead_s) if switch.not_with else 0,
+        is_safe_on=switch.is_safe_on,
+        unlockable=_unlockable(output),
+    )
+
+
+def _unlockable(output: OutputProfile) -> str:
+    """Say why a lockout would be none: somebody's hands may rely on it."""
+    if output.switch.feeds:
+        return f"it powers node {output.switch.feeds}: shut that down, and pull its plug"
+    if output.switch.contact == "nc":
+        return "its contact closes whenever this node is off: pull its plug"
+    return ""
 
 
 class DwellFile:
@@ -123,6 +167,7 @@ class Outputs:
         dwell: the memory across restarts; None for none.
         clock: CLOCK_MONOTONIC in ns.
         heartbeat: the pin of a hardware dead-man; None for none.
+        calm_until_ns: before this no flexible output starts, ns.
     """
 
     def __init__(
@@ -132,12 +177,14 @@ class Outputs:
         dwell: DwellFile | None = None,
         clock: Callable[[], int] = time.monotonic_ns,
         heartbeat: Output | None = None,
+        *,
+        calm_until_ns: int = 0,
     ) -> None:
         self._names = tuple(output.name for output in profile.outputs)
         self._relays = relays
         self._dwell = dwell
         self._clock = clock
-        self._rules = rules_of(profile, relays)
+        self._rules = rules_of(profile, relays, calm_until_ns)
         self._begun_ns = clock()
         self._heartbeat = None if heartbeat is None else Heartbeat(heartbeat, self._begun_ns)
         dwelt = dwell.take() if dwell is not None else None
@@ -210,7 +257,12 @@ class Outputs:
 
     def _refused(self, event: Event) -> Refused | None:
         match event:
-            case HoldAsked(hold=asked) | ReleaseAsked(release=asked):
+            case (
+                HoldAsked(hold=asked)
+                | ReleaseAsked(release=asked)
+                | ClearAsked(clear=asked)
+                | LockAsked(lock=asked)
+            ):
                 if asked.output in self._names and asked.output not in self._relays:
                     return Refused(asked.seq, asked.output, UNAVAILABLE, 0)
             case _:
@@ -256,6 +308,7 @@ def _spec(output: OutputProfile) -> OutputSpec:
         min_on_ns=_ns(output.min_on_s),
         min_off_ns=_ns(output.min_off_s),
         meter=output.meter,
+        contact_life=output.switch.contact_life,
     )
 
 

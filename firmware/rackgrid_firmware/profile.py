@@ -88,17 +88,70 @@ class OutputMock:
 
 
 @dataclass(frozen=True, slots=True)
+class SwitchProfile:
+    """What bounds the switching of an output beyond its dwell; nothing does by default.
+
+    Attributes:
+        hold_s: a start must have been asked for this long before it happens, s.
+        switches_per_day: starts in a day, on average; 0 for as many as one likes.
+        contact_life: how often its contact can close in its life; 0 if that is not known.
+        not_with: outputs that may never be on together with this one.
+        dead_s: it must have been off for so long before one of those may start, s.
+        feeds: name of the node that it powers, or "".
+        is_safe_on: whether a required load stays on when nobody is in charge; another never does.
+        contact: "no" (normally open: the coil closes it) or "nc" (normally closed).
+    """
+
+    hold_s: float = 0.0
+    switches_per_day: int = 0
+    contact_life: int = 0
+    not_with: tuple[str, ...] = ()
+    dead_s: float = 0.1
+    feeds: str = ""
+    is_safe_on: bool = True
+    contact: str = "no"
+
+
+@dataclass(frozen=True, slots=True)
+class TripProfile:
+    """What takes an output off by itself, and how its meter judges its contact.
+
+    Attributes:
+        trip_a: at this current it goes off at once, A; 0 for never.
+        rating_a, trip_tau_s: what it carries for ever, A, and the time constant of its heating, s;
+            0 A for no such trip.
+        trip_below_v, trip_below_s: it goes off once the voltage has been lower for so long, V, s;
+            0 V for never.
+        shed_rank: of the outputs that undervoltage would take off, those of the lowest go first.
+        discharge_s: how long it may still draw after it has opened, s.
+        leak_w: what flows even when it is open (a snubber, an indicator), W.
+        least_w: the least that it draws while on, W; 0 if it may draw nothing.
+    """
+
+    trip_a: float = 0.0
+    rating_a: float = 0.0
+    trip_tau_s: float = 60.0
+    trip_below_v: float = 0.0
+    trip_below_s: float = 1.0
+    shed_rank: int = 0
+    discharge_s: float = 1.0
+    leak_w: float = 0.0
+    least_w: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class OutputProfile:
     """One switched output.
 
     Attributes:
         name: unique in the profile.
-        gpio: BCM number; active_high: whether a high pin energises the load.
+        gpio: BCM number; active_high: whether a high pin energises the relay's coil.
         required: always on while the firmware runs; the market has no say.
         nominal_w: nameplate: the most it draws once running, W.
         inrush_w, inrush_s: the most it draws while starting, and for how long.
         min_on_s, min_off_s: dwell.
         meter: name of the meter that sees it, or "".
+        switch, trip: how it may be switched, and what takes it off by itself.
     """
 
     name: str
@@ -112,6 +165,18 @@ class OutputProfile:
     min_off_s: float
     meter: str
     mock: OutputMock
+    switch: SwitchProfile = SwitchProfile()
+    trip: TripProfile = TripProfile()
+
+    @property
+    def is_high_on(self) -> bool:
+        """Whether a high pin gives the load power: a normally closed contact turns it round."""
+        return self.active_high == (self.switch.contact == "no")
+
+    @property
+    def is_safe_on(self) -> bool:
+        """Whether its safe state gives the load power."""
+        return self.required and self.switch.is_safe_on
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +191,8 @@ class Profile:
         stagger_s: at least this long between two starts, s; 0 switches it off.
         heartbeat_pin: BCM number of a pin that pulses while the deadline loop turns, if any.
         mock: what low voltage does to it in the mock world.
+        start_delay_s: after a kernel boot no flexible output starts for up to this long, s; how
+            long it really is, chance says, so that the nodes of a feed do not start together.
     """
 
     name: str
@@ -137,3 +204,4 @@ class Profile:
     outputs: tuple[OutputProfile, ...]
     heartbeat_pin: int | None = None
     mock: BoardMock = STURDY_BOARD
+    start_delay_s: float = 0.0

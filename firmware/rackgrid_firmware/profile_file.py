@@ -12,6 +12,7 @@ from rackgrid_firmware.key import complaint
 from rackgrid_firmware.profile import OutputMock, OutputProfile, Profile
 from rackgrid_firmware.profile_meter import check_meters, meter_profile
 from rackgrid_firmware.profile_mock_table import board_mock, check_output, load_mock
+from rackgrid_firmware.profile_switch import check_switching, switch_of, trip_of
 from rackgrid_firmware.profile_table import BOARD, METER, OUTPUT
 from rackgrid_firmware.section import Finding, Section
 from rackgrid_firmware.settings import TomlFile
@@ -46,6 +47,7 @@ def read_profile(path: Path) -> tuple[Profile | None, tuple[Finding, ...]]:
     check_meters(file, meters, board.text("driver"))
     _check_outputs(file, outputs, {meter.text("name") for meter in meters})
     _check_heartbeat(file, board, outputs)
+    check_switching(file, outputs, meters)
     if file.findings:
         return None, file.findings
     profile = Profile(
@@ -55,9 +57,10 @@ def read_profile(path: Path) -> tuple[Profile | None, tuple[Finding, ...]]:
         hold_max_s=board.number("hold_max_s"),
         stagger_s=board.number("stagger_s"),
         meters=tuple(map(meter_profile, meters)),
-        outputs=tuple(map(_output, outputs)),
         heartbeat_pin=_heartbeat_pin(board),
         mock=board_mock(board.inside["mock"]),
+        outputs=tuple(_output(output, outputs) for output in outputs),
+        start_delay_s=board.number("start_delay_s"),
     )
     return profile, ()
 
@@ -107,7 +110,7 @@ def _check_power(file: TomlFile, output: Section) -> None:
         file.blame(output, "inrush_w", text)
 
 
-def _output(output: Section) -> OutputProfile:
+def _output(output: Section, outputs: list[Section]) -> OutputProfile:
     nominal = output.number("nominal_w")
     mock = output.inside["mock"]
     return OutputProfile(
@@ -124,4 +127,6 @@ def _output(output: Section) -> OutputProfile:
         mock=OutputMock(
             mock.number("draw_w", 0.95 * nominal), mock.number("noise"), load_mock(mock)
         ),
+        switch=switch_of(output, outputs),
+        trip=trip_of(output),
     )

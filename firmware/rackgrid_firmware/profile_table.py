@@ -24,6 +24,7 @@ BOARD = Table(
         Key("hold_max_s", Kind.NUMBER, "longest hold", 20.0, unit="s", low=0.5, high=60),
         Key("stagger_s", Kind.NUMBER, "least time between two starts", 0.2, unit="s", high=60),
         Key("heartbeat_pin", Kind.INTEGER, "BCM number of a dead-man's pin", None, low=2, high=27),
+        Key("start_delay_s", Kind.NUMBER, "calm after a power cut", 0.0, unit="s", high=3600),
     ),
     required=True,
     tables=(BOARD_MOCK,),
@@ -85,12 +86,33 @@ METER = Table(
     count_max=METERS_MAX,
     tables=(METER_MOCK,),
 )
+_SWITCH = (
+    Key("safe", Kind.TEXT, "what it does when nobody is in charge", None, choices=("off", "on")),
+    Key("contact", Kind.TEXT, "normally open or normally closed", "no", choices=("no", "nc")),
+    Key("feeds", Kind.NAME, "the node that it powers", None),
+    Key("hold_s", Kind.NUMBER, "how long a start must be asked for", 0.0, unit="s", high=3600),
+    Key("switches_per_day", Kind.INTEGER, "starts in a day; 0 for any number", 0, high=86400),
+    Key("contact_life", Kind.INTEGER, "closings in a contact's life; 0 if not known", 0),
+    Key("not_with", Kind.NAMES, "outputs that may not be on with it", None),
+    Key("dead_s", Kind.NUMBER, "off for so long before one of them starts", 0.1, unit="s", high=60),
+)
+_TRIP = (
+    Key("trip_a", Kind.NUMBER, "current that takes it off; 0 for none", 0.0, unit="A", high=1000),
+    Key("rating_a", Kind.NUMBER, "current that it bears; 0 for any", 0.0, unit="A", high=1000),
+    Key("trip_tau_s", Kind.NUMBER, "how fast it heats", 60.0, unit="s", low=0.1, high=86400),
+    Key("trip_below_v", Kind.NUMBER, "voltage below which it goes off; 0 for none", 0.0, high=100),
+    Key("trip_below_s", Kind.NUMBER, "low for so long", 1.0, unit="s", low=0.1, high=3600),
+    Key("shed_rank", Kind.INTEGER, "the lowest goes off first when the voltage is low", 0, high=99),
+    Key("discharge_s", Kind.NUMBER, "how long it draws after opening", 1.0, unit="s", high=600),
+    Key("leak_w", Kind.NUMBER, "what flows when it is open", 0.0, unit="W", high=100),
+    Key("least_w", Kind.NUMBER, "the least that it draws while on", 0.0, unit="W", high=1e5),
+)
 OUTPUT = Table(
     "output",
     (
         Key("name", Kind.NAME, "what the configuration calls this output"),
         Key("gpio", Kind.INTEGER, "BCM number of the pin, not of the header", low=2, high=27),
-        Key("active_high", Kind.FLAG, "whether a high pin energises the load", True),
+        Key("active_high", Kind.FLAG, "whether a high pin energises the coil", True),
         Key("required", Kind.FLAG, "whether it is always on", False),
         Key("nominal_w", Kind.NUMBER, "nameplate power", unit="W", high=1e5),
         Key("inrush_w", Kind.NUMBER, "most power while it starts", None, unit="W", high=1e6),
@@ -98,6 +120,8 @@ OUTPUT = Table(
         Key("min_on_s", Kind.NUMBER, "least time on", 0.0, unit="s", high=86400),
         Key("min_off_s", Kind.NUMBER, "least time off", 0.0, unit="s", high=86400),
         Key("meter", Kind.NAME, "the meter that sees it", None),
+        *_SWITCH,
+        *_TRIP,
     ),
     many=True,
     count_max=OUTPUTS_MAX,

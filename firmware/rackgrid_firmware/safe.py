@@ -56,7 +56,7 @@ _PI_5 = 0x17
 
 def safe_level(output: OutputProfile) -> bool:
     """Say which level brings an output to its safe state: a required load on, all others off."""
-    return output.required == output.active_high
+    return output.is_safe_on == output.is_high_on
 
 
 def pins_of(profile: Profile) -> Pins:

@@ -68,6 +68,12 @@ class Section:
         assert value is None or isinstance(value, str)
         return value or ""
 
+    def names(self, name: str) -> tuple[str, ...]:
+        """Return a list of names; empty if it is left out."""
+        value = self.values[name]
+        assert value is None or isinstance(value, tuple)
+        return value or ()
+
     def integer(self, name: str) -> int:
         """Return a whole number."""
         value = self.values[name]

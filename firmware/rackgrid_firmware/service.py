@@ -30,14 +30,26 @@ import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from rackgrid_firmware.board import Board, Ways, mock_ways, real_ways
+from rackgrid_firmware.assembly import open_board, open_outputs
+from rackgrid_firmware.board import Board
 from rackgrid_firmware.errors import DeviceError, ProfileError
-from rackgrid_firmware.guard import Event, HoldAsked, ReleaseAsked, SafeAsked, TimePassed
+from rackgrid_firmware.guard import (
+    ClearAsked,
+    Event,
+    HoldAsked,
+    LockAsked,
+    ReleaseAsked,
+    SafeAsked,
+    TakenOver,
+    TimePassed,
+)
 from rackgrid_firmware.link import (
     VERSION,
     Attach,
+    Clear,
     Command,
     Hold,
+    Lock,
     MakeSafe,
     Malformed,
     Refused,
@@ -45,10 +57,9 @@ from rackgrid_firmware.link import (
     Switched,
     Telemetry,
 )
-from rackgrid_firmware.meter import Health
 from rackgrid_firmware.notify import ERROR, INFO, WARNING, Notifier, log
 from rackgrid_firmware.option import Options, claim, leave_pins, open_door, parse
-from rackgrid_firmware.output import DwellFile, Outputs, attached, kernel_boot_id
+from rackgrid_firmware.output import Outputs, attached
 from rackgrid_firmware.peer import Peer
 from rackgrid_firmware.profile import Profile
 from rackgrid_firmware.profile_file import load_profile
@@ -236,13 +247,13 @@ class Service:
                 peer.send(Refused(0, "", f"malformed: {reason}"[:120], 0))
             case Attach():
                 self._attach(peer, message)
-            case Hold() | Release() | MakeSafe() if peer is not self._peer:
+            case _ if peer is not self._peer:
                 peer.send(Refused(message.seq, "", "not attached", 0))
-            case Hold() | Release() | MakeSafe():
+            case _:
                 self._handled = max(self._handled, message.seq)
                 self._report(self._outputs.handle(self._asked(message)))
 
-    def _asked(self, command: Hold | Release | MakeSafe) -> Event:
+    def _asked(self, command: Hold | Release | MakeSafe | Clear | Lock) -> Event:
         match command:
             case Hold():
                 return HoldAsked(self._clock(), command)
@@ -250,6 +261,10 @@ class Service:
                 return ReleaseAsked(self._clock(), command)
             case MakeSafe():
                 return SafeAsked(self._clock())
+            case Clear():
+                return ClearAsked(self._clock(), command)
+            case Lock():
+                return LockAsked(self._clock(), command)
 
     def _attach(self, peer: Peer, hello: Attach) -> None:
         reason = self._objection(peer, hello)
@@ -269,6 +284,7 @@ class Service:
         self._telemetry_at_ns = self._clock()
         peer.send(attached(self._board.profile, self._outputs))
         log(INFO, "attached", pid=peer.pid, uid=peer.uid)
+        self._report(self._outputs.handle(TakenOver(self._clock())))
         self._notifier.status(self._status())
 
     def _objection(self, peer: Peer, hello: Attach) -> str:
@@ -343,16 +359,10 @@ def _open(options: Options, profile: Profile, stack: contextlib.ExitStack) -> Se
     leave_pins(options, profile)
     notifier = Notifier()
     stack.callback(notifier.close)
-    board = Board(profile, _ways(options, profile), on_health=_log_health)
-    stack.callback(board.close)
-    for trouble in board.troubles:
-        log(ERROR, "trouble", device=trouble.device, why=trouble.problem)
-    dwell = None
-    if options.runtime is not None:
-        dwell = DwellFile(options.runtime / "dwell.json", kernel_boot_id())
+    board = open_board(options, profile, stack)
     service = Service(
         board,
-        Outputs(profile, board.relays, dwell, heartbeat=board.heartbeat),
+        open_outputs(options, board),
         open_door(options, stack),
         notifier=notifier,
         uids=options.uids,
@@ -363,21 +373,6 @@ def _open(options: Options, profile: Profile, stack: contextlib.ExitStack) -> Se
     board.start()
     log(INFO, "ready", board=profile.name, node=options.node, socket=options.socket)
     return service
-
-
-def _ways(options: Options, profile: Profile) -> Ways:
-    if profile.driver == "mock" and options.plant is None:
-        raise ValueError(f"{options.profile}: a mock board needs a plant: add --plant SOCKET")
-    if profile.driver != "mock" and options.plant is not None:
-        raise ValueError(f"{options.profile}: a real board has no plant: leave out --plant")
-    return real_ways() if options.plant is None else mock_ways(profile, options.node, options.plant)
-
-
-def _log_health(health: Health) -> None:
-    if health.failing:
-        log(WARNING, "meter-failing", meter=health.meter, why=health.problem)
-    else:
-        log(INFO, "meter-works", meter=health.meter, failures=health.failures)
 
 
 def _where(fault: Exception) -> str:

@@ -294,6 +294,8 @@ def is_array(value: object) -> TypeGuard[list[object]]:
 
 
 def _value(value: object) -> Value:
+    if is_array(value):
+        return tuple(str(each) for each in value)  # names, each of which was looked at
     assert isinstance(value, str | int | float | bool), "a key's objection has seen to that"
     return value
 

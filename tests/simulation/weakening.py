@@ -31,7 +31,7 @@ from rackgrid.wire.message import (
     Report,
     Resign,
 )
-from rackgrid_firmware import guard
+from rackgrid_firmware import guard_turn
 
 Patch = pytest.MonkeyPatch
 Weaken = Callable[[Patch], None]
@@ -98,11 +98,11 @@ def lowered_before_the_outputs(patch: Patch) -> None:
 def firmware_keeps_no_deadline(patch: Patch) -> None:
     """P2: the firmware leaves a load on until somebody says otherwise."""
 
-    def expire(turn: guard._Turn) -> None:
+    def expire(turn: guard_turn.Turn) -> None:
         for at, output in enumerate(turn._outputs):
             turn._outputs[at] = replace(output, deadline_ns=0)
 
-    patch.setattr(guard._Turn, "expire", expire)
+    patch.setattr(guard_turn.Turn, "expire", expire)
 
 
 def any_boot_is_meant(patch: Patch) -> None:

@@ -97,7 +97,7 @@ def wiring(node: str, profile: Profile) -> NodeWiring:
             LoadWiring(
                 name=output.name,
                 gpio=output.gpio,
-                active_high=output.active_high,
+                active_high=output.is_high_on,
                 required=output.required,
                 nominal_w=output.nominal_w,
                 inrush_w=output.inrush_w,

@@ -13,6 +13,7 @@ FLAG = Key("preempt", Kind.FLAG, "handover", True)
 NAME = Key("name", Kind.NAME, "its name")
 CHOICE = Key("driver", Kind.TEXT, "who", choices=("mock", "pi"))
 NAME_RULE = "allowed: 1 to 32 of a-z 0-9 _ -"
+NAMES = Key("not_with", Kind.NAMES, "others", None)
 DRIVERS = 'allowed: "mock" or "pi"'
 OHMS = Key("shunt_ohms", Kind.NUMBER, "shunt", 0.1, unit="ohm", low=0.0001, high=10)
 
@@ -55,6 +56,22 @@ OHMS = Key("shunt_ohms", Kind.NUMBER, "shunt", 0.1, unit="ohm", low=0.0001, high
         (COUNT, 3, ""),
         (COUNT, 3.0, "expected a whole number (got 3.0); allowed: 2 to 20"),
         (COUNT, True, "expected a whole number (got true); allowed: 2 to 20"),
+        (NAMES, [], ""),
+        (NAMES, ["fan", "pump"], ""),
+        (
+            NAMES,
+            "fan",
+            'expected an array of names (got "fan"); allowed: such as ["fan"], at most 24; '
+            'did you mean ["fan"]?',
+        ),
+        (
+            NAMES,
+            "A fan",
+            'expected an array of names (got "A fan"); allowed: such as ["fan"], at most 24',
+        ),
+        (NAMES, ["fan", 3], f"not a name (got 3); {NAME_RULE}"),
+        (NAMES, ["Fan"], f'not a name (got "Fan"); {NAME_RULE}'),
+        (NAMES, ["a"] * 25, 'too many (got 25); allowed: such as ["fan"], at most 24'),
         (ADDRESS, 0x40, ""),
         (ADDRESS, 0x50, "too large (got 0x50); allowed: 0x40 to 0x4f"),
         (
@@ -103,7 +120,7 @@ def test_stand_in_without_default_is_of_the_right_type(kind: Kind) -> None:
     if kind in {Kind.INTEGER, Kind.NUMBER, Kind.FLAG}:
         assert key.objection(key.stand_in) == ""
     else:
-        assert key.stand_in == ""
+        assert key.stand_in == (() if kind is Kind.NAMES else "")
 
 
 def test_stand_in_with_default_is_the_default() -> None:

@@ -20,9 +20,21 @@ text = st.text(
 ).filter(str.isprintable)
 
 readings = st.builds(Reading, text, whole, number, number, whole, st.sampled_from(Quality))
-specs = st.builds(link.OutputSpec, text, st.booleans(), whole, whole, whole, whole, whole, text)
+specs = st.builds(
+    link.OutputSpec, text, st.booleans(), whole, whole, whole, whole, whole, text, whole
+)
 states = st.builds(
-    link.OutputState, text, st.booleans(), whole, whole, whole, text, st.sampled_from(Verdict)
+    link.OutputState,
+    text,
+    st.booleans(),
+    whole,
+    whole,
+    whole,
+    text,
+    st.sampled_from(Verdict),
+    text,
+    st.booleans(),
+    whole,
 )
 
 meter_specs = st.builds(
@@ -39,6 +51,8 @@ messages = st.one_of(
     st.builds(link.Hold, whole, text, whole),
     st.builds(link.Release, whole, text, st.booleans()),
     st.builds(link.MakeSafe, whole),
+    st.builds(link.Clear, whole, text),
+    st.builds(link.Lock, whole, text, st.booleans()),
     st.builds(
         link.Attached, whole, text, whole, whole, whole, few(specs), few(states), few(meter_specs)
     ),
@@ -81,6 +95,8 @@ ONE_OF_EACH = [
         link.Telemetry(5, (Reading("m", 1, 12.0, 0.5, 3, Quality.FRESH),), (STATE,)),
         link.Switched(1, STATE),
         link.Refused(1, "fan", "busy", 2),
+        link.Clear(1, "fan"),
+        link.Lock(1, "fan", True),
     )
 ]
 

@@ -13,8 +13,23 @@ from rackgrid_firmware.device import Output, Verdict
 from rackgrid_firmware.errors import DeviceUnavailable
 from rackgrid_firmware.guard import Event, HoldAsked, ReleaseAsked, SafeAsked, TimePassed
 from rackgrid_firmware.link import Hold, OutputState, Refused, Release, Switched
-from rackgrid_firmware.output import SHED_NS, DwellFile, Outputs, attached, kernel_boot_id, rules_of
-from rackgrid_firmware.profile import MeterMock, MeterProfile, OutputMock, OutputProfile, Profile
+from rackgrid_firmware.output import (
+    SHED_NS,
+    DwellFile,
+    Outputs,
+    attached,
+    calm_until_ns,
+    kernel_boot_id,
+    rules_of,
+)
+from rackgrid_firmware.profile import (
+    MeterMock,
+    MeterProfile,
+    OutputMock,
+    OutputProfile,
+    Profile,
+    SwitchProfile,
+)
 
 S = 1_000_000_000
 
@@ -206,6 +221,42 @@ def test_rules_are_the_profiles_for_the_claimed_outputs() -> None:
     assert [rule.name for rule in rules.outputs] == ["pump"]
     assert (rules.outputs[0].min_on_ns, rules.outputs[0].min_off_ns) == (S, 3 * S)
     assert (rules.hold_max_ns, rules.stagger_ns) == (5 * S, S // 5)
+
+
+def test_rules_carry_what_the_profile_asks_for_and_only_pins_that_we_have() -> None:
+    fan, pump, switch = PROFILE.outputs
+    asked = SwitchProfile(1.0, 9, 0, ("pump", "switch"), 0.5, is_safe_on=False)
+    rivals = replace(pump, switch=SwitchProfile(not_with=("fan",)))
+    profile = replace(PROFILE, outputs=(replace(fan, switch=asked), rivals, switch))
+    rules = rules_of(profile, {"fan": Pin("fan", []), "pump": Pin("pump", [])}, 7)
+    rule = rules.outputs[0]
+    assert (rule.hold_ns, rule.switches_per_day, rule.dead_ns) == (S, 9, S // 2)
+    assert (rule.not_with, rule.is_safe_on) == (("pump",), False)
+    assert rules.calm_until_ns == 7
+
+
+@pytest.mark.parametrize(
+    ("switch", "why"),
+    [
+        (SwitchProfile(), ""),
+        (SwitchProfile(feeds="pi-2"), "it powers node pi-2: shut that down, and pull its plug"),
+        (SwitchProfile(contact="nc"), "its contact closes whenever this node is off"),
+    ],
+)
+def test_rules_say_what_cannot_be_locked_out(switch: SwitchProfile, why: str) -> None:
+    fan = replace(PROFILE.outputs[2], switch=switch)
+    (rule,) = rules_of(replace(PROFILE, outputs=(fan,)), {"switch": Pin("switch", [])}).outputs
+    assert rule.unlockable.startswith(why)
+    assert bool(rule.unlockable) == bool(why)
+
+
+def test_calm_is_another_for_each_boot_and_within_the_delay() -> None:
+    profile = replace(PROFILE, start_delay_s=60.0)
+    calms = [calm_until_ns(profile, f"boot-{number}") for number in range(200)]
+    assert calms == [calm_until_ns(profile, f"boot-{number}") for number in range(200)]
+    assert 0 <= min(calms) < 6 * S
+    assert 54 * S < max(calms) < 60 * S
+    assert calm_until_ns(PROFILE, "boot-1") == 0
 
 
 def test_attached_tells_the_copper_rounded_to_the_safe_side() -> None:

@@ -3,7 +3,7 @@ import pytest
 from rackgrid_firmware.section import Finding, Section
 
 
-def section(**values: str | float | bool | None) -> Section:
+def section(**values: str | float | bool | tuple[str, ...] | None) -> Section:
     return Section(
         label="[any]",
         place=("any",),
@@ -17,7 +17,8 @@ def section(**values: str | float | bool | None) -> Section:
 
 
 def test_section_gives_each_value_by_its_type() -> None:
-    it = section(name="fan", count=3, span=0.5, whole=2, on=True)
+    it = section(name="fan", count=3, span=0.5, whole=2, on=True, others=("a", "b"))
+    assert it.names("others") == ("a", "b")
     assert it.text("name") == "fan"
     assert it.integer("count") == 3
     assert it.number("span") == 0.5
@@ -27,7 +28,8 @@ def test_section_gives_each_value_by_its_type() -> None:
 
 
 def test_section_gives_what_is_left_out_as_nothing() -> None:
-    it = section(meter=None, inrush_w=None)
+    it = section(meter=None, inrush_w=None, others=None)
+    assert it.names("others") == ()
     assert it.text("meter") == ""
     assert it.number("inrush_w") == 0.0
     assert it.number("inrush_w", 7.0) == 7.0

@@ -18,13 +18,16 @@ import pytest
 
 from rackgrid_firmware.board import Board, Ways
 from rackgrid_firmware.errors import DeviceUnavailable
+from rackgrid_firmware.guard_rules import LOCKED
 from rackgrid_firmware.link import (
     PACKET_MAX,
     VERSION,
     Attach,
     Attached,
+    Clear,
     Command,
     Hold,
+    Lock,
     MakeSafe,
     Refused,
     Release,
@@ -199,6 +202,18 @@ def test_service_release_and_make_safe_open_at_once(build: Build) -> None:
         assert not link.take(Switched).state.on
 
 
+def test_service_locked_output_is_held_by_nobody_until_it_is_unlocked(build: Build) -> None:
+    link = build().connect(generation=1)
+    link.send(Lock(1, "fan", True))
+    link.send(Hold(2, "fan", time.monotonic_ns() + 4 * S))
+    assert link.take(Refused).reason == LOCKED
+    assert link.take(Telemetry).outputs[0].is_locked
+    link.send(Lock(3, "fan", False))
+    link.send(Clear(4, "fan"))
+    link.send(Hold(5, "fan", time.monotonic_ns() + 4 * S))
+    assert link.take(Switched).state.on
+
+
 def test_service_telemetry_says_what_was_decided_and_forgets_it_with_the_link(
     build: Build,
 ) -> None:
@@ -345,7 +360,7 @@ def test_main_bug_is_logged_with_its_place_and_exit_1(
     def broken(*_: object) -> Any:
         raise ZeroDivisionError("a bug")
 
-    monkeypatch.setattr("rackgrid_firmware.service.mock_ways", broken)
+    monkeypatch.setattr("rackgrid_firmware.assembly.mock_ways", broken)
     (tmp_path / "board.toml").write_text(MOCK)
     arguments = ["--profile", str(tmp_path / "board.toml"), "--socket", str(tmp_path / "s")]
     assert main([*arguments, "--plant", "p"]) == 1

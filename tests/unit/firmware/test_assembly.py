@@ -1,0 +1,60 @@
+"""Fails if a board is opened in the wrong world, or its outputs forget what they were left."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+from rackgrid_firmware.assembly import open_board, open_outputs
+from rackgrid_firmware.board import Board, Ways
+from rackgrid_firmware.errors import DeviceUnavailable
+from rackgrid_firmware.mock.pins import PlantFactory
+from rackgrid_firmware.option import Options, parse
+from rackgrid_firmware.output import kernel_boot_id
+from rackgrid_firmware.profile import OutputMock, OutputProfile, Profile
+
+FAN = OutputProfile("fan", 17, True, False, 12.0, 12.0, 0.0, 0.0, 60.0, "", OutputMock(10.0, 0.0))
+PROFILE = Profile("bench", "mock", 3.0, 5.0, 0.0, (), (FAN,))
+
+
+class Pins:
+    """Takes every level."""
+
+    def drive(self, gpio: int, level: bool) -> None:
+        assert gpio == FAN.gpio
+        assert not level
+
+
+def options(room: Path, *more: str) -> Options:
+    return parse(["--profile", "p.toml", "--socket", str(room / "s"), *more])
+
+
+def board() -> Board:
+    return Board(PROFILE, Ways(lambda: PlantFactory(Pins()), lambda _: None, lambda: None))  # type: ignore[arg-type,return-value]  # pyright: ignore[reportArgumentType]
+
+
+def test_mock_board_needs_a_plant_and_a_real_one_has_none(tmp_path: Path) -> None:
+    with contextlib.ExitStack() as stack:
+        with pytest.raises(ValueError, match="a mock board needs a plant"):
+            open_board(options(tmp_path), PROFILE, stack)
+        real = Profile("bench", "pi", 3.0, 5.0, 0.0, (), ())
+        with pytest.raises(ValueError, match="a real board has no plant"):
+            open_board(options(tmp_path, "--plant", "x"), real, stack)
+        with pytest.raises(DeviceUnavailable, match="no answer from the plant"):
+            open_board(options(tmp_path, "--plant", str(tmp_path / "none")), PROFILE, stack)
+
+
+def test_outputs_take_over_the_dwell_that_this_boot_has_left(tmp_path: Path) -> None:
+    since_ns = time.monotonic_ns() - 30_000_000_000
+    record = {"boot_id": kernel_boot_id(), "outputs": {"fan": [False, since_ns]}}
+    (tmp_path / "dwell.json").write_text(json.dumps(record))
+    opened = board()
+    (state,) = open_outputs(options(tmp_path, "--runtime", str(tmp_path)), opened).states
+    assert state.since_ns == since_ns
+    (state,) = open_outputs(options(tmp_path), opened).states
+    assert state.since_ns > since_ns
+    opened.close()
