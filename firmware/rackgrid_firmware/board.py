@@ -8,7 +8,7 @@ even if a bus hangs.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,15 +85,24 @@ class Board:
         profile: of the board.
         ways: how its devices are reached.
         on_health: told when a meter begins to fail and when it works again, in another thread.
+        barred: outputs that stay off even in their safe states.
     """
 
     def __init__(
-        self, profile: Profile, ways: Ways, on_health: Callable[[Health], None] | None = None
+        self,
+        profile: Profile,
+        ways: Ways,
+        on_health: Callable[[Health], None] | None = None,
+        barred: frozenset[str] = frozenset(),
     ) -> None:
         self.profile = profile
         self.relays: dict[str, Output] = {}
         """The outputs whose pins we have, by name, each claimed at its safe level."""
         self.heartbeat: Output | None = None
+        self.on_reading: Callable[[Reading], None] | None = None
+        """Told each new reading, in a sampling thread; to be set before `start`."""
+        self._pins: dict[str, Relay] = {}
+        self._barred = barred
         """The pin of a hardware dead-man, claimed low; its wave is the deadline loop's affair."""
         self._ways = ways
         self._troubles: list[Trouble] = []
@@ -119,6 +128,11 @@ class Board:
             found.get(meter.name) or Reading(meter.name, 0, 0.0, 0.0, 0, Quality.STALE)
             for meter in self.profile.meters
         )
+
+    def bar(self, barred: frozenset[str]) -> None:
+        """Say which outputs stay off even in their safe states, from now on."""
+        for name, relay in self._pins.items():
+            relay.is_barred = name in barred
 
     def start(self) -> None:
         """Start to sample."""
@@ -167,13 +181,14 @@ class Board:
 
     def _claim(self, output: OutputProfile, factory: Any) -> None:
         try:
-            self.relays[output.name] = Relay(
+            relay = Relay(
                 output.name,
                 output.gpio,
                 active_high=output.is_high_on,
-                safe_on=output.is_safe_on,
+                safe_on=output.is_safe_on and output.name not in self._barred,
                 factory=factory,
             )
+            self.relays[output.name] = self._pins[output.name] = relay
         except DeviceError as fault:
             self._troubles.append(Trouble(output.name, str(fault)))
 
@@ -189,6 +204,13 @@ class Board:
                 except DeviceError as fault:
                     self._troubles.append(Trouble(meter.name, str(fault)))
             if chips:
-                self._samplers.append(Sampler(chips, on_health=on_health))
+                self._sample(chips, on_health)
         for meter in of_kernel(self.profile.meters):
-            self._samplers.append(Sampler([open_kernel_meter(meter)], on_health=on_health))
+            self._sample([open_kernel_meter(meter)], on_health)
+
+    def _sample(self, chips: Sequence[Chip], on_health: Callable[[Health], None] | None) -> None:
+        self._samplers.append(Sampler(chips, on_reading=self._hand_on, on_health=on_health))
+
+    def _hand_on(self, reading: Reading) -> None:
+        if self.on_reading is not None:
+            self.on_reading(reading)

@@ -37,6 +37,7 @@ class Options:
         node: name of this node in the plant; the host's by default.
         plant: the plant's socket; None on a real board.
         runtime: directory on tmpfs for what outlives the process; None for none.
+        state: directory on a disk for what outlives a power cut; None for none.
         uids: who may be a controller.
         controller_gid: group that the socket is given to; None leaves it to us alone.
         telemetry_ns: between two telemetries, ns.
@@ -47,6 +48,7 @@ class Options:
     node: str
     plant: str | None
     runtime: Path | None
+    state: Path | None
     uids: frozenset[int]
     controller_gid: int | None
     telemetry_ns: int
@@ -72,6 +74,7 @@ def parse(argv: Sequence[str] | None = None) -> Options:
         node=given.node or socket.gethostname(),
         plant=None if given.plant is None else os.path.abspath(given.plant),
         runtime=None if given.runtime is None else Path(given.runtime).absolute(),
+        state=None if given.state is None else Path(given.state).absolute(),
         uids=frozenset(uids),
         controller_gid=gid,
         telemetry_ns=round(given.telemetry_s * 1e9),
@@ -88,6 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--node", metavar="NAME", help="name in the plant; default: the host's name")
     add("--plant", metavar="SOCKET", help='the mock world (a profile with driver = "mock")')
     add("--runtime", metavar="DIR", help="tmpfs directory for what outlives this process")
+    add("--state", metavar="DIR", help="directory for what outlives a power cut")
     add("--controller-user", metavar="USER", help="who may connect, besides root and ourselves")
     add(
         "--telemetry-s",
@@ -108,6 +112,8 @@ def claim(options: Options, stack: contextlib.ExitStack) -> None:
     if options.runtime is not None:
         options.runtime.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.environ.setdefault("LG_WD", str(options.runtime))
+    if options.state is not None:
+        options.state.mkdir(mode=0o700, parents=True, exist_ok=True)
     held = lock(options.socket)
     if held is None:
         raise OSError(f"another firmware serves {options.socket}: stop that one first")
@@ -119,15 +125,21 @@ def claim(options: Options, stack: contextlib.ExitStack) -> None:
         stack.callback(os.close, held)
 
 
-def leave_pins(options: Options, profile: Profile) -> None:
-    """Leave to the fail-safe helper what it must drive, before anything is driven."""
+def leave_pins(options: Options, profile: Profile, barred: frozenset[str] = frozenset()) -> None:
+    """Leave to the fail-safe helper what it must drive, before anything is driven.
+
+    Args:
+        options: where to.
+        profile: of the board.
+        barred: outputs that stay off even in their safe states.
+    """
     if options.runtime is None:
         return
     try:
         # A profile that was changed while we read it does not pass for the one that we read.
         text = options.profile.read_bytes()
         read = text if load_profile(options.profile) == profile else b""
-        write_table(str(options.runtime / "pins"), table_of(profile, read))
+        write_table(str(options.runtime / "pins"), table_of(profile, read, barred))
     except (OSError, ProfileError) as fault:
         log(WARNING, "pins-not-left", why=fault)
 

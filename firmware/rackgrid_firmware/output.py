@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import cast
 
 from rackgrid_firmware.accuracy import accuracy_of
-from rackgrid_firmware.device import UNAVAILABLE, Output, Verdict
+from rackgrid_firmware.device import UNAVAILABLE, Output, Reading, Verdict
 from rackgrid_firmware.errors import DeviceError
 from rackgrid_firmware.guard import (
     Action,
@@ -30,12 +30,14 @@ from rackgrid_firmware.guard import (
     Drive,
     Event,
     HoldAsked,
+    Kept,
     LockAsked,
     Refuse,
     ReleaseAsked,
     Rule,
     Rules,
     TimePassed,
+    Tripped,
     begin,
     next_deadline_ns,
     output_states,
@@ -52,7 +54,10 @@ from rackgrid_firmware.link import (
     Switched,
 )
 from rackgrid_firmware.profile import OutputProfile, Profile
+from rackgrid_firmware.watch import Watchman, watches_of
 
+Record = Mapping[str, Kept]
+"""What is kept of each output across a reboot."""
 SHED_NS = 50_000_000
 """From a deadline to the open contact, at most: the loop's wake-up (a few ms on a busy Pi), and the
 relay's release time (10 ms: SRD-05VDC data sheet), with a margin."""
@@ -168,6 +173,8 @@ class Outputs:
         clock: CLOCK_MONOTONIC in ns.
         heartbeat: the pin of a hardware dead-man; None for none.
         calm_until_ns: before this no flexible output starts, ns.
+        kept: what outlives a reboot, by output.
+        on_change: told what is to be kept, after each event that may have changed it.
     """
 
     def __init__(
@@ -179,6 +186,8 @@ class Outputs:
         heartbeat: Output | None = None,
         *,
         calm_until_ns: int = 0,
+        kept: Record | None = None,
+        on_change: Callable[[Record], None] | None = None,
     ) -> None:
         self._names = tuple(output.name for output in profile.outputs)
         self._relays = relays
@@ -188,8 +197,12 @@ class Outputs:
         self._begun_ns = clock()
         self._heartbeat = None if heartbeat is None else Heartbeat(heartbeat, self._begun_ns)
         dwelt = dwell.take() if dwell is not None else None
-        self._state, actions = begin(self._rules, self._begun_ns, dwelt)
+        self._on_change = on_change
+        self._state, actions = begin(self._rules, self._begun_ns, dwelt, kept)
+        is_on = {action.output: action.on for action in actions if isinstance(action, Drive)}
+        self._watchman = Watchman(watches_of(profile, relays), is_on, self._begun_ns)
         self._perform(actions)
+        self._tell()
 
     @property
     def next_deadline_ns(self) -> int | None:
@@ -203,7 +216,8 @@ class Outputs:
     @property
     def states(self) -> tuple[OutputState, ...]:
         """How every output of the profile stands, in its order."""
-        known = {state.name: state for state in output_states(self._rules, self._state, {})}
+        verdicts = self._watchman.verdicts
+        known = {state.name: state for state in output_states(self._rules, self._state, verdicts)}
         return tuple(known.get(name) or self._unavailable(name) for name in self._names)
 
     def handle(self, event: Event) -> tuple[Switched | Refused, ...]:
@@ -222,11 +236,42 @@ class Outputs:
         refused = self._refused(event)
         if refused is not None:
             return (refused,)
+        before = self._state
         self._state, actions = step(self._rules, self._state, event)
+        if isinstance(event, ClearAsked):
+            self._watchman.cleared(event.clear.output)
         reports = self._perform(actions)
+        if self._state is not before:
+            self._tell()
         if self._heartbeat is not None and isinstance(event, TimePassed):
             self._heartbeat.beat(event.now_ns)  # after every deadline was kept, and only then
         return reports
+
+    def read(self, reading: Reading) -> tuple[Switched | Refused, ...]:
+        """Let protection look at a reading, and take off at once what must go off.
+
+        Raises:
+            DeviceError: as `handle`.
+        """
+        reports: tuple[Switched | Refused, ...] = ()
+        for trip in self._watchman.read(reading):
+            event = Tripped(self._clock(), trip.output, trip.reason, trip.is_welded)
+            reports += self.handle(event)
+        return reports
+
+    @property
+    def record(self) -> dict[str, Kept]:
+        """What is to be kept across a reboot, by output."""
+        return {
+            rule.name: Kept(
+                output.fault, output.is_welded, output.is_locked, output.switches, output.full_ns
+            )
+            for rule, output in zip(self._rules.outputs, self._state.outputs, strict=True)
+        }
+
+    def _tell(self) -> None:
+        if self._on_change is not None:
+            self._on_change(self.record)
 
     def remember(self) -> None:
         """Leave the dwell to the next process of this boot; the last act of an orderly end.
@@ -248,6 +293,7 @@ class Outputs:
                     except DeviceError as fault:
                         faults.append(fault)  # those that follow may be the ones that go off
                     else:
+                        self._watchman.moved(self._clock(), name, on=on)
                         reports.append(Switched(self._clock(), self._state_of(name)))
                 case Refuse(refused=refused):
                     reports.append(refused)
@@ -270,7 +316,7 @@ class Outputs:
         return None
 
     def _state_of(self, name: str) -> OutputState:
-        states = output_states(self._rules, self._state, {})
+        states = output_states(self._rules, self._state, self._watchman.verdicts)
         return next(state for state in states if state.name == name)
 
     def _unavailable(self, name: str) -> OutputState:

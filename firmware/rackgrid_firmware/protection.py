@@ -21,10 +21,10 @@ on draws between nothing and its nameplate, each one that is off nothing; so, on
 the meter has settled,
 
 - more than the nameplates of all that are on: something that is off draws. *Welded* are all those
-  that have not been seen to be off since they were switched off: on a meter of its own just the one;
-  on a shared one the fresh suspects together, since nothing tells them apart, and to count one load
-  too many as floor is the safe side. (A load that lies about its nameplate can raise the same alarm:
-  also something that somebody must look at.)
+  that have not been seen to be off since they were switched off: on a meter of its own just that
+  one; on a shared one the fresh suspects together, since nothing tells them apart, and to count one
+  load too many as floor is the safe side. (A load that lies about its nameplate can raise the same
+  alarm: also something that somebody must look at.)
 - nothing at all: whatever is off is off (`ok`), whatever is on draws nothing: `no_load`, or, where
   the profile promises a least draw, `stuck_open`.
 - more than the nameplates of all others that are on, with all that is off seen to be off: this one

@@ -74,6 +74,8 @@ class Relay:
         self._name = name
         self._gpio = gpio
         self._safe_on = safe_on
+        self.is_barred = False
+        """Whether it stays off even in its safe state: it has tripped, or is locked out."""
         try:
             self._device: Any = _Output(
                 gpio, active_high=active_high, initial_value=safe_on, pin_factory=factory
@@ -114,7 +116,7 @@ class Relay:
         if self._device is None:
             return
         try:
-            self.energise(self._safe_on)
+            self.energise(self._safe_on and not self.is_barred)
         finally:
             self._device.close()
             self._device = None

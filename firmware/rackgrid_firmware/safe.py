@@ -59,19 +59,26 @@ def safe_level(output: OutputProfile) -> bool:
     return output.is_safe_on == output.is_high_on
 
 
-def pins_of(profile: Profile) -> Pins:
-    """List the pins of a profile, each with its safe level."""
-    return {output.name: (output.gpio, safe_level(output)) for output in profile.outputs}
+def pins_of(profile: Profile, barred: frozenset[str] = frozenset()) -> Pins:
+    """List the pins of a profile, each with its safe level; what is barred stays off."""
+    return {
+        output.name: (
+            output.gpio,
+            not output.is_high_on if output.name in barred else safe_level(output),
+        )
+        for output in profile.outputs
+    }
 
 
-def table_of(profile: Profile, text: bytes) -> PinTable:
+def table_of(profile: Profile, text: bytes, barred: frozenset[str] = frozenset()) -> PinTable:
     """Make the table that the firmware leaves.
 
     Args:
         profile: of the board.
         text: what the profile was read from.
+        barred: outputs that have tripped or are locked out: they stay off.
     """
-    return PinTable(profile.name, profile.driver, stamp_of(text), pins_of(profile))
+    return PinTable(profile.name, profile.driver, stamp_of(text), pins_of(profile, barred))
 
 
 def make_safe(pins: Pins, drive: Drive) -> list[str]:

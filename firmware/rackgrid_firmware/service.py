@@ -30,7 +30,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from rackgrid_firmware.assembly import open_board, open_outputs
+from rackgrid_firmware.assembly import open_board, open_memory, open_outputs
 from rackgrid_firmware.board import Board
 from rackgrid_firmware.errors import DeviceError, ProfileError
 from rackgrid_firmware.guard import (
@@ -57,8 +57,9 @@ from rackgrid_firmware.link import (
     Switched,
     Telemetry,
 )
+from rackgrid_firmware.mailbox import Mailbox
 from rackgrid_firmware.notify import ERROR, INFO, WARNING, Notifier, log
-from rackgrid_firmware.option import Options, claim, leave_pins, open_door, parse
+from rackgrid_firmware.option import Options, claim, open_door, parse
 from rackgrid_firmware.output import Outputs, attached
 from rackgrid_firmware.peer import Peer
 from rackgrid_firmware.profile import Profile
@@ -116,6 +117,9 @@ class Service:
         for end in (self._waker, self._wake_end):
             end.setblocking(False)
         self._selector.register(self._waker, selectors.EVENT_READ, None)
+        self._mailbox = Mailbox()
+        self._selector.register(self._mailbox, selectors.EVENT_READ, None)
+        board.on_reading = self._mailbox.put
 
     # --- life -----------------------------------------------------------------------------------
 
@@ -144,6 +148,8 @@ class Service:
                     self._accept()
                 elif key.fileobj is self._waker:
                     self._waker.recv(64)
+                elif key.fileobj is self._mailbox:
+                    self._protect()
                 else:
                     self._serve(key.data, mask)
             self._keep_time()
@@ -161,8 +167,17 @@ class Service:
         for peer in [*self._lobby, *([self._peer] if self._peer else [])]:
             peer.close()
         self._selector.close()
-        for each in (self._listener, self._waker, self._wake_end):
+        for each in (self._listener, self._waker, self._wake_end, self._mailbox):
             each.close()
+
+    # --- protection -----------------------------------------------------------------------------
+
+    def _protect(self) -> None:
+        """Look at every new reading, and take off at once what must go off."""
+        for reading in self._mailbox.take():
+            if reports := self._outputs.read(reading):
+                self._report(reports)
+                self._telemetry_at_ns = self._clock()  # what is latched is told at once
 
     # --- time -----------------------------------------------------------------------------------
 
@@ -356,13 +371,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _open(options: Options, profile: Profile, stack: contextlib.ExitStack) -> Service:
     """Open everything, the outputs first; the stack closes it, the outputs last."""
     claim(options, stack)
-    leave_pins(options, profile)
+    memory = open_memory(options, profile, stack)
     notifier = Notifier()
     stack.callback(notifier.close)
-    board = open_board(options, profile, stack)
+    board = open_board(options, profile, stack, memory)
     service = Service(
         board,
-        open_outputs(options, board),
+        open_outputs(options, board, memory),
         open_door(options, stack),
         notifier=notifier,
         uids=options.uids,

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from rackgrid_firmware.assembly import open_board, open_outputs
+from rackgrid_firmware.assembly import Memory, open_board, open_memory, open_outputs
 from rackgrid_firmware.board import Board, Ways
 from rackgrid_firmware.errors import DeviceUnavailable
+from rackgrid_firmware.guard import LockAsked
+from rackgrid_firmware.link import Lock
 from rackgrid_firmware.mock.pins import PlantFactory
 from rackgrid_firmware.option import Options, parse
 from rackgrid_firmware.output import kernel_boot_id
@@ -19,6 +21,8 @@ from rackgrid_firmware.profile import OutputMock, OutputProfile, Profile
 
 FAN = OutputProfile("fan", 17, True, False, 12.0, 12.0, 0.0, 0.0, 60.0, "", OutputMock(10.0, 0.0))
 PROFILE = Profile("bench", "mock", 3.0, 5.0, 0.0, (), (FAN,))
+
+NOTHING = Memory({}, None)
 
 
 class Pins:
@@ -40,12 +44,14 @@ def board() -> Board:
 def test_mock_board_needs_a_plant_and_a_real_one_has_none(tmp_path: Path) -> None:
     with contextlib.ExitStack() as stack:
         with pytest.raises(ValueError, match="a mock board needs a plant"):
-            open_board(options(tmp_path), PROFILE, stack)
+            open_board(options(tmp_path), PROFILE, stack, NOTHING)
         real = Profile("bench", "pi", 3.0, 5.0, 0.0, (), ())
         with pytest.raises(ValueError, match="a real board has no plant"):
-            open_board(options(tmp_path, "--plant", "x"), real, stack)
+            open_board(options(tmp_path, "--plant", "x"), real, stack, NOTHING)
         with pytest.raises(DeviceUnavailable, match="no answer from the plant"):
-            open_board(options(tmp_path, "--plant", str(tmp_path / "none")), PROFILE, stack)
+            open_board(
+                options(tmp_path, "--plant", str(tmp_path / "none")), PROFILE, stack, NOTHING
+            )
 
 
 def test_outputs_take_over_the_dwell_that_this_boot_has_left(tmp_path: Path) -> None:
@@ -53,8 +59,20 @@ def test_outputs_take_over_the_dwell_that_this_boot_has_left(tmp_path: Path) -> 
     record = {"boot_id": kernel_boot_id(), "outputs": {"fan": [False, since_ns]}}
     (tmp_path / "dwell.json").write_text(json.dumps(record))
     opened = board()
-    (state,) = open_outputs(options(tmp_path, "--runtime", str(tmp_path)), opened).states
+    (state,) = open_outputs(options(tmp_path, "--runtime", str(tmp_path)), opened, NOTHING).states
     assert state.since_ns == since_ns
-    (state,) = open_outputs(options(tmp_path), opened).states
+    (state,) = open_outputs(options(tmp_path), opened, NOTHING).states
     assert state.since_ns > since_ns
     opened.close()
+
+
+def test_lockout_outlives_the_process_that_was_told_of_it(tmp_path: Path) -> None:
+    words = options(tmp_path, "--state", str(tmp_path))
+    with contextlib.ExitStack() as stack:
+        memory = open_memory(words, PROFILE, stack)
+        outputs = open_outputs(words, board(), memory)
+        outputs.handle(LockAsked(time.monotonic_ns(), Lock(1, "fan", True)))
+    with contextlib.ExitStack() as stack:
+        memory = open_memory(words, PROFILE, stack)
+        (state,) = open_outputs(words, board(), memory).states
+    assert (state.is_locked, state.cause) == (True, "locked")

@@ -1,0 +1,192 @@
+"""What must outlive a power cut: lockouts, latched faults, how often each contact has closed.
+
+A small file, written whole beside the old one, synced, and moved into its place; the one before is
+kept, so that a card which loses power while it writes costs the last words and not all of them. The
+writing has a thread of its own: a card may stall for seconds, and no deadline waits for it. What
+people rely on (a lockout, a fault) is written at once; mere counts not more often than every five
+minutes, so a power cut loses that much wear and nothing of anybody's safety. An orderly end writes
+everything.
+
+A budget is kept as the moment at which it will be full: on this kernel's clock for a restart, and
+as what is left of it for a reboot, during which nothing drips in.
+
+A record that is there and cannot be read bars every flexible output: one of them may have been
+locked out because somebody's hands are in it. Source of the pattern: rename(2), fsync(2) "Notes".
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import threading
+import time
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import cast
+
+from rackgrid_firmware.guard_rules import Kept
+
+WEAR_S = 300.0
+"""Counts alone are written this long after the last time, s."""
+UNREADABLE = "its record cannot be read: see whether it was locked out, then clear this"
+_STOP_S = 2.0
+
+Record = Mapping[str, Kept]
+
+
+class Logbook:
+    """The record of one board's outputs.
+
+    Args:
+        folder: that survives a reboot; it must be there.
+        boot_id: of the running kernel.
+        complain: told when the record cannot be written, in another thread.
+        on_bars: told which outputs are barred when that has changed, in another thread.
+        clock: CLOCK_MONOTONIC in ns.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        boot_id: str,
+        complain: Callable[[OSError], None],
+        on_bars: Callable[[frozenset[str]], None],
+        clock: Callable[[], int] = time.monotonic_ns,
+    ) -> None:
+        self._path = folder / "outputs.json"
+        self._boot_id = boot_id
+        self._complain = complain
+        self._on_bars = on_bars
+        self._told: frozenset[str] = frozenset()
+        self._clock = clock
+        self._news = threading.Condition()
+        self._record: Record = {}
+        self._is_changed = self._is_urgent = self._is_stopping = False
+        self._thread = threading.Thread(target=self._run, name="logbook", daemon=True)
+
+    def read(self, flexible: frozenset[str]) -> dict[str, Kept]:
+        """Give what is remembered of each output.
+
+        Args:
+            flexible: the outputs that are barred if there is a record that cannot be read.
+        """
+        paths = (self._path, self._path.with_suffix(".old"))
+        for path in paths:
+            with contextlib.suppress(OSError, ArithmeticError, ValueError, TypeError, KeyError):
+                return self._parsed(path.read_bytes())
+        if any(os.path.lexists(path) for path in paths):
+            return {name: Kept(fault=UNREADABLE) for name in flexible}
+        return {}
+
+    def start(self) -> None:
+        """Begin to write what is noted."""
+        self._thread.start()
+
+    def note(self, record: Record) -> None:
+        """Keep this from now on; returns at once."""
+        with self._news:
+            if record == self._record:
+                return
+            self._is_urgent |= _bars(record) != _bars(self._record)
+            self._record, self._is_changed = record, True
+            self._news.notify()
+
+    def close(self) -> None:
+        """Write what is not yet written; a card that stalls is waited for 2 s."""
+        with self._news:
+            self._is_stopping = True
+            self._news.notify()
+        if self._thread.ident is not None:
+            self._thread.join(_STOP_S)
+
+    def _run(self) -> None:
+        written_s = -WEAR_S
+        while True:
+            with self._news:
+                while not self._is_stopping and not self._is_urgent:
+                    left_s = written_s + WEAR_S - time.monotonic()
+                    if self._is_changed and left_s <= 0:
+                        break
+                    self._news.wait(left_s if self._is_changed else None)
+                record, is_due = self._record, self._is_changed
+                self._is_changed = self._is_urgent = False
+                is_last = self._is_stopping
+            if is_due:
+                if (barred := barred_of(record)) != self._told:
+                    self._told = barred
+                    self._on_bars(barred)
+                self._write(record)
+                written_s = time.monotonic()
+            if is_last:
+                return
+
+    def _write(self, record: Record) -> None:
+        try:
+            self._replace(self._bytes(record))
+        except OSError as fault:
+            self._complain(fault)
+            with self._news:
+                self._is_changed = True  # tried again with the next counts
+
+    def _replace(self, content: bytes) -> None:
+        new, old = self._path.with_suffix(".new"), self._path.with_suffix(".old")
+        with new.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        with contextlib.suppress(FileNotFoundError):
+            os.replace(self._path, old)
+        os.replace(new, self._path)
+        folder = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+    def _bytes(self, record: Record) -> bytes:
+        now_ns = self._clock()
+        outputs = {
+            name: {**asdict(kept), "left_ns": max(0, kept.full_ns - now_ns)}
+            for name, kept in record.items()
+        }
+        text = json.dumps({"boot_id": self._boot_id, "outputs": outputs}, sort_keys=True)
+        return f"{zlib.crc32(text.encode()):08x} {text}\n".encode()
+
+    def _parsed(self, content: bytes) -> dict[str, Kept]:
+        """Read a record.
+
+        Raises:
+            ArithmeticError, ValueError, TypeError, KeyError: it is none of ours, or damaged.
+        """
+        digits, _, text = content.rstrip(b"\n").partition(b" ")
+        if int(digits, 16) != zlib.crc32(text):
+            raise ValueError("damaged")
+        found = cast("dict[str, object]", json.loads(text))
+        is_same_boot = found["boot_id"] == self._boot_id
+        outputs = cast("dict[str, dict[str, object]]", found["outputs"])
+        now_ns = self._clock()
+        return {name: _kept(each, now_ns, is_same_boot) for name, each in outputs.items()}
+
+
+def barred_of(record: Record) -> frozenset[str]:
+    """Say which outputs stay off whoever asks."""
+    return frozenset(name for name, each in record.items() if each.fault or each.is_locked)
+
+
+def _bars(record: Record) -> dict[str, tuple[str, bool]]:
+    """Give what people rely on."""
+    return {name: (each.fault, each.is_locked) for name, each in record.items()}
+
+
+def _kept(each: Mapping[str, object], now_ns: int, is_same_boot: bool) -> Kept:
+    full_ns, left_ns = cast("int", each["full_ns"]), cast("int", each["left_ns"])
+    return Kept(
+        fault=str(each["fault"]),
+        is_welded=bool(each["is_welded"]),
+        is_locked=bool(each["is_locked"]),
+        switches=int(cast("int", each["switches"])),
+        full_ns=int(full_ns if is_same_boot else now_ns + left_ns),
+    )
