@@ -25,7 +25,7 @@ from rackgrid.market.curve import Step
 from rackgrid.market.offer import Offer
 from rackgrid.wire.message import Allotment, OfferReport, Price, Report, StepReport
 from rackgrid.wire.vocabulary import Why
-from rackgrid_firmware.device import UNAVAILABLE, Verdict
+from rackgrid_firmware.device import Verdict
 from rackgrid_firmware.link import Hold, OutputState, Release
 
 BIDS_MAX = 64
@@ -232,7 +232,7 @@ def decided(agent: Agent, settings: NodeSettings, now_ns: int) -> tuple[Agent, l
     for load in settings.loads:
         state = _state(agent, load)
         wanted, why = _judge(agent, load, state, settings, now_ns)
-        if state is not None and why is not Why.REQUIRED and state.cause != UNAVAILABLE:
+        if state is not None and why is not Why.REQUIRED and not boards.is_barred(state):
             agent = _commanded(agent, load, state, wanted, why, actions)
         is_on = state is not None and state.on
         if agent.judged.get(load.name) != (is_on, why):
@@ -250,7 +250,7 @@ def _judge(
     """Decide whether a load, in this state, should be on, and by which rule."""
     if state is None:
         return False, Why.FIRMWARE_LOST
-    if state.cause == UNAVAILABLE:
+    if boards.is_barred(state):
         return False, Why.FAULT
     if _is_required(agent, load):
         return True, Why.REQUIRED
@@ -367,8 +367,8 @@ def _steps(agent: Agent, settings: NodeSettings, now_ns: int) -> list[tuple[str,
         state = board.outputs.get(load.output)
         if load.worth_uc is None or state is None or agent.leaving or _is_required(agent, load):
             continue
-        if state.cause == UNAVAILABLE:
-            continue  # the firmware could not get the output's pin: no watt is wanted for it
+        if boards.is_barred(state):
+            continue  # no watt is wanted for what cannot be on
         if agent.stopping and not state.on:
             continue
         step = tender.step(board, state, load.worth_uc, settings.price_cap_uc, now_ns)

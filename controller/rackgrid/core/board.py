@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from rackgrid.market.load import floor_mw
-from rackgrid_firmware.device import Accuracy, Quality, Reading, Verdict
+from rackgrid_firmware.device import UNAVAILABLE, Accuracy, Quality, Reading, Verdict
 from rackgrid_firmware.link import Attached, OutputSpec, OutputState, Switched, Telemetry
 
 SETTLE_NS = 200_000_000
@@ -20,6 +20,8 @@ SETTLE_NS = 200_000_000
 METERED_MAX_MW = 100_000_000
 """No reading counts with more, mW: two dozen such loads still fit a field of the wire."""
 ENERGY_MAX_MJ = (1 << 64) - 1
+LOCKED = "locked out"
+_FAULTY = frozenset({Verdict.WELDED, Verdict.STUCK_OPEN})
 EXCESS_MIN_MW = 100
 """Below it an excess is a meter's error."""
 EXCESS_STEP_MW = 250
@@ -103,6 +105,20 @@ def metered_mw(board: Board, output: str, now_ns: int) -> int | None:
     if 0.0 < metered_mw < METERED_MAX_MW:
         return round(metered_mw)
     return round(max(0.0, min(metered_mw, METERED_MAX_MW)))
+
+
+def is_barred(state: OutputState) -> bool:
+    """Whether no command brings an output on: no pin, a latched fault, or a lockout."""
+    return state.cause == UNAVAILABLE or bool(state.fault) or state.is_locked
+
+
+def fault_of(state: OutputState) -> str:
+    """Say what bars an output, or what its meter says against its contact; "" if nothing does."""
+    if state.is_locked:
+        return LOCKED
+    if state.fault or state.cause == UNAVAILABLE:
+        return state.fault or UNAVAILABLE
+    return state.verdict.value if state.verdict in _FAULTY else ""
 
 
 def is_settled(board: Board, output: str, now_ns: int) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from rackgrid.core import board as boards
@@ -159,14 +160,28 @@ def _feed(node: State) -> FeedView:
 def _loads(node: State, now_ns: int) -> tuple[LoadView, ...]:
     price = node.agent.price
     price_uc = price.price_uc if price and price.until_ns > now_ns else None
-    views = [_load(status, node.settings.name, price_uc) for status in load_statuses(node, now_ns)]
+    name, faults = node.settings.name, _faults(node.agent, node.settings.loads)
+    views = [
+        _load(status, name, price_uc, faults.get(status.name))
+        for status in load_statuses(node, now_ns)
+    ]
     for peer in node.live(now_ns):
         name = peer.name or _id(peer.node)
         views.extend(_load(status, name, price_uc) for status in peer.loads)
     return tuple(sorted(views, key=lambda v: (v.node, v.name)))
 
 
-def _load(status: LoadStatus, node_name: str, price_uc: int | None) -> LoadView:
+def _faults(agent: Agent, loads: Iterable[LoadSettings]) -> dict[str, str]:
+    """Say in words what is wrong with this node's own loads; a beacon tells others only that."""
+    outputs = agent.board.outputs if agent.board else {}
+    states = ((load.name, outputs.get(load.output)) for load in loads)
+    found = ((name, boards.fault_of(state)) for name, state in states if state is not None)
+    return {name: fault for name, fault in found if fault}
+
+
+def _load(
+    status: LoadStatus, node_name: str, price_uc: int | None, fault: str | None = None
+) -> LoadView:
     worth_uc = None if status.required else status.worth_uc
     return LoadView(
         name=status.name,
@@ -177,7 +192,7 @@ def _load(status: LoadStatus, node_name: str, price_uc: int | None) -> LoadView:
         worth=None if worth_uc is None else worth_uc / UC,
         grant_w=status.grant_mw / 1000,
         reason=sentence(status.why, price_uc, worth_uc, status.grant_mw),
-        fault="latched" if status.why is Why.FAULT else None,
+        fault=fault or ("latched" if status.why is Why.FAULT else None),
     )
 
 

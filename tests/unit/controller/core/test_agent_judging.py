@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import pytest
 from tests.unit.controller.core.desk import (
     END,
     LAMP_ON,
@@ -158,6 +160,15 @@ def test_decided_leaving_is_released_at_once() -> None:
 def test_decided_welded_output_is_a_fault() -> None:
     held = granted(priced(agent(replace(LAMP_ON, verdict=Verdict.WELDED)), CHEAP), "lamp")
     assert why_of(held) is Why.FAULT
+
+
+@pytest.mark.parametrize("bar", [{"fault": "overcurrent"}, {"is_locked": True}])
+def test_decided_barred_output_is_a_fault_and_is_commanded_nothing(bar: dict[str, Any]) -> None:
+    held = granted(priced(agent(replace(output("lamp"), **bar)), CHEAP), "lamp")
+    assert why_of(held) is Why.FAULT
+    assert asked_of(held) == []
+    bidding, _ = agents.bid(held, TOLD, NOW)
+    assert "lamp" not in bidding.bids[-1].loads
 
 
 def test_decided_firmware_that_was_lost_is_said_and_commanded_nothing() -> None:

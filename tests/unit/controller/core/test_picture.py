@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from tests.unit.controller.core.ballot import heartbeat
@@ -114,7 +115,23 @@ def test_view_latched_fault_is_shown_with_its_load() -> None:
     welded = output("lamp", verdict=Verdict.WELDED)
     player.hears_firmware(Switched(player.now_ns, welded, 9))
     lamp = next(load for load in seen(player).loads if load.name == "lamp")
-    assert lamp.fault == "latched"
+    assert lamp.fault == "welded"
+
+
+@pytest.mark.parametrize(
+    ("bar", "fault"),
+    [
+        ({"fault": "overcurrent: 3.1 A"}, "overcurrent: 3.1 A"),
+        ({"is_locked": True, "fault": "overcurrent: 3.1 A"}, "locked out"),
+        ({"cause": "unavailable"}, "unavailable"),
+    ],
+)
+def test_view_says_what_bars_a_load(bar: dict[str, Any], fault: str) -> None:
+    player = playing()
+    player.hears_firmware(Switched(player.now_ns, replace(output("fan"), **bar), 9))
+    fan = next(load for load in seen(player).loads if load.name == "fan")
+    assert (fan.kind, fan.on, fan.fault) == ("required", False, fault)
+    assert fan.reason == "a fault is latched on its output"
 
 
 def test_view_meters_are_what_the_firmware_read() -> None:
