@@ -111,6 +111,8 @@ class Turn:
             return  # a pin that we do not have; or nothing worse than is known already
         self._outputs[at] = replace(self._outputs[at], fault=reason, is_welded=is_welded)
         self._bar(at, "tripped")
+        if is_welded:
+            self._exclude(at)
 
     def clear(self, clear: Clear) -> None:
         """Forget a fault; a required output comes back in its turn."""
@@ -168,6 +170,13 @@ class Turn:
         self._forget(at)
         if self._outputs[at].on:
             self._switch_off(at, cause)
+
+    def _exclude(self, at: int) -> None:
+        """Take off what may not be on together with a contact that opens no more."""
+        for name in self._rules.outputs[at].not_with:
+            rival = self._rules.index(name)
+            if rival is not None and self._outputs[rival].on:
+                self._switch_off(rival, "excluded")
 
     def _restore(self, at: int) -> None:
         """Let a required output come back, in its turn, if nothing bars it any more."""

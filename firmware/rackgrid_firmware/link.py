@@ -132,7 +132,7 @@ class OutputState:
         may_switch_ns: before this its dwell forbids the next change (off for min-on, on for
             min-off).
         cause: why it is as it is: "held", "released", "deadline", "safe", "boot", "required",
-            "tripped", "locked".
+            "tripped", "locked", "excluded" (by one that welded).
         verdict: what the meter made of the last switch.
         fault: what took it off until somebody clears it, as a sentence; "" if nothing did.
         is_locked: whether it is locked out for maintenance.

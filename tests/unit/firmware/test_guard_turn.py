@@ -233,6 +233,16 @@ def test_outputs_that_exclude_each_other_are_never_on_together() -> None:
     assert guarded.hold(999, "up", 1500) == refusal("up", "not together with down")
 
 
+def test_output_goes_off_when_one_that_it_excludes_is_found_welded() -> None:
+    pair = (
+        Rule("up", False, 50, 0, not_with=("down",)),
+        Rule("down", False, 0, 0, not_with=("up",)),
+    )
+    guarded = Guarded(Rules(pair, 1000, 0))
+    guarded.hold(1, "up", 900)
+    assert guarded.trip(2, "down", welded=True) == (Drive("up", False, "excluded"),)
+
+
 # --- memory -------------------------------------------------------------------------------------
 
 
