@@ -173,7 +173,9 @@ def _loads(node: State, now_ns: int) -> tuple[LoadView, ...]:
 
 def _faults(agent: Agent, loads: Iterable[LoadSettings]) -> dict[str, str]:
     """Say in words what is wrong with this node's own loads; a beacon tells others only that."""
-    outputs = agent.board.outputs if agent.board else {}
+    if agent.board is None:
+        return {}
+    outputs = agent.board.outputs
     states = ((load.name, outputs.get(load.output)) for load in loads)
     found = ((name, boards.fault_of(state)) for name, state in states if state is not None)
     return {name: fault for name, fault in found if fault}

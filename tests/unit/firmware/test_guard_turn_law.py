@@ -8,6 +8,14 @@ from tests.unit.firmware.unruly import NAMES, play
 from rackgrid_firmware import guard_turn, interlock
 
 
+def _nothing(*_: object) -> None:
+    """Do nothing, in the place of a rule."""
+
+
+def _at_once(*_: object) -> int:
+    return 0
+
+
 def play_all(histories: int) -> None:
     for seed in range(histories):
         play(seed)
@@ -41,12 +49,12 @@ def test_each_law_trips_when_its_rule_is_taken_away(
     """A judge that no sabotage trips is no judge."""
     match broken:
         case "bar":
-            monkeypatch.setattr(guard_turn.Turn, "_bar", lambda *_: None)
+            monkeypatch.setattr(guard_turn.Turn, "_bar", _nothing)
         case "budget":
-            monkeypatch.setattr(interlock, "budget_ns", lambda *_: 0)
+            monkeypatch.setattr(interlock, "budget_ns", _at_once)
         case "rival":
-            monkeypatch.setattr(interlock, "_clear_of_ns", lambda *_: 0)
+            monkeypatch.setattr(interlock, "_clear_of_ns", _at_once)
         case _:
-            monkeypatch.setattr(guard_turn.Turn, "expire", lambda _: None)
+            monkeypatch.setattr(guard_turn.Turn, "expire", _nothing)
     with pytest.raises(AssertionError, match=law):
         play_all(2000)
