@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 
 from rackgrid.identity import BootId, NodeId, Stamp
 from rackgrid.market.offer import Offer
@@ -121,7 +122,31 @@ class StopRequested:
     restarts: bool = True
 
 
-Request = ForgetRequested | HandoverRequested | RecoverRequested | LeaveRequested | StopRequested
+class Tend(Enum):
+    """What is to be done about an output."""
+
+    CLEAR = "clear"
+    LOCK = "lock"
+    UNLOCK = "unlock"
+
+
+@dataclass(frozen=True, slots=True)
+class OutputRequested:
+    """The operator wants a fault forgotten, or a load locked out, or used again."""
+
+    now_ns: int
+    load: str
+    what: Tend
+
+
+Request = (
+    ForgetRequested
+    | HandoverRequested
+    | RecoverRequested
+    | LeaveRequested
+    | StopRequested
+    | OutputRequested
+)
 """What an operator asks for."""
 
 Event = (

@@ -23,6 +23,7 @@ from rackgrid.core import (
     recovery,
     registrar,
     restart,
+    tending,
 )
 from rackgrid.core import limit as limits
 from rackgrid.core.action import Action
@@ -37,6 +38,7 @@ from rackgrid.core.event import (
     LeaveRequested,
     LoopLate,
     OffersChanged,
+    OutputRequested,
     RecoverRequested,
     Request,
     RosterStored,
@@ -244,6 +246,8 @@ class Node:
                 member.forget(node, request.node, now_ns)
             case HandoverRequested():
                 incumbent.hand_over(node, now_ns)
+            case OutputRequested():
+                tending.tend(node, request)
             case RecoverRequested():
                 recovery.asked(node, now_ns)
             case LeaveRequested():
@@ -310,10 +314,7 @@ class Node:
                 assert_never(message)
 
     def _is_foreign(self, sender: NodeId, message: Message) -> bool:
-        """Whether the sender belongs to another rack that uses the same key: it is not listened to.
-
-        Two racks on one feed would each give out all of it; whatever the reason, say so.
-        """
+        """Whether the sender is of another rack with the same key: each would give out the feed."""
         node = self.state
         if isinstance(message, (Beacon, Heartbeat, Election)):
             node.peers = membership.belonging(node.peers, sender, message.rack)
@@ -340,7 +341,6 @@ class Node:
                 if node.agent.board is not None:
                     node.agent = replace(node.agent, board=boards.told(node.agent.board, report))
             case Refused():
-                # Not asked again at once: the next renewal has a new deadline, and asks anew.
                 # A renewal that came too late is no trouble: the load has opened at its deadline.
                 if report.reason != NOT_ON:
                     what = report.output or "the link"

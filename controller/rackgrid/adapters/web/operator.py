@@ -21,7 +21,9 @@ from rackgrid.core.event import (
     CapacityChanged,
     ForgetRequested,
     HandoverRequested,
+    OutputRequested,
     RecoverRequested,
+    Tend,
 )
 from rackgrid.core.view import RosterView, View
 from rackgrid.identity import NodeId
@@ -56,7 +58,12 @@ def routes(doors: Doors) -> list[Route]:
     async def feed(request: Request) -> Response:
         return await _feed(doors, request)
 
+    async def tend(request: Request) -> Response:
+        parts = request.path_params
+        return _tend(doors, str(parts["load"]), str(parts["what"]))
+
     return [
+        posted("/api/loads/{load}/{what}", tend),
         posted("/api/forget/{node}", forget),
         posted("/api/handover", handover),
         posted("/api/recover", recover),
@@ -84,6 +91,22 @@ def _alive(view: View, line: RosterView) -> str:
     if line.id == view.node.id:
         return f"{line.name} is this node: to take it out of the rack, use rackgrid leave"
     return f"{line.name} is heard, so it is not off: take it out with rackgrid leave there"
+
+
+def _tend(doors: Doors, load: str, what: str) -> Response:
+    view = doors.source()
+    if what not in {each.value for each in Tend}:
+        return refuse(404, f"a load can be cleared, locked or unlocked, and not {what[:20]!r}")
+    own = sorted(each.name for each in view.loads if each.node == view.node.name)
+    if load not in own:
+        has = ", ".join(own) or "none"
+        return refuse(
+            404, f"{view.node.name} has no load {load[:40]!r} (it has {has}): ask its node"
+        )
+    if not view.firmware:
+        return refuse(409, f"the firmware of {view.node.name} does not answer: start it first")
+    doors.ask(OutputRequested(doors.clock(), load, Tend(what)))
+    return answer({"load": load, "asked": what}, 202)
 
 
 def _handover(doors: Doors) -> Response:

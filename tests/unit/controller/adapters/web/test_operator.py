@@ -17,10 +17,12 @@ from rackgrid.core.event import (
     CapacityChanged,
     ForgetRequested,
     HandoverRequested,
+    OutputRequested,
     RecoverRequested,
     Request,
+    Tend,
 )
-from rackgrid.core.view import FeedView, NodeView, PriceView, RosterView, View
+from rackgrid.core.view import FeedView, LoadView, NodeView, PriceView, RosterView, View
 from rackgrid.identity import NodeId
 
 NOW_NS = 7
@@ -223,3 +225,47 @@ def test_capacity_whose_body_never_comes_is_refused(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(operator, "BODY_S", 0.01)
     status, reason = refusal(World(), "/api/feed", b"...")
     assert (status, "did not come" in reason) == (408, True)
+
+
+LAMP = LoadView("lamp", "alfa", "flexible", False, 0.0, 0.4, 0.0, "a fault", "welded")
+
+
+@pytest.mark.parametrize("what", list(Tend))
+def test_load_of_this_node_is_tended(what: Tend) -> None:
+    world = World(replace(VIEW, loads=(LAMP,)))
+    assert world.post(f"/api/loads/lamp/{what.value}")[0] == 202
+    assert world.asked == [OutputRequested(NOW_NS, "lamp", what)]
+
+
+@pytest.mark.parametrize(
+    ("view", "path", "status", "says"),
+    [
+        (VIEW, "/api/loads/lamp/clear", 404, "alfa has no load 'lamp' (it has none): ask its node"),
+        (
+            replace(VIEW, loads=(LAMP,)),
+            "/api/loads/lamp/bend",
+            404,
+            "a load can be cleared, locked or unlocked, and not 'bend'",
+        ),
+        (
+            replace(VIEW, loads=(replace(LAMP, node="bravo"),)),
+            "/api/loads/lamp/clear",
+            404,
+            "alfa has no load 'lamp'",
+        ),
+        (
+            replace(VIEW, loads=(LAMP,), firmware=False),
+            "/api/loads/lamp/clear",
+            409,
+            "the firmware",
+        ),
+    ],
+)
+def test_load_that_cannot_be_tended_is_refused_with_a_reason(
+    view: View, path: str, status: int, says: str
+) -> None:
+    world = World(view)
+    code, body = world.post(path)
+    assert code == status
+    assert says in str(body)
+    assert world.asked == []
