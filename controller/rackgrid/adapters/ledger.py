@@ -95,6 +95,7 @@ class Ledger:
             self._wake.wait(self._write_s)
             self._wake.clear()
             self._write()
+        self._write()  # what came while the last batch was being written
         self._store.close()
 
     def _write(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from time import monotonic
@@ -23,8 +24,6 @@ def made(folder: Path, write_s: float = 60.0) -> Ledger:
 
 def eventually(is_so: Callable[[], bool]) -> bool:
     """Wait for another thread, as long as a test may last."""
-    import threading
-
     give_up, pause = monotonic() + 60, threading.Event()
     while not is_so() and monotonic() < give_up:
         pause.wait(0.005)
@@ -103,6 +102,33 @@ def test_memory_is_bounded_and_what_is_given_up_is_counted(
     assert (ledger.waiting, ledger.lost) == (4, len(told) - 4)
     ledger.close()
     assert [row for row, _ in read(tmp_path)] == told[-4:]  # type: ignore[misc]
+
+
+def test_rows_that_come_while_it_writes_its_last_batch_are_written_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fails if a daemon that ends while the disk is busy loses what it booked meanwhile."""
+    told, append = rows("fan", 4), LedgerStore.append
+    is_writing, may_go_on = threading.Event(), threading.Event()
+
+    def slow(store: LedgerStore, batch: list[object], *rest: object) -> None:
+        is_writing.set()
+        assert may_go_on.wait(60)
+        append(store, batch, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(LedgerStore, "append", slow)
+    ledger = made(tmp_path)
+    ledger.add(told[0])
+    ledger.hasten()
+    assert is_writing.wait(60)
+    for row in told[1:]:
+        ledger.add(row)
+    ending = threading.Thread(target=ledger.close)
+    ending.start()
+    assert eventually(lambda: ledger._ending)
+    may_go_on.set()
+    ending.join(60)
+    assert [row for row, _ in read(tmp_path)] == told  # type: ignore[misc]
 
 
 def test_rows_that_come_while_it_writes_are_written_with_the_next_batch(
