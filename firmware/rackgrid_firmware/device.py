@@ -48,8 +48,10 @@ class Reading:
         t_ns: CLOCK_MONOTONIC when the sample was complete, ns.
         volts: bus voltage at the load, V.
         amps: current, A; positive as the sign convention above says.
-        energy_mj: energy since this firmware started, mJ; never falls.
+        energy_mj: energy since the counter began, mJ; never falls. It begins with the kernel's
+            boot, and anew after a crash of the firmware.
         quality: how far to believe it.
+        estimated_mj: the part of the energy that nobody measured, mJ; never falls either.
     """
 
     meter: str
@@ -58,6 +60,7 @@ class Reading:
     amps: float
     energy_mj: int
     quality: Quality
+    estimated_mj: int = 0
 
     @property
     def watts(self) -> float:

@@ -4,10 +4,14 @@ A sample is two word reads, 02h and 01h, and arithmetic (`registers`); pi-ina219
 volts, amperes and watts. 02h comes first, because it says whether anything was converted at all;
 01h, read after it, is at least as fresh.
 
-A chip that browns out (relays and motors do that to it) wakes up with its power-on configuration.
-Its readings stay right (same LSB, wider range), only noisier; so it is enough to read the
-configuration back every ten seconds, after every error, and when a reading is larger than the range
-allows. A wrong one is written again and counted.
+A chip that browns out (relays and motors do that to it) wakes up with its power-on configuration
+and empty registers. Its readings are right again after a conversion (same LSB, wider range), only
+noisier; so it is enough to read the configuration back every ten seconds, after every error, when a
+reading is larger than the range allows, and before a zero is believed: it may be that of an empty
+register. A wrong one is written again and counted.
+
+Around a switching somebody may want to see more (`hurry`): the chip then converts 1623 times a
+second, in its widest range, and goes back to its own profile by itself.
 """
 
 from __future__ import annotations
@@ -50,11 +54,10 @@ class Ina219:
         self._bus = bus
         self._address = profile.address
         self._clock = clock
-        self._configuration = registers.configuration_for(profile.profile, shunt_range)
-        self._word = self._configuration.word
-        self._scale = registers.scale_for(
-            profile.shunt_ohms, profile.gain, profile.offset_a, shunt_range
-        )
+        self._usual = _pace(profile, profile.profile, shunt_range)
+        self._hasty = _pace(profile, "inrush", Range.MV_320)
+        self._configuration, self._scale = self._usual
+        self._hurry_until_ns = 0
         self._verify_at_ns = 0
         self._silent_since_ns: int | None = None
         self._configured = False
@@ -63,6 +66,26 @@ class Ina219:
     def period_ns(self) -> int:
         """How long a conversion takes, ns: reading more often gives the same again."""
         return self._configuration.cycle_ns
+
+    def hurry(self, until_ns: int) -> None:
+        """Convert as fast as may be until then; may be called by another thread.
+
+        Args:
+            until_ns: CLOCK_MONOTONIC, ns.
+        """
+        self._hurry_until_ns = max(self._hurry_until_ns, until_ns)
+
+    def rest(self) -> None:
+        """Let the chip sleep; the next `sample` wakes it, and waits for a conversion.
+
+        Raises:
+            DeviceUnavailable: the chip does not answer.
+            DeviceForbidden: it is not ours to use.
+        """
+        self._configured = False
+        self._verify_at_ns = 0
+        asleep = self._configuration.word & ~registers.Mode.BOTH_CONTINUOUS
+        self._bus.write_word(self._address, registers.CONFIGURATION, asleep)
 
     def sample(self) -> Sample | None:
         """Read the newest conversion.
@@ -77,9 +100,12 @@ class Ina219:
         """
         now_ns = self._clock()
         try:
+            self._keep_pace(now_ns)
             if now_ns >= self._verify_at_ns:
                 self._verify(now_ns)
             converted, shunt_raw, bus_raw = self._take()
+            if converted and not (shunt_raw and bus_raw) and not self._is_believed(now_ns):
+                return None
             if converted:
                 return self._judge(shunt_raw, bus_raw)
             self._wait(now_ns)
@@ -87,6 +113,20 @@ class Ina219:
         except DeviceError:
             self._verify_at_ns = 0
             raise
+
+    def _keep_pace(self, now_ns: int) -> None:
+        """Convert fast for as long as somebody is in a hurry, and then as usual."""
+        pace = self._hasty if now_ns < self._hurry_until_ns else self._usual
+        if pace[0] is not self._configuration:
+            self._configuration, self._scale = pace
+            self._configured = False
+            self._verify_at_ns = 0
+
+    def _is_believed(self, now_ns: int) -> bool:
+        """Look whether a zero is the truth, or that of a chip which has just been reset."""
+        before = self.resets
+        self._verify(now_ns)
+        return self.resets == before
 
     def _take(self) -> tuple[bool, int, int]:
         """Read whether the chip has converted, and the raw shunt and bus voltages."""
@@ -121,11 +161,12 @@ class Ina219:
 
     def _keeps_configuration(self) -> bool:
         # A second look, because a bit that flipped on the wire is no reset of the chip.
-        return self._read_back() == self._word or self._read_back() == self._word
+        word = self._configuration.word
+        return self._read_back() == word or self._read_back() == word
 
     def _program(self) -> None:
         """Write the configuration; conversions start anew."""
-        self._bus.write_word(self._address, registers.CONFIGURATION, self._word)
+        self._bus.write_word(self._address, registers.CONFIGURATION, self._configuration.word)
 
     def _read_back(self) -> int:
         return self._bus.read_word(self._address, registers.CONFIGURATION)
@@ -140,6 +181,15 @@ class Ina219:
 
     def _where(self) -> str:
         return f"the chip at {self._address:#04x} on I2C bus {self._bus.number}"
+
+
+def _pace(
+    profile: MeterProfile, name: str, shunt_range: Range
+) -> tuple[registers.Configuration, registers.Scale]:
+    """Prepare a way to convert, and what its numbers mean."""
+    configuration = registers.configuration_for(name, shunt_range)
+    scale = registers.scale_for(profile.shunt_ohms, profile.gain, profile.offset_a, shunt_range)
+    return configuration, scale
 
 
 def _range_of(profile: MeterProfile) -> Range:

@@ -288,6 +288,7 @@ def _reading(f: Fields) -> Reading:
         amps=f.number("amps"),
         energy_mj=f.whole("energy_mj"),
         quality=f.choice("quality", _QUALITIES),
+        estimated_mj=f.whole("estimated_mj"),
     )
 
 

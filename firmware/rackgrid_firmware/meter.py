@@ -9,10 +9,8 @@ wake-up. A chip that fails is left alone for 0.1 s, then twice as long each time
 others go on. When two accesses in a row found the bus itself hanging (each costs its second), only
 one chip probes it until it answers.
 
-Energy is counted in whole nanojoules and shown in mJ, so that no rounding is lost. It never falls:
-what flows backwards, or is noise about zero, is first set off against what follows, but a debt of
-more than a joule is forgiven, else a meter whose zero is a little low would swallow a load's first
-minutes. Time that nobody measured is not counted: a gap counts as far as a reading is believed.
+What each meter has counted is `energy`'s affair. Whoever switches an output may ask for a closer
+look (`Sampler.hurry`) by a chip that can convert faster for a while.
 """
 
 from __future__ import annotations
@@ -20,11 +18,13 @@ from __future__ import annotations
 import errno
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
 
 from rackgrid_firmware.device import Quality, Reading
+from rackgrid_firmware.energy import Energy, EnergyCounter
 from rackgrid_firmware.errors import DeviceError
 from rackgrid_firmware.registers import Sample
 
@@ -35,8 +35,6 @@ STALE_MIN_NS: Final = 300_000_000
 """A reading is stale after four periods, not before 0.3 s: a busy machine is no broken chip."""
 FAILURES_MAX: Final = 2
 """So many failed samples in a row make a reading stale at once."""
-_DEBT_MAX_NJ: Final = 1_000_000_000
-_NJ_PER_MJ: Final = 1_000_000
 
 
 class Chip(Protocol):
@@ -66,6 +64,23 @@ class Chip(Protocol):
         ...
 
 
+@runtime_checkable
+class Pacing(Protocol):
+    """A chip that can convert faster for a while, and sleep."""
+
+    def hurry(self, until_ns: int) -> None:
+        """Convert as fast as may be until then; may be called by another thread."""
+        ...
+
+    def rest(self) -> None:
+        """Sleep until the next sample is asked for.
+
+        Raises:
+            DeviceError: the chip did not answer.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Health:
     """How a meter fares.
@@ -84,60 +99,34 @@ class Health:
     resets: int
 
 
-class EnergyCounter:
-    """Integrates power over time; exact, and never falls.
-
-    Args:
-        gap_max_ns: the longest time that one reading may stand for, ns.
-    """
-
-    def __init__(self, gap_max_ns: int) -> None:
-        self._gap_max_ns = gap_max_ns
-        self._last_ns: int | None = None
-        self._owed_nj = 0
-        self.energy_mj = 0
-
-    def add(self, t_ns: int, watts: float) -> int:
-        """Count what flowed since the last call, at the power of this reading.
-
-        An averaging chip's reading is the mean of the time that ends with it, so the newest power
-        stands for the time just past.
-
-        Args:
-            t_ns: of the reading, ns.
-            watts: its power; may be negative.
-
-        Returns:
-            The energy so far, mJ.
-        """
-        if self._last_ns is not None:
-            span_ns = min(max(t_ns - self._last_ns, 0), self._gap_max_ns)
-            owed_nj = self._owed_nj + round(watts * span_ns)  # W · ns is nJ
-            whole_mj = max(owed_nj, 0) // _NJ_PER_MJ
-            self.energy_mj += whole_mj
-            self._owed_nj = max(owed_nj - whole_mj * _NJ_PER_MJ, -_DEBT_MAX_NJ)
-        self._last_ns = t_ns
-        return self.energy_mj
-
-
 class Channel:
     """One meter: a chip, its energy, its newest reading. Used by one thread, read by any.
 
     Args:
         chip: that it reads.
         clock: CLOCK_MONOTONIC in ns.
+        before: what an earlier process had counted of it.
     """
 
-    def __init__(self, chip: Chip, clock: Callable[[], int]) -> None:
+    def __init__(self, chip: Chip, clock: Callable[[], int], before: Energy | None = None) -> None:
         self.chip = chip
         self.due_ns = 0
         self.failures_in_a_row = 0
         self._clock = clock
         self._stale_ns = max(STALE_PERIODS * chip.period_ns, STALE_MIN_NS)
-        self._energy = EnergyCounter(self._stale_ns)
+        self._energy = EnergyCounter(self._stale_ns, before)
         self._failures = 0
         self._problem = ""
-        self._newest = Reading(chip.name, clock(), 0.0, 0.0, 0, Quality.STALE)
+        counted = self._energy.counted
+        self._newest = Reading(
+            chip.name,
+            clock(),
+            0.0,
+            0.0,
+            counted.energy_mj,
+            Quality.STALE,
+            counted.estimated_mj,
+        )
 
     @property
     def name(self) -> str:
@@ -168,9 +157,15 @@ class Channel:
         if sample is None:
             return None
         t_ns = self._clock()
-        energy_mj = self._energy.add(t_ns, sample.volts * sample.amps)
+        counted = self._energy.add(t_ns, sample.volts * sample.amps)
         self._newest = Reading(
-            self.chip.name, t_ns, sample.volts, sample.amps, energy_mj, sample.quality
+            self.chip.name,
+            t_ns,
+            sample.volts,
+            sample.amps,
+            counted.energy_mj,
+            sample.quality,
+            counted.estimated_mj,
         )
         self.failures_in_a_row = 0
         return self._newest
@@ -197,6 +192,7 @@ class Sampler:
         clock: CLOCK_MONOTONIC in ns.
         on_reading: told each new reading, in the sampling thread; must be quick.
         on_health: told when a meter begins to fail and when it works again, in the sampling thread.
+        before: what an earlier process had counted, by meter.
     """
 
     def __init__(
@@ -205,15 +201,18 @@ class Sampler:
         clock: Callable[[], int] = time.monotonic_ns,
         on_reading: Callable[[Reading], None] | None = None,
         on_health: Callable[[Health], None] | None = None,
+        before: Mapping[str, Energy] | None = None,
     ) -> None:
         assert chips, "a bus without meters needs no sampler"
         self._clock = clock
-        self._channels = tuple(Channel(chip, clock) for chip in chips)
+        known = before or {}
+        self._channels = tuple(Channel(chip, clock, known.get(chip.name)) for chip in chips)
         self._on_reading = on_reading
         self._on_health = on_health
         self._origin_ns = clock()
         self._hangs_in_a_row = 0
         self._stopping = threading.Event()
+        self._alarm = threading.Event()
         self._thread: threading.Thread | None = None
 
     def latest(self) -> tuple[Reading, ...]:
@@ -242,10 +241,29 @@ class Sampler:
             Whether it has ended; if not, it ends with the process.
         """
         self._stopping.set()
+        self._alarm.set()
         if self._thread is not None:
             self._thread.join(timeout_s)
-            return not self._thread.is_alive()
+            if self._thread.is_alive():
+                return False
+        for channel in self._channels:
+            if isinstance(channel.chip, Pacing):
+                with suppress(DeviceError):  # it stays awake then: a milliampere
+                    channel.chip.rest()
         return True
+
+    def hurry(self, meter: str, until_ns: int) -> None:
+        """Have a meter look as closely as it can until then; never waits.
+
+        Args:
+            until_ns: CLOCK_MONOTONIC, ns.
+        """
+        for channel in self._channels:
+            if channel.name == meter and isinstance(channel.chip, Pacing):
+                channel.chip.hurry(until_ns)
+                if channel.failures_in_a_row == 0:
+                    channel.due_ns = self._clock()
+                    self._alarm.set()
 
     def poll(self) -> int:
         """Read every chip that is due.
@@ -295,7 +313,8 @@ class Sampler:
             except Exception as error:  # noqa: BLE001  # the thread's outermost loop
                 due_ns = self._clock() + BACK_OFF_MAX_NS
                 self._report_bug(error)
-            self._stopping.wait(max(due_ns - self._clock(), 0) / 1e9)
+            self._alarm.wait(max(due_ns - self._clock(), 0) / 1e9)
+            self._alarm.clear()
 
     def _report_bug(self, error: Exception) -> None:
         """Tell of an error that is no device's; until the next try the readings go stale."""

@@ -176,11 +176,16 @@ def configuration_for(profile: str, shunt_range: Range) -> Configuration:
         profile: "energy" averages the shunt over 128 samples and takes one of the bus, so the
             shunt converter integrates 99 % of the time, at 14.6 samples a second; with both
             averaged alike, as everyone does, it would look away half of the time. "fast" is one
-            12-bit sample each, 940 a second.
+            12-bit sample each, 940 a second. "inrush" is a coarser look at the voltage, 1623 a
+            second.
         shunt_range: full scale of the shunt.
     """
-    adc = {"energy": Adc.SAMPLES_128, "fast": Adc.BITS_12}[profile]
-    return Configuration(True, shunt_range, bus_adc=Adc.BITS_12, shunt_adc=adc)
+    shunt_adc, bus_adc = {
+        "energy": (Adc.SAMPLES_128, Adc.BITS_12),
+        "fast": (Adc.BITS_12, Adc.BITS_12),
+        "inrush": (Adc.BITS_12, Adc.BITS_9),
+    }[profile]
+    return Configuration(True, shunt_range, bus_adc=bus_adc, shunt_adc=shunt_adc)
 
 
 def range_for(amps_max: float, shunt_ohms: float) -> Range | None:

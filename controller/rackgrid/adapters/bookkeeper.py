@@ -165,7 +165,7 @@ class _Shares:
             if not spec.meter or (reading is not None and reading.quality is Quality.STALE):
                 found[output] = Seen(power_mw=spec.nominal_mw)
             elif reading is not None and output in board.own_meter:
-                found[output] = Seen(reading.energy_mj, power_mw=spec.nominal_mw)
+                found[output] = Seen(reading.energy_mj, reading.estimated_mj, spec.nominal_mw)
             elif reading is not None:
                 shared.setdefault(spec.meter, []).append(output)
         for meter, outputs in shared.items():

@@ -50,14 +50,14 @@ class Kind:
     knows_itself: bool = True
 
 
-INA219 = Kind("ina219", 0.1, 3.2, 1e-4, 4e-3, 0x399F, (2, 2), knows_itself=False)
+INA219 = Kind("ina219", 0.1, 3.2, 1e-4, 4e-3, 0x399F, (2, 3), knows_itself=False)
 INA226 = Kind("ina226", 0.01, 8.19175, 2.5e-4, 1.25e-3, 0x4127)
 INA260 = Kind("ina260", 0.002, 40.95875, 1.25e-3, 1.25e-3, 0x6127)
 INA3221 = Kind("ina3221", 0.01, 16.38, 4e-3, 8e-3, 0x7127)
 KINDS = [
     INA219,
     pytest.param(
-        replace(INA219, driver="pi-ina219", transfers=(4, 4)),
+        replace(INA219, driver="pi-ina219", transfers=(4, 5)),
         marks=[
             pytest.mark.oracle,
             pytest.mark.skipif(find_spec("ina219") is None, reason="no pi-ina219 extra"),

@@ -91,7 +91,7 @@ def test_sample_is_never_older_than_two_periods(desk: Desk, kind: Kind) -> None:
 
 @pytest.mark.parametrize("wait_us", [10, 600, 1200, 3000, 8000, 100_000])
 @pytest.mark.parametrize("dip_after", [0, 1, 2, 3])
-@pytest.mark.parametrize("kind", [INA226, INA260, INA3221], ids=lambda kind: kind.driver)
+@pytest.mark.parametrize("kind", [INA219, INA226, INA260, INA3221], ids=lambda kind: kind.driver)
 def test_reset_between_any_two_transfers_never_makes_a_zero(
     kind: Kind, dip_after: int, wait_us: int
 ) -> None:

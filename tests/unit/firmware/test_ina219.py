@@ -277,10 +277,74 @@ def test_current_that_the_shunt_cannot_carry_is_an_error_of_the_profile(desk: De
 
 def test_sample_of_our_driver_costs_two_transfers() -> None:
     desk = Desk("ina219")
+    desk.feel(12.0, 0.5)
     driver = desk.opened()
     desk.transfers.clear()
     driver.sample()
     assert desk.transfers == [("r", registers.BUS), ("r", registers.SHUNT)]
+
+
+# --- pace -----------------------------------------------------------------------------------
+
+
+def test_hurry_lasts_as_long_as_it_is_asked_for_and_then_all_is_as_usual(desk: Desk) -> None:
+    desk.feel(12.0, 0.5)
+    driver = desk.opened(amps_max=0.6)
+    usual_ns = driver.period_ns
+    driver.hurry(desk.now_ns + 100_000_000)
+    assert driver.sample() is None, "conversions start anew"
+    assert driver.period_ns == 616_000
+    desk.feel(12.0, 2.9)
+    desk.convert(driver)
+    sample = driver.sample()
+    assert sample is not None
+    assert sample.amps == pytest.approx(2.9, abs=0.01), (
+        "an inrush is beyond what the profile expects"
+    )
+    assert sample.quality is Quality.FRESH
+    desk.feel(12.0, 0.5)
+    desk.now_ns += 100_000_000
+    assert driver.sample() is None
+    assert (driver.period_ns, driver.resets) == (usual_ns, 0)
+    desk.convert(driver)
+    sample = driver.sample()
+    assert sample is not None
+    assert sample.amps == pytest.approx(0.5, abs=0.001)
+
+
+def test_hurry_that_ends_sooner_than_one_before_changes_nothing(desk: Desk) -> None:
+    driver = desk.opened()
+    driver.hurry(desk.now_ns + 100_000_000)
+    driver.hurry(desk.now_ns + 1_000_000)
+    desk.now_ns += 50_000_000
+    driver.sample()
+    assert driver.period_ns == 616_000
+
+
+def test_rest_lets_the_chip_sleep_and_the_next_sample_waits_for_a_conversion(desk: Desk) -> None:
+    """Fails if what the chip said before it slept passes for what it sees now."""
+    desk.feel(12.0, 0.5)
+    driver = desk.opened()
+    assert driver.sample() is not None
+    driver.rest()
+    assert desk.chip.read(desk.now_ns, 0) & 7 == 0
+    desk.feel(11.0, 1.5)
+    desk.now_ns += 10_000_000_000
+    assert driver.sample() is None
+    desk.convert(driver)
+    sample = driver.sample()
+    assert sample is not None
+    assert sample.amps == pytest.approx(1.5, abs=0.001)
+    assert driver.resets == 0
+
+
+def test_inrush_profile_is_a_profile_like_the_others(desk: Desk) -> None:
+    desk.feel(12.0, 0.5)
+    driver = desk.opened(profile="inrush")
+    sample = driver.sample()
+    assert sample is not None
+    assert sample.amps == pytest.approx(0.5, abs=0.01)
+    assert driver.period_ns == 616_000
 
 
 def test_chip_whose_ready_flag_clears_on_reading_it_is_still_sampled_at_its_rate() -> None:

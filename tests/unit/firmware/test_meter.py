@@ -2,11 +2,8 @@ from __future__ import annotations
 
 import errno
 from dataclasses import dataclass, field
-from fractions import Fraction
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from rackgrid_firmware.device import Meter, Quality, Reading
 from rackgrid_firmware.errors import DeviceFault, DeviceUnavailable
@@ -15,7 +12,6 @@ from rackgrid_firmware.meter import (
     BACK_OFF_NS,
     STALE_MIN_NS,
     Channel,
-    EnergyCounter,
     Health,
     Sampler,
 )
@@ -70,70 +66,6 @@ def run(sampler: Sampler, clock: Clock, until_ns: int) -> None:
     """Do what the thread does, on the test's clock."""
     while clock.now_ns < until_ns:
         clock.now_ns = max(sampler.poll(), clock.now_ns)
-
-
-# --- energy -------------------------------------------------------------------------------------
-
-
-def test_energy_of_a_constant_load_is_power_times_time() -> None:
-    counter = EnergyCounter(SECOND)
-    for tick in range(101):
-        counter.add(tick * 100 * MS, 6.0)
-    assert counter.energy_mj == 60_000
-
-
-def test_energy_of_the_first_reading_is_nothing() -> None:
-    assert EnergyCounter(SECOND).add(5 * SECOND, 100.0) == 0
-
-
-def test_energy_smaller_than_a_unit_is_carried_and_not_lost() -> None:
-    """3 µW over 1000 s are 3 mJ, though each second brings 0.003 mJ."""
-    counter = EnergyCounter(SECOND)
-    for second in range(1001):
-        counter.add(second * SECOND, 3e-6)
-    assert counter.energy_mj == 3
-
-
-def test_energy_over_a_gap_counts_as_far_as_a_reading_is_believed() -> None:
-    counter = EnergyCounter(SECOND)
-    counter.add(0, 5.0)
-    assert counter.add(3600 * SECOND, 5.0) == 5000
-
-
-def test_energy_of_noise_about_zero_does_not_creep() -> None:
-    counter = EnergyCounter(SECOND)
-    for tick in range(20_000):
-        counter.add(tick * 70 * MS, 0.012 if tick % 2 else -0.012)
-    assert counter.energy_mj <= 1
-
-
-def test_energy_owed_backwards_is_forgiven_beyond_a_joule() -> None:
-    counter = EnergyCounter(SECOND)
-    for second in range(3600):
-        counter.add(second * SECOND, -0.024)
-    counter.add(3600 * SECOND, 2.0)
-    assert counter.energy_mj == 1000
-
-
-@settings(max_examples=100)
-@given(
-    st.lists(st.tuples(st.integers(-5, 300), st.floats(-50, 500)), min_size=1, max_size=60),
-)
-def test_energy_never_falls_and_is_exact_for_positive_power(
-    steps: list[tuple[int, float]],
-) -> None:
-    """Fails if rounding is lost: the counter stays within one unit of exact arithmetic."""
-    signed, positive = EnergyCounter(SECOND), EnergyCounter(SECOND)
-    t_ns, last_mj, exact_nj = 0, 0, Fraction(0)
-    signed.add(0, 0.0)
-    positive.add(0, 0.0)
-    for span_ms, watts in steps:
-        t_ns += span_ms * MS
-        assert signed.add(t_ns, watts) >= last_mj
-        last_mj = signed.energy_mj
-        positive.add(t_ns, abs(watts))
-        exact_nj += Fraction(abs(watts)) * max(span_ms, 0) * MS
-    assert abs(positive.energy_mj - exact_nj / MS) < 1 + len(steps) * Fraction(1, MS)
 
 
 # --- a channel ----------------------------------------------------------------------------------
