@@ -143,7 +143,7 @@ def accuracy_of(profile: MeterProfile) -> Accuracy | None:
 
 
 def _ina219(profile: MeterProfile) -> ChipLimits:
-    """Its offset depends on the range, and so does the step of a single 12-bit sample.
+    """Its offset depends on the range, and so do the steps of a single sample of 12 or 9 bits.
 
     Without `amps_max` the range follows the current, and a calibration has found one offset of
     four: then it vouches for the gain, and the datasheet for the offset.
@@ -151,7 +151,7 @@ def _ina219(profile: MeterProfile) -> ChipLimits:
     shunt_range = range_for(profile.amps_max, profile.shunt_ohms)
     if shunt_range is None:  # no driver opens such a meter; the statement stays on the safe side
         shunt_range = Range.MV_320
-    divider = 1 << shunt_range if profile.profile == "fast" else 1
+    divider = 1 << shunt_range if profile.profile != "energy" else 1
     drift_v = WARMING_C * 0.1e-6
     offset_v = _INA219_OFFSET_V[shunt_range] + drift_v
     return ChipLimits(
@@ -162,5 +162,5 @@ def _ina219(profile: MeterProfile) -> ChipLimits:
         offset_drift=drift_v if profile.amps_max else offset_v,
         volts_gain=0.01,
         volts_offset_v=0.0,
-        volts_step_v=BUS_V_PER_LSB,
+        volts_step_v=BUS_V_PER_LSB * (8 if profile.profile == "inrush" else 1),
     )

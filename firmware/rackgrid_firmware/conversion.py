@@ -129,8 +129,9 @@ def slowest(cycle_ns: int) -> int:
 AVERAGED: Final = {
     "energy": Conversion(Samples.OF_16, Span.US_140, Span.US_4156),
     "fast": Conversion(Samples.ONE, Span.US_588, Span.US_588),
+    "inrush": Conversion(Samples.ONE, Span.US_332, Span.US_140),
 }
-"""What the profiles mean to a chip that averages whole blocks: 14.6 and 850 readings a second."""
+"""What the profiles mean to chips that average whole blocks: 14.6, 850, 2119 readings a second."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,8 @@ class MeterProfile:
         bus: I2C bus number; address: 7-bit. Both 0 where a kernel driver has the chip.
         shunt_ohms: of the shunt, ohm; 0 where the kernel driver's own value counts.
         amps_max: the most that is expected, A; chooses the range; 0 takes the widest.
-        profile: "energy" (shunt 128 samples, bus single) or "fast" (12 bit, single).
+        profile: "energy" (shunt 128 samples, bus single), "fast" (12 bit, single) or "inrush"
+            (as fast as a start asks for: 0.5 to 0.6 ms).
         gain, offset_a: software calibration: A = V_shunt / R * gain + offset.
         channel: of a chip that has several, from 1.
         path: where the kernel driver shows the chip: a directory, or an I2C device as "1-0041".

@@ -54,7 +54,9 @@ METER = Table(
             unit="A",
             high=1000,
         ),
-        Key("profile", Kind.TEXT, "how it converts", "energy", choices=("energy", "fast")),
+        Key(
+            "profile", Kind.TEXT, "how it converts", "energy", choices=("energy", "fast", "inrush")
+        ),
         Key("gain", Kind.NUMBER, "calibration: scale", 1.0, low=0.5, high=2),
         Key("offset_a", Kind.NUMBER, "calibration: offset", 0.0, unit="A", low=-10, high=10),
         Key("shunt_tolerance_percent", Kind.NUMBER, "tolerance of the shunt", 1.0, high=20),

@@ -38,6 +38,7 @@ _BUS_RAW_MIN: Final = -13
 CONVERSIONS: Final = {
     "energy": Conversion(Samples.ONE, Span.US_140, Span.US_8244),
     "fast": Conversion(Samples.ONE, Span.US_588, Span.US_588),
+    "inrush": Conversion(Samples.ONE, Span.US_332, Span.US_140),
 }
 """What the profiles mean to this chip; each channel takes so long, one after the other."""
 

@@ -58,7 +58,8 @@ def test_current_that_no_range_holds_is_stated_as_in_the_widest() -> None:
 
 def test_single_samples_of_an_ina219_step_by_eight_in_the_widest_range() -> None:
     assert step_a_of(METER) == pytest.approx(10e-6 / 0.1)
-    assert step_a_of(replace(METER, profile="fast")) == pytest.approx(80e-6 / 0.1)
+    for single in ("fast", "inrush"):
+        assert step_a_of(replace(METER, profile=single)) == pytest.approx(80e-6 / 0.1)
 
 
 def test_smaller_shunt_leaves_the_percentage_and_makes_the_offset_larger() -> None:

@@ -73,6 +73,7 @@ def test_conversion_for_energy_integrates_the_shunt_and_keeps_the_ina219s_period
     assert energy.cycle_ns == 68_736_000 == pytest.approx(ina219.cycle_ns, rel=2e-3)
     assert energy.shunt.ns / (energy.shunt.ns + energy.bus.ns) > 0.96
     assert AVERAGED["fast"].cycle_ns == 1_176_000
+    assert AVERAGED["inrush"].cycle_ns == 472_000
 
 
 @pytest.mark.parametrize(

@@ -5,12 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
 from rackgrid_firmware.chip import open_chip
 from rackgrid_firmware.device import Quality, Reading
+from rackgrid_firmware.energy import Energy
 from rackgrid_firmware.i2c import Bus
 from rackgrid_firmware.meter import Health, Sampler
 from rackgrid_firmware.mock.bus import ChipPort, MockSMBus
@@ -66,6 +67,43 @@ def test_thread_reads_real_chips_until_it_is_stopped() -> None:
         assert (reading.volts, reading.amps) == (pytest.approx(12.0), pytest.approx(0.5))
     still = sampler.latest()
     assert [r.t_ns for r in sampler.latest()] == [r.t_ns for r in still]
+
+
+def test_thread_looks_closely_for_a_while_and_lets_its_chips_sleep_at_the_end() -> None:
+    """Fails if a hurry waits for the slow conversion under way, or never ends."""
+    live, seen = LiveBus(), list[Reading]()
+    slow = [replace(profile(f"m{at:x}", at), profile="energy") for at in live.chips]
+    sampler = Sampler([open_chip(each, live.bus) for each in slow], on_reading=seen.append)
+    sampler.start()
+    try:
+        wait_for(lambda: len(seen) >= 2, "a reading of both")
+        begun_ns = time.monotonic_ns()
+        sampler.hurry("m40", begun_ns + 300_000_000)
+        sampler.hurry("none", begun_ns)
+        wait_for(lambda: time.monotonic_ns() > begun_ns + 600_000_000, "it is over")
+    finally:
+        assert sampler.stop(20)
+    soon = [r for r in seen if r.t_ns < begun_ns + 300_000_000]
+    hasty, other = (sum(r.meter == name for r in soon) for name in ("m40", "m41"))
+    assert hasty > 3 * other, "the other one goes on as ever"
+    late = [r for r in seen if r.meter == "m40" and r.t_ns > begun_ns + 400_000_000]
+    assert len(late) < 6
+    for chip in live.chips.values():
+        assert chip.read(time.monotonic_ns(), 0) & 7 == 0
+
+
+def test_thread_goes_on_counting_where_an_earlier_process_ended() -> None:
+    live = LiveBus()
+    chips = [open_chip(profile("m40", 0x40), live.bus)]
+    sampler = Sampler(chips, before={"m40": Energy(5_000, 40), "gone": Energy(1, 0)})
+    (reading,) = sampler.latest()
+    assert (reading.energy_mj, reading.estimated_mj) == (5_000, 40)
+    sampler.start()
+    try:
+        wait_for(lambda: sampler.latest()[0].energy_mj > 5_000, "more energy")
+    finally:
+        assert sampler.stop(20)
+    assert sampler.latest()[0].estimated_mj == 40
 
 
 def test_thread_outlives_a_chip_that_goes_and_comes_back() -> None:

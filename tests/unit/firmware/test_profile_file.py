@@ -174,7 +174,7 @@ BROKEN = {
         f'{BOARD}{METER}profile = "fats"\n',
         [
             ':8: [[meter]] "m" profile: not one of the choices (got "fats"); '
-            "allowed: \"energy\" or \"fast\"; did you mean 'fast'?"
+            "allowed: \"energy\" or \"fast\" or \"inrush\"; did you mean 'fast'?"
         ],
     ),
     "pin twice": (

@@ -17,7 +17,9 @@ def test_words_of_the_power_on_configuration_are_the_reset_values() -> None:
     assert registers226.word_260(parse(0x127)) == registers226.POWER_ON_260 == 0x6127
 
 
-@pytest.mark.parametrize(("profile", "bits"), [("energy", 0x437), ("fast", 0x0DF)])
+@pytest.mark.parametrize(
+    ("profile", "bits"), [("energy", 0x437), ("fast", 0x0DF), ("inrush", 0x087)]
+)
 def test_words_of_a_profile_differ_from_the_reset_value(profile: str, bits: int) -> None:
     """Else a chip that was reset could not be told from one that is configured."""
     word = registers226.word_226(AVERAGED[profile])

@@ -34,7 +34,7 @@ def test_word_keeps_conversion_and_channels_apart(bits: int, enabled: set[int]) 
     assert not word & 0x8000
 
 
-@pytest.mark.parametrize("profile", ["energy", "fast"])
+@pytest.mark.parametrize("profile", ["energy", "fast", "inrush"])
 def test_conversions_do_not_average_because_that_creeps_up_from_zero(profile: str) -> None:
     conversion = registers3221.CONVERSIONS[profile]
     assert conversion.samples.count == 1
