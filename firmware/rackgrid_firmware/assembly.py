@@ -10,6 +10,7 @@ import contextlib
 from dataclasses import dataclass
 
 from rackgrid_firmware.board import Board, Ways, mock_ways, real_ways
+from rackgrid_firmware.energy import Energy, EnergyFile
 from rackgrid_firmware.guard import Kept
 from rackgrid_firmware.logbook import Logbook, Record, barred_of
 from rackgrid_firmware.meter import Health
@@ -58,7 +59,15 @@ def open_board(
         DeviceUnavailable: there is no plant.
     """
     ways = _ways(options, profile)
-    board = Board(profile, ways, on_health=_log_health, barred=barred_of(memory.kept))
+    energy, before = None, dict[str, Energy]()
+    if options.runtime is not None:
+        energy = EnergyFile(options.runtime / "energy.json", kernel_boot_id())
+        before = energy.take()
+    board = Board(
+        profile, ways, on_health=_log_health, barred=barred_of(memory.kept), before=before
+    )
+    if energy is not None:
+        stack.callback(_leave, energy, board)  # once it is closed, and nobody counts any more
     stack.callback(board.close)
     for trouble in board.troubles:
         log(ERROR, "trouble", device=trouble.device, why=trouble.problem)
@@ -93,6 +102,13 @@ def _ways(options: Options, profile: Profile) -> Ways:
     if profile.driver != "mock" and options.plant is not None:
         raise ValueError(f"{options.profile}: a real board has no plant: leave out --plant")
     return real_ways() if options.plant is None else mock_ways(profile, options.node, options.plant)
+
+
+def _leave(energy: EnergyFile, board: Board) -> None:
+    try:
+        energy.write(board.counted)
+    except OSError as fault:
+        log(WARNING, "energy-forgotten", why=fault)
 
 
 def _log_health(health: Health) -> None:

@@ -8,12 +8,14 @@ even if a bus hangs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from rackgrid_firmware.chip import Chips, by_bus, of_kernel, open_kernel_meter
 from rackgrid_firmware.device import Output, Quality, Reading
+from rackgrid_firmware.energy import Energy
 from rackgrid_firmware.errors import DeviceError
 from rackgrid_firmware.i2c import Bus, WordBus, open_smbus
 from rackgrid_firmware.meter import Chip, Health, Sampler
@@ -22,6 +24,9 @@ from rackgrid_firmware.relay import Relay, pi_factory
 
 STOP_S = 0.2
 """A sampling thread that is stuck in a hung bus longer than this ends with the process."""
+LOOK_NS = 100_000_000
+"""So long a meter looks closely, and as long as a start takes on top, ns. It is over before the
+verdict on the contact begins (`protection.WINDOW_NS`), whose samples are to lie apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +91,7 @@ class Board:
         ways: how its devices are reached.
         on_health: told when a meter begins to fail and when it works again, in another thread.
         barred: outputs that stay off even in their safe states.
+        before: what an earlier process had counted, by meter.
     """
 
     def __init__(
@@ -94,16 +100,18 @@ class Board:
         ways: Ways,
         on_health: Callable[[Health], None] | None = None,
         barred: frozenset[str] = frozenset(),
+        before: Mapping[str, Energy] | None = None,
     ) -> None:
         self.profile = profile
         self.relays: dict[str, Output] = {}
         """The outputs whose pins we have, by name, each claimed at its safe level."""
         self.heartbeat: Output | None = None
+        """The pin of a hardware dead-man, claimed low; its wave is the deadline loop's affair."""
         self.on_reading: Callable[[Reading], None] | None = None
         """Told each new reading, in a sampling thread; to be set before `start`."""
         self._pins: dict[str, Relay] = {}
         self._barred = barred
-        """The pin of a hardware dead-man, claimed low; its wave is the deadline loop's affair."""
+        self._before = dict(before or {})
         self._ways = ways
         self._troubles: list[Trouble] = []
         self._buses: list[Bus] = []
@@ -128,6 +136,22 @@ class Board:
             found.get(meter.name) or Reading(meter.name, 0, 0.0, 0.0, 0, Quality.STALE)
             for meter in self.profile.meters
         )
+
+    @property
+    def counted(self) -> dict[str, Energy]:
+        """What each meter has counted, also before this process; never waits for a bus."""
+        latest = [reading for each in self._samplers for reading in each.latest()]
+        return self._before | {
+            each.meter: Energy(each.energy_mj, each.estimated_mj) for each in latest
+        }
+
+    def hurry(self, started: Collection[str]) -> None:
+        """Have the meters of outputs that were just switched on look closely at their start."""
+        for output in self.profile.outputs:
+            if output.name in started:
+                until_ns = time.monotonic_ns() + round(output.inrush_s * 1e9) + LOOK_NS
+                for sampler in self._samplers:
+                    sampler.hurry(output.meter, until_ns)
 
     def bar(self, barred: frozenset[str]) -> None:
         """Say which outputs stay off even in their safe states, from now on."""
@@ -209,7 +233,8 @@ class Board:
             self._sample([open_kernel_meter(meter)], on_health)
 
     def _sample(self, chips: Sequence[Chip], on_health: Callable[[Health], None] | None) -> None:
-        self._samplers.append(Sampler(chips, on_reading=self._hand_on, on_health=on_health))
+        sampler = Sampler(chips, on_reading=self._hand_on, on_health=on_health, before=self._before)
+        self._samplers.append(sampler)
 
     def _hand_on(self, reading: Reading) -> None:
         if self.on_reading is not None:

@@ -321,6 +321,7 @@ class Service:
             for report in reports:
                 self._peer.send(self._dated(report))
             self._tend(self._peer)
+        self._board.hurry({state.name for state in switched if state.on})
         for state in switched:
             log(INFO, "switched", output=state.name, on=int(state.on), cause=state.cause)
         if switched:

@@ -5,21 +5,27 @@ from __future__ import annotations
 import contextlib
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from rackgrid_firmware import assembly
 from rackgrid_firmware.assembly import Memory, open_board, open_memory, open_outputs
 from rackgrid_firmware.board import Board, Ways
+from rackgrid_firmware.energy import Energy, EnergyFile
 from rackgrid_firmware.errors import DeviceUnavailable
 from rackgrid_firmware.guard import LockAsked
 from rackgrid_firmware.link import Lock
+from rackgrid_firmware.mock.bus import ChipPort, MockSMBus
+from rackgrid_firmware.mock.chip import Ina219Chip
 from rackgrid_firmware.mock.pins import PlantFactory
 from rackgrid_firmware.option import Options, parse
 from rackgrid_firmware.output import kernel_boot_id
-from rackgrid_firmware.profile import OutputMock, OutputProfile, Profile
+from rackgrid_firmware.profile import MeterMock, MeterProfile, OutputMock, OutputProfile, Profile
 
 FAN = OutputProfile("fan", 17, True, False, 12.0, 12.0, 0.0, 0.0, 60.0, "", OutputMock(10.0, 0.0))
+METER = MeterProfile("m", "ina219", 1, 0x40, 0.1, 3.2, "fast", 1.0, 0.0, MeterMock())
 PROFILE = Profile("bench", "mock", 3.0, 5.0, 0.0, (), (FAN,))
 
 NOTHING = Memory({}, None)
@@ -76,3 +82,26 @@ def test_lockout_outlives_the_process_that_was_told_of_it(tmp_path: Path) -> Non
         memory = open_memory(words, PROFILE, stack)
         (state,) = open_outputs(words, board(), memory).states
     assert (state.is_locked, state.cause) == (True, "locked")
+
+
+def test_counters_outlive_a_process_that_ends_in_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bus = MockSMBus(ChipPort({0x40: Ina219Chip()}))
+    ways = Ways(lambda: PlantFactory(Pins()), lambda _: bus, lambda: None)
+
+    def ours(*_: object) -> Ways:
+        return ways
+
+    monkeypatch.setattr(assembly, "mock_ways", ours)
+    words = options(tmp_path, "--runtime", str(tmp_path), "--plant", "in this process")
+    profile = replace(PROFILE, meters=(METER,))
+    left = {"m": Energy(7_000, 50)}
+    EnergyFile(tmp_path / "energy.json", kernel_boot_id()).write(left)
+    for _ in range(2):
+        with contextlib.ExitStack() as stack:
+            opened = open_board(words, profile, stack, NOTHING)
+            (reading,) = opened.readings
+            assert (reading.energy_mj, reading.estimated_mj) == (7_000, 50)
+            assert not (tmp_path / "energy.json").exists(), "a crash must not count it twice"
+    assert EnergyFile(tmp_path / "energy.json", kernel_boot_id()).take() == left

@@ -49,6 +49,7 @@ from rackgrid_firmware.profile import (
     Profile,
     TripProfile,
 )
+from rackgrid_firmware.registers import Range, configuration_for
 from rackgrid_firmware.service import Service
 
 S = 1_000_000_000
@@ -77,6 +78,7 @@ class World:
     def __init__(self) -> None:
         self.plant = Plant(ohms=0.0)
         self._lock = threading.Lock()
+        self.looks_closely = threading.Event()
         self.plant.plug(time.monotonic_ns(), wiring("node", PROFILE))
 
     def drive(self, gpio: int, level: bool) -> None:
@@ -88,6 +90,8 @@ class World:
             return self.plant.read_word(time.monotonic_ns(), "node", 1, address, register)
 
     def write_word(self, address: int, register: int, value: int) -> None:
+        if (register, value & 0x7FF) == (0, configuration_for("inrush", Range.MV_320).word & 0x7FF):
+            self.looks_closely.set()
         with self._lock:
             self.plant.write_word(time.monotonic_ns(), "node", 1, address, register, value)
 
@@ -177,6 +181,13 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
     running = Bench(tmp_path / "s")
     yield running
     running.close()
+
+
+def test_meter_looks_closely_at_a_start_and_not_before(bench: Bench) -> None:
+    bench.until(lambda state: not state.on)
+    assert not bench.world.looks_closely.is_set()
+    bench.hold(1)
+    assert bench.world.looks_closely.wait(PATIENCE_S)
 
 
 def test_overcurrent_opens_the_output_by_itself_and_is_latched_until_cleared(bench: Bench) -> None:
