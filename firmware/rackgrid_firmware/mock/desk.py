@@ -6,6 +6,7 @@ none of this is answered with an error and changes nothing.
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Callable
 from typing import Any, cast
@@ -66,6 +67,8 @@ class Desk:
                 return ANSWER.pack(0, plant.read_word(now_ns, node, bus, address, register))
             except OSError as fault:
                 return ANSWER.pack(fault.errno, 0)
+            except ValueError:  # a node that nobody plugged in has no bus
+                return ANSWER.pack(errno.ENODEV, 0)
 
         return answer
 

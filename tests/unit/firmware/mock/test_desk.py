@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from typing import Any
 
@@ -72,6 +73,13 @@ def test_desk_bus_speaks_words(desk: Desk, pins: Clerk) -> None:
     assert ANSWER.unpack(bus(S, WORD.pack(READ, 0x40, CALIBRATION, 0))) == (0, 4096)
     assert ANSWER.unpack(bus(S, WORD.pack(READ, 0x41, CONFIGURATION, 0))) == (121, 0)
     assert "error" in json.loads(bus(S, b"short"))
+
+
+def test_desk_bus_of_a_node_that_nobody_plugged_in_is_not_there(desk: Desk) -> None:
+    bus = seat(desk, role="bus", node="nobody", bus=1)
+    for operation in (READ, WRITE):
+        answer = ANSWER.unpack(bus(S, WORD.pack(operation, 0x40, CONFIGURATION, 0)))
+        assert answer == (errno.ENODEV, 0)
 
 
 @pytest.mark.parametrize(
