@@ -97,6 +97,32 @@ def test_capacity_that_is_cut_is_kept_and_given_back(rig: Rig) -> None:
         rig.wait_for_loads()
 
 
+def test_load_is_locked_out_over_a_restart_until_it_is_unlocked(rig: Rig) -> None:
+    with rig.scene() as broker:
+        node, name = rig.others(broker)[0], FLEXIBLE[0]
+
+        def shown() -> dict[str, object]:
+            loads = node.state().get("loads", [])
+            return next((x for x in loads if (x["name"], x["node"]) == (name, node.name)), {})
+
+        elsewhere = node.rackgrid("load", "lock", "nothing")
+        assert elsewhere.returncode == 1
+        assert "has no load 'nothing'" in elsewhere.stderr
+        asked = node.rackgrid("load", "lock", name, "--json")
+        assert asked.returncode == 0, asked.stderr
+        assert json.loads(asked.stdout) == {"load": name, "lock": True, "fault": "locked out"}
+        wait_until("it draws nothing", lambda: name in off(rig, [node]))
+        assert shown()["reason"] == "off: locked out"
+        before_ns = time.monotonic_ns()
+        node.kill()
+        node.start()
+        wait_until("its node is back", lambda: shown().get("fault") == "locked out")
+        assert not any(edge.on and edge.load == name for edge in rig.edges(before_ns, [node]))
+        asked = node.rackgrid("load", "unlock", name)
+        assert asked.returncode == 0, asked.stderr
+        rig.wait_for_loads([node])
+
+
 def test_dead_node_is_forgotten_and_its_floor_is_free(rig: Rig) -> None:
     with rig.scene() as broker:
         dead, asker = rig.others(broker)

@@ -30,6 +30,7 @@ VERBS = {
     "key": "make a group key",
     "leave": "take this node out of the rack",
     "ledger": "show, export or verify what loads drew and cost",
+    "load": "clear a load's fault, lock it out, or unlock it",
     "meter": "read, watch, calibrate and verify this node's meters",
     "recover": "form the roster anew when a majority is gone",
     "relays": "bring every output to its safe level when no firmware runs",

@@ -185,6 +185,8 @@ def _load(
     status: LoadStatus, node_name: str, price_uc: int | None, fault: str | None = None
 ) -> LoadView:
     worth_uc = None if status.required else status.worth_uc
+    is_barred = status.why is Why.FAULT
+    why = sentence(status.why, price_uc, worth_uc, status.grant_mw)
     return LoadView(
         name=status.name,
         node=node_name,
@@ -193,8 +195,8 @@ def _load(
         watts=status.watts_mw / 1000,
         worth=None if worth_uc is None else worth_uc / UC,
         grant_w=status.grant_mw / 1000,
-        reason=sentence(status.why, price_uc, worth_uc, status.grant_mw),
-        fault=fault or ("latched" if status.why is Why.FAULT else None),
+        reason=f"off: {fault}" if is_barred and fault else why,
+        fault=fault or ("latched" if is_barred else None),
     )
 
 

@@ -131,7 +131,7 @@ def test_view_says_what_bars_a_load(bar: dict[str, Any], fault: str) -> None:
     player.hears_firmware(Switched(player.now_ns, replace(output("fan"), **bar), 9))
     fan = next(load for load in seen(player).loads if load.name == "fan")
     assert (fan.kind, fan.on, fan.fault) == ("required", False, fault)
-    assert fan.reason == "a fault is latched on its output"
+    assert fan.reason == f"off: {fault}"
 
 
 def test_view_meters_are_what_the_firmware_read() -> None:
