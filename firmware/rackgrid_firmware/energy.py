@@ -54,29 +54,40 @@ class EnergyCounter:
         self._owed_nj = 0
         self.counted = before or Energy()
 
-    def add(self, t_ns: int, watts: float) -> Energy:
+    def add(self, t_ns: int, watts: float, begun_ns: int | None = None) -> Energy:
         """Count what flowed since the last call.
 
         An averaging chip's reading is the mean of the time that ends with it, so the newest power
-        stands for the time just past.
+        stands for the time just past; for that before `begun_ns` it is no witness, and the one
+        before it stands.
 
         Args:
             t_ns: of the reading, ns.
             watts: its power; may be negative.
+            begun_ns: when the chip began to convert as it does now, ns: what it was converting
+                then is lost, as when it changes its pace at a start. None: nobody knows.
 
         Returns:
             The energy so far.
         """
-        if self._last_ns is not None:
-            span_ns = max(t_ns - self._last_ns, 0)
-            seen_ns = min(span_ns, self._span_max_ns)
-            gap_ns = span_ns - seen_ns
-            guess_nj = 0
-            if 0 < gap_ns <= GAP_MAX_NS:
-                guess_nj = max(0, round((self._last_w + watts) / 2 * gap_ns))
-            self._count(round(watts * seen_ns), guess_nj)  # W · ns is nJ
-        self._last_ns, self._last_w = t_ns, watts
+        if self._last_ns is None:
+            self._last_ns, self._last_w = t_ns, watts
+        else:
+            if begun_ns is not None and self._last_ns < begun_ns < t_ns:
+                self._pass(self._last_ns, begun_ns, self._last_w)
+                self._last_ns = begun_ns
+            self._pass(self._last_ns, t_ns, watts)
+            self._last_ns, self._last_w = t_ns, watts
         return self.counted
+
+    def _pass(self, since_ns: int, t_ns: int, watts: float) -> None:
+        span_ns = max(t_ns - since_ns, 0)
+        seen_ns = min(span_ns, self._span_max_ns)
+        gap_ns = span_ns - seen_ns
+        guess_nj = 0
+        if 0 < gap_ns <= GAP_MAX_NS:
+            guess_nj = max(0, round((self._last_w + watts) / 2 * gap_ns))
+        self._count(round(watts * seen_ns), guess_nj)  # W · ns is nJ
 
     def _count(self, seen_nj: int, guess_nj: int) -> None:
         owed_nj = self._owed_nj + seen_nj + guess_nj

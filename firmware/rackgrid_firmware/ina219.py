@@ -51,6 +51,8 @@ class Ina219:
         self.name = profile.name
         self.resets = 0
         """How often the chip was found reset."""
+        self.begun_ns = 0
+        """Since when it has been converting as it does now, ns."""
         self._bus = bus
         self._address = profile.address
         self._clock = clock
@@ -151,6 +153,7 @@ class Ina219:
         if not self._configured or not self._keeps_configuration():
             self.resets += self._configured
             self._program()
+            self.begun_ns = self._clock()
             if not self._keeps_configuration():
                 raise DeviceFault(
                     f"{self._where()} does not keep its configuration: is it an INA219?"

@@ -68,6 +68,11 @@ class Chip(Protocol):
 class Pacing(Protocol):
     """A chip that can convert faster for a while, and sleep."""
 
+    @property
+    def begun_ns(self) -> int:
+        """Since when it has been converting as it does now, ns."""
+        ...
+
     def hurry(self, until_ns: int) -> None:
         """Convert as fast as may be until then; may be called by another thread."""
         ...
@@ -110,6 +115,7 @@ class Channel:
 
     def __init__(self, chip: Chip, clock: Callable[[], int], before: Energy | None = None) -> None:
         self.chip = chip
+        self._pacing = chip if isinstance(chip, Pacing) else None
         self.due_ns = 0
         self.failures_in_a_row = 0
         self._clock = clock
@@ -157,7 +163,8 @@ class Channel:
         if sample is None:
             return None
         t_ns = self._clock()
-        counted = self._energy.add(t_ns, sample.volts * sample.amps)
+        begun_ns = None if self._pacing is None else self._pacing.begun_ns
+        counted = self._energy.add(t_ns, sample.volts * sample.amps, begun_ns)
         self._newest = Reading(
             self.chip.name,
             t_ns,

@@ -54,6 +54,15 @@ def test_energy_of_a_gap_that_flowed_backwards_is_none() -> None:
     assert counter.add(10 * SECOND, -5.0) == Energy()
 
 
+def test_energy_before_a_chip_began_to_convert_anew_is_that_of_the_reading_before() -> None:
+    """Fails if what a load draws once it has started is counted for the time before its start."""
+    counter = EnergyCounter(SECOND)
+    counter.add(0, 1.0)
+    assert counter.add(100 * MS, 30.0, 60 * MS) == Energy(60 + 40 * 30, 0)
+    assert counter.add(200 * MS, 10.0, 60 * MS) == Energy(60 + 1200 + 1000, 0), "only once"
+    assert counter.add(300 * MS, 10.0, 400 * MS) == Energy(3260, 0), "it has begun again since"
+
+
 def test_energy_goes_on_from_what_an_earlier_process_had_counted() -> None:
     counter = EnergyCounter(SECOND, Energy(1000, 10))
     counter.add(0, 5.0)

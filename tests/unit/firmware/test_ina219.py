@@ -293,7 +293,7 @@ def test_hurry_lasts_as_long_as_it_is_asked_for_and_then_all_is_as_usual(desk: D
     usual_ns = driver.period_ns
     driver.hurry(desk.now_ns + 100_000_000)
     assert driver.sample() is None, "conversions start anew"
-    assert driver.period_ns == 616_000
+    assert (driver.period_ns, driver.begun_ns) == (616_000, desk.now_ns)
     desk.feel(12.0, 2.9)
     desk.convert(driver)
     sample = driver.sample()
