@@ -12,8 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from rackgrid.cli.doctor.finding import Unknown
 from rackgrid.cli.doctor.host import Host
+from rackgrid.cli.doctor.unknown import Unknown
 
 PLACES = (Path("/boot/firmware/config.txt"), Path("/boot/config.txt"))
 """Since Debian 12, and before."""

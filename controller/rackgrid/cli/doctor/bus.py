@@ -18,8 +18,9 @@ from importlib.util import find_spec
 
 from rackgrid.cli.doctor.case import Case
 from rackgrid.cli.doctor.copper import bus_clock
-from rackgrid.cli.doctor.finding import Check, Family, Finding, Unknown
+from rackgrid.cli.doctor.finding import Check, Family, Finding
 from rackgrid.cli.doctor.host import Host
+from rackgrid.cli.doctor.unknown import Unknown
 from rackgrid_firmware.chip import Chips, by_bus, of_kernel, open_kernel_meter, wired
 from rackgrid_firmware.device import Quality
 from rackgrid_firmware.errors import DeviceError

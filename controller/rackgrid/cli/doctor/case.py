@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rackgrid.cli.api import Record, ask
-from rackgrid.cli.doctor.finding import Unknown
 from rackgrid.cli.doctor.host import Host
+from rackgrid.cli.doctor.unknown import Unknown
 from rackgrid.config import Config
 from rackgrid.config_file import read_config
 from rackgrid.errors import RackgridError

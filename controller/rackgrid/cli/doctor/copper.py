@@ -14,7 +14,8 @@ from dataclasses import dataclass
 
 from rackgrid.cli.doctor.boot_file import BootFile, read_boot_file
 from rackgrid.cli.doctor.case import Case
-from rackgrid.cli.doctor.finding import Check, Family, Finding, Unknown
+from rackgrid.cli.doctor.finding import Check, Family, Finding
+from rackgrid.cli.doctor.unknown import Unknown
 from rackgrid.config import Config
 from rackgrid.config_check import PULLED_UP_MAX, closes_at_boot
 from rackgrid_firmware.part import INA219

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from rackgrid.adapters.store import copies_of_terms
 from rackgrid.cli.doctor.case import Case
-from rackgrid.cli.doctor.finding import Check, Family, Finding, Unknown
+from rackgrid.cli.doctor.finding import Check, Family, Finding
+from rackgrid.cli.doctor.unknown import Unknown
 
 MB = 1_000_000
 LOW_BYTES, FULL_BYTES = 200 * MB, 10 * MB

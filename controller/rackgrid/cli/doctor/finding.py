@@ -1,4 +1,4 @@
-"""The words of `rackgrid doctor`: a check, what it found, and a fact that could not be had.
+"""The words of `rackgrid doctor`: a check, and what it found.
 
 Each check has a code that never changes (scripts and people refer to it), the question that it
 asks, and why: the page `hardware/doctor.md` is made of these, so that an error leads to its remedy.
@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
+
+from rackgrid.cli.doctor.unknown import Unknown
 
 if TYPE_CHECKING:
     from rackgrid.cli.doctor.case import Case
@@ -29,17 +31,6 @@ class Grade(Enum):
     """It does not work, or is not safe."""
     SKIP = "SKIP"
     """It could not be looked at, and says why: nothing is known."""
-
-
-@dataclass(frozen=True, slots=True)
-class Unknown:
-    """A fact that could not be had.
-
-    Attributes:
-        reason: why not, for the reader.
-    """
-
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)

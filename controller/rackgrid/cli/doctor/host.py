@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rackgrid.cli.doctor.finding import Unknown
+from rackgrid.cli.doctor.unknown import Unknown
 
 COMMAND_S = 4.0
 """A command must have answered within this, s."""

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rackgrid.cli.doctor.case import Case
-from rackgrid.cli.doctor.finding import Check, Family, Finding, Unknown
+from rackgrid.cli.doctor.finding import Check, Family, Finding
+from rackgrid.cli.doctor.unknown import Unknown
 from rackgrid_firmware.section import Finding as Fault
 
 SOUND = Check(

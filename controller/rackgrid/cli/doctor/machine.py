@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from importlib import metadata
 
 from rackgrid.cli.doctor.case import Case
-from rackgrid.cli.doctor.finding import Check, Family, Finding, Unknown
+from rackgrid.cli.doctor.finding import Check, Family, Finding
+from rackgrid.cli.doctor.unknown import Unknown
 
 MODEL = "/proc/device-tree/model"
 PYTHON_MIN = (3, 11)

@@ -19,8 +19,9 @@ from dataclasses import dataclass
 
 from rackgrid.adapters.multicast import Place, Transport
 from rackgrid.cli.doctor.case import Case
-from rackgrid.cli.doctor.finding import Check, Family, Finding, Unknown
+from rackgrid.cli.doctor.finding import Check, Family, Finding
 from rackgrid.cli.doctor.host import Host
+from rackgrid.cli.doctor.unknown import Unknown
 from rackgrid.config import Config
 from rackgrid.errors import TransportError
 

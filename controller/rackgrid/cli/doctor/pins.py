@@ -17,9 +17,10 @@ from dataclasses import dataclass
 
 from rackgrid.cli.doctor.boot_file import BootFile, read_boot_file
 from rackgrid.cli.doctor.case import Case
-from rackgrid.cli.doctor.finding import Check, Family, Finding, Unknown
+from rackgrid.cli.doctor.finding import Check, Family, Finding
 from rackgrid.cli.doctor.host import Host
 from rackgrid.cli.doctor.machine import MODEL, numbers, version_of
+from rackgrid.cli.doctor.unknown import Unknown
 from rackgrid_firmware.chip import wired
 
 USER = "rackgrid-firmware"

@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from rackgrid.cli.doctor.case import Case
-from rackgrid.cli.doctor.finding import Check, Family, Finding, Unknown
+from rackgrid.cli.doctor.finding import Check, Family, Finding
 from rackgrid.cli.doctor.host import Host
 from rackgrid.cli.doctor.service import unit
+from rackgrid.cli.doctor.unknown import Unknown
 from rackgrid.config import LoadConfig
 
 RULE = "/etc/polkit-1/rules.d/60-rackgrid-units.rules"

@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from rackgrid.cli.doctor.case import Case
-from rackgrid.cli.doctor.finding import Check, Family, Finding, Unknown
+from rackgrid.cli.doctor.finding import Check, Family, Finding
 from rackgrid.cli.doctor.host import Host
+from rackgrid.cli.doctor.unknown import Unknown
 
 THROTTLED = (
     "/sys/devices/platform/soc/soc:firmware/get_throttled",

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from rackgrid.cli.api import Record
 from rackgrid.cli.doctor.case import Case
-from rackgrid.cli.doctor.finding import Check, Family, Finding, Unknown
+from rackgrid.cli.doctor.finding import Check, Family, Finding
+from rackgrid.cli.doctor.unknown import Unknown
 
 STRANGE = {
     "unknown_key": "datagrams under another group key: a node with an old key, or another rack",

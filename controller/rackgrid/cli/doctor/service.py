@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rackgrid.cli.doctor.case import Case
-from rackgrid.cli.doctor.finding import Check, Family, Finding, Unknown
+from rackgrid.cli.doctor.finding import Check, Family, Finding
 from rackgrid.cli.doctor.host import Host
+from rackgrid.cli.doctor.unknown import Unknown
 from rackgrid_firmware import pin_table, safe
 
 FIRMWARE, CONTROLLER = "rackgrid-firmware.service", "rackgrid.service"

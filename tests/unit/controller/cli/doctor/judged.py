@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from rackgrid.cli.doctor.case import Case
-from rackgrid.cli.doctor.finding import Check, Finding, Grade, Unknown
+from rackgrid.cli.doctor.finding import Check, Finding, Grade
 from rackgrid.cli.doctor.host import Host
+from rackgrid.cli.doctor.unknown import Unknown
 
 ILL = {Grade.WARN, Grade.FAIL}
 

@@ -8,8 +8,8 @@ import pytest
 from tests.unit.controller.cli.doctor.judged import put
 
 from rackgrid.cli.doctor.boot_file import parse, read_boot_file
-from rackgrid.cli.doctor.finding import Unknown
 from rackgrid.cli.doctor.host import Host
+from rackgrid.cli.doctor.unknown import Unknown
 
 TEXT = """\
 # dtparam=spi=on

@@ -10,7 +10,8 @@ from tests.unit.controller.cli.doctor.judged import World, case_in, hold, put, u
 
 from rackgrid.cli.api import Record
 from rackgrid.cli.doctor.bus import CHECKS, Facts, Seen, judge, look, read_meters
-from rackgrid.cli.doctor.finding import Grade, Unknown
+from rackgrid.cli.doctor.finding import Grade
+from rackgrid.cli.doctor.unknown import Unknown
 from rackgrid_firmware.mock.bus import ChipPort, MockSMBus
 from rackgrid_firmware.mock.chip import Ina219Chip
 from rackgrid_firmware.profile import MeterProfile, Profile

@@ -10,8 +10,8 @@ from tests.unit.controller.cli.daemon import Daemon, answering
 from tests.unit.controller.cli.doctor.judged import put
 
 from rackgrid.cli.doctor.case import gather
-from rackgrid.cli.doctor.finding import Unknown
 from rackgrid.cli.doctor.host import Host
+from rackgrid.cli.doctor.unknown import Unknown
 
 ROOT = Path(__file__).parents[5]
 BOARD = (ROOT / "hardware/profiles/pi-relay4.toml").read_text()

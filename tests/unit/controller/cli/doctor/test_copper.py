@@ -20,7 +20,8 @@ from tests.unit.controller.cli.doctor.judged import (
 from rackgrid.cli.api import Record
 from rackgrid.cli.doctor.boot_file import parse
 from rackgrid.cli.doctor.copper import CHECKS, Facts, judge, look
-from rackgrid.cli.doctor.finding import Finding, Grade, Unknown
+from rackgrid.cli.doctor.finding import Finding, Grade
+from rackgrid.cli.doctor.unknown import Unknown
 from rackgrid.config_file import load_config
 from rackgrid_firmware.profile import Profile
 from rackgrid_firmware.profile_file import load_profile

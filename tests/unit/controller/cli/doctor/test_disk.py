@@ -11,7 +11,8 @@ from tests.unit.controller.cli.doctor.judged import World, case_in, hold, put, u
 
 from rackgrid.adapters.store import Store
 from rackgrid.cli.doctor.disk import CHECKS, Disk, Facts, disk, judge, kind_of, look
-from rackgrid.cli.doctor.finding import Grade, Unknown
+from rackgrid.cli.doctor.finding import Grade
+from rackgrid.cli.doctor.unknown import Unknown
 from rackgrid.config import Config
 from rackgrid.config_file import load_config
 

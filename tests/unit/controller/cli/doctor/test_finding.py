@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from rackgrid.cli.doctor.finding import Check, Finding, Grade, Unknown, one_line
+from rackgrid.cli.doctor.finding import Check, Finding, Grade, one_line
+from rackgrid.cli.doctor.unknown import Unknown
 
 CHECK = Check("some-check", "Is it so?", "Because.")
 

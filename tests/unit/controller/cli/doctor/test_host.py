@@ -9,8 +9,8 @@ import pytest
 from tests.unit.controller.cli.doctor.judged import put
 
 from rackgrid.cli.doctor import host as module
-from rackgrid.cli.doctor.finding import Unknown
 from rackgrid.cli.doctor.host import Host, run_command
+from rackgrid.cli.doctor.unknown import Unknown
 
 
 def said(result: str | Unknown) -> str:

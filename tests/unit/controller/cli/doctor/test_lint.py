@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from tests.unit.controller.cli.doctor.judged import World, case_in, hold, put, uncovered, world
 
-from rackgrid.cli.doctor.finding import Grade, Unknown
+from rackgrid.cli.doctor.finding import Grade
 from rackgrid.cli.doctor.lint import CHECKS, Facts, Owned, judge, look, owned
+from rackgrid.cli.doctor.unknown import Unknown
 from rackgrid.config_file import read_config
 from rackgrid_firmware.profile_file import load_profile
 from rackgrid_firmware.section import Finding as Fault

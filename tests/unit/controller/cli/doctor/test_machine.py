@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.unit.controller.cli.doctor.judged import World, case_in, hold, put, uncovered, world
 
-from rackgrid.cli.doctor.finding import Grade, Unknown
+from rackgrid.cli.doctor.finding import Grade
 from rackgrid.cli.doctor.machine import (
     CHECKS,
     Facts,
@@ -18,6 +18,7 @@ from rackgrid.cli.doctor.machine import (
     release_of,
     version_of,
 )
+from rackgrid.cli.doctor.unknown import Unknown
 
 PASS, WARN, FAIL, SKIP = Grade.PASS, Grade.WARN, Grade.FAIL, Grade.SKIP
 SOUND = Facts(

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from tests.unit.controller.cli.doctor.judged import World, case_in, hold, put, uncovered, world
 
-from rackgrid.cli.doctor.finding import Grade, Unknown
+from rackgrid.cli.doctor.finding import Grade
 from rackgrid.cli.doctor.host import Host
 from rackgrid.cli.doctor.mqtt import CHECKS, judge, look
+from rackgrid.cli.doctor.unknown import Unknown
 from rackgrid.config import MqttConfig
 from rackgrid.config_file import load_config
 

@@ -13,9 +13,10 @@ from tests.unit.controller.cli.doctor.judged import World, case_in, hold, put, u
 
 from rackgrid.cli.api import Record
 from rackgrid.cli.doctor import network
-from rackgrid.cli.doctor.finding import Grade, Unknown
+from rackgrid.cli.doctor.finding import Grade
 from rackgrid.cli.doctor.host import Host
 from rackgrid.cli.doctor.network import CHECKS, Facts, groups_of, judge, look, loop
+from rackgrid.cli.doctor.unknown import Unknown
 from rackgrid.config import Config
 from rackgrid.config_file import load_config
 

@@ -12,9 +12,10 @@ import pytest
 from tests.unit.controller.cli.doctor.judged import World, case_in, hold, put, uncovered, world
 
 from rackgrid.cli.doctor.boot_file import parse
-from rackgrid.cli.doctor.finding import Grade, Unknown
+from rackgrid.cli.doctor.finding import Grade
 from rackgrid.cli.doctor.host import Host, run_command
 from rackgrid.cli.doctor.pins import CHECKS, LOOK, Device, Facts, device, groups_of, judge, look
+from rackgrid.cli.doctor.unknown import Unknown
 from rackgrid_firmware.profile_file import load_profile
 
 ROOT = Path(__file__).parents[5]

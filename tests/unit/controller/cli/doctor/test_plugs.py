@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 from tests.unit.controller.cli.doctor.judged import World, case_in, hold, put, uncovered, world
 
-from rackgrid.cli.doctor.finding import Grade, Unknown
+from rackgrid.cli.doctor.finding import Grade
 from rackgrid.cli.doctor.host import Host
 from rackgrid.cli.doctor.plugs import CHECKS, LINGER, RULE, Facts, UnitSeen, judge, knock, look
+from rackgrid.cli.doctor.unknown import Unknown
 from rackgrid.config import Config
 from rackgrid.config_file import load_config
 

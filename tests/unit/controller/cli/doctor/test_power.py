@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 from tests.unit.controller.cli.doctor.judged import World, case_in, hold, put, uncovered, world
 
-from rackgrid.cli.doctor.finding import Grade, Unknown
+from rackgrid.cli.doctor.finding import Grade
 from rackgrid.cli.doctor.host import Host
 from rackgrid.cli.doctor.power import CHECKS, Facts, judge, kernel_clock_state, look, parse_word
+from rackgrid.cli.doctor.unknown import Unknown
 
 PASS, WARN, FAIL, SKIP = Grade.PASS, Grade.WARN, Grade.FAIL, Grade.SKIP
 SOUND = Facts(throttled=0, synchronised=True)

@@ -10,8 +10,9 @@ import pytest
 from tests.unit.controller.cli.doctor.judged import World, case_in, hold, uncovered, world
 
 from rackgrid.cli.api import Record
-from rackgrid.cli.doctor.finding import Finding, Grade, Unknown
+from rackgrid.cli.doctor.finding import Finding, Grade
 from rackgrid.cli.doctor.rack import CHECKS, Facts, judge, look
+from rackgrid.cli.doctor.unknown import Unknown
 
 PASS, WARN, FAIL, SKIP = Grade.PASS, Grade.WARN, Grade.FAIL, Grade.SKIP
 STATE: dict[str, Any] = {

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 from tests.unit.controller.cli.doctor.judged import World, case_in, hold, put, uncovered, world
 
-from rackgrid.cli.doctor.finding import Grade, Unknown
+from rackgrid.cli.doctor.finding import Grade
 from rackgrid.cli.doctor.host import Host
 from rackgrid.cli.doctor.service import CHECKS, Facts, judge, look, seconds, unit
+from rackgrid.cli.doctor.unknown import Unknown
 from rackgrid_firmware import safe
 from rackgrid_firmware.pin_table import stamp_of, write_table
 from rackgrid_firmware.profile_file import load_profile
