@@ -25,7 +25,7 @@ CLOCK = "clock"
 CALM_S = 2.0
 """Longer than any promise lives (a grant 1.4 s): what a step harms shows within this."""
 TOMORROW, YESTERDAY, TODAY = "+1d", "-1d", "+0"
-BY_FILE = "source grid: the price is the file's"
+BY_TARIFF = "source grid: the price is the tariff's"
 BY_CONFIG = "source grid: the price is the configuration's"
 
 
@@ -55,10 +55,10 @@ def give_tariff(rig: Rig) -> None:
     tariff.write_text(json.dumps(intervals))
     for node in rig.nodes:
         text = node.config.read_text()
-        assert text.count("price = 0.25") == 1
-        node.config.write_text(
-            text.replace("price = 0.25", f'price = 0.25\ntariff_file = "{tariff}"')
-        )
+        assert (text.count("price = 0.25"), text.count("[node]\n")) == (1, 1)
+        text = text.replace("price = 0.25", f'price = 0.25\ntariff_file = "{tariff}"')
+        # Nobody synchronises the clock that is faked here.
+        node.config.write_text(text.replace("[node]\n", "[node]\ntrust_clock = true\n"))
 
 
 @contextmanager
@@ -114,8 +114,8 @@ def test_wall_clock_stepped_by_a_day_there_and_back_is_noticed_by_no_load_and_no
         broker = wait_settled(rig)
         member = rig.others(broker)[0]
         term, before_ns = broker.state()["term"], time.monotonic_ns()
-        step([broker, member], TOMORROW, BY_FILE)
-        step(rig.others(broker)[1:], YESTERDAY, BY_FILE)
+        step([broker, member], TOMORROW, BY_TARIFF)
+        step(rig.others(broker)[1:], YESTERDAY, BY_TARIFF)
         step(rig.nodes, TODAY, BY_CONFIG)
         assert rig.edges(before_ns, rig.nodes) == []
         assert [x for node in rig.nodes for x in node.said("role", before_ns)] == []
