@@ -62,6 +62,12 @@ class _Visitor:
                 return f"no answer in {STEP_S:g} s"
         return ""
 
+    def close(self) -> None:
+        """Hang up. Without the way back from paho to us, it closes its sockets as it goes."""
+        self.client.disconnect()
+        self.client.on_connect = None
+        self.client.on_message = None
+
     def _on_connect(
         self,
         _client: Client,
@@ -91,15 +97,19 @@ def visit(config: MqttConfig, rack: str, node: str) -> tuple[str, str]:
     where = f"{config.host}:{config.port}"
     try:
         visitor = _Visitor(config, rack, node)
-        visitor.client.connect(config.host, config.port)
-        refused = visitor.until(lambda: visitor.is_in)
     except (ConfigError, OSError, ValueError) as fault:
         return f"{where}: {fault}", ""
-    if refused:
-        return f"{where}: {refused}", ""
-    forgotten = _leave_and_look(visitor)
-    visitor.client.disconnect()
-    return "", f"{where}: {forgotten}" if forgotten else ""
+    forgotten = ""
+    try:
+        visitor.client.connect(config.host, config.port)
+        refused = visitor.until(lambda: visitor.is_in)
+        if not refused:
+            forgotten = _leave_and_look(visitor)
+    except (OSError, ValueError) as fault:
+        refused = str(fault)
+    finally:
+        visitor.close()
+    return f"{where}: {refused}" if refused else "", f"{where}: {forgotten}" if forgotten else ""
 
 
 def _leave_and_look(visitor: _Visitor) -> str:

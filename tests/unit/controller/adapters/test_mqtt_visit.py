@@ -45,6 +45,7 @@ class Server:
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         self._thread.join(5)
+        assert not self._thread.is_alive(), "the visitor has not hung up"
 
     def _serve(self) -> None:
         while True:
@@ -55,14 +56,16 @@ class Server:
             with client, client.makefile("rb") as stream:
                 while head := stream.read(1):
                     length, shift = 0, 0
-                    while True:
-                        byte = stream.read(1)[0]
-                        length |= (byte & 127) << shift
+                    while byte := stream.read(1):
+                        length |= (byte[0] & 127) << shift
                         shift += 7
-                        if byte < 128:
+                        if byte[0] < 128:
                             break
+                    body = stream.read(length)
+                    if not byte or len(body) < length:
+                        break  # it hung up within a packet
                     if self.answers:
-                        client.sendall(self._answer(head[0], stream.read(length)))
+                        client.sendall(self._answer(head[0], body))
 
     def _answer(self, head: int, body: bytes) -> bytes:
         match head >> 4:
