@@ -117,6 +117,8 @@ class Channel:
         self.chip = chip
         self._pacing = chip if isinstance(chip, Pacing) else None
         self.due_ns = 0
+        self.is_wanted = False
+        """Whether somebody has asked for a look since the last one began."""
         self.failures_in_a_row = 0
         self._clock = clock
         self._stale_ns = max(STALE_PERIODS * chip.period_ns, STALE_MIN_NS)
@@ -269,6 +271,7 @@ class Sampler:
             if channel.name == meter and isinstance(channel.chip, Pacing):
                 channel.chip.hurry(until_ns)
                 if channel.failures_in_a_row == 0:
+                    channel.is_wanted = True  # before the next line: a visit may be under way
                     channel.due_ns = self._clock()
                     self._alarm.set()
 
@@ -285,6 +288,7 @@ class Sampler:
 
     def _visit(self, channel: Channel) -> None:
         was_failing = channel.failures_in_a_row > 0
+        channel.is_wanted = False
         try:
             reading = channel.take()
         except DeviceError as error:
@@ -303,6 +307,8 @@ class Sampler:
             channel.due_ns = now_ns + period_ns // 8
         else:
             channel.due_ns = now_ns + period_ns - (now_ns - self._origin_ns) % period_ns
+        if channel.is_wanted:
+            channel.due_ns = now_ns
 
     def _put_off(self, channel: Channel, *, hung: bool) -> None:
         doublings = min(channel.failures_in_a_row - 1, 10)

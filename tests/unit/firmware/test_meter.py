@@ -233,6 +233,35 @@ def test_sampler_hands_on_each_new_reading(clock: Clock) -> None:
     assert readings[-1].energy_mj == pytest.approx(6000, rel=0.06)
 
 
+@dataclass
+class PacingChip(ScriptedChip):
+    """A chip that can hurry; while it is read for the third time, somebody asks it to."""
+
+    sampler: Sampler | None = None
+    begun_ns: int = 0
+
+    def sample(self) -> Sample | None:
+        if len(self.visits) == 2:
+            assert self.sampler is not None
+            self.sampler.hurry("m", self.clock.now_ns + SECOND)
+        return super().sample()
+
+    def hurry(self, until_ns: int) -> None:
+        """Nothing but the moment matters here."""
+
+    def rest(self) -> None:
+        """Nothing to do."""
+
+
+def test_sampler_that_is_asked_to_hurry_while_it_reads_reads_again_at_once(clock: Clock) -> None:
+    """Fails if the visit under way puts off the look at a start by a whole conversion."""
+    chip = PacingChip(clock)
+    chip.sampler = sampler = Sampler([chip], clock)
+    begun_ns = clock.now_ns
+    run(sampler, clock, begun_ns + 3 * PERIOD)
+    assert [at - begun_ns for at in chip.visits] == [0, PERIOD, 2 * PERIOD, 2 * PERIOD]
+
+
 def test_sampler_without_chips_is_our_bug(clock: Clock) -> None:
     with pytest.raises(AssertionError, match="no sampler"):
         Sampler([], clock)
