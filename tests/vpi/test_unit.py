@@ -111,7 +111,7 @@ def test_unit_is_renewed_without_an_interruption_and_one_timer_is_left(burn: Pi)
 asyncio.run(unit.hold(after(6), starts=True))
 begun = shown("ActiveEnterTimestampMonotonic", "MainPID")
 for _ in range(5):
-    time.sleep(0.3)
+    time.sleep(0.3)  # as far apart as a controller renews; nothing is waited for
     held = asyncio.run(unit.hold(after(6), starts=False))
     assert held is not None and held.sight.on
 said = subprocess.run(["systemctl", "list-units", "--no-legend", "rackgrid-deadman-*.timer"],

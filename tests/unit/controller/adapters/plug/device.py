@@ -12,6 +12,7 @@ import re
 import sys
 import threading
 import time
+from abc import ABC, abstractmethod
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -66,7 +67,7 @@ class Server(ThreadingHTTPServer):
             super().handle_error(request, client_address)  # type: ignore[arg-type]
 
 
-class Device:
+class Device(ABC):
     """A plug that serves HTTP; `asked` lists what it was asked, in order."""
 
     def __init__(self) -> None:
@@ -101,8 +102,9 @@ class Device:
         self._server.server_close()
         self._thread.join()
 
+    @abstractmethod
     def answer(self, path: str, query: dict[str, str]) -> tuple[int, object]:
-        raise NotImplementedError
+        """What it says to a request: a status and a body."""
 
     def admits(self, handler: BaseHTTPRequestHandler) -> bool:
         return True
