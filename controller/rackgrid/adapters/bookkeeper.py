@@ -21,7 +21,8 @@ from rackgrid.config_units import UC, microcurrency
 from rackgrid.core.board import Board
 from rackgrid.core.state import State
 from rackgrid.errors import StoreError
-from rackgrid.market.settlement import Account, Seen, Terms, Totals, anchor, booked, closed, opened
+from rackgrid.market.row import Terms, Totals
+from rackgrid.market.settlement import Account, Seen, anchor, booked, closed, opened
 from rackgrid_firmware.device import Quality
 
 LEDGER = "ledger.db"
@@ -48,10 +49,17 @@ class Bookkeeper:
     Args:
         ledger: where rows go.
         reference_uc: what a kWh would cost without rackgrid; None if nobody has said.
+        revenues_uc: what an hour of each task brings in, by the name of its load.
     """
 
-    def __init__(self, ledger: Ledger, reference_uc: int | None) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        reference_uc: int | None,
+        revenues_uc: Mapping[str, int] | None = None,
+    ) -> None:
         self._ledger = ledger
+        self._revenues_uc = dict(revenues_uc or {})
         self._reference_uc = reference_uc
         self._accounts: dict[str, Account] = {}
         self._totals: dict[str, Totals] = dict(ledger.totals)
@@ -95,11 +103,12 @@ class Bookkeeper:
         return found
 
     def _book(self, name: str, seen: Seen, *, is_on: bool, price: Price, now_ns: int) -> None:
-        terms = Terms(is_on, price.price_uc, self._reference_uc)
+        revenue_uc = self._revenues_uc.get(name)
+        terms = Terms(is_on, price.price_uc, self._reference_uc, revenue_uc)
         account = self._accounts.get(name)
         if account is None:
             # What was drawn since its last row, before this start, has no price that we know of.
-            unknown = Terms(is_on, None, self._reference_uc)
+            unknown = Terms(is_on, None, self._reference_uc, revenue_uc)
             account = opened(name, unknown, now_ns, self._ledger.last_rows.get(name))
         is_new = account.load not in self._ledger.last_rows and name not in self._accounts
         account, row = booked(account, seen, terms, price.term, price.round, now_ns)
@@ -143,6 +152,9 @@ def account_lines(totals: Mapping[str, Totals], currency: str) -> list[dict[str,
             "unpriced_wh": (total.energy_mj - total.priced_mj) / 3_600_000,
             "cost": total.cost_nc / (UC * 1000),
             "reference_cost": total.reference_nc / (UC * 1000),
+            "saving": total.saving_nc / (UC * 1000),
+            "revenue": total.revenue_nc / (UC * 1000),
+            "profit": total.profit_nc / (UC * 1000),
             "currency": currency,
         }
         for name, total in sorted(totals.items())

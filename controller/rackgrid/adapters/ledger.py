@@ -1,26 +1,28 @@
 """Keeps the ledger beside the loop: rows wait in memory, and a thread writes them by the minute.
 
 Nothing that controls waits for the disk. While the disk takes nothing (it is full, it has gone
-read-only) the rows stay in memory, up to a bound, and the node says so and goes on; the oldest are
-given up then, and counted, for a load must not be switched later because a bill is being kept.
+read-only) the rows stay in memory, and the node says so once and goes on. When they are too many,
+the oldest are coalesced by twos: their energy and money stay what they were, to the last unit, and
+only their prices are no longer known each.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections import deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from rackgrid.adapters.ledger_store import open_ledger
+from rackgrid.adapters.ledger_opening import open_ledger
 from rackgrid.errors import StoreError
-from rackgrid.market.settlement import Row, Totals
+from rackgrid.market.row import Row, Totals, coalesced
 
 WRITE_S: Final = 60.0
 WAITING_MAX: Final = 20_000
-"""Rows in memory: some days of a quiet rack, some 10 MB."""
+"""Rows in memory: some days of a quiet rack, some 10 MB. Half of them are coalesced at once."""
+BATCH_MAX: Final = 5_000
+"""Rows of a batch: what was long in coming is written in several."""
 JOIN_S: Final = 5.0
 """An SD card may stall; a daemon that ends waits no longer, and what waits is lost then."""
 
@@ -55,9 +57,11 @@ class Ledger:
         """Each load's newest row at the start."""
         self.totals: Mapping[str, Totals] = self._store.totals()
         """Each load's sum at the start."""
-        self.lost = 0
-        """Rows that were given up because nothing could be written for too long."""
-        self._waiting: deque[Row] = deque()
+        self.coalesced = 0
+        """So many rows became part of others because nothing could be written for too long."""
+        self._waiting: list[Row] = []
+        self._writing = 0
+        """So many of the first that wait are being written right now."""
         self._lock = threading.Lock()
         self._complaint = ""
         self._wake = threading.Event()
@@ -68,10 +72,9 @@ class Ledger:
     def add(self, row: Row) -> None:
         """Take a row; never waits."""
         with self._lock:
-            if len(self._waiting) >= WAITING_MAX:
-                self._waiting.popleft()
-                self.lost += 1
             self._waiting.append(row)
+            if len(self._waiting) > WAITING_MAX:
+                self._coalesce()
 
     def hasten(self) -> None:
         """Write now what waits: something happened that should not be lost with the power."""
@@ -90,33 +93,53 @@ class Ledger:
         """How many rows wait to be written."""
         return len(self._waiting)
 
+    def _coalesce(self) -> None:
+        """Make fewer of the oldest rows, but for those that are being written."""
+        first = self._writing
+        last = first + (len(self._waiting) - first) // 2
+        fewer = coalesced(self._waiting[first:last])
+        self.coalesced += last - first - len(fewer)
+        self._waiting[first:last] = fewer
+
     def _run(self) -> None:
         while not self._ending:
             self._wake.wait(self._write_s)
             self._wake.clear()
-            self._write()
-        self._write()  # what came while the last batch was being written
+            self._write_all()
+        self._write_all()  # what came while the last batch was being written
         self._store.close()
 
-    def _write(self) -> None:
+    def _write_all(self) -> None:
+        """Write what waits now; what comes meanwhile waits for the next time."""
+        left = self.waiting
+        while self._write() and (left := left - BATCH_MAX) > 0:
+            pass
+
+    def _write(self) -> bool:
         with self._lock:
-            rows = list(self._waiting)
+            rows = self._waiting[:BATCH_MAX]
+            self._writing = len(rows)
+        complaint = ""
         try:
             self._store.append(rows, self._kernel, self._wall_offset_ns())
         except StoreError as fault:
-            self._complain(str(fault))
-            return
+            complaint = str(fault)
         with self._lock:
-            written = set(map(id, rows))
-            while self._waiting and id(self._waiting[0]) in written:
-                self._waiting.popleft()
-        self._complain("")
+            self._writing = 0
+            if not complaint:
+                del self._waiting[: len(rows)]
+        self._complain(complaint)
+        return not complaint
 
     def _complain(self, complaint: str) -> None:
         if complaint == self._complaint:
             return
         self._complaint = complaint
         if complaint:
-            _log.error("%s: rows wait in memory, and the oldest are lost in time", complaint)
+            _log.error(
+                "%s: rows wait in memory; beyond %d the oldest are coalesced, and none is lost "
+                "unless this node ends: make room",
+                *(complaint, WAITING_MAX),
+            )
         else:
-            _log.info("the ledger is written again; %d rows were lost so far", self.lost)
+            _log.info("the ledger is written again; %d rows were coalesced so far", self.coalesced)

@@ -1,80 +1,90 @@
 """The ledger's file: rows of settlement in SQLite, in batches that are chained by their hashes.
 
 Rows are written by batches, so that an SD card is written to once a minute and not at every change
-of a price. A batch is one transaction: after a power cut it is there whole, or not at all. Its hash
-covers its rows and the hash of the batch before it, so nothing can be changed, taken out or slipped
-in behind the back of whoever knows the last hash.
+of a price. A batch is one transaction: after a power cut it is there whole, or not at all.
+`ledger_chain` says how batches are hashed, `ledger_schema` how the file came to its format,
+`ledger_opening` what becomes of one that is damaged.
 
 Numbers are integers throughout, as in `settlement`. A row's time is CLOCK_MONOTONIC of a kernel
 boot; the boot says what Unix time that was, once somebody vouches for the clock, and so dates the
 rows that came before.
 
 Sources: sqlite.org/wal.html (readers beside a writer; `synchronous=NORMAL` keeps the file whole
-through a power cut, and may lose the last batches); BLAKE2: RFC 7693.
+through a power cut, and may lose the last batches).
 """
 
 from __future__ import annotations
 
-import hashlib
-import logging
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from rackgrid.errors import StoreError
-from rackgrid.market.settlement import Row, Terms, Totals, objection
-
-VERSION: Final = 1
-FIRST_HASH: Final = bytes(32)
-"""What the first batch is chained to."""
-FINDINGS_MAX: Final = 100
-
-_SCHEMA: Final = """
-CREATE TABLE load (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
-CREATE TABLE boot (id INTEGER PRIMARY KEY, kernel TEXT NOT NULL UNIQUE, wall_ns INTEGER);
-CREATE TABLE batch (id INTEGER PRIMARY KEY, hash BLOB NOT NULL);
-CREATE TABLE entry (
-    id INTEGER PRIMARY KEY, batch INTEGER NOT NULL, load INTEGER NOT NULL, boot INTEGER NOT NULL,
-    start_ns INTEGER NOT NULL, end_ns INTEGER NOT NULL, is_on INTEGER NOT NULL,
-    price_uc INTEGER, reference_uc INTEGER, term INTEGER NOT NULL, round INTEGER NOT NULL,
-    energy_mj INTEGER NOT NULL, estimated_mj INTEGER NOT NULL, cost_nc INTEGER,
-    reference_nc INTEGER, counter_mj INTEGER NOT NULL, meter_mj INTEGER,
-    cost_left INTEGER NOT NULL, reference_left INTEGER NOT NULL
-);
-CREATE INDEX entry_by_load ON entry (load, id);
-"""
-_COLUMNS: Final = (
-    "load.name, entry.start_ns, entry.end_ns, is_on, price_uc, reference_uc, term, round,"
-    " energy_mj, estimated_mj, cost_nc, reference_nc, counter_mj, meter_mj, cost_left,"
-    " reference_left, boot.kernel, boot.wall_ns, entry.batch"
+from rackgrid.adapters.ledger_chain import (
+    FIRST_HASH,
+    Batch,
+    Entry,
+    additions_of,
+    audit,
+    chained,
+    numbers_of,
 )
-_TABLES: Final = "entry JOIN load ON load.id = entry.load JOIN boot ON boot.id = entry.boot"
+from rackgrid.adapters.ledger_schema import (
+    ADDED_COLUMNS,
+    ROW_COLUMNS,
+    VERSION,
+    migrate,
+    version_of,
+)
+from rackgrid.errors import StoreError
+from rackgrid.market.row import Mixed, Row, Terms, Totals
 
-_log = logging.getLogger("rackgrid.ledger")
+FINDINGS_MAX: Final = 100
+_JOINED: Final = "JOIN load ON load.id = entry.load JOIN boot ON boot.id = entry.boot"
+_COLUMNS: Final = (
+    f"load.name, {', '.join(f'entry.{name}' for name in (*ROW_COLUMNS, *ADDED_COLUMNS))},"
+    " boot.kernel, boot.wall_ns, entry.batch"
+)
+_WRITTEN: Final = ("batch", "load", "boot", *ROW_COLUMNS, *ADDED_COLUMNS)
+_INSERT: Final = (
+    f"INSERT INTO entry (id, {', '.join(_WRITTEN)})"  # noqa: S608  # made of constants
+    f" VALUES (?{', ?' * len(_WRITTEN)})"
+)
+
+
+def _summed(name: str, otherwise: str) -> str:
+    """Sum up what rows of mixed terms have a column for, and others a formula."""
+    return f"sum(CASE WHEN mixed_priced_mj IS NULL THEN {otherwise} ELSE {name} END)"
+
+
+_SUMS: Final = (
+    "sum(energy_mj)",
+    "sum(estimated_mj)",
+    _summed("mixed_priced_mj", "iif(cost_nc IS NULL, 0, energy_mj)"),
+    "sum(coalesce(cost_nc, 0))",
+    _summed("mixed_reference_nc", "iif(cost_nc IS NULL, 0, coalesce(reference_nc, 0))"),
+    "sum(coalesce(revenue_nc, 0))",
+    _summed("mixed_saving_nc", "coalesce(reference_nc - cost_nc, 0)"),
+    _summed("mixed_profit_nc", "coalesce(revenue_nc - cost_nc, 0)"),
+)
+"""A load's sums, as `Totals` has them."""
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """A row as the file has it.
+class Origin:
+    """What a ledger goes on from that was begun because the one before it was damaged.
 
     Attributes:
-        kernel: boot id of the kernel whose monotonic clock the row's times are of.
-        wall_ns: what Unix time it was when that clock was at zero, ns; None if nobody has said yet.
-        batch: that it was written in.
+        aside: the name under which the damaged file is kept.
+        damage: what was wrong with it.
+        hash: of the last batch that could be read of it; None if none could.
     """
 
-    row: Row
-    kernel: str
-    wall_ns: int | None
-    batch: int
-
-    @property
-    def start_wall_ns(self) -> int | None:
-        """When the row began, Unix time in ns."""
-        return None if self.wall_ns is None else self.wall_ns + self.row.start_ns
+    aside: str
+    damage: str
+    hash: bytes | None
 
 
 class LedgerStore:
@@ -98,8 +108,15 @@ class LedgerStore:
             self._file = sqlite3.connect(
                 f"{path.absolute().as_uri()}?mode={mode}", uri=True, check_same_thread=False
             )
-            self._prepare(writable=writable)
         except sqlite3.Error as fault:
+            raise StoreError(f"cannot open the ledger {path}: {fault}") from fault
+        try:
+            self._prepare(writable=writable)
+        except StoreError:
+            self._file.close()
+            raise
+        except sqlite3.Error as fault:
+            self._file.close()
             raise StoreError(f"cannot open the ledger {path}: {fault}") from fault
 
     def close(self) -> None:
@@ -127,13 +144,30 @@ class LedgerStore:
         except sqlite3.Error as fault:
             raise StoreError(f"cannot write to the ledger {self.path}: {fault}") from fault
 
+    def begin_after(self, origin: Origin) -> None:
+        """Say in a new ledger which damaged one it goes on from, before anything is written.
+
+        Raises:
+            StoreError: it could not be written.
+        """
+        try:
+            with self._file:
+                values = (origin.aside, origin.damage, origin.hash)
+                self._file.execute("INSERT INTO origin VALUES (?, ?, ?)", values)
+        except sqlite3.Error as fault:
+            raise StoreError(f"cannot write to the ledger {self.path}: {fault}") from fault
+
     def _write(self, rows: Sequence[Row], boot: int, kernel: str) -> None:
         digest = chained(self.last_hash(), ((row, kernel) for row in rows))
         cursor = self._file.execute("INSERT INTO batch (hash) VALUES (?)", (digest,))
+        batch = cursor.lastrowid
         loads = {row.load: self._load(row.load) for row in rows}
         self._file.executemany(
-            f"INSERT INTO entry VALUES (NULL{', ?' * 18})",  # noqa: S608  # only marks
-            [(cursor.lastrowid, loads[row.load], boot, *_numbers(row)) for row in rows],
+            _INSERT,
+            [
+                (None, batch, loads[row.load], boot, *numbers_of(row), *additions_of(row))
+                for row in rows
+            ],
         )
 
     def _boot(self, kernel: str, wall_ns: int | None) -> int:
@@ -148,10 +182,25 @@ class LedgerStore:
 
     # --- reading ---------------------------------------------------------------------------------
 
+    def origin(self) -> Origin | None:
+        """Say which damaged ledger this one goes on from, if it does."""
+        if self._version < VERSION:
+            return None
+        found = self._file.execute("SELECT aside, damage, hash FROM origin").fetchone()
+        return None if found is None else Origin(*found)
+
+    def first_hash(self) -> bytes:
+        """Give what the first batch is chained to."""
+        origin = self.origin()
+        if origin is None:
+            return FIRST_HASH
+        said = f"{origin.aside}\0{origin.damage}".encode()
+        return chained(origin.hash or FIRST_HASH, [], said)
+
     def last_hash(self) -> bytes:
         """Give the hash of the newest batch: who keeps it can tell whether anything was changed."""
         found = self._file.execute("SELECT hash FROM batch ORDER BY id DESC LIMIT 1").fetchone()
-        return bytes(found[0]) if found else FIRST_HASH
+        return bytes(found[0]) if found else self.first_hash()
 
     def last_rows(self) -> dict[str, Row]:
         """Give each load's newest row."""
@@ -160,13 +209,11 @@ class LedgerStore:
 
     def totals(self) -> dict[str, Totals]:
         """Sum up each load's rows."""
-        sums = (
-            "SELECT load.name, sum(energy_mj), sum(estimated_mj),"
-            " sum(CASE WHEN cost_nc IS NULL THEN 0 ELSE energy_mj END), sum(coalesce(cost_nc, 0)),"
-            " sum(CASE WHEN cost_nc IS NULL THEN 0 ELSE coalesce(reference_nc, 0) END)"
-            " FROM entry JOIN load ON load.id = entry.load GROUP BY load.id"
+        asked = (
+            f"SELECT load.name, {', '.join(_SUMS)} FROM {self._entry}"  # noqa: S608  # constants
+            " JOIN load ON load.id = entry.load GROUP BY load.id"
         )
-        return {name: Totals(*numbers) for name, *numbers in self._file.execute(sums)}
+        return {name: Totals(*numbers) for name, *numbers in self._file.execute(asked)}
 
     def entries(self, since_ns: int | None = None, until_ns: int | None = None) -> Iterator[Entry]:
         """Go through the rows, the oldest first.
@@ -189,18 +236,33 @@ class LedgerStore:
         Returns:
             What is wrong, at most `FINDINGS_MAX` sentences; empty if all is right.
         """
-        findings: list[str] = []
-        before: dict[str, Row] = {}
-        rows: dict[int, list[tuple[Row, str]]] = {}
-        for place, entry in enumerate(self._entries("ORDER BY entry.id"), start=1):
-            row = entry.row
-            if wrong := objection(row, before.get(row.load)):
-                findings.append(f"row {place}, of {row.load}: {wrong}")
-            before[row.load] = row
-            rows.setdefault(entry.batch, []).append((row, entry.kernel))
-            if len(findings) >= FINDINGS_MAX:
-                return findings
-        return [*findings, *self._broken_links(rows)][:FINDINGS_MAX]
+        entries = self._entries("ORDER BY entry.id")
+        findings = audit(entries, self._batches(), self.first_hash())
+        return list(islice(findings, FINDINGS_MAX))
+
+    def verify_end(self, rows: int) -> list[str]:
+        """Check the newest batches as `verify` does all of them, to be done in bounded time.
+
+        Args:
+            rows: about how many to look at.
+        """
+        newest = "SELECT batch FROM entry ORDER BY id DESC LIMIT 1 OFFSET ?"
+        found = self._file.execute(newest, (rows,)).fetchone()
+        folded = self._newest_seal()
+        start = max(0 if found is None else int(found[0]), 0 if folded is None else folded.id + 1)
+        where = "WHERE id < ? ORDER BY id DESC LIMIT 1"
+        anchor = next(self._batches(where, start), None)
+        if anchor is None:
+            return self.verify()
+        known = "WHERE entry.id IN (SELECT max(id) FROM entry WHERE batch <= ? GROUP BY load)"
+        findings = audit(
+            self._entries("WHERE entry.batch > ? ORDER BY entry.id", anchor.id),
+            self._batches("WHERE id > ? ORDER BY id", anchor.id),
+            anchor.hash,
+            {entry.row.load: entry.row for entry in self._entries(known, anchor.id)},
+            FIRST_HASH if folded is None or folded.seal is None else folded.seal,
+        )
+        return list(islice(findings, FINDINGS_MAX))
 
     def damage(self) -> str:
         """Say what SQLite finds wrong with the file; "" if nothing."""
@@ -210,22 +272,32 @@ class LedgerStore:
             return str(fault)
         return "" if found == "ok" else found
 
-    def _broken_links(self, rows: dict[int, list[tuple[Row, str]]]) -> Iterator[str]:
-        digest = FIRST_HASH
-        for batch, written in self._file.execute("SELECT id, hash FROM batch ORDER BY id"):
-            digest = chained(digest, rows.pop(batch, []))
-            if digest != written:
-                yield f"batch {batch} is not what was written, or a batch before it is missing"
-                digest = bytes(written)
-        for batch in rows:
-            yield f"batch {batch} has rows and no hash"
+    def _newest_seal(self) -> Batch | None:
+        return next(self._batches("WHERE seal IS NOT NULL ORDER BY id DESC LIMIT 1"), None)
 
     def _entries(self, rest: str, *values: int) -> Iterator[Entry]:
-        asked = f"SELECT {_COLUMNS} FROM {_TABLES} {rest}"  # noqa: S608  # made of constants
+        asked = f"SELECT {_COLUMNS} FROM {self._entry} {_JOINED} {rest}"  # noqa: S608  # constants
         for found in self._file.execute(asked, values):
-            name, start, end, is_on, price, reference, *numbers, kernel, wall_ns, batch = found
-            row = Row(name, start, end, Terms(bool(is_on), price, reference), *numbers)
-            yield Entry(row, kernel, wall_ns, batch)
+            yield _entry(*found)
+
+    def _batches(self, rest: str = "ORDER BY id", *values: int) -> Iterator[Batch]:
+        asked = f"SELECT id, hash, vouched, seal FROM {self._batch} {rest}"  # noqa: S608  # constants
+        for found in self._file.execute(asked, values):
+            yield Batch(*found)
+
+    @property
+    def _entry(self) -> str:
+        """The table of rows, with what its format does not have."""
+        if self._version >= VERSION:
+            return "entry"
+        missing = ", ".join(f"NULL AS {name}" for name in ADDED_COLUMNS)
+        return f"(SELECT *, {missing} FROM entry) AS entry"  # noqa: S608  # constants
+
+    @property
+    def _batch(self) -> str:
+        if self._version >= VERSION:
+            return "batch"
+        return "(SELECT *, NULL AS vouched, NULL AS seal FROM batch) AS batch"
 
     def _one(self, asked: str, *values: str) -> tuple[int, ...]:
         found: tuple[int, ...] = self._file.execute(asked, values).fetchone()
@@ -234,7 +306,7 @@ class LedgerStore:
     # --- opening ---------------------------------------------------------------------------------
 
     def _prepare(self, *, writable: bool) -> None:
-        version = int(self._one("PRAGMA user_version")[0])
+        version = version_of(self._file)
         if version > VERSION:
             raise StoreError(
                 f"the ledger {self.path} was written by a newer rackgrid (format {version}, and "
@@ -243,85 +315,63 @@ class LedgerStore:
         if writable:
             self._file.execute("PRAGMA journal_mode = WAL")
             self._file.execute("PRAGMA synchronous = NORMAL")
-            if version == 0:
-                with closing(self._file.cursor()) as cursor:
-                    cursor.executescript(
-                        f"BEGIN; {_SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;"
-                    )
+            migrate(self._file, self.path)
         elif version == 0:
             raise StoreError(f"{self.path} is no ledger")
+        self._version = version_of(self._file)
 
 
-def open_ledger(path: Path) -> LedgerStore:
-    """Open the ledger for writing; one that is damaged is set aside, and a new one begun.
-
-    Raises:
-        StoreError: neither can be done.
-    """
-    try:
-        store = LedgerStore(path, writable=True)
-        damage = store.damage()
-    except StoreError as fault:
-        if not _is_damage(fault):
-            raise
-        store, damage = None, str(fault)
-    if not damage:
-        assert store is not None, "what is not damaged was opened"
-        return store
-    if store is not None:
-        store.close()
-    aside = _free_name(path)
-    for suffix in ("", "-wal", "-shm"):
-        old = path.with_name(path.name + suffix)
-        if old.exists():
-            old.rename(aside.with_name(aside.name + suffix))
-    _log.error("the ledger is damaged (%s): it is kept as %s, and a new one begins", damage, aside)
-    return LedgerStore(path, writable=True)
-
-
-def _is_damage(fault: StoreError) -> bool:
-    """Whether SQLite could not make sense of the file; not whether it could not have it."""
-    cause = fault.__cause__
-    return isinstance(cause, sqlite3.DatabaseError) and not isinstance(
-        cause, sqlite3.OperationalError
+def _entry(
+    load: str,
+    start_ns: int,
+    end_ns: int,
+    is_on: int,
+    price_uc: int | None,
+    reference_uc: int | None,
+    term: int,
+    round_: int,
+    energy_mj: int,
+    estimated_mj: int,
+    cost_nc: int | None,
+    reference_nc: int | None,
+    counter_mj: int,
+    meter_mj: int | None,
+    cost_left: int,
+    reference_left: int,
+    revenue_uc: int | None,
+    revenue_nc: int | None,
+    revenue_left: int | None,
+    doubt_mj: int | None,
+    priced_mj: int | None,
+    mixed_reference_nc: int,
+    saving_nc: int,
+    profit_nc: int,
+    kernel: str,
+    wall_ns: int | None,
+    batch: int,
+) -> Entry:
+    """Make a row of the file's columns."""
+    mixed = None
+    if priced_mj is not None:
+        mixed = Mixed(priced_mj, mixed_reference_nc, saving_nc, profit_nc)
+    row = Row(
+        load,
+        start_ns,
+        end_ns,
+        Terms(bool(is_on), price_uc, reference_uc, revenue_uc),
+        term,
+        round_,
+        energy_mj,
+        estimated_mj,
+        cost_nc,
+        reference_nc,
+        counter_mj,
+        meter_mj,
+        cost_left,
+        reference_left,
+        revenue_nc,
+        revenue_left or 0,
+        doubt_mj,
+        mixed,
     )
-
-
-def _free_name(path: Path) -> Path:
-    names = (path.with_name(f"{path.name}.bad{number or ''}") for number in range(1000))
-    return next(name for name in names if not name.exists())
-
-
-def chained(before: bytes, rows: Iterable[tuple[Row, str]]) -> bytes:
-    """Hash a batch after the one before it.
-
-    Args:
-        before: the hash of the batch before.
-        rows: each with the kernel's boot id.
-    """
-    digest = hashlib.blake2b(before, digest_size=32)
-    for row, kernel in rows:
-        text = ",".join("" if each is None else str(each) for each in _numbers(row))
-        digest.update(f"{row.load}\0{kernel}\0{text}\n".encode())
-    return digest.digest()
-
-
-def _numbers(row: Row) -> tuple[int | None, ...]:
-    """List a row's numbers in the order of the file's columns."""
-    return (
-        row.start_ns,
-        row.end_ns,
-        int(row.terms.on),
-        row.terms.price_uc,
-        row.terms.reference_uc,
-        row.term,
-        row.round,
-        row.energy_mj,
-        row.estimated_mj,
-        row.cost_nc,
-        row.reference_nc,
-        row.counter_mj,
-        row.meter_mj,
-        row.cost_left,
-        row.reference_left,
-    )
+    return Entry(row, kernel, wall_ns, batch)

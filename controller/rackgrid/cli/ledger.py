@@ -21,12 +21,14 @@ from rackgrid.cli.config import CONFIG_PATH
 from rackgrid.cli.exit import Exit
 
 if TYPE_CHECKING:
-    from rackgrid.adapters.ledger_store import Entry, LedgerStore
+    from rackgrid.adapters.ledger_chain import Entry
+    from rackgrid.adapters.ledger_store import LedgerStore
     from rackgrid.cli.verb import Verbs
 
 FIELDS = (
     *("load", "start", "seconds", "on", "price", "energy_wh", "estimated_wh", "cost"),
-    *("reference_cost", "term", "round", "boot", "start_ns"),
+    *("reference_cost", "saving", "revenue", "profit", "doubt_wh", "mixed"),
+    *("term", "round", "boot", "start_ns"),
 )
 
 
@@ -76,6 +78,9 @@ def run_show(args: argparse.Namespace) -> int:
     for account in accounts:
         line = f"{account.text('load'):20} {account.number('energy_wh') or 0.0:12.3f} Wh"
         line += f" {account.number('cost') or 0.0:12.6f} {account.text('currency')}"
+        for word in ("saving", "revenue", "profit"):
+            if money := account.number(word):
+                line += f"   {word} {money:.6f}"
         if unpriced := account.number("unpriced_wh"):
             line += f"   ({unpriced:.3f} Wh without a price)"
         print(line)
@@ -121,6 +126,7 @@ def fields(entry: Entry) -> dict[str, object]:
     row = entry.row
     money = 1e9
     start_ns = entry.start_wall_ns
+    parts, is_open = row.parts, row.cost_nc is None
     return {
         "load": row.load,
         "start": None if start_ns is None else _rfc3339(start_ns),
@@ -131,6 +137,11 @@ def fields(entry: Entry) -> dict[str, object]:
         "estimated_wh": row.estimated_mj / 3_600_000,
         "cost": None if row.cost_nc is None else row.cost_nc / money,
         "reference_cost": None if row.reference_nc is None else row.reference_nc / money,
+        "saving": None if is_open or row.reference_nc is None else parts.saving_nc / money,
+        "revenue": None if row.revenue_nc is None else row.revenue_nc / money,
+        "profit": None if is_open or row.revenue_nc is None else parts.profit_nc / money,
+        "doubt_wh": None if row.doubt_mj is None else row.doubt_mj / 3_600_000,
+        "mixed": row.mixed is not None,
         "term": row.term,
         "round": row.round,
         "boot": entry.kernel,

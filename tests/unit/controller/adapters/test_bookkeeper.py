@@ -32,7 +32,7 @@ from rackgrid.core.agent import PriceInForce
 from rackgrid.core.node import Node
 from rackgrid.core.settings import SECOND_NS
 from rackgrid.core.state import State
-from rackgrid.market.settlement import Row, Totals
+from rackgrid.market.row import Row, Totals
 from rackgrid_firmware.device import Quality, Reading
 from rackgrid_firmware.link import OutputSpec, OutputState, Telemetry
 
@@ -228,8 +228,11 @@ def test_parts_of_a_shared_meter_are_its_sum_whatever_happens(
         assert sum(row.energy_mj for row in rows if row.load == name) == energy_mj
 
 
+MONEY = (1_500_000_000, 2_000_000_000, 4_000_000_000, 500_000_000, 2_500_000_000)
+
+
 def test_lines_say_energy_and_money_in_peoples_units() -> None:
-    totals = {"fan": Totals(7_200_000, 3_600_000, 3_600_000, 1_500_000_000, 2_000_000_000)}
+    totals = {"fan": Totals(7_200_000, 3_600_000, 3_600_000, *MONEY)}
     assert account_lines(totals, "EUR") == [
         {
             "load": "fan",
@@ -238,6 +241,9 @@ def test_lines_say_energy_and_money_in_peoples_units() -> None:
             "unpriced_wh": 1.0,
             "cost": 1.5,
             "reference_cost": 2.0,
+            "saving": 0.5,
+            "revenue": 4.0,
+            "profit": 2.5,
             "currency": "EUR",
         }
     ]

@@ -16,6 +16,7 @@ from rackgrid.adapters import ledger as ledgers
 from rackgrid.adapters.ledger import Ledger
 from rackgrid.adapters.ledger_store import LedgerStore
 from rackgrid.errors import StoreError
+from rackgrid.market.row import Totals
 
 
 def made(folder: Path, write_s: float = 60.0) -> Ledger:
@@ -89,19 +90,80 @@ def test_disk_that_takes_nothing_is_said_once_and_rows_wait_for_it(
     assert [row for row, _ in read(tmp_path)] == told  # type: ignore[misc]
     said = [record.getMessage() for record in caplog.records]
     assert len([line for line in said if "No space left" in line]) == 1
-    assert any("written again; 0 rows were lost" in line for line in said)
+    assert any("written again; 0 rows were coalesced" in line for line in said)
 
 
-def test_memory_is_bounded_and_what_is_given_up_is_counted(
+def test_memory_is_bounded_and_what_is_coalesced_keeps_its_energy_and_money(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ledgers, "WAITING_MAX", 4)
-    ledger, told = made(tmp_path), rows("fan", 6)
+    """Fails if anything but the resolution is lost of rows for which there is no room."""
+    monkeypatch.setattr(ledgers, "WAITING_MAX", 8)
+    ledger, told = made(tmp_path), rows("fan", 60)
     for row in told:
         ledger.add(row)
-    assert (ledger.waiting, ledger.lost) == (4, len(told) - 4)
+        assert ledger.waiting <= 8
+    assert ledger.coalesced == len(told) - ledger.waiting
     ledger.close()
-    assert [row for row, _ in read(tmp_path)] == told[-4:]  # type: ignore[misc]
+    sums = Totals()
+    for row in told:
+        sums = sums.plus(row)
+    store = LedgerStore(tmp_path / "ledger.db", writable=False)
+    assert store.verify() == []
+    assert store.totals() == {"fan": sums}
+    assert [entry.row for entry in store.entries()][-4:] == told[-4:], "the newest stay as they are"
+    store.close()
+
+
+def test_file_that_may_not_grow_keeps_rows_waiting_and_none_is_lost(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite itself says that it is full: there is no room for another page."""
+    monkeypatch.setattr(ledgers, "WAITING_MAX", 400)
+    caplog.set_level(logging.INFO)
+    ledger, told = made(tmp_path, write_s=0.005), rows("fan", 3000)
+    file = ledger._store._file
+    pages = int(file.execute("PRAGMA page_count").fetchone()[0])
+    file.execute(f"PRAGMA max_page_count = {pages + 2}")
+    for row in told:
+        ledger.add(row)
+    assert eventually(lambda: "is full" in caplog.text)
+    assert 0 < ledger.waiting <= 400
+    file.execute("PRAGMA max_page_count = 1000000")
+    assert eventually(lambda: ledger.waiting == 0)
+    ledger.close()
+    assert len([record for record in caplog.records if "is full" in record.getMessage()]) == 1
+    assert "is written again" in caplog.text
+    store = LedgerStore(tmp_path / "ledger.db", writable=False)
+    assert store.verify() == []
+    assert store.totals()["fan"].energy_mj == told[-1].counter_mj
+    store.close()
+
+
+def test_rows_that_are_being_written_are_not_coalesced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fails if a row can be written, and then once more as part of another."""
+    monkeypatch.setattr(ledgers, "WAITING_MAX", 4)
+    told, append = rows("fan", 20), LedgerStore.append
+
+    def meanwhile(store: LedgerStore, batch: list[object], *rest: object) -> None:
+        append(store, batch, *rest)  # type: ignore[arg-type]
+        if batch and batch[0] is told[0]:
+            for row in told[3:]:
+                ledger.add(row)
+
+    monkeypatch.setattr(LedgerStore, "append", meanwhile)
+    ledger = made(tmp_path)
+    for row in told[:3]:
+        ledger.add(row)
+    ledger.hasten()
+    assert eventually(lambda: ledger.coalesced > 0 and not ledger._writing)
+    ledger.close()
+    store = LedgerStore(tmp_path / "ledger.db", writable=False)
+    assert store.verify() == []
+    assert [entry.row for entry in store.entries()][:3] == told[:3]
+    assert store.totals()["fan"].energy_mj == told[-1].counter_mj
+    store.close()
 
 
 def test_rows_that_come_while_it_writes_its_last_batch_are_written_too(

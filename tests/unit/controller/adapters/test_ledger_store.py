@@ -8,9 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from rackgrid.adapters.ledger_store import FIRST_HASH, LedgerStore, open_ledger
+from rackgrid.adapters.ledger_chain import FIRST_HASH
+from rackgrid.adapters.ledger_opening import open_ledger
+from rackgrid.adapters.ledger_store import LedgerStore
 from rackgrid.errors import StoreError
-from rackgrid.market.settlement import Row, Seen, Terms, Totals, booked, closed, opened
+from rackgrid.market.row import Row, Terms, Totals, coalesced
+from rackgrid.market.settlement import Seen, booked, closed, opened
 
 ON = Terms(True, 300_000, 400_000)
 SECOND_NS = 1_000_000_000
@@ -94,7 +97,7 @@ def test_row_that_was_changed_behind_its_back_is_found_twice(path: Path) -> None
     with sqlite3.connect(path) as file:
         file.execute("UPDATE entry SET cost_nc = cost_nc - 1 WHERE id = 2")
     file.close()
-    findings = open_ledger(path).verify()
+    findings = LedgerStore(path, writable=False).verify()
     assert findings[0] == "row 2, of fan: the cost is not energy times price"
     assert findings[-1].startswith("batch 1 is not what was written")
 
@@ -110,7 +113,7 @@ def test_batch_that_was_taken_out_is_missed(path: Path, table: str) -> None:
         key = "batch" if table == "entry" else "id"
         file.execute(f"DELETE FROM {table} WHERE {key} = 2")
     file.close()
-    assert any("batch" in finding for finding in open_ledger(path).verify())
+    assert any("batch" in finding for finding in LedgerStore(path, writable=False).verify())
 
 
 def test_last_hash_tells_whether_the_end_was_cut_off(path: Path) -> None:
@@ -123,32 +126,6 @@ def test_last_hash_tells_whether_the_end_was_cut_off(path: Path) -> None:
     store.close()
 
 
-def test_file_that_is_damaged_is_kept_aside_and_a_new_one_begins(
-    path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    for number in ("", "1"):
-        path.write_bytes(b"this is no SQLite file, whatever it is called" * 100)
-        store = open_ledger(path)
-        store.append(rows("fan", 1), KERNEL, None)
-        store.close()
-        assert path.with_name(f"ledger.db.bad{number}").read_bytes().startswith(b"this is no")
-    assert "is kept as" in caplog.text
-
-
-def test_file_with_a_damaged_page_is_kept_aside(path: Path) -> None:
-    store = open_ledger(path)
-    for _ in range(20):
-        store.append(rows("fan", 30), KERNEL, None)
-    store.close()
-    data = bytearray(path.read_bytes())
-    data[4096 * 3 : 4096 * 6] = b"\xff" * (4096 * 3)
-    path.write_bytes(data)
-    store = open_ledger(path)
-    assert list(store.entries()) == []
-    store.close()
-    assert path.with_name("ledger.db.bad").exists()
-
-
 def test_file_of_a_newer_version_is_left_alone_and_said(path: Path) -> None:
     with sqlite3.connect(path) as file:
         file.execute("PRAGMA user_version = 99")
@@ -156,6 +133,51 @@ def test_file_of_a_newer_version_is_left_alone_and_said(path: Path) -> None:
     with pytest.raises(StoreError, match="newer rackgrid"):
         open_ledger(path)
     assert path.exists()
+
+
+def test_sums_of_the_file_are_those_of_its_rows(path: Path) -> None:
+    """Fails if a sum in SQL is not what `Totals` makes of the same rows, mixed ones included."""
+    task = opened("task", Terms(True, 300_000, None, 90_000), 0)
+    told = rows("fan", 9)
+    told = [*coalesced(told[:6]), *told[6:]]
+    for at in range(4):
+        terms = Terms(at % 2 == 0, 100_000 if at else None, 50_000 if at > 1 else None, 90_000)
+        task = replace(task, terms=terms)
+        task, _ = booked(task, Seen(at * 70_000), terms, 1, at, (at + 1) * 7 * SECOND_NS)
+        task, row = closed(task)
+        assert row is not None
+        told.append(row)
+    assert any(row.mixed for row in told)
+    store = open_ledger(path)
+    store.append(told, KERNEL, None)
+    assert [entry.row for entry in store.entries()] == told
+    assert store.verify() == []
+    sums: dict[str, Totals] = {}
+    for row in told:
+        sums[row.load] = sums.get(row.load, Totals()).plus(row)
+    assert store.totals() == sums
+    assert sums["task"].revenue_nc > 0 > sums["task"].saving_nc
+    store.close()
+
+
+def test_end_of_the_chain_is_checked_alone(path: Path) -> None:
+    """Fails if a start checks less than it says, or objects to what an older row explains."""
+    store, written = open_ledger(path), rows("lamp", 3)
+    store.append(written, KERNEL, None)
+    written = rows("fan", 4)
+    for _ in range(5):
+        store.append(written, KERNEL, None)
+        written = rows("fan", 4, written[-1])
+    store.append(rows("lamp", 2, rows("lamp", 3)[-1]), KERNEL, None)
+    assert [store.verify_end(count) for count in (0, 1, 5, 9, 100)] == [[]] * 5
+    store.close()
+    with sqlite3.connect(path) as file:
+        file.execute("UPDATE entry SET term = term + 1 WHERE batch = 4")
+    file.close()
+    store = LedgerStore(path, writable=False)
+    assert store.verify_end(5) == []
+    assert "batch 4 is not what was written" in store.verify_end(12)[0]
+    store.close()
 
 
 def test_ledger_that_is_not_there_is_not_made_by_a_reader(path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from tests.unit.controller.adapters.test_ledger_store import KERNEL, SECOND_NS, rows
 from tests.unit.controller.cli.daemon import Daemon, answering
 
-from rackgrid.adapters.ledger_store import open_ledger
+from rackgrid.adapters.ledger_opening import open_ledger
 from rackgrid.cli import main
 from rackgrid.cli.exit import Exit
 

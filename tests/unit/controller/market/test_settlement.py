@@ -9,18 +9,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rackgrid.market.settlement import (
+from rackgrid.market.row import (
     MJ_UC_PER_NC,
-    ROW_NS,
-    Account,
+    NS_UC_PER_NC,
     Row,
-    Seen,
     Terms,
     Totals,
+    objection,
+)
+from rackgrid.market.settlement import (
+    ROW_NS,
+    Account,
+    Seen,
     anchor,
     booked,
     closed,
-    objection,
     opened,
 )
 
@@ -149,40 +152,57 @@ def test_estimated_part_of_a_meter_is_said() -> None:
     assert (account.energy_mj, account.estimated_mj) == (200, 50)
 
 
-@pytest.mark.parametrize(
-    ("damage", "said"),
-    [
-        ({"energy_mj": 999}, "in no row"),
-        ({"counter_mj": 1001}, "in no row"),
-        ({"cost_nc": 84}, "the cost is not energy times price"),
-        ({"cost_left": 1}, "the cost is not energy times price"),
-        ({"cost_left": MJ_UC_PER_NC}, "the cost is not energy times price"),
-        ({"reference_nc": 0}, "the reference is not energy times price"),
-        ({"cost_nc": None}, "stands without a price"),
-        ({"end_ns": -1}, "ends before it begins"),
-        ({"estimated_mj": 1001}, "are estimated"),
-    ],
-)
-def test_row_that_was_changed_is_objected_to(damage: dict[str, int], said: str) -> None:
-    row = last(looks(opened("fan", ON, 0), 0, 1000)[0])
-    assert objection(row, None) == ""
-    assert said in objection(replace(row, **damage), None)
+def test_task_earns_for_the_time_that_it_is_on() -> None:
+    task = replace(ON, revenue_uc=120_000)
+    off = replace(task, on=False)
+    account, row = booked(opened("job", task, 0), Seen(0), off, 1, 1, 1800 * SECOND_NS)
+    assert row is not None
+    assert row.revenue_nc == 60_000_000
+    account, _ = booked(account, Seen(0), off, 1, 1, 2000 * SECOND_NS)
+    assert last(account).revenue_nc == 0
+    assert last(looks(opened("fan", ON, 0), 0, 5)[0]).revenue_nc is None
 
 
-def test_row_that_is_missing_is_noticed_at_the_next() -> None:
+def test_time_that_nobody_saw_earns_nothing() -> None:
+    task = replace(ON, revenue_uc=120_000)
+    row = last(looks(opened("job", task, 0), 0, 1000, terms=task)[0])
+    account = opened("job", replace(task, price_uc=None), 500 * SECOND_NS, row)
+    account, row_after = booked(account, Seen(9000), task, 1, 1, 500 * SECOND_NS)
+    assert row_after is not None
+    assert (row_after.energy_mj, row_after.revenue_nc) == (8000, 0)
+
+
+def test_uncertainty_of_a_meter_grows_with_the_time_and_is_rounded_up() -> None:
+    account = opened("fan", ON, 0)
+    account, _ = booked(account, Seen(0, doubt_mw=30), ON, 1, 1, SECOND_NS)
+    account, _ = booked(account, Seen(1000, doubt_mw=30), ON, 1, 1, 2 * SECOND_NS + 1)
+    assert last(account).doubt_mj == 61
+    account, _ = closed(account)
+    account, _ = booked(account, Seen(1000, doubt_mw=10), ON, 1, 1, 3 * SECOND_NS + 1)
+    assert last(account).doubt_mj == 10
+
+
+def test_all_that_is_estimated_is_in_doubt_and_so_is_what_was_drawn_while_nobody_looked() -> None:
+    blind, _ = booked(opened("lamp", ON, 0), Seen(power_mw=700), ON, 1, 1, SECOND_NS)
+    assert last(blind).doubt_mj == 700
+    account, _ = booked(opened("fan", ON, 0), Seen(100, 40, doubt_mw=0), ON, 1, 1, 1)
+    account, _ = booked(account, Seen(300, 90, doubt_mw=0), ON, 1, 1, 2)
+    assert last(account).doubt_mj == 50
+    account, _ = booked(account, Seen(350, 90, doubt_mw=5), ON, 1, 1, 2)
+    assert last(account).doubt_mj == 50 + 50
+
+
+def test_meter_that_states_no_accuracy_leaves_the_doubt_unknown_for_its_row() -> None:
     account, _ = looks(opened("fan", ON, 0), 0, 1000)
-    account, first = closed(account)
-    account, second = closed(looks(account, 1500)[0])
-    _, third = closed(looks(account, 1700)[0])
-    assert first is not None
-    assert second is not None
-    assert third is not None
-    assert objection(third, second) == ""
-    assert "+500 mJ that are in no row" in objection(third, first)
+    account, row = closed(account)
+    assert row is not None
+    assert row.doubt_mj is None
+    account, _ = booked(account, Seen(1500, doubt_mw=20), ON, 1, 1, account.at_ns + SECOND_NS)
+    assert last(account).doubt_mj == 20
 
 
 PRICES = st.none() | st.integers(-2_000_000, 10_000_000)
-TERMS = st.builds(Terms, st.booleans(), PRICES, PRICES)
+TERMS = st.builds(Terms, st.booleans(), PRICES, PRICES, PRICES)
 LOOKS = st.lists(
     st.tuples(
         st.integers(0, 40) | st.integers(0, 10**9),  # what the meter counts until the next look
@@ -230,3 +250,12 @@ def test_any_history_adds_up_to_the_last_unit(
         Fraction(),
     )
     assert 0 <= exact - totals.cost_nc < 1, "rounded down once, however many rows there are"
+    earned = sum(
+        (
+            Fraction((row.end_ns - row.start_ns) * row.terms.revenue_uc, NS_UC_PER_NC)
+            for row in rows
+            if row.terms.on and row.terms.revenue_uc is not None
+        ),
+        Fraction(),
+    )
+    assert 0 <= earned - totals.revenue_nc < 1

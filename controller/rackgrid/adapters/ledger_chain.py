@@ -1,0 +1,186 @@
+"""The chain of the ledger's batches: how they are hashed, and how a reader finds what was changed.
+
+A batch's hash covers its rows and the hash of the batch before it, so nothing can be changed, taken
+out or slipped in behind the back of whoever knows the last hash.
+
+Rows that have grown old are summed up by the day. The last of the batches that they came from keeps
+its hash, so that the chain of the fine rows goes on from there, and has a **seal**: a hash over the
+sums, that hash, and the seal before. The newest batch of that moment **vouches** for the seal: the
+seal is part of its hash. So the last hash covers the sums as well.
+
+Source: BLAKE2, RFC 7693.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Final
+
+from rackgrid.market.row import Row, objection
+
+FIRST_HASH: Final = bytes(32)
+"""What the first batch is chained to, and the first seal."""
+_OLD: Final = 15
+"""So many numbers of a row are of format 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A row as the file has it.
+
+    Attributes:
+        kernel: boot id of the kernel whose monotonic clock the row's times are of.
+        wall_ns: what Unix time it was when that clock was at zero, ns; None if nobody has said yet.
+        batch: that it was written in.
+    """
+
+    row: Row
+    kernel: str
+    wall_ns: int | None
+    batch: int
+
+    @property
+    def start_wall_ns(self) -> int | None:
+        """When the row began, Unix time in ns."""
+        return None if self.wall_ns is None else self.wall_ns + self.row.start_ns
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A batch as the file has it.
+
+    Attributes:
+        vouched: the seal that it vouches for, if it does.
+        seal: over the sums that stand for it and for the batches before it.
+    """
+
+    id: int
+    hash: bytes
+    vouched: bytes | None = None
+    seal: bytes | None = None
+
+
+def chained(before: bytes, rows: Iterable[tuple[Row, str]], vouched: bytes | None = None) -> bytes:
+    """Hash a batch after the one before it.
+
+    Args:
+        before: the hash of the batch before.
+        rows: each with the kernel's boot id.
+        vouched: the seal that the batch vouches for.
+    """
+    digest = hashlib.blake2b(before, digest_size=32)
+    for row, kernel in rows:
+        numbers = (*numbers_of(row), *additions_of(row))
+        # A row that has none of what format 2 added is hashed as format 1 had it.
+        if all(each is None for each in numbers[_OLD:]):
+            numbers = numbers[:_OLD]
+        text = ",".join(["" if each is None else str(each) for each in numbers])
+        digest.update(f"{row.load}\0{kernel}\0{text}\n".encode())
+    if vouched is not None:
+        digest.update(b"\0" + vouched)
+    return digest.digest()
+
+
+def sealed(before: bytes, last_hash: bytes, rows: Iterable[tuple[Row, str]]) -> bytes:
+    """Hash sums after the seal before them.
+
+    Args:
+        last_hash: of the last batch that they stand for.
+    """
+    return chained(before, rows, last_hash)
+
+
+def numbers_of(row: Row) -> tuple[int | None, ...]:
+    """List the numbers of a row that format 1 had, in the order of the file's columns."""
+    return (
+        row.start_ns,
+        row.end_ns,
+        int(row.terms.on),
+        row.terms.price_uc,
+        row.terms.reference_uc,
+        row.term,
+        row.round,
+        row.energy_mj,
+        row.estimated_mj,
+        row.cost_nc,
+        row.reference_nc,
+        row.counter_mj,
+        row.meter_mj,
+        row.cost_left,
+        row.reference_left,
+    )
+
+
+def additions_of(row: Row) -> tuple[int | None, ...]:
+    """List the numbers of a row that format 2 added, in the order of the file's columns."""
+    mixed = row.mixed
+    return (
+        row.terms.revenue_uc,
+        row.revenue_nc,
+        row.revenue_left or None,
+        row.doubt_mj,
+        *(
+            (None, None, None, None)
+            if mixed is None
+            else (mixed.priced_mj, mixed.reference_nc, mixed.saving_nc, mixed.profit_nc)
+        ),
+    )
+
+
+def audit(
+    entries: Iterable[Entry],
+    batches: Iterable[Batch],
+    first: bytes,
+    known: Mapping[str, Row] | None = None,
+    seal: bytes = FIRST_HASH,
+) -> Iterator[str]:
+    """Check the arithmetic of every row after its predecessor, the chain, and the seals.
+
+    Args:
+        entries: in the order of the file; batches: in theirs.
+        first: what the first of these batches is chained to.
+        known: each load's row before these; none if these are all.
+        seal: the last one before these.
+
+    Yields:
+        What is wrong, a sentence each.
+    """
+    before = dict(known or {})
+    groups = groupby(enumerate(entries, start=1), key=lambda found: found[1].batch)
+    group = next(groups, None)
+    digest, vouched = first, seal
+    for batch in batches:
+        rows: list[tuple[Row, str]] = []
+        while group is not None and group[0] <= batch.id:
+            found = list(group[1])
+            yield from _objections(found, before)
+            if group[0] == batch.id:
+                rows = [(entry.row, entry.kernel) for _, entry in found]
+            else:
+                yield f"batch {group[0]} has rows and no hash"
+            group = next(groups, None)
+        if batch.seal is not None:
+            if sealed(seal, batch.hash, rows) != batch.seal:
+                yield f"the sums up to batch {batch.id} are not what was written"
+            seal = batch.seal
+        elif chained(digest, rows, batch.vouched) != batch.hash:
+            yield f"batch {batch.id} is not what was written, or a batch before it is missing"
+        vouched = batch.vouched or vouched
+        digest = batch.hash
+    while group is not None:
+        yield from _objections(list(group[1]), before)
+        yield f"batch {group[0]} has rows and no hash"
+        group = next(groups, None)
+    if seal != vouched:
+        yield "the sums of old rows are not those that the chain vouches for"
+
+
+def _objections(found: Iterable[tuple[int, Entry]], before: dict[str, Row]) -> Iterator[str]:
+    for place, entry in found:
+        row = entry.row
+        if wrong := objection(row, before.get(row.load)):
+            yield f"row {place}, of {row.load}: {wrong}"
+        before[row.load] = row
