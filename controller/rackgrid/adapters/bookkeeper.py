@@ -5,13 +5,20 @@ it alone is booked by that meter's counter. Loads that share a meter share what 
 nameplates of those that are on; the sum is the meter's, the parts are estimates. A load that no
 meter sees, or whose meter does not answer, and the node's own electronics count with their
 nameplate.
+
+Beside its loads a node keeps accounts of what it knows of the supply, so that a rack can be
+balanced (`market.balance`): of the meter that sees the whole feed, and of each source that it
+speaks for. A source without a meter is booked with all that it offers, as an estimate.
+
+Rows of all nodes end together, at the quarters of the hour, once the clock is set.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from rackgrid.adapters.clock import monotonic_ns
@@ -21,17 +28,15 @@ from rackgrid.config_units import UC, microcurrency
 from rackgrid.core.board import Board
 from rackgrid.core.state import State
 from rackgrid.errors import StoreError
+from rackgrid.market.balance import ELECTRONICS, FEED, is_load, source_account
 from rackgrid.market.row import Terms, Totals
-from rackgrid.market.settlement import Account, Seen, anchor, booked, closed, opened
-from rackgrid_firmware.device import Quality
+from rackgrid.market.settlement import ROW_NS, Account, Seen, anchor, booked, closed, opened
+from rackgrid_firmware.device import Quality, Reading
 
 LEDGER = "ledger.db"
 """The file below the node's `state_dir`."""
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _log = logging.getLogger("rackgrid.ledger")
-
-ELECTRONICS = "(electronics)"
-"""The account of what the node itself draws; no load can have this name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,24 +48,39 @@ class Price:
     round: int
 
 
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """What the configuration says of a node's accounts.
+
+    Attributes:
+        reference_uc: what a kWh would cost without rackgrid; None if nobody has said.
+        revenues_uc: what an hour of each task brings in, by the name of its load.
+        feed_meter: the board's meter that sees the whole feed, or "".
+        source_meters: the meters of the sources that have one, by their names.
+    """
+
+    reference_uc: int | None = None
+    revenues_uc: Mapping[str, int] = field(default_factory=dict[str, int])
+    feed_meter: str = ""
+    source_meters: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
 class Bookkeeper:
-    """The accounts of one node's loads.
+    """The accounts of one node.
 
     Args:
         ledger: where rows go.
-        reference_uc: what a kWh would cost without rackgrid; None if nobody has said.
-        revenues_uc: what an hour of each task brings in, by the name of its load.
+        chart: of the accounts.
+        wall_offset_ns: Unix time less CLOCK_MONOTONIC, ns; None while the clock is not set.
     """
 
     def __init__(
-        self,
-        ledger: Ledger,
-        reference_uc: int | None,
-        revenues_uc: Mapping[str, int] | None = None,
+        self, ledger: Ledger, chart: Chart, wall_offset_ns: Callable[[], int | None]
     ) -> None:
         self._ledger = ledger
-        self._revenues_uc = dict(revenues_uc or {})
-        self._reference_uc = reference_uc
+        self._chart = chart
+        self._wall_offset_ns = wall_offset_ns
+        self._quarter: int | None = None
         self._accounts: dict[str, Account] = {}
         self._totals: dict[str, Totals] = dict(ledger.totals)
         self._shares = _Shares()
@@ -74,16 +94,28 @@ class Bookkeeper:
         board = state.agent.board
         if board is None:
             return
-        price = _price(state, now_ns)
+        look = _Look(_price(state, now_ns), now_ns, self._is_quarter(now_ns))
         seen = self._shares.seen(board)
         names = {load.output: load.name for load in state.settings.loads}
-        for output, look in seen.items():
+        for output, found in seen.items():
             name = names.get(output, output)
             output_state = board.outputs.get(output)
             is_on = output_state is not None and output_state.on
-            self._book(name, look, is_on=is_on, price=price, now_ns=now_ns)
-        electronics = Seen(power_mw=board.base_mw)
-        self._book(ELECTRONICS, electronics, is_on=True, price=price, now_ns=now_ns)
+            price_uc, revenue_uc = look.price.price_uc, self._chart.revenues_uc.get(name)
+            terms = Terms(is_on, price_uc, self._chart.reference_uc, revenue_uc)
+            self._book(name, found, terms, look)
+        plain = Terms(True, look.price.price_uc, self._chart.reference_uc)
+        self._book(ELECTRONICS, Seen(power_mw=board.base_mw), plain, look)
+        feed = board.readings.get(self._chart.feed_meter)
+        if feed is not None:
+            terms = Terms(True, look.price.price_uc, None)
+            self._book(FEED, _seen(board, feed, 0), terms, look)
+        for offer in state.agent.offers:
+            reading = board.readings.get(self._chart.source_meters.get(offer.source, ""))
+            given = Seen(power_mw=offer.power_mw)
+            given = given if reading is None else _seen(board, reading, offer.power_mw)
+            name, terms = source_account(offer.source), Terms(True, offer.price_uc, None)
+            self._book(name, given, terms, look)
 
     def close(self) -> None:
         """End every open row, and have all of them written."""
@@ -94,24 +126,33 @@ class Bookkeeper:
         self._ledger.close()
 
     def totals(self) -> dict[str, Totals]:
-        """Sum up each load's rows, the open ones included."""
-        found = dict(self._totals)
-        for name, account in self._accounts.items():
+        """Sum up the rows of each load and of the electronics, the open ones included."""
+        found = {name: total for name, total in self._totals.items() if is_load(name)}
+        for name, account in filter(lambda item: is_load(item[0]), self._accounts.items()):
             row = closed(account)[1]
             if row is not None:
                 found[name] = found.get(name, Totals()).plus(row)
         return found
 
-    def _book(self, name: str, seen: Seen, *, is_on: bool, price: Price, now_ns: int) -> None:
-        revenue_uc = self._revenues_uc.get(name)
-        terms = Terms(is_on, price.price_uc, self._reference_uc, revenue_uc)
+    def _is_quarter(self, now_ns: int) -> bool:
+        """Whether a quarter of an hour, by the wall clock, has ended since the last look."""
+        offset_ns = self._wall_offset_ns()
+        if offset_ns is None:
+            return False
+        before, self._quarter = self._quarter, (now_ns + offset_ns) // ROW_NS
+        return before is not None and before != self._quarter
+
+    def _book(self, name: str, seen: Seen, terms: Terms, look: _Look) -> None:
+        now_ns, price = look.now_ns, look.price
         account = self._accounts.get(name)
         if account is None:
             # What was drawn since its last row, before this start, has no price that we know of.
-            unknown = Terms(is_on, None, self._reference_uc, revenue_uc)
+            unknown = replace(terms, price_uc=None)
             account = opened(name, unknown, now_ns, self._ledger.last_rows.get(name))
         is_new = account.load not in self._ledger.last_rows and name not in self._accounts
-        account, row = booked(account, seen, terms, price.term, price.round, now_ns)
+        account, row = booked(
+            *(account, seen, terms, price.term, price.round, now_ns), ends=look.is_quarter
+        )
         if is_new:
             self._ledger.add(anchor(account))
             self._ledger.hasten()
@@ -119,6 +160,19 @@ class Bookkeeper:
         if row is not None:
             self._totals[name] = self._totals.get(name, Totals()).plus(row)
             self._ledger.add(row)
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What holds for all accounts at a look.
+
+    Attributes:
+        is_quarter: every row ends now.
+    """
+
+    price: Price
+    now_ns: int
+    is_quarter: bool
 
 
 def open_books(config: Config, wall_ns: Callable[[], int | None]) -> Bookkeeper | None:
@@ -138,8 +192,17 @@ def open_books(config: Config, wall_ns: Callable[[], int | None]) -> Bookkeeper 
     except (OSError, StoreError) as fault:
         _log.error("%s: nothing is booked until the next start", fault)
         return None
+    return Bookkeeper(ledger, chart_of(config), offset_ns)
+
+
+def chart_of(config: Config) -> Chart:
+    """Read the accounts of a node out of its configuration."""
     price = config.feed.reference_price
-    return Bookkeeper(ledger, None if price is None else microcurrency(price))
+    return Chart(
+        reference_uc=None if price is None else microcurrency(price),
+        feed_meter=config.feed.meter,
+        source_meters={source.name: source.meter for source in config.sources if source.meter},
+    )
 
 
 def account_lines(totals: Mapping[str, Totals], currency: str) -> list[dict[str, object]]:
@@ -177,14 +240,14 @@ class _Shares:
             if not spec.meter or (reading is not None and reading.quality is Quality.STALE):
                 found[output] = Seen(power_mw=spec.nominal_mw)
             elif reading is not None and output in board.own_meter:
-                found[output] = Seen(reading.energy_mj, reading.estimated_mj, spec.nominal_mw)
+                found[output] = _seen(board, reading, spec.nominal_mw)
             elif reading is not None:
                 shared.setdefault(spec.meter, []).append(output)
         for meter, outputs in shared.items():
             self._split(board, meter, outputs)
             for output in outputs:
                 part_mj = self._parts.get(output, 0)
-                found[output] = Seen(part_mj, part_mj, board.specs[output].nominal_mw)
+                found[output] = Seen(part_mj, part_mj, board.specs[output].nominal_mw, 0)
         return found
 
     def _split(self, board: Board, meter: str, outputs: list[str]) -> None:
@@ -204,6 +267,21 @@ class _Shares:
             part_mj = left_mj * nominal_mw // left_mw if left_mw else left_mj
             self._parts[output] = self._parts.get(output, 0) + part_mj
             left_mj, left_mw = left_mj - part_mj, left_mw - nominal_mw
+
+
+def _seen(board: Board, reading: Reading, power_mw: int) -> Seen:
+    """Say what a meter sees, and how far that may be off.
+
+    Args:
+        power_mw: what counts while it does not answer, mW.
+    """
+    if reading.quality is Quality.STALE:
+        return Seen(power_mw=power_mw)
+    accuracy, doubt_mw = board.accuracy.get(reading.meter), None
+    if accuracy is not None and reading.quality is not Quality.SATURATED:
+        doubt_w = accuracy.of_watts(reading.volts, reading.amps)
+        doubt_mw = math.ceil(doubt_w * 1000) if math.isfinite(doubt_w) else None
+    return Seen(reading.energy_mj, reading.estimated_mj, power_mw, doubt_mw)
 
 
 def _price(state: State, now_ns: int) -> Price:

@@ -1,7 +1,8 @@
 """`rackgrid ledger show|export|verify`: what loads drew, what it cost, and whether it adds up.
 
 `show` asks the running daemon. `export` and `verify` read the ledger's file, beside a daemon that
-writes it or without one.
+writes it or without one. `verify --rack` takes the files of all nodes of a rack, and balances them
+against each other, their sources and the feed's meter.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import csv
 import json
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +24,7 @@ from rackgrid.cli.exit import Exit
 
 if TYPE_CHECKING:
     from rackgrid.adapters.ledger_chain import Entry
+    from rackgrid.adapters.ledger_rack import RackReport
     from rackgrid.adapters.ledger_store import LedgerStore
     from rackgrid.cli.verb import Verbs
 
@@ -49,7 +52,12 @@ def add(verbs: Verbs) -> None:
     export.add_argument("--until", metavar="DATE", type=moment, help="rows that began before then")
     export.set_defaults(run=run_export)
     verify = deeds.add_parser("verify", help="check every row and the chain of hashes")
-    _add_file(verify)
+    _add_file(verify, many=True)
+    verify.add_argument(
+        "--rack",
+        action="store_true",
+        help="the files are of all the rack's nodes: balance them, and compare the feed's meter",
+    )
     verify.add_argument("--json", action="store_true", help="write JSON")
     verify.set_defaults(run=run_verify)
 
@@ -101,24 +109,100 @@ def run_export(args: argparse.Namespace) -> int:
 
 
 def run_verify(args: argparse.Namespace) -> int:
-    """Check every row, and the chain."""
+    """Check every row and the chain of each file; and of a rack, whether it balances."""
+    from rackgrid.adapters.ledger_store import LedgerStore
 
-    def check(ledger: LedgerStore) -> int:
-        findings = ledger.verify()
-        newest = ledger.last_hash().hex()
-        if args.json:
-            print(json.dumps({"findings": findings, "last_hash": newest}, indent=2))
-        else:
-            for finding in findings:
-                print(finding)
-            say(
-                f"{len(findings)} wrong"
-                if findings
-                else f"all adds up; the newest hash is {newest}"
+    ledgers: dict[str, LedgerStore] = {}
+    try:
+        for path in args.file or [_path(args)]:
+            ledgers[str(path)] = LedgerStore(path, writable=False)
+        verdict = _verdict(ledgers, is_rack=args.rack)
+    finally:
+        for ledger in ledgers.values():
+            ledger.close()
+    if args.json:
+        print(json.dumps(verdict.fields, indent=2))
+    else:
+        for finding in verdict.findings:
+            print(finding)
+        verdict.say()
+    return Exit.FAILED if verdict.findings else Exit.OK
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What came of verifying.
+
+    Attributes:
+        findings: what is wrong; unchecked: what could not be checked.
+        hashes: the newest of each file.
+        rack: the balance, if one was asked for.
+    """
+
+    findings: list[str]
+    unchecked: list[str]
+    hashes: dict[str, str]
+    rack: RackReport | None
+
+    @property
+    def fields(self) -> dict[str, object]:
+        """What `--json` prints."""
+        found: dict[str, object] = {"findings": self.findings, "unchecked": self.unchecked}
+        if len(self.hashes) == 1:
+            found["last_hash"] = next(iter(self.hashes.values()))
+        found["last_hashes"] = self.hashes
+        if self.rack is not None:
+            found["rack"] = _rack_fields(self.rack)
+        return found
+
+    def say(self) -> None:
+        """Tell the operator."""
+        for each in self.unchecked:
+            say(f"not checked: {each}")
+        if self.rack is not None and self.rack.hours:
+            sums = _rack_fields(self.rack)
+            say(", ".join(f"{name} {'-' if sums[name] is None else sums[name]}" for name in sums))
+        if self.findings:
+            say(f"{len(self.findings)} wrong")
+            return
+        for name, newest in self.hashes.items():
+            which = f" of {name}" if len(self.hashes) > 1 else ""
+            say(f"all adds up; the newest hash{which} is {newest}")
+
+
+def _verdict(ledgers: dict[str, LedgerStore], *, is_rack: bool) -> Verdict:
+    from rackgrid.adapters.ledger_rack import examine
+
+    findings, unchecked = list[str](), list[str]()
+    for name, ledger in ledgers.items():
+        where = f"{name}: " if len(ledgers) > 1 else ""
+        findings += [f"{where}{finding}" for finding in ledger.verify()]
+        if (origin := ledger.origin()) is not None:
+            end = "no hash of it could be read" if origin.hash is None else origin.hash.hex()
+            unchecked.append(
+                f"{where}what came before: it goes on from {origin.aside}, which was damaged "
+                f"({origin.damage}); its chain ended with: {end}"
             )
-        return Exit.FAILED if findings else Exit.OK
+    hashes = {name: ledger.last_hash().hex() for name, ledger in ledgers.items()}
+    if not is_rack:
+        unchecked.append(
+            "the balance of the rack and the feed's meter: that takes --rack, and --file for the "
+            "ledger of each of its nodes"
+        )
+        return Verdict(findings, unchecked, hashes, None)
+    report = examine({name: ledger.entries() for name, ledger in ledgers.items()})
+    return Verdict([*findings, *report.findings], [*unchecked, *report.unchecked], hashes, report)
 
-    return _with_ledger(args, check)
+
+def _rack_fields(report: RackReport) -> dict[str, object]:
+    return {
+        "hours": report.hours,
+        "energy_wh": report.drawn_mj / 3_600_000,
+        "loss_wh": None if report.loss_mj is None else report.loss_mj / 3_600_000,
+        "paid": report.paid_nc / 1e9,
+        "earned": report.earned_nc / 1e9,
+        "scarcity_rent": report.rent_nc / 1e9,
+    }
 
 
 def fields(entry: Entry) -> dict[str, object]:
@@ -149,9 +233,13 @@ def fields(entry: Entry) -> dict[str, object]:
     }
 
 
-def _add_file(parser: argparse.ArgumentParser) -> None:
+def _add_file(parser: argparse.ArgumentParser, *, many: bool = False) -> None:
     parser.add_argument(
-        "--file", type=Path, metavar="FILE", help="the ledger, instead of --config's"
+        "--file",
+        type=Path,
+        metavar="FILE",
+        action="append" if many else "store",
+        help="the ledger, instead of --config's" + ("; may be given several times" if many else ""),
     )
     parser.add_argument("--config", type=Path, metavar="FILE", help="the daemon's rackgrid.toml")
 
@@ -167,7 +255,7 @@ def _with_ledger(args: argparse.Namespace, work: Callable[[LedgerStore], int]) -
 
 
 def _path(args: argparse.Namespace) -> Path:
-    if args.file is not None:
+    if args.file:
         path: Path = args.file
         return path
     from rackgrid.adapters.bookkeeper import LEDGER

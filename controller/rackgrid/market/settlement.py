@@ -96,7 +96,14 @@ def opened(load: str, terms: Terms, now_ns: int, last: Row | None = None) -> Acc
 
 
 def booked(
-    account: Account, seen: Seen, terms: Terms, term: int, round_: int, now_ns: int
+    account: Account,
+    seen: Seen,
+    terms: Terms,
+    term: int,
+    round_: int,
+    now_ns: int,
+    *,
+    ends: bool = False,
 ) -> tuple[Account, Row | None]:
     """Book what was drawn since the last call on the terms that held since then.
 
@@ -105,6 +112,7 @@ def booked(
         terms: from now on.
         term, round_: of the price that is in force from now on.
         now_ns: CLOCK_MONOTONIC, ns; not before the last call.
+        ends: the open row ends in any case.
 
     Returns:
         The account, and the row that has ended, if one has.
@@ -113,7 +121,7 @@ def booked(
     account = _drawn(account, seen, now_ns)
     row = None
     is_long = now_ns - account.since_ns >= ROW_NS
-    if terms != account.terms or is_long:
+    if terms != account.terms or is_long or ends:
         account, row = closed(account)
         account = replace(account, terms=terms)
     return replace(account, term=term, round=round_), row

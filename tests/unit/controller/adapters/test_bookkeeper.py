@@ -24,17 +24,41 @@ from tests.unit.controller.core.stage import (
 )
 from tests.unit.controller.core.stage import settings as node_settings
 
-from rackgrid.adapters.bookkeeper import ELECTRONICS, Bookkeeper, account_lines
+from rackgrid.adapters.bookkeeper import Bookkeeper, Chart, account_lines, chart_of
 from rackgrid.adapters.ledger import Ledger
 from rackgrid.adapters.ledger_store import LedgerStore
+from rackgrid.config_file import load_config
 from rackgrid.core import board as boards
 from rackgrid.core.agent import PriceInForce
 from rackgrid.core.node import Node
 from rackgrid.core.settings import SECOND_NS
 from rackgrid.core.state import State
+from rackgrid.market.balance import ELECTRONICS, FEED, source_account
+from rackgrid.market.offer import Offer
 from rackgrid.market.row import Row, Totals
-from rackgrid_firmware.device import Quality, Reading
-from rackgrid_firmware.link import OutputSpec, OutputState, Telemetry
+from rackgrid_firmware.device import Accuracy, Quality, Reading
+from rackgrid_firmware.link import MeterSpec, OutputSpec, OutputState, Telemetry
+
+PROFILE = Path(__file__).parents[4] / "hardware/profiles/mock-demo.toml"
+CONFIG = """
+[rack]
+name = "demo"
+interface = "lo"
+[feed]
+capacity_w = 60
+meter = "flexible"
+reference_price = 0.31
+[node]
+name = "pi-1"
+board = "{board}"
+[[source]]
+name = "grid"
+price = 0.3
+[[source]]
+name = "sun"
+price = 0.0
+meter = "panel"
+"""
 
 SHARED = (
     spec("fan", 3000, meter="both"),
@@ -46,8 +70,17 @@ SHARED = (
 class Bench:
     """A node's state, changed by hand, and its books."""
 
-    def __init__(self, folder: Path, specs: tuple[OutputSpec, ...] = SPECS) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        specs: tuple[OutputSpec, ...] = SPECS,
+        chart: Chart | None = None,
+        meters: tuple[MeterSpec, ...] = (),
+    ) -> None:
         self.path = folder / "ledger.db"
+        self.chart = chart or Chart(500_000)
+        self.meters = meters
+        self.offset_ns: int | None = None
         self.specs = specs
         self.now_ns = 0
         self.outputs: dict[str, OutputState] = {state.name: state for state in ALL_OFF}
@@ -55,7 +88,8 @@ class Bench:
         self.open()
 
     def open(self) -> None:
-        self.books = Bookkeeper(Ledger(self.path, "kernel", lambda: None), 500_000)
+        ledger = Ledger(self.path, "kernel", lambda: self.offset_ns)
+        self.books = Bookkeeper(ledger, self.chart, lambda: self.offset_ns)
 
     def looks(
         self,
@@ -67,7 +101,7 @@ class Bench:
         """Let time pass; then the firmware says this, and this price is in force."""
         self.now_ns += round(span_s * SECOND_NS)
         outputs = tuple(output(each.name, on=each.name in on) for each in self.specs)
-        board = boards.attached(attached(outputs, self.specs))
+        board = boards.attached(replace(attached(outputs, self.specs), meters=self.meters))
         board = boards.told(board, Telemetry(self.now_ns, readings, outputs))
         price = None
         if price_uc is not None:
@@ -226,6 +260,77 @@ def test_parts_of_a_shared_meter_are_its_sum_whatever_happens(
     rows = bench.rows()
     for name, energy_mj in booked_mj.items():
         assert sum(row.energy_mj for row in rows if row.load == name) == energy_mj
+
+
+GOOD = Accuracy(0.01, 0.0, 0.0, 0.0)
+"""A hundredth of the current, and nothing else."""
+
+
+def test_row_says_how_far_its_meter_may_be_off(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, meters=(MeterSpec("m-fan", GOOD),))
+    bench.looks(fan(0), lamp(0))
+    bench.looks(fan(30_000), lamp(60_000), span_s=10)
+    rows = {row.load: row for row in bench.rows()}
+    assert rows["fan"].doubt_mj == 300
+    assert rows["lamp"].doubt_mj is None, "nobody has stated how good its meter is"
+    assert rows[ELECTRONICS].doubt_mj == 20_000, "all of an estimate is in doubt"
+
+
+def test_saturated_meter_states_no_accuracy(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, meters=(MeterSpec("m-fan", GOOD),))
+    bench.looks(fan(0))
+    bench.looks(fan(30_000, Quality.SATURATED), span_s=10)
+    assert {row.load: row.doubt_mj for row in bench.rows()}["fan"] is None
+
+
+def test_feed_and_sources_are_booked_beside_the_loads_and_are_none(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, chart=Chart(500_000, {}, "m-feed", {"sun": "m-sun"}))
+    offers = (Offer("grid", 250_000, 10_000), Offer("sun", 50_000, 4000))
+    bench.state.agent = replace(bench.state.agent, offers=offers)
+    for counter in (0, 6000):
+        feed = reading("m-feed", 6.0, 0, energy_mj=counter)
+        sun = reading("m-sun", 4.0, 0, energy_mj=counter // 2)
+        bench.looks(fan(counter // 3), feed, sun, span_s=2)
+    assert set(bench.books.totals()) == {ELECTRONICS, "fan"}
+    rows = {row.load: row for row in bench.rows()}
+    assert (rows[FEED].energy_mj, rows[FEED].terms.price_uc) == (6000, 300_000)
+    grid, sun_row = rows[source_account("grid")], rows[source_account("sun")]
+    assert (grid.energy_mj, grid.estimated_mj, grid.terms.price_uc) == (20_000, 20_000, 250_000)
+    assert (sun_row.energy_mj, sun_row.estimated_mj, sun_row.terms.price_uc) == (3000, 0, 50_000)
+
+
+def test_rows_end_at_the_quarters_of_the_hour_once_the_clock_is_set(bench: Bench) -> None:
+    """Fails if the rows of two nodes end at different moments, and no hour is the sum of rows."""
+    bench.looks(fan(0))
+    bench.looks(fan(100), span_s=400)
+    bench.offset_ns = 300 * SECOND_NS
+    bench.looks(fan(200), span_s=100)
+    bench.looks(fan(300), span_s=98)
+    bench.looks(fan(400), span_s=1)
+    bench.looks(fan(500), span_s=899)
+    bench.looks(fan(600), span_s=1)
+    bench.looks(fan(650), span_s=20)
+    rows = [row for row in bench.rows() if row.load == "fan"]
+    assert [row.end_ns // SECOND_NS for row in rows] == [600, 1500, 1520]
+    assert [row.energy_mj for row in rows] == [400, 200, 50]
+
+
+def test_task_earns_while_it_is_on(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, chart=Chart(500_000, {"fan": 3_600_000}))
+    bench.looks(fan(0), on=("fan",))
+    bench.looks(fan(3_600), span_s=10, on=("fan",))
+    bench.looks(fan(3_600), span_s=10)
+    total = bench.books.totals()["fan"]
+    assert total.revenue_nc == 20 * 1_000_000
+    assert total.profit_nc == total.revenue_nc - total.cost_nc
+    assert total.saving_nc == total.reference_nc - total.cost_nc
+    bench.books.close()
+
+
+def test_chart_is_read_out_of_the_configuration(tmp_path: Path) -> None:
+    path = tmp_path / "rackgrid.toml"
+    path.write_text(CONFIG.format(board=PROFILE))
+    assert chart_of(load_config(path)) == Chart(310_000, {}, "flexible", {"sun": "panel"})
 
 
 MONEY = (1_500_000_000, 2_000_000_000, 4_000_000_000, 500_000_000, 2_500_000_000)

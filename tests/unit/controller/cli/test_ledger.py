@@ -9,12 +9,14 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from tests.unit.controller.adapters.test_ledger_rack import START_NS, account
 from tests.unit.controller.adapters.test_ledger_store import KERNEL, SECOND_NS, rows
 from tests.unit.controller.cli.daemon import Daemon, answering
 
 from rackgrid.adapters.ledger_opening import open_ledger
 from rackgrid.cli import main
 from rackgrid.cli.exit import Exit
+from rackgrid.market.balance import ELECTRONICS, FEED
 
 
 @pytest.fixture
@@ -28,8 +30,8 @@ def ledger(tmp_path: Path) -> Path:
 
 
 def test_show_asks_the_daemon(capsys: pytest.CaptureFixture[str]) -> None:
-    account = {"load": "fan", "energy_wh": 1.5, "cost": 0.25, "currency": "EUR", "unpriced_wh": 0.5}
-    body = json.dumps({"accounts": [account]}).encode()
+    fan = {"load": "fan", "energy_wh": 1.5, "cost": 0.25, "currency": "EUR", "unpriced_wh": 0.5}
+    body = json.dumps({"accounts": [fan]}).encode()
     with answering(Daemon(body=body)) as daemon:
         assert main(["ledger", "show", "--api", daemon.api]) == Exit.OK
         assert main(["ledger", "show", "--json", "--api", daemon.api]) == Exit.OK
@@ -37,7 +39,7 @@ def test_show_asks_the_daemon(capsys: pytest.CaptureFixture[str]) -> None:
     assert daemon.asked == ["GET /api/ledger"] * 2
     first, rest = out.split("\n", 1)
     assert " ".join(first.split()) == "fan 1.500 Wh 0.250000 EUR (0.500 Wh without a price)"
-    assert json.loads(rest) == [account]
+    assert json.loads(rest) == [fan]
 
 
 def test_show_before_anything_was_booked_says_so(capsys: pytest.CaptureFixture[str]) -> None:
@@ -95,6 +97,62 @@ def test_verify_fails_for_a_row_that_was_changed(
     assert "row 2, of fan" in capsys.readouterr().out
     assert main(["ledger", "verify", "--json", "--file", str(ledger)]) == Exit.FAILED
     assert len(json.loads(capsys.readouterr().out)["findings"]) >= 2
+
+
+def test_verify_says_what_it_could_not_check(
+    ledger: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["ledger", "verify", "--file", str(ledger)]) == Exit.OK
+    assert "not checked: the balance of the rack" in capsys.readouterr().err
+    assert main(["ledger", "verify", "--rack", "--json", "--file", str(ledger)]) == Exit.OK
+    said = json.loads(capsys.readouterr().out)
+    assert said["rack"]["hours"] == 0
+    assert any("hours are not booked by all nodes" in each for each in said["unchecked"])
+    assert said["last_hash"] == said["last_hashes"][str(ledger)]
+
+
+def test_verify_of_a_rack_takes_the_ledgers_of_all_its_nodes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Fails if a rack whose feed gives more than its loads draw can pass."""
+    files = list[str]()
+    for name, accounts in {
+        "a": [account(ELECTRONICS, 1), account("fan", 10), account(FEED, 31)],
+        "b": [account(ELECTRONICS, 1), account("lamp", 18)],
+    }.items():
+        store = open_ledger(tmp_path / f"{name}.db")
+        store.append([row for rows in accounts for row in rows], KERNEL, START_NS)
+        store.close()
+        files += ["--file", str(tmp_path / f"{name}.db")]
+    assert main(["ledger", "verify", "--rack", *files]) == Exit.FAILED
+    out, err = capsys.readouterr()
+    assert out.count("differ by +1.000 Wh") == 2
+    assert "hours 2, energy_wh 60.0, loss_wh 2.0" in err
+    assert main(["ledger", "verify", *files]) == Exit.OK
+    assert f"the newest hash of {files[3]} is" in capsys.readouterr().err
+
+
+def test_verify_says_where_the_ledger_before_a_damaged_one_ended(
+    ledger: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with sqlite3.connect(ledger) as file:
+        file.execute("UPDATE entry SET energy_mj = energy_mj + 1 WHERE id = 2")
+        (last_hash,) = file.execute("SELECT hash FROM batch").fetchone()
+    file.close()
+    open_ledger(ledger).close()
+    assert main(["ledger", "verify", "--file", str(ledger)]) == Exit.OK
+    err = capsys.readouterr().err
+    assert "it goes on from ledger.db.bad, which was damaged" in err
+    assert last_hash.hex() in err
+
+
+def test_show_says_what_was_saved_and_earned(capsys: pytest.CaptureFixture[str]) -> None:
+    job: dict[str, object] = {"load": "job", "energy_wh": 1.5, "cost": 0.25, "currency": "EUR"}
+    job |= {"saving": 0.125, "revenue": 1.0, "profit": 0.75}
+    with answering(Daemon(body=json.dumps({"accounts": [job]}).encode())) as daemon:
+        assert main(["ledger", "show", "--api", daemon.api]) == Exit.OK
+    out = " ".join(capsys.readouterr().out.split())
+    assert out.endswith("EUR saving 0.125000 revenue 1.000000 profit 0.750000")
 
 
 def test_ledger_that_is_not_there_is_said(

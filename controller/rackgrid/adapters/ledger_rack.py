@@ -1,0 +1,173 @@
+"""The ledgers of a rack's nodes, held against each other and against the feed's meter.
+
+Hour by hour the rows of all nodes are balanced (`market.balance`). Only hours that every node has
+booked from end to end are: one that was down, or whose rows nobody could date or were summed up by
+the day, would look as if its energy had gone astray. What could not be checked is said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Final
+
+from rackgrid.adapters.ledger_chain import Entry
+from rackgrid.market.balance import (
+    ELECTRONICS,
+    FEED,
+    LOSS,
+    RENT,
+    Agreement,
+    Part,
+    balanced,
+    is_source,
+    objections,
+    part_of,
+)
+
+HOUR_NS: Final = 3_600_000_000_000
+COVERED_NS: Final = HOUR_NS - 5_000_000_000
+"""A node has booked an hour if its rows are of so much of it, ns."""
+FINDINGS_MAX: Final = 100
+
+
+@dataclass(frozen=True, slots=True)
+class RackReport:
+    """What came of balancing a rack.
+
+    Attributes:
+        findings: what is wrong, a sentence each, at most `FINDINGS_MAX`.
+        unchecked: what could not be checked, and why.
+        hours: so many were balanced.
+        paid_nc: by loads; earned_nc: by sources; rent_nc: the scarcity rent, nano-currency.
+        drawn_mj: by loads; loss_mj: what the feed's meter saw beyond that, mJ; None without one.
+    """
+
+    findings: tuple[str, ...]
+    unchecked: tuple[str, ...]
+    hours: int
+    paid_nc: int
+    earned_nc: int
+    rent_nc: int
+    drawn_mj: int
+    loss_mj: int | None
+
+
+@dataclass(slots=True)
+class _Hour:
+    """What all nodes have of an hour.
+
+    Attributes:
+        covered_ns: how much of it each node has booked.
+    """
+
+    parts: list[Part] = field(default_factory=list[Part])
+    offers: list[Part] = field(default_factory=list[Part])
+    feed: dict[str, list[Part]] = field(default_factory=dict[str, list[Part]])
+    covered_ns: dict[str, int] = field(default_factory=dict[str, int])
+
+
+def examine(ledgers: Mapping[str, Iterable[Entry]]) -> RackReport:
+    """Balance a rack.
+
+    Args:
+        ledgers: the rows of every node of it, by a name for the node.
+    """
+    hours: dict[int, _Hour] = {}
+    undated = summed = 0
+    for node, entries in ledgers.items():
+        for entry in entries:
+            if entry.wall_ns is None:
+                undated += 1
+            elif entry.row.mixed is not None:
+                summed += 1
+            else:
+                _sort(hours, node, entry, entry.wall_ns)
+    whole = [number for number in sorted(hours) if _is_whole(hours[number], ledgers)]
+    unchecked: list[str] = []
+    if undated:
+        unchecked.append(f"{undated} rows are not dated: no clock was set")
+    if summed:
+        unchecked.append(f"{summed} rows sum up others: which hour they are of is not known")
+    if len(whole) < len(hours):
+        count = len(hours) - len(whole)
+        unchecked.append(
+            f"{count} of {len(hours)} hours are not booked by all nodes from end to end"
+        )
+    return _report([(number, hours[number]) for number in whole], unchecked)
+
+
+def _sort(hours: dict[int, _Hour], node: str, entry: Entry, offset_ns: int) -> None:
+    row = entry.row
+    first = (row.start_ns + offset_ns) // HOUR_NS
+    last = max(first, (row.end_ns + offset_ns - 1) // HOUR_NS)
+    for number in range(first, last + 1):
+        from_ns, until_ns = number * HOUR_NS, (number + 1) * HOUR_NS
+        part = part_of(row, f"{row.load} of {node}", offset_ns, from_ns, until_ns)
+        if part is None:
+            continue
+        hour = hours.setdefault(number, _Hour())
+        if row.load == FEED:
+            hour.feed.setdefault(node, []).append(part)
+        elif is_source(row.load):
+            hour.offers.append(part)
+        else:
+            hour.parts.append(part)
+        if row.load == ELECTRONICS:
+            start_ns = max(row.start_ns + offset_ns, from_ns)
+            end_ns = min(row.end_ns + offset_ns, until_ns)
+            hour.covered_ns[node] = hour.covered_ns.get(node, 0) + end_ns - start_ns
+
+
+def _is_whole(hour: _Hour, nodes: Iterable[str]) -> bool:
+    return all(hour.covered_ns.get(node, 0) >= COVERED_NS for node in nodes)
+
+
+def _report(hours: Sequence[tuple[int, _Hour]], unchecked: list[str]) -> RackReport:
+    findings: list[str] = []
+    paid_nc = earned_nc = rent_nc = drawn_mj = loss_mj = 0
+    blind = unoffered = unknown = 0
+    for number, hour in hours:
+        if len(hour.feed) > 1:
+            findings.append(f"hour {_date(number)}: {len(hour.feed)} nodes say they meter the feed")
+        feed = [part for parts in hour.feed.values() for part in parts]
+        balance = balanced(hour.parts, hour.offers, feed)
+        blind += not feed
+        unoffered += not hour.offers
+        unknown += bool(feed) and balance.agreement is Agreement.UNKNOWN
+        wrong = objections(balance) if hour.offers else []
+        if balance.agreement is Agreement.BEYOND:
+            assert balance.loss_mj is not None
+            assert balance.doubt_mj is not None
+            wrong.append(
+                f"the feed's meter and the loads' differ by {balance.loss_mj / 3.6e6:+.3f} Wh, "
+                f"and their stated error is {balance.doubt_mj / 3.6e6:.3f} Wh"
+            )
+        findings += [f"hour {_date(number)}: {each}" for each in wrong]
+        drawn_mj += sum(part.energy_mj for part in hour.parts)
+        paid_nc += sum(part.cost_nc for part in hour.parts)
+        earned_nc += sum(each.money_nc for each in balance.postings if is_source(each.account))
+        rent_nc += balance.money_nc(RENT) if hour.offers else 0
+        loss_mj += balance.energy_mj(LOSS)
+    for count, what in (
+        (blind, "nobody metered the feed"),
+        (unknown, "not all meters state an accuracy: the feed's meter was not compared"),
+        (unoffered, "nobody booked what sources offered: what they earned was not checked"),
+    ):
+        if count:
+            unchecked.append(f"in {count} of {len(hours)} hours {what}")
+    return RackReport(
+        tuple(findings[:FINDINGS_MAX]),
+        tuple(unchecked),
+        len(hours),
+        paid_nc,
+        earned_nc,
+        rent_nc,
+        drawn_mj,
+        None if blind == len(hours) else loss_mj,
+    )
+
+
+def _date(hour: int) -> str:
+    return datetime.fromtimestamp(hour * 3600, UTC).strftime("%Y-%m-%dT%H:00Z")
