@@ -21,6 +21,7 @@ from rackgrid.adapters.clock import SuspendWatch, monotonic_ns
 from rackgrid.adapters.trace import Trace
 from rackgrid.config import Config
 from rackgrid.config_units import node_settings
+from rackgrid.core import judgement
 from rackgrid.core.action import Action
 from rackgrid.core.event import (
     CapacityChanged,
@@ -34,6 +35,7 @@ from rackgrid.core.event import (
 )
 from rackgrid.core.node import Node
 from rackgrid.core.picture import view
+from rackgrid.core.reason import Decision
 from rackgrid.core.roster import Roster
 from rackgrid.core.settings import SECOND_NS
 from rackgrid.core.view import View
@@ -128,6 +130,11 @@ class Daemon:
         """Say what each load has drawn, and what that cost."""
         totals = self._books.totals() if self._books is not None else {}
         return account_lines(totals, self._parts.config.feed.currency)
+
+    def present(self, load: str) -> Decision | None:
+        """Say how a load of this node stands, and why."""
+        state = self.node.state
+        return judgement.present(state.agent, state.settings, load, monotonic_ns())
 
     def health(self) -> tuple[bool, str]:
         """Say whether the node does its work, in a line."""
@@ -273,6 +280,7 @@ class Daemon:
         told, self._told = self._told, []
         for action, at_ns in told:
             journal.publish(action)
+            self._parts.chronicle.publish(action, at_ns)
             if self._trace is not None:
                 self._trace.publish(action, at_ns)
             if self._bridge is not None:
@@ -315,6 +323,8 @@ async def serve(parts: Parts) -> int:
         lambda request: running().ask(request),
         monotonic_ns,
         lambda: running().accounts(),
+        lambda load: running().present(load),
+        parts.chronicle,
     )
     web = None
     if parts.config.web.enabled:

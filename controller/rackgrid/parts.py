@@ -8,6 +8,7 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass
 
+from rackgrid.adapters.chronicle import Chronicle
 from rackgrid.adapters.clock import monotonic_ns
 from rackgrid.adapters.firmware import FirmwareLink
 from rackgrid.adapters.group import Group
@@ -40,6 +41,7 @@ class Parts:
     sources: Sources
     notifier: Notifier
     wall: WallClock
+    chronicle: Chronicle
 
 
 def assemble(config: Config) -> Parts:
@@ -65,6 +67,7 @@ def assemble(config: Config) -> Parts:
         sources=Sources(config.sources, config.feed.capacity_w, wall, config.node.state_dir),
         notifier=Notifier.from_environment(),
         wall=wall,
+        chronicle=Chronicle(config.node.name, f"{boot:016x}", wall),
     )
 
 

@@ -12,7 +12,10 @@ from dataclasses import dataclass
 from rackgrid.core.reason import Decision
 from rackgrid.core.roster import Roster
 from rackgrid.identity import NodeId, Pair
-from rackgrid.wire.message import Message
+from rackgrid.market.clearing import Clearing
+from rackgrid.market.curve import Bid
+from rackgrid.market.offer import Offer
+from rackgrid.wire.message import Allotment, Message
 from rackgrid.wire.vocabulary import Role
 from rackgrid_firmware.link import Command as FirmwareCommand
 
@@ -91,6 +94,31 @@ class PriceSent:
 
 
 @dataclass(frozen=True, slots=True)
+class RoundCleared:
+    """Publish: this node, as broker, has cleared the market: the whole book, and what came of it.
+
+    Attributes:
+        floors_mw: what is drawn without being asked for; capacity_mw: what the feed carries.
+        room_mw: the further limit on what may be reserved; negative where all is given out.
+        price_cap_uc: no price is above it.
+        granting: whether the broker had authority to grant; without it there are no allotments.
+        allotments: what was granted of what the clearing serves.
+    """
+
+    pair: Pair
+    round: int
+    bids: tuple[Bid, ...]
+    offers: tuple[Offer, ...]
+    floors_mw: int
+    capacity_mw: int
+    room_mw: int
+    price_cap_uc: int
+    clearing: Clearing
+    granting: bool
+    allotments: tuple[Allotment, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class PriceLost:
     """Publish: the price has expired and is unknown."""
 
@@ -124,6 +152,7 @@ Action = (
     | RoleChanged
     | PriceApplied
     | PriceSent
+    | RoundCleared
     | PriceLost
     | LoadDecided
     | Noted

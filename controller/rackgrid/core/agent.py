@@ -1,9 +1,8 @@
-"""The agent: bids for this node's loads, takes grants, and switches (P2).
+"""The agent: bids for this node's loads, and takes prices and grants (P2); `judgement` switches.
 
-A flexible load is on only while its worth is at least the price *and* a live grant covers it. The
-two answer different questions: the price is the rack's wish, the grant is the feed's permission.
-Without a price (no broker, or an expired price) nothing new starts and what runs follows its grant
-down; the firmware opens it at the deadline even if this process is gone.
+Price and grant answer different questions: the price is the rack's wish, the grant is the feed's
+permission. Without a price (no broker, or an expired price) nothing new starts and what runs
+follows its grant down; the firmware opens it at the deadline even if this process is gone.
 """
 
 from __future__ import annotations
@@ -14,19 +13,17 @@ from types import MappingProxyType
 
 from rackgrid.core import board as boards
 from rackgrid.core import holding, tender
-from rackgrid.core.action import Action, Instruct, LoadDecided, PriceApplied, PriceLost
+from rackgrid.core.action import Action, PriceApplied, PriceLost
 from rackgrid.core.board import Board
 from rackgrid.core.grant import Grant, holding_ms
 from rackgrid.core.holding import Commands
-from rackgrid.core.reason import Decision
 from rackgrid.core.settings import MS_NS, LoadSettings, NodeSettings
 from rackgrid.identity import NO_LIMIT, NO_PAIR, Limit, Pair, Round
 from rackgrid.market.curve import Step
 from rackgrid.market.offer import Offer
 from rackgrid.wire.message import Allotment, OfferReport, Price, Report, StepReport
 from rackgrid.wire.vocabulary import Why
-from rackgrid_firmware.device import Verdict
-from rackgrid_firmware.link import Hold, OutputState, Release
+from rackgrid_firmware.link import OutputState
 
 BIDS_MAX = 64
 """Bids whose sending is remembered; a grant for an older one is not taken."""
@@ -85,14 +82,6 @@ class Agent:
     stopping: bool = False
 
 
-def worth_now(agent: Agent, load: LoadSettings, settings: NodeSettings, now_ns: int) -> int:
-    """What a flexible load bids: its worth, or the price cap while its min-on holds it."""
-    assert load.worth_uc is not None, "only flexible loads have a worth"
-    state = _state(agent, load)
-    inside_min_on = state is not None and state.on and now_ns < state.may_switch_ns
-    return settings.price_cap_uc if inside_min_on else load.worth_uc
-
-
 def holding_mw(agent: Agent, now_ns: int) -> int:
     """What is in force or still switched on above the floor, mW; lower only after the outputs."""
     return held_mw(agent, now_ns)[0]
@@ -105,7 +94,7 @@ def beyond_mw(agent: Agent, now_ns: int) -> int:
 
 def held_mw(agent: Agent, now_ns: int) -> tuple[int, int]:
     """Say both, the holding and what is beyond it, from one look at the outputs, mW."""
-    grant, board = _live_grant(agent, now_ns), agent.board
+    grant, board = live_grant(agent, now_ns), agent.board
     granted_mw = grant.power_mw if grant else 0
     if board is None:
         return granted_mw, 0
@@ -208,7 +197,7 @@ def allotted(
 def lapsed(agent: Agent, now_ns: int) -> tuple[Agent, list[Action]]:
     """Drop a grant or a price whose time is over."""
     actions: list[Action] = []
-    if agent.grant is not None and _live_grant(agent, now_ns) is None:
+    if agent.grant is not None and live_grant(agent, now_ns) is None:
         agent = replace(agent, grant=None)
     if agent.price is not None and agent.price.until_ns <= now_ns:
         agent = replace(agent, price=None, refused=frozenset())
@@ -226,146 +215,13 @@ def next_deadline_ns(agent: Agent) -> int | None:
     return price.until_ns
 
 
-def decided(agent: Agent, settings: NodeSettings, now_ns: int) -> tuple[Agent, list[Action]]:
-    """Command every output that should be otherwise, and say why of every load that changed."""
-    actions: list[Action] = []
-    for load in settings.loads:
-        state = _state(agent, load)
-        wanted, why = _judge(agent, load, state, settings, now_ns)
-        if state is not None and why is not Why.REQUIRED and not boards.is_barred(state):
-            agent = _commanded(agent, load, state, wanted, why, actions)
-        is_on = state is not None and state.on
-        if agent.judged.get(load.name) != (is_on, why):
-            agent = _published(agent, load, is_on, why, actions)
-    return agent, actions
-
-
-def _judge(
-    agent: Agent,
-    load: LoadSettings,
-    state: OutputState | None,
-    settings: NodeSettings,
-    now_ns: int,
-) -> tuple[bool, Why]:
-    """Decide whether a load, in this state, should be on, and by which rule."""
-    if state is None:
-        return False, Why.FIRMWARE_LOST
-    if boards.is_barred(state):
-        return False, Why.FAULT
-    if _is_required(agent, load):
-        return True, Why.REQUIRED
-    if agent.leaving or (agent.stopping and not state.on):
-        return False, Why.LEAVING
-    if state.verdict is Verdict.WELDED:
-        return False, Why.FAULT
-    if load.worth_uc is None:
-        return False, Why.NO_GRANT
-    granted = _covers(agent, load, state, now_ns)
-    if agent.price is None or (granted and state.on and _is_adopted(agent)):
-        # No price knows yet what this boot has found on: it was in no bid.
-        return granted and state.on, Why.PRICE_UNKNOWN
-    is_dear = agent.price.price_uc > worth_now(agent, load, settings, now_ns)
-    if is_dear and not (granted and _was_held(agent, state)):
-        return False, Why.PRICE_ABOVE_WORTH
-    if not granted:
-        if state.cause == "deadline":
-            return False, Why.GRANT_EXPIRED
-        return False, Why.DOES_NOT_FIT if load.name in agent.refused else Why.NO_GRANT
-    if state.on:
-        wanted = agent.price.price_uc <= load.worth_uc
-        return True, Why.WORTH_IT if wanted else Why.MIN_ON
-    return True, Why.MIN_OFF if now_ns < state.may_switch_ns else Why.STARTING
-
-
-def _covers(agent: Agent, load: LoadSettings, state: OutputState, now_ns: int) -> bool:
-    """Whether a live grant keeps this load on, or has the watts to start it."""
-    grant = _live_grant(agent, now_ns)
-    if grant is None or agent.board is None or load.name not in grant.loads:
-        return False
-    if state.on:
-        return True
-    return holding.has_room(agent.board, agent.commanded, load.output, grant.power_mw, now_ns)
-
-
-def _is_adopted(agent: Agent) -> bool:
-    """Whether what it holds was granted to the boot before it."""
-    return agent.grant is not None and agent.grant.pair == NO_PAIR
-
-
-def _was_held(agent: Agent, state: OutputState) -> bool:
-    """Whether the last clearing took a running load for one that must go on (inside its min-on).
-
-    Its bid was the price cap then, and drove others out and the price up: that price does not say
-    whether it is worth its own. The next round does, at once; each min-on would end in a swap else.
-    """
-    asked = next((bid.sent_ns for bid in agent.bids if bid.seq == agent.taken_bid), None)
-    return state.on and asked is not None and asked < state.may_switch_ns
-
-
-def _commanded(
-    agent: Agent,
-    load: LoadSettings,
-    state: OutputState,
-    wanted: bool,
-    why: Why,
-    actions: list[Action],
-) -> Agent:
-    """Tell the firmware, if it was last told otherwise."""
-    if wanted and why is Why.PRICE_UNKNOWN:
-        return agent
-    before = agent.commanded.get(load.output)
-    deadline_ns = agent.grant.deadline_ns if wanted and agent.grant else 0
-    # A start that a predecessor asked for may still wait in the firmware, unseen: what this link
-    # has not told yet is released once, even if it is off.
-    last_ns = before.deadline_ns if before else state.deadline_ns or -1
-    if deadline_ns == last_ns:
-        return agent
-    seq = agent.command_seq + 1
-    if deadline_ns:
-        actions.append(Instruct(Hold(seq, load.output, deadline_ns, starts=not state.on)))
-    else:
-        # A price may wait for min-on, which costs wear; a missing grant may not, it is safety.
-        urgent = why is not Why.PRICE_ABOVE_WORTH
-        actions.append(Instruct(Release(seq, load.output, urgent)))
-    assert agent.board is not None, "only a known output is commanded"
-    told = holding.command_after(agent.board, before, seq, deadline_ns)
-    commanded = {**agent.commanded, load.output: told}
-    return replace(agent, command_seq=seq, commanded=commanded)
-
-
-def _published(
-    agent: Agent, load: LoadSettings, is_on: bool, why: Why, actions: list[Action]
-) -> Agent:
-    """Say what has changed about a load."""
-    before = agent.judged.get(load.name)
-    if before is None and why is Why.FIRMWARE_LOST:
-        return agent  # it has not been heard yet: that is no news about the load
-    price = agent.price
-    actions.append(
-        LoadDecided(
-            Decision(
-                load=load.name,
-                was_on=before[0] if before else False,
-                on=is_on,
-                why=why,
-                price_uc=price.price_uc if price else None,
-                worth_uc=load.worth_uc,
-                grant_mw=agent.grant.power_mw if agent.grant else 0,
-                pair=price.pair if price else NO_PAIR,
-                round=price.round if price else 0,
-            )
-        )
-    )
-    return replace(agent, judged={**agent.judged, load.name: (is_on, why)})
-
-
 def _steps(agent: Agent, settings: NodeSettings, now_ns: int) -> list[tuple[str, Step]]:
     board = agent.board
     assert board is not None, "a bid needs the board"
     steps: list[tuple[str, Step]] = []
     for load in settings.loads:
         state = board.outputs.get(load.output)
-        if load.worth_uc is None or state is None or agent.leaving or _is_required(agent, load):
+        if load.worth_uc is None or state is None or agent.leaving or is_required(agent, load):
             continue
         if boards.is_barred(state):
             continue  # no watt is wanted for what cannot be on
@@ -377,17 +233,19 @@ def _steps(agent: Agent, settings: NodeSettings, now_ns: int) -> list[tuple[str,
     return steps
 
 
-def _state(agent: Agent, load: LoadSettings) -> OutputState | None:
+def state_of(agent: Agent, load: LoadSettings) -> OutputState | None:
+    """How a load's output stands, as the firmware last said."""
     return agent.board.outputs.get(load.output) if agent.board else None
 
 
-def _is_required(agent: Agent, load: LoadSettings) -> bool:
+def is_required(agent: Agent, load: LoadSettings) -> bool:
     """The board profile decides what is required; the configuration only while it is not known."""
     spec = agent.board.specs.get(load.output) if agent.board else None
     return spec.required if spec else load.required
 
 
-def _live_grant(agent: Agent, now_ns: int) -> Grant | None:
+def live_grant(agent: Agent, now_ns: int) -> Grant | None:
+    """The grant that is in force now."""
     grant = agent.grant
     return grant if grant is not None and grant.deadline_ns > now_ns else None
 
@@ -395,5 +253,5 @@ def _live_grant(agent: Agent, now_ns: int) -> Grant | None:
 def held_until_ns(agent: Agent, board: Board, now_ns: int) -> int:
     """When all that this node holds will have ended, if nothing more is granted."""
     ends_ns = holding.until_ns(board, agent.commanded, now_ns)
-    grant = _live_grant(agent, now_ns)
+    grant = live_grant(agent, now_ns)
     return max(ends_ns, grant.deadline_ns) if grant else ends_ns

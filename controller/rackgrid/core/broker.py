@@ -12,6 +12,7 @@ from dataclasses import replace
 from rackgrid.core import agreement as agreements
 from rackgrid.core import authority, book, pledge, tender
 from rackgrid.core import limit as limits
+from rackgrid.core.action import RoundCleared
 from rackgrid.core.agreement import Agreement
 from rackgrid.core.authority import Authority
 from rackgrid.core.grant import Account, issued, opened
@@ -137,11 +138,14 @@ def round_due_ns(office: Office, *, urgent: bool) -> int:
 
 def cleared(
     office: Office, settings: NodeSettings, now_ns: int, *, may_grant: bool
-) -> tuple[Office, list[Price]]:
+) -> tuple[Office, list[Price], RoundCleared]:
     """Clear the market and issue what the promises allow.
 
     Args:
         may_grant: whether the broker has authority now; without it a price goes out and no grant.
+
+    Returns:
+        The office, what is to be sent, and what it was made of.
     """
     timing = settings.timing
     office = replace(
@@ -154,14 +158,9 @@ def cleared(
     usable_mw = capacity_mw(office, settings) - settings.reserve_mw
     offers = tender.offers(said)
     supply_mw = _supplied_mw(said, usable_mw, settings)
-    clearing = clear(
-        [tender.bid(account) for account in said],
-        offers,
-        floors_mw=floors_mw,
-        capacity_mw=usable_mw,
-        room_mw=supply_mw - floors_mw - _unavailable_mw(office, said, now_ns),
-        price_cap_uc=settings.price_cap_uc,
-    )
+    bids = tuple(tender.bid(account) for account in said)
+    room_mw = supply_mw - floors_mw - _unavailable_mw(office, said, now_ns)
+    clearing = clear(bids, offers, floors_mw, usable_mw, room_mw, settings.price_cap_uc)
     office = replace(
         office,
         round=office.round + 1,
@@ -176,7 +175,21 @@ def cleared(
         office = replace(office, book=entry)
         live = _live(office, now_ns, timing)  # an opening book lowers what may be renewed
         office, allotments = _allot(office, live, clearing, supply_mw, now_ns, timing)
-    return _announced(office, said, clearing, supply_mw, allotments, now_ns, timing)
+    round_ = RoundCleared(
+        pair=office.pair,
+        round=office.round,
+        bids=bids,
+        offers=tuple(offers),
+        floors_mw=floors_mw,
+        capacity_mw=usable_mw,
+        room_mw=room_mw,
+        price_cap_uc=settings.price_cap_uc,
+        clearing=clearing,
+        granting=may_grant,
+        allotments=tuple(allotments),
+    )
+    prices = _announced(office, said, clearing, supply_mw, allotments, now_ns, timing)
+    return office, prices, round_
 
 
 def _allot(
@@ -223,7 +236,7 @@ def _announced(
     allotments: list[Allotment],
     now_ns: int,
     timing: Timing,
-) -> tuple[Office, list[Price]]:
+) -> list[Price]:
     def price(part: tuple[Allotment, ...]) -> Price:
         return Price(
             pair=office.pair,
@@ -239,8 +252,7 @@ def _announced(
         )
 
     starts = range(0, max(1, len(allotments)), ALLOTMENTS_MAX)
-    prices = [price(tuple(allotments[at : at + ALLOTMENTS_MAX])) for at in starts]
-    return office, prices
+    return [price(tuple(allotments[at : at + ALLOTMENTS_MAX])) for at in starts]
 
 
 def reserved_mw(office: Office) -> int:

@@ -87,6 +87,11 @@ def has_room(board: Board, commands: Commands, output: str, power_mw: int, now_n
     A grant speaks of watts, and it may have been given for a running load, without its inrush, or
     for one load while another that it replaces is still on its way off.
     """
+    return needed_mw(board, commands, output, now_ns) <= power_mw
+
+
+def needed_mw(board: Board, commands: Commands, output: str, now_ns: int) -> int:
+    """What a grant has to cover for `output` to start: its inrush, and all other holdings, mW."""
     others = (name for name in board.flexible if name != output)
     others_mw = sum(reserve_mw(board, commands, name, now_ns) for name in others)
-    return others_mw + board.specs[output].inrush_mw <= power_mw
+    return others_mw + board.specs[output].inrush_mw

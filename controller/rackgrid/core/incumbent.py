@@ -186,13 +186,14 @@ def _clear(node: State, now_ns: int) -> None:
     office = broker.own_report(office, node.me, node.boot, report, now_ns, node.timing)
     node.office = office
     grants = node.has_authority(now_ns) and office.book.first_majority_ns is not None
-    office, prices = broker.cleared(office, node.settings, now_ns, may_grant=grants)
+    office, prices, round_ = broker.cleared(office, node.settings, now_ns, may_grant=grants)
     node.office = office
     first = prices[0]
     for price in prices:
         node.multicast(price)
     valid_ns = first.valid_for_ms * MS_NS
     node.out.append(PriceSent(office.pair, first.round, first.price_uc, valid_ns))
+    node.out.append(round_)
     for price in prices:
         apply(node, price, now_ns)
     if first.floors_mw > first.capacity_mw:

@@ -18,6 +18,7 @@ from rackgrid.core import (
     departure,
     election,
     incumbent,
+    judgement,
     member,
     membership,
     recovery,
@@ -103,6 +104,7 @@ class Node:
         timing = settings.timing
         jitter = Jitter(settings.seed)
         quiet_until_ns = now_ns if remembered else now_ns + timing.quiet_ns
+        sure_ns = quiet_until_ns + timing.stretched(timing.grant_ns) + timing.margin_ns
         listen_ns = max(quiet_until_ns, now_ns + timing.suspect * timing.heartbeat_ns)
         self.state = State(
             settings=settings,
@@ -115,9 +117,7 @@ class Node:
             beacon_ns=now_ns,
             terms_until=settings.terms_until,
             kept=remembered or NO_PAIR,
-            sure_ns=0
-            if remembered
-            else quiet_until_ns + timing.stretched(timing.grant_ns) + timing.margin_ns,
+            sure_ns=0 if remembered else sure_ns,
             roster=roster,
             is_lost=roster.rack == NO_RACK,
         )
@@ -214,7 +214,7 @@ class Node:
     def _judge(self, now_ns: int) -> None:
         """Judge the loads anew: something about them changed, or a dwell may have ended."""
         node = self.state
-        node.agent, actions = agents.decided(node.agent, node.settings, now_ns)
+        node.agent, actions = judgement.decided(node.agent, node.settings, now_ns)
         node.out.extend(actions)
         holding_mw, beyond_mw = agents.held_mw(node.agent, now_ns)
         if holding_mw < node.reported_mw or beyond_mw > node.beyond_mw:

@@ -2,13 +2,58 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from rackgrid.identity import Pair
+from rackgrid.identity import NO_PAIR, Pair
 from rackgrid.wire.vocabulary import Why
 
 UC = 1_000_000
 """Micro-currency in one unit of currency."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grounds:
+    """What a judgement rests on beside price, worth and the size of the grant.
+
+    Attributes:
+        is_known: whether the firmware is attached and knows the load's output.
+        is_required: by the board profile.
+        is_leaving: the node brings everything down; is_stopping: it starts nothing any more.
+        is_barred: no command brings the output on: no pin, a latched fault, a lockout.
+        is_held: it runs, and the last clearing took it for one inside its min-on.
+        is_refused: the last clearing did not serve it.
+        fault: what bars it, or what its meter says against its contact; "" if nothing does.
+        cause: the firmware's word for why the output is as it is.
+        since_ns: when it was last switched, local monotonic time.
+        guard_ms: what is left of its min-on (while on) or its min-off (while off), rounded up.
+        bid_uc: what it bids: its worth, or the price cap inside its min-on; None if required.
+        metered_mw: what its own meter shows; None where that says nothing.
+        nominal_mw: its nameplate.
+        grant_ms: how long the live grant lasts, rounded up; 0 without one.
+        grant_pair, grant_round: whose clearing gave it; no pair for what an earlier boot held.
+        is_served: whether the live grant names this load.
+        needs_mw: what a grant has to cover for it to start; 0 while it is on.
+    """
+
+    is_known: bool = False
+    is_required: bool = False
+    is_leaving: bool = False
+    is_stopping: bool = False
+    is_barred: bool = False
+    is_held: bool = False
+    is_refused: bool = False
+    fault: str = ""
+    cause: str = ""
+    since_ns: int = 0
+    guard_ms: int = 0
+    bid_uc: int | None = None
+    metered_mw: int | None = None
+    nominal_mw: int = 0
+    grant_ms: int = 0
+    grant_pair: Pair = NO_PAIR
+    grant_round: int = 0
+    is_served: bool = False
+    needs_mw: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +66,10 @@ class Decision:
         why: the deciding rule.
         price_uc: the price in force, or None if unknown.
         worth_uc: the load's worth; None if required.
-        grant_mw: the node's live grant, mW.
-        pair, round: whose clearing this was.
+        grant_mw: the node's live grant, mW; 0 without one.
+        pair, round: whose clearing made the price.
+        wanted: whether it should be on; its output follows when its guards let it.
+        grounds: everything else that was looked at.
     """
 
     load: str
@@ -34,6 +81,8 @@ class Decision:
     grant_mw: int
     pair: Pair
     round: int
+    wanted: bool = False
+    grounds: Grounds = field(default_factory=Grounds)
 
 
 def money(price_uc: int | None) -> str:

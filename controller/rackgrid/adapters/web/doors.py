@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from rackgrid.adapters.chronicle import Chronicle
 from rackgrid.core.event import CapacityChanged, Request
+from rackgrid.core.reason import Decision
 from rackgrid.core.view import View
 
 
@@ -20,6 +22,8 @@ class Doors:
         ask: lets the node do what an operator asks for, and returns at once.
         clock: the time that such a wish is given, monotonic, ns.
         accounts: what each load of this node has drawn and what that cost.
+        present: how a load of this node stands, and why; None if there is no such load.
+        chronicle: what has happened since the start; None where nobody keeps it.
     """
 
     source: Callable[[], View]
@@ -28,3 +32,5 @@ class Doors:
     ask: Callable[[Request | CapacityChanged], None]
     clock: Callable[[], int]
     accounts: Callable[[], list[dict[str, object]]] = list
+    present: Callable[[str], Decision | None] = lambda _load: None
+    chronicle: Chronicle | None = None

@@ -18,6 +18,7 @@ from rackgrid.core.office import Joining, Office
 from rackgrid.core.roster import Roster
 from rackgrid.core.settings import MS_NS, SECOND_NS
 from rackgrid.identity import BootId, Limit, NodeId
+from rackgrid.market.clearing import clear
 from rackgrid.wire.message import PROTOCOL_VERSION, Ack, Allotment, Join, OfferReport, Price, Report
 
 NOW = 10**12
@@ -41,7 +42,7 @@ def office(*said: tuple[NodeId, Report], opened: bool = True, of: Roster = ROSTE
 def cleared(
     held: Office, *, now_ns: int = NOW, may_grant: bool = True
 ) -> tuple[Office, list[Price]]:
-    return broker.cleared(held, TOLD, now_ns, may_grant=may_grant)
+    return broker.cleared(held, TOLD, now_ns, may_grant=may_grant)[:2]
 
 
 def allotted(prices: list[Price]) -> dict[NodeId, Allotment]:
@@ -172,6 +173,18 @@ def test_cleared_grant_answers_the_newest_bid_and_is_counted_before_it_is_sent()
         60_000,
         15_000,
     )
+
+
+def test_cleared_tells_the_whole_book_and_what_came_of_it() -> None:
+    """Fails if a round cannot be made again from what is told of it."""
+    held = office((ANNA, wants(5)), (BERT, wants(7)))
+    _, prices, told = broker.cleared(held, TOLD, NOW, may_grant=True)
+    limits = (told.floors_mw, told.capacity_mw, told.room_mw, told.price_cap_uc)
+    again = clear(told.bids, told.offers, *limits)
+    assert again == told.clearing
+    assert (told.pair, told.round, told.granting) == (held.pair, 1, True)
+    assert (prices[0].price_uc, prices[0].allotments) == (again.price_uc, told.allotments)
+    assert [bid.bidder for bid in told.bids] == [ANNA, BERT]
 
 
 def test_cleared_without_authority_a_price_goes_out_and_no_grant() -> None:
@@ -370,7 +383,7 @@ def test_cleared_round_after_round_counts_no_more_than_there_is(
     told = settings(capacity_mw=capacity_mw)
     for gap_ms in gaps_ms:
         before = held.book.counted_mw(now_ns)
-        held, _ = broker.cleared(held, told, now_ns, may_grant=True)
+        held, _, _ = broker.cleared(held, told, now_ns, may_grant=True)
         room = capacity_mw - nodes.floors_mw
         assert held.book.counted_mw(now_ns) <= max(room, before)
         now_ns += gap_ms * MS_NS

@@ -37,7 +37,7 @@ from tests.unit.controller.core.stage import (
 )
 
 from rackgrid.core import book
-from rackgrid.core.action import Noted, PriceApplied, PriceSent
+from rackgrid.core.action import Noted, PriceApplied, PriceSent, RoundCleared
 from rackgrid.core.election import Leading, Listening, Standing
 from rackgrid.core.event import (
     CapacityChanged,
@@ -75,6 +75,8 @@ def test_elected_first_breath_says_heartbeat_and_a_price_from_the_votes() -> Non
     assert only(Price, player.said).allotments == ()
     assert any(isinstance(a, PriceApplied) for a in player.said)
     assert any(isinstance(a, PriceSent) for a in player.said)
+    told = [a for a in player.said if isinstance(a, RoundCleared | PriceApplied)]
+    assert [type(a) for a in told[:2]] == [RoundCleared, PriceApplied], "the cause comes first"
     assert all_of(RosterUpdate, player.said) == [], "not before it has authority"
 
 

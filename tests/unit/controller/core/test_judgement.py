@@ -32,8 +32,10 @@ from tests.unit.controller.core.stage import (
 )
 
 from rackgrid.core import agent as agents
+from rackgrid.core import judgement
 from rackgrid.core.action import LoadDecided
 from rackgrid.core.agent import Agent, SentBid
+from rackgrid.core.reason import Decision
 from rackgrid.core.settings import LoadSettings, NodeSettings
 from rackgrid.identity import NO_PAIR
 from rackgrid.wire.vocabulary import Why
@@ -47,7 +49,7 @@ DEAR, CHEAP = 500_000, 200_000
 
 def why_of(held: Agent, load: str = "lamp", told: NodeSettings = TOLD) -> Why:
     """The reason that is published for a load."""
-    _, actions = agents.decided(held, told, NOW)
+    _, actions = judgement.decided(held, told, NOW)
     (decision,) = (
         a.decision for a in actions if isinstance(a, LoadDecided) and a.decision.load == load
     )
@@ -56,7 +58,7 @@ def why_of(held: Agent, load: str = "lamp", told: NodeSettings = TOLD) -> Why:
 
 def asked_of(held: Agent, name: str = "lamp", told: NodeSettings = TOLD) -> list[object]:
     """What the firmware is told about an output, but for what clears a predecessor's orders."""
-    _, actions = agents.decided(held, told, NOW)
+    _, actions = judgement.decided(held, told, NOW)
     return [c for c in commands(actions) if isinstance(c, Hold | Release) and c.output == name]
 
 
@@ -179,7 +181,7 @@ def test_decided_firmware_that_was_lost_is_said_and_commanded_nothing() -> None:
 
 
 def test_decided_firmware_that_was_never_heard_is_no_news() -> None:
-    _, actions = agents.decided(granted(priced(Agent(), CHEAP), "lamp"), TOLD, NOW)
+    _, actions = judgement.decided(granted(priced(Agent(), CHEAP), "lamp"), TOLD, NOW)
     assert actions == []
 
 
@@ -216,26 +218,26 @@ def test_decided_start_beyond_the_grants_watts_waits() -> None:
 def test_decided_swap_of_two_loads_starts_the_one_after_the_other_is_off() -> None:
     told = settings(loads=(LOADS[2], LOADS[1]))
     held = granted(priced(agent(LAMP_ON), CHEAP), "pump", power_mw=6000)
-    held, actions = agents.decided(held, told, NOW)
+    held, actions = judgement.decided(held, told, NOW)
     assert commands(actions) == [Release(2, "lamp", urgent=True)] or commands(actions)[-1] == (
         Release(2, "lamp", urgent=True)
     )
     assert not any(isinstance(c, Hold) for c in commands(actions))
     held = replace(held, board=replace(board(), handled=held.command_seq))
-    _, actions = agents.decided(held, told, NOW)
+    _, actions = judgement.decided(held, told, NOW)
     assert [c for c in commands(actions) if isinstance(c, Hold)] == [Hold(3, "pump", END)]
 
 
 def test_decided_second_call_repeats_nothing() -> None:
-    held, _ = agents.decided(granted(priced(agent(), CHEAP), "lamp"), TOLD, NOW)
-    assert agents.decided(held, TOLD, NOW) == (held, [])
+    held, _ = judgement.decided(granted(priced(agent(), CHEAP), "lamp"), TOLD, NOW)
+    assert judgement.decided(held, TOLD, NOW) == (held, [])
 
 
 def test_decided_what_a_predecessor_may_have_left_waiting_is_released_once() -> None:
     """A start that waits in the firmware shows nowhere; a new link clears it."""
-    held, actions = agents.decided(agent(), TOLD, NOW)
+    held, actions = judgement.decided(agent(), TOLD, NOW)
     assert commands(actions) == [Release(1, "lamp", True), Release(2, "pump", True)]
-    assert commands(agents.decided(held, TOLD, NOW)[1]) == []
+    assert commands(judgement.decided(held, TOLD, NOW)[1]) == []
 
 
 # --- holding ---------------------------------------------------------------------------------
@@ -250,13 +252,13 @@ def test_holding_is_the_larger_of_granted_and_switched() -> None:
 
 
 def test_holding_after_a_release_stays_until_the_firmware_has_decided() -> None:
-    held, _ = agents.decided(priced(agent(LAMP_ON), CHEAP), TOLD, NOW)
+    held, _ = judgement.decided(priced(agent(LAMP_ON), CHEAP), TOLD, NOW)
     assert agents.holding_mw(held, NOW) == 6000
     off = replace(board(), handled=0)
     assert agents.holding_mw(replace(held, board=off), NOW) == 0
     told = granted(priced(agent(), CHEAP), "lamp", power_mw=9000)
-    held, _ = agents.decided(told, TOLD, NOW)
-    held, _ = agents.decided(replace(held, grant=None), TOLD, NOW)
+    held, _ = judgement.decided(told, TOLD, NOW)
+    held, _ = judgement.decided(replace(held, grant=None), TOLD, NOW)
     assert agents.holding_mw(held, NOW) == 9000
     decided = replace(board(), handled=held.command_seq)
     assert agents.holding_mw(replace(held, board=decided), NOW) == 0
@@ -294,3 +296,67 @@ def test_attached_output_that_no_load_names_runs_to_its_end_and_is_counted() -> 
     held = agents.attached(Agent(), board(LAMP_ON), told, NOW)
     assert held.grant is not None
     assert (held.grant.loads, agents.holding_mw(held, NOW)) == (frozenset(), 6000)
+
+
+# --- what a decision rests on ------------------------------------------------------------------
+
+
+def decision_of(held: Agent, load: str = "lamp") -> Decision:
+    _, actions = judgement.decided(held, TOLD, NOW)
+    return next(
+        a.decision for a in actions if isinstance(a, LoadDecided) and a.decision.load == load
+    )
+
+
+def test_decision_carries_every_input_of_a_start() -> None:
+    made = decision_of(granted(priced(agent(PUMP_ON), CHEAP), "lamp", power_mw=15_000))
+    assert (made.was_on, made.on, made.wanted, made.why) == (False, False, True, Why.STARTING)
+    assert (made.price_uc, made.worth_uc, made.grant_mw) == (CHEAP, 400_000, 15_000)
+    grounds = made.grounds
+    assert (grounds.grant_ms, grounds.grant_round, grounds.is_served) == (2500, 1, True)
+    assert grounds.needs_mw == 9000 + 4000, "its inrush, and the pump that runs"
+    assert (grounds.bid_uc, grounds.nominal_mw, grounds.guard_ms) == (400_000, 6000, 0)
+
+
+def test_decision_of_a_grant_too_small_shows_what_it_lacked() -> None:
+    made = decision_of(granted(priced(agent(PUMP_ON), CHEAP), "lamp", power_mw=12_999))
+    assert (made.wanted, made.why) == (False, Why.NO_GRANT)
+    assert made.grounds.needs_mw > made.grant_mw
+
+
+def test_decision_of_a_load_inside_its_min_on_shows_the_guard_and_what_it_bids() -> None:
+    held = replace(LAMP_ON, may_switch_ns=NOW + 1)
+    made = decision_of(granted(priced(agent(held), DEAR), "lamp"))
+    assert (made.on, made.wanted, made.why) == (True, True, Why.MIN_ON)
+    assert (made.grounds.guard_ms, made.grounds.bid_uc) == (1, TOLD.price_cap_uc)
+    assert (made.grounds.since_ns, made.grounds.needs_mw) == (held.since_ns, 0)
+
+
+def test_decision_without_a_firmware_knows_nothing_of_the_output() -> None:
+    held, _ = judgement.decided(agent(), TOLD, NOW)
+    made = decision_of(replace(held, board=None))
+    assert (made.why, made.grounds.is_known) == (Why.FIRMWARE_LOST, False)
+    assert (made.grounds.nominal_mw, made.grounds.metered_mw) == (0, None)
+
+
+def test_decision_of_a_barred_output_names_its_fault() -> None:
+    barred = replace(output("lamp"), fault="overcurrent: 2.5 A", cause="tripped")
+    grounds = decision_of(priced(agent(barred), CHEAP)).grounds
+    assert (grounds.is_barred, grounds.fault) == (True, "overcurrent: 2.5 A")
+    assert grounds.cause == "tripped"
+
+
+def test_decision_of_the_next_load_counts_what_the_one_before_was_just_told() -> None:
+    """Fails if the grounds are those of another moment than the judgement's."""
+    held = granted(priced(agent(), CHEAP), "lamp", "pump", power_mw=9000)
+    lamp, pump = decision_of(held), decision_of(held, "pump")
+    assert (lamp.wanted, pump.wanted) == (True, False)
+    assert pump.grounds.needs_mw == 6000 + 9000
+
+
+def test_present_says_the_same_without_deciding_anything() -> None:
+    held = granted(priced(agent(LAMP_ON), CHEAP), "lamp")
+    made = judgement.present(held, TOLD, "lamp", NOW)
+    assert made is not None
+    assert made == decision_of(held)
+    assert judgement.present(held, TOLD, "lapm", NOW) is None
