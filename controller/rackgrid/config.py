@@ -104,6 +104,7 @@ class NodeConfig:
 
     `state_dir` survives a reboot, `runtime_dir` survives a restart of the process (tmpfs).
     `trust_clock`: the time of day is right although nobody has synchronised it.
+    `keep_days`: rows of the ledger that are older are summed up by the day.
     """
 
     name: str
@@ -112,6 +113,7 @@ class NodeConfig:
     state_dir: Path
     runtime_dir: Path
     trust_clock: bool = False
+    keep_days: int = 400
 
 
 @dataclass(frozen=True, slots=True)

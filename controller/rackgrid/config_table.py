@@ -228,6 +228,7 @@ def _node(refused: tuple[tuple[str, str], ...]) -> Table:
         Key("state_dir", Kind.PATH, "survives a reboot", "/var/lib/rackgrid"),
         Key("runtime_dir", Kind.PATH, "survives a restart", "/run/rackgrid"),
         Key("trust_clock", Kind.FLAG, "whether the time is right without a time server", False),
+        Key("keep_days", Kind.INTEGER, "how long the ledger's rows stay", 400, low=2, high=36500),
     )
     return Table("node", keys, required=True, refused=refused)
 

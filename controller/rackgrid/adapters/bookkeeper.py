@@ -188,7 +188,9 @@ def open_books(config: Config, wall_ns: Callable[[], int | None]) -> Bookkeeper 
 
     try:
         kernel = _BOOT_ID.read_text().strip()
-        ledger = Ledger(config.node.state_dir / LEDGER, kernel, offset_ns)
+        ledger = Ledger(
+            config.node.state_dir / LEDGER, kernel, offset_ns, keep_days=config.node.keep_days
+        )
     except (OSError, StoreError) as fault:
         _log.error("%s: nothing is booked until the next start", fault)
         return None

@@ -4,6 +4,8 @@ Nothing that controls waits for the disk. While the disk takes nothing (it is fu
 read-only) the rows stay in memory, and the node says so once and goes on. When they are too many,
 the oldest are coalesced by twos: their energy and money stay what they were, to the last unit, and
 only their prices are no longer known each.
+
+Once a day, rows that are older than is wished are summed up by the day.
 """
 
 from __future__ import annotations
@@ -14,6 +16,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
+from rackgrid.adapters.clock import monotonic_ns
+from rackgrid.adapters.ledger_fold import DAY_NS
 from rackgrid.adapters.ledger_opening import open_ledger
 from rackgrid.errors import StoreError
 from rackgrid.market.row import Row, Totals, coalesced
@@ -23,6 +27,8 @@ WAITING_MAX: Final = 20_000
 """Rows in memory: some days of a quiet rack, some 10 MB. Half of them are coalesced at once."""
 BATCH_MAX: Final = 5_000
 """Rows of a batch: what was long in coming is written in several."""
+KEEP_DAYS: Final = 400
+"""So long rows stay as they are: a year, and the time to look back on it."""
 JOIN_S: Final = 5.0
 """An SD card may stall; a daemon that ends waits no longer, and what waits is lost then."""
 
@@ -37,6 +43,7 @@ class Ledger:
         kernel: boot id of the running kernel.
         wall_offset_ns: Unix time less CLOCK_MONOTONIC, ns; None while the clock is not set.
         write_s: between two batches.
+        keep_days: rows that are older are summed up by the day.
 
     Raises:
         StoreError: the file cannot be used.
@@ -48,11 +55,14 @@ class Ledger:
         kernel: str,
         wall_offset_ns: Callable[[], int | None],
         write_s: float = WRITE_S,
+        keep_days: int = KEEP_DAYS,
     ) -> None:
         self._store = open_ledger(path)
         self._kernel = kernel
         self._wall_offset_ns = wall_offset_ns
         self._write_s = write_s
+        self._keep_days = keep_days
+        self._folded_until_ns = 0
         self.last_rows: Mapping[str, Row] = self._store.last_rows()
         """Each load's newest row at the start."""
         self.totals: Mapping[str, Totals] = self._store.totals()
@@ -106,6 +116,7 @@ class Ledger:
             self._wake.wait(self._write_s)
             self._wake.clear()
             self._write_all()
+            self._fold()
         self._write_all()  # what came while the last batch was being written
         self._store.close()
 
@@ -130,6 +141,22 @@ class Ledger:
                 del self._waiting[: len(rows)]
         self._complain(complaint)
         return not complaint
+
+    def _fold(self) -> None:
+        """Sum up what is old, once a day and a transaction at a time."""
+        offset_ns = self._wall_offset_ns()
+        if offset_ns is None or self._complaint:
+            return
+        days = (monotonic_ns() + offset_ns) // DAY_NS - self._keep_days
+        if days * DAY_NS <= self._folded_until_ns:
+            return
+        try:
+            while not self._ending and self._store.fold(days * DAY_NS):
+                pass
+        except StoreError as fault:
+            self._complain(str(fault))
+            return
+        self._folded_until_ns = days * DAY_NS
 
     def _complain(self, complaint: str) -> None:
         if complaint == self._complaint:

@@ -19,33 +19,13 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Final
 
+from rackgrid.adapters.ledger_columns import Entry, additions_of, numbers_of
 from rackgrid.market.row import Row, objection
 
 FIRST_HASH: Final = bytes(32)
 """What the first batch is chained to, and the first seal."""
 _OLD: Final = 15
 """So many numbers of a row are of format 1."""
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A row as the file has it.
-
-    Attributes:
-        kernel: boot id of the kernel whose monotonic clock the row's times are of.
-        wall_ns: what Unix time it was when that clock was at zero, ns; None if nobody has said yet.
-        batch: that it was written in.
-    """
-
-    row: Row
-    kernel: str
-    wall_ns: int | None
-    batch: int
-
-    @property
-    def start_wall_ns(self) -> int | None:
-        """When the row began, Unix time in ns."""
-        return None if self.wall_ns is None else self.wall_ns + self.row.start_ns
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,43 +71,6 @@ def sealed(before: bytes, last_hash: bytes, rows: Iterable[tuple[Row, str]]) -> 
         last_hash: of the last batch that they stand for.
     """
     return chained(before, rows, last_hash)
-
-
-def numbers_of(row: Row) -> tuple[int | None, ...]:
-    """List the numbers of a row that format 1 had, in the order of the file's columns."""
-    return (
-        row.start_ns,
-        row.end_ns,
-        int(row.terms.on),
-        row.terms.price_uc,
-        row.terms.reference_uc,
-        row.term,
-        row.round,
-        row.energy_mj,
-        row.estimated_mj,
-        row.cost_nc,
-        row.reference_nc,
-        row.counter_mj,
-        row.meter_mj,
-        row.cost_left,
-        row.reference_left,
-    )
-
-
-def additions_of(row: Row) -> tuple[int | None, ...]:
-    """List the numbers of a row that format 2 added, in the order of the file's columns."""
-    mixed = row.mixed
-    return (
-        row.terms.revenue_uc,
-        row.revenue_nc,
-        row.revenue_left or None,
-        row.doubt_mj,
-        *(
-            (None, None, None, None)
-            if mixed is None
-            else (mixed.priced_mj, mixed.reference_nc, mixed.saving_nc, mixed.profit_nc)
-        ),
-    )
 
 
 def audit(

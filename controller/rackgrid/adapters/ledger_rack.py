@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
-from rackgrid.adapters.ledger_chain import Entry
+from rackgrid.adapters.ledger_columns import Entry
 from rackgrid.market.balance import (
     ELECTRONICS,
     FEED,

@@ -17,19 +17,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-VERSION: Final = 2
+from rackgrid.adapters.ledger_columns import ADDED_COLUMNS
 
-ROW_COLUMNS: Final = (
-    *("start_ns", "end_ns", "is_on", "price_uc", "reference_uc", "term", "round", "energy_mj"),
-    *("estimated_mj", "cost_nc", "reference_nc", "counter_mj", "meter_mj", "cost_left"),
-    "reference_left",
-)
-"""A row's numbers of format 1."""
-ADDED_COLUMNS: Final = (
-    *("revenue_uc", "revenue_nc", "revenue_left", "doubt_mj", "mixed_priced_mj"),
-    *("mixed_reference_nc", "mixed_saving_nc", "mixed_profit_nc"),
-)
-"""What format 2 added to a row: NULL in every row that format 1 has written."""
+VERSION: Final = 2
 
 _FIRST: Final = """
 CREATE TABLE load (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);

@@ -22,36 +22,23 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from rackgrid.adapters.ledger_chain import (
-    FIRST_HASH,
-    Batch,
+from rackgrid.adapters.ledger_chain import FIRST_HASH, Batch, audit, chained
+from rackgrid.adapters.ledger_columns import (
+    ADDED_COLUMNS,
+    COLUMNS,
+    INSERT,
+    JOINED,
     Entry,
     additions_of,
-    audit,
-    chained,
+    entry_of,
     numbers_of,
 )
-from rackgrid.adapters.ledger_schema import (
-    ADDED_COLUMNS,
-    ROW_COLUMNS,
-    VERSION,
-    migrate,
-    version_of,
-)
+from rackgrid.adapters.ledger_fold import fold
+from rackgrid.adapters.ledger_schema import VERSION, migrate, version_of
 from rackgrid.errors import StoreError
-from rackgrid.market.row import Mixed, Row, Terms, Totals
+from rackgrid.market.row import Row, Totals
 
 FINDINGS_MAX: Final = 100
-_JOINED: Final = "JOIN load ON load.id = entry.load JOIN boot ON boot.id = entry.boot"
-_COLUMNS: Final = (
-    f"load.name, {', '.join(f'entry.{name}' for name in (*ROW_COLUMNS, *ADDED_COLUMNS))},"
-    " boot.kernel, boot.wall_ns, entry.batch"
-)
-_WRITTEN: Final = ("batch", "load", "boot", *ROW_COLUMNS, *ADDED_COLUMNS)
-_INSERT: Final = (
-    f"INSERT INTO entry (id, {', '.join(_WRITTEN)})"  # noqa: S608  # made of constants
-    f" VALUES (?{', ?' * len(_WRITTEN)})"
-)
 
 
 def _summed(name: str, otherwise: str) -> str:
@@ -157,13 +144,31 @@ class LedgerStore:
         except sqlite3.Error as fault:
             raise StoreError(f"cannot write to the ledger {self.path}: {fault}") from fault
 
+    def fold(self, until_ns: int) -> int:
+        """Sum up by the day what is old (`ledger_fold`).
+
+        Args:
+            until_ns: rows that ended before then, Unix time, ns.
+
+        Returns:
+            So many rows were summed up; there may be more.
+
+        Raises:
+            StoreError: it could not be written; nothing has changed.
+        """
+        try:
+            with self._file:
+                return fold(self._file, self.last_hash(), until_ns)
+        except sqlite3.Error as fault:
+            raise StoreError(f"cannot write to the ledger {self.path}: {fault}") from fault
+
     def _write(self, rows: Sequence[Row], boot: int, kernel: str) -> None:
         digest = chained(self.last_hash(), ((row, kernel) for row in rows))
         cursor = self._file.execute("INSERT INTO batch (hash) VALUES (?)", (digest,))
         batch = cursor.lastrowid
         loads = {row.load: self._load(row.load) for row in rows}
         self._file.executemany(
-            _INSERT,
+            INSERT,
             [
                 (None, batch, loads[row.load], boot, *numbers_of(row), *additions_of(row))
                 for row in rows
@@ -276,9 +281,9 @@ class LedgerStore:
         return next(self._batches("WHERE seal IS NOT NULL ORDER BY id DESC LIMIT 1"), None)
 
     def _entries(self, rest: str, *values: int) -> Iterator[Entry]:
-        asked = f"SELECT {_COLUMNS} FROM {self._entry} {_JOINED} {rest}"  # noqa: S608  # constants
+        asked = f"SELECT {COLUMNS} FROM {self._entry} {JOINED} {rest}"  # noqa: S608  # constants
         for found in self._file.execute(asked, values):
-            yield _entry(*found)
+            yield entry_of(*found)
 
     def _batches(self, rest: str = "ORDER BY id", *values: int) -> Iterator[Batch]:
         asked = f"SELECT id, hash, vouched, seal FROM {self._batch} {rest}"  # noqa: S608  # constants
@@ -319,59 +324,3 @@ class LedgerStore:
         elif version == 0:
             raise StoreError(f"{self.path} is no ledger")
         self._version = version_of(self._file)
-
-
-def _entry(
-    load: str,
-    start_ns: int,
-    end_ns: int,
-    is_on: int,
-    price_uc: int | None,
-    reference_uc: int | None,
-    term: int,
-    round_: int,
-    energy_mj: int,
-    estimated_mj: int,
-    cost_nc: int | None,
-    reference_nc: int | None,
-    counter_mj: int,
-    meter_mj: int | None,
-    cost_left: int,
-    reference_left: int,
-    revenue_uc: int | None,
-    revenue_nc: int | None,
-    revenue_left: int | None,
-    doubt_mj: int | None,
-    priced_mj: int | None,
-    mixed_reference_nc: int,
-    saving_nc: int,
-    profit_nc: int,
-    kernel: str,
-    wall_ns: int | None,
-    batch: int,
-) -> Entry:
-    """Make a row of the file's columns."""
-    mixed = None
-    if priced_mj is not None:
-        mixed = Mixed(priced_mj, mixed_reference_nc, saving_nc, profit_nc)
-    row = Row(
-        load,
-        start_ns,
-        end_ns,
-        Terms(bool(is_on), price_uc, reference_uc, revenue_uc),
-        term,
-        round_,
-        energy_mj,
-        estimated_mj,
-        cost_nc,
-        reference_nc,
-        counter_mj,
-        meter_mj,
-        cost_left,
-        reference_left,
-        revenue_nc,
-        revenue_left or 0,
-        doubt_mj,
-        mixed,
-    )
-    return Entry(row, kernel, wall_ns, batch)

@@ -23,7 +23,7 @@ from rackgrid.cli.config import CONFIG_PATH
 from rackgrid.cli.exit import Exit
 
 if TYPE_CHECKING:
-    from rackgrid.adapters.ledger_chain import Entry
+    from rackgrid.adapters.ledger_columns import Entry
     from rackgrid.adapters.ledger_rack import RackReport
     from rackgrid.adapters.ledger_store import LedgerStore
     from rackgrid.cli.verb import Verbs

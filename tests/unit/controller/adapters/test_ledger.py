@@ -7,13 +7,15 @@ import logging
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from time import monotonic
+from time import monotonic, monotonic_ns
 
 import pytest
-from tests.unit.controller.adapters.test_ledger_store import KERNEL, rows
+from tests.unit.controller.adapters.test_ledger_store import KERNEL, SECOND_NS, rows
 
 from rackgrid.adapters import ledger as ledgers
 from rackgrid.adapters.ledger import Ledger
+from rackgrid.adapters.ledger_fold import DAY_NS
+from rackgrid.adapters.ledger_opening import open_ledger
 from rackgrid.adapters.ledger_store import LedgerStore
 from rackgrid.errors import StoreError
 from rackgrid.market.row import Totals
@@ -164,6 +166,25 @@ def test_rows_that_are_being_written_are_not_coalesced(
     assert [entry.row for entry in store.entries()][:3] == told[:3]
     assert store.totals()["fan"].energy_mj == told[-1].counter_mj
     store.close()
+
+
+def test_rows_that_are_older_than_is_wished_are_summed_up_by_the_day(tmp_path: Path) -> None:
+    day = DAY_NS // SECOND_NS
+    told = rows("fan", 12)
+    store = open_ledger(tmp_path / "ledger.db")
+    store.append(told[:9], "another boot", 0)
+    store.close()
+    now_days = 5 * day
+    offset_ns = now_days * SECOND_NS - monotonic_ns()
+    ledger = Ledger(tmp_path / "ledger.db", KERNEL, lambda: offset_ns, 0.005, keep_days=4)
+    for row in told[9:]:
+        ledger.add(row)
+    reader = LedgerStore(tmp_path / "ledger.db", writable=False)
+    assert eventually(lambda: len(list(reader.entries())) == 1 + 3)
+    ledger.close()
+    assert reader.verify() == []
+    assert reader.totals()["fan"].energy_mj == told[-1].counter_mj
+    reader.close()
 
 
 def test_rows_that_come_while_it_writes_its_last_batch_are_written_too(

@@ -9,16 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.controller.adapters.test_ledger_store import KERNEL, rows
 
-from rackgrid.adapters.ledger_chain import (
-    FIRST_HASH,
-    Batch,
-    Entry,
-    additions_of,
-    audit,
-    chained,
-    numbers_of,
-    sealed,
-)
+from rackgrid.adapters.ledger_chain import FIRST_HASH, Batch, audit, chained, sealed
+from rackgrid.adapters.ledger_columns import Entry, additions_of, numbers_of
 from rackgrid.market.row import Mixed, Row, merged
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from rackgrid.adapters.ledger_chain import Entry
+from rackgrid.adapters.ledger_columns import Entry
 from rackgrid.adapters.ledger_rack import HOUR_NS, RackReport, examine
 from rackgrid.market.balance import ELECTRONICS, FEED, source_account
 from rackgrid.market.row import Row, Terms, merged

@@ -12,7 +12,8 @@ import pytest
 from tests.unit.controller.adapters.test_ledger_store import KERNEL, rows
 
 from rackgrid.adapters import ledger_schema
-from rackgrid.adapters.ledger_chain import FIRST_HASH, numbers_of
+from rackgrid.adapters.ledger_chain import FIRST_HASH
+from rackgrid.adapters.ledger_columns import numbers_of
 from rackgrid.adapters.ledger_opening import open_ledger
 from rackgrid.adapters.ledger_schema import VERSION, free_name
 from rackgrid.adapters.ledger_store import LedgerStore
