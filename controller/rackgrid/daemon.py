@@ -288,6 +288,7 @@ class Daemon:
 
     def _close(self) -> None:
         self._tell_all()
+        self._parts.chronicle.close()
         self._parts.sources.close()
         if self._books is not None:
             self._books.close()

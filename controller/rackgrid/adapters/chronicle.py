@@ -7,6 +7,7 @@ alone. It lives in the loop's thread; nothing here waits.
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
@@ -15,22 +16,71 @@ from typing import Final
 from rackgrid import __version__
 from rackgrid.adapters.clock import monotonic_ns
 from rackgrid.adapters.event_json import event, rfc3339, round_shape
-from rackgrid.adapters.view_json import Json
+from rackgrid.adapters.view_json import Json, encode
 from rackgrid.core.action import Action, LoadDecided, PriceApplied, PriceLost, RoundCleared
 
 EVENTS_MAX: Final = 1000
 """Events in memory: some hours of a quiet rack; most are half a kilobyte."""
+BYTES_MAX: Final = 2_000_000
+"""All of them together: the rounds of a large rack are long."""
 CHANGES_MAX: Final = 50
 """Changes remembered of each load, however much else has happened since."""
+LISTENERS_MAX: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """An event: its number in this run of the node, its kind, and its line."""
+    """An event: its number in this run of the node, its kind, and its line in JSON."""
 
     number: int
     kind: str
-    line: Json
+    data: bytes
+
+
+class Listener:
+    """Somebody who follows the events: a place in them, and a bell.
+
+    It has no queue of its own. Whoever is slow falls behind what the chronicle remembers, and is
+    told how much it has lost; nothing waits for it.
+    """
+
+    def __init__(self, chronicle: Chronicle, number: int) -> None:
+        """Stand behind that event; `Chronicle.listen` makes one."""
+        self._chronicle = chronicle
+        self._number = number
+        self._bell = asyncio.Event()
+        self.ended = False
+
+    def take(self, count: int) -> tuple[int, list[Told]]:
+        """Take the next events, at most `count`; say how many before them are lost."""
+        found = self._chronicle.since(self._number)
+        lost = self.behind - len(found)
+        found = found[:count]
+        self._number += lost + len(found)
+        return lost, found
+
+    @property
+    def behind(self) -> int:
+        """How many events it has not taken yet."""
+        return self._chronicle.newest - self._number
+
+    def ring(self) -> None:
+        """Say that there is something to take."""
+        self._bell.set()
+
+    def end(self) -> None:
+        """Say that there will be nothing more."""
+        self.ended = True
+        self._bell.set()
+
+    async def wait(self) -> None:
+        """Wait until there is something to take, or it has ended."""
+        await self._bell.wait()
+        self._bell.clear()
+
+    def leave(self) -> None:
+        """Make room for another."""
+        self._chronicle.forget(self)
 
 
 class Chronicle:
@@ -54,7 +104,9 @@ class Chronicle:
         self._node = node
         self._wall = wall
         self._clock = clock
-        self._events: deque[Told] = deque(maxlen=EVENTS_MAX)
+        self._events: deque[Told] = deque()
+        self._bytes = 0
+        self._listeners: set[Listener] = set()
         self._changes: dict[str, deque[Json]] = {}
         self._price: Hashable = ()
         self._shape: Hashable = ()
@@ -68,13 +120,13 @@ class Chronicle:
         made = event(action)
         if made is None:
             return
-        told = self.tell(*made, at_ns)
+        line = self.tell(*made, at_ns)
         if isinstance(action, LoadDecided):
             load = action.decision.load
-            self._changes.setdefault(load, deque(maxlen=CHANGES_MAX)).append(told.line)
+            self._changes.setdefault(load, deque(maxlen=CHANGES_MAX)).append(line)
 
-    def tell(self, kind: str, fields: Json, at_ns: int) -> Told:
-        """Add an event."""
+    def tell(self, kind: str, fields: Json, at_ns: int) -> Json:
+        """Add an event, and give its line."""
         self._number += 1
         line = {
             "t_ns": at_ns,
@@ -83,9 +135,27 @@ class Chronicle:
             "event": kind,
             **fields,
         }
-        told = Told(self._number, kind, line)
-        self._events.append(told)
-        return told
+        self._append(Told(self._number, kind, encode(line)))
+        for listener in self._listeners:
+            listener.ring()
+        return line
+
+    def listen(self, number: int) -> Listener | None:
+        """Follow what comes after the event of that number; None if too many do."""
+        if len(self._listeners) >= LISTENERS_MAX:
+            return None
+        listener = Listener(self, number)
+        self._listeners.add(listener)
+        return listener
+
+    def forget(self, listener: Listener) -> None:
+        """Let a listener go."""
+        self._listeners.discard(listener)
+
+    def close(self) -> None:
+        """End every listener: the node ends."""
+        for listener in self._listeners:
+            listener.end()
 
     def date(self, at_ns: int) -> str | None:
         """Say when a moment of CLOCK_MONOTONIC was; None while the time of day is not known."""
@@ -106,6 +176,12 @@ class Chronicle:
         """List the last changes of a load, the newest last."""
         known = self._changes.get(load, ())
         return list(known)[max(0, len(known) - last) :]
+
+    def _append(self, told: Told) -> None:
+        self._events.append(told)
+        self._bytes += len(told.data)
+        while len(self._events) > EVENTS_MAX or self._bytes > BYTES_MAX:
+            self._bytes -= len(self._events.popleft().data)
 
     def _is_news(self, action: Action) -> bool:
         match action:

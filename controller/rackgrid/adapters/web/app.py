@@ -18,7 +18,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from rackgrid.adapters.view_json import encode, rack_state
-from rackgrid.adapters.web import operator, why
+from rackgrid.adapters.web import events, operator, why
 from rackgrid.adapters.web.answer import answer, refuse
 from rackgrid.adapters.web.doors import Doors
 from rackgrid.adapters.web.gate import Gate
@@ -33,6 +33,7 @@ rackgrid
 GET  /api/state         the rack as this node sees it (JSON)
 GET  /api/ledger        what each load of this node has drawn, and what that cost (JSON)
 GET  /api/why/LOAD      why a load is as it is, and what was before: ?last=N (JSON)
+GET  /api/events        what happens from now on, as it happens; ?last=N: and what did (SSE)
 GET  /healthz           200 while this node does its work, else 503 and why (JSON)
 
 Only on a loopback API:
@@ -98,6 +99,7 @@ def build_app(doors: Doors, loopback: bool) -> ASGIApp:
         Route("/api/ledger", ledger),
         Route("/healthz", healthz),
         Route("/api/leave", leaving, methods=["POST"]),
+        *events.routes(doors),
         *why.routes(doors),
         *operator.routes(doors),
     ]

@@ -23,6 +23,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from rackgrid.adapters.web.app import build_app
 from rackgrid.adapters.web.doors import Doors
+from rackgrid.adapters.web.events import HANG_UP
 from rackgrid.adapters.web.gate import is_loopback
 from rackgrid.config import WebConfig
 from rackgrid.errors import TransportError
@@ -32,6 +33,10 @@ REQUEST_S = 5
 """A connection brings its next request within this, s, or is closed."""
 CLOSE_S = 2
 """Answers under way when the server closes have this long, s."""
+BUFFER_BYTES = 128 * 1024
+"""What the kernel keeps of an answer that nobody reads."""
+UNREAD_MS = 20_000
+"""The kernel hangs up on whoever takes nothing for so long, ms (tcp(7), TCP_USER_TIMEOUT)."""
 HEADERS_MAX = 16 * 1024
 """Longest request line and headers together, bytes."""
 
@@ -139,6 +144,11 @@ class _Connection(H11Protocol):
             transport.abort()
             return
         self._deadline = self.loop.call_later(REQUEST_S, self._hang_up_if_silent)
+        # An answer that has no end (`events`) hangs up by itself on whoever does not read it.
+        self.app_state = {**self.app_state, HANG_UP: transport.abort}
+        line = transport.get_extra_info("socket")
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER_BYTES)
+        line.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_MS)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget its deadline."""

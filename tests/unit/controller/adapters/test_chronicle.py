@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from dataclasses import replace
 
+import pytest
 from tests.unit.controller.adapters.story import SECOND, cleared, decided, priced
 
-from rackgrid.adapters.chronicle import CHANGES_MAX, EVENTS_MAX, Chronicle, Told
+from rackgrid.adapters import chronicle as chronicles
+from rackgrid.adapters.chronicle import (
+    CHANGES_MAX,
+    EVENTS_MAX,
+    LISTENERS_MAX,
+    Chronicle,
+    Listener,
+    Told,
+)
 from rackgrid.core.action import Noted, PriceLost, PriceSent
 from rackgrid.market.curve import Step
 from rackgrid.wire.vocabulary import Why
@@ -23,18 +34,22 @@ def kinds(of: Chronicle) -> list[str]:
     return [told.kind for told in of.since(0)]
 
 
+def line_of(told: Told) -> dict[str, object]:
+    return json.loads(told.data)
+
+
 def test_chronicle_begins_with_the_start_of_the_node() -> None:
     (first,) = chronicle().since(0)
-    assert isinstance(first, Told)
-    assert (first.number, first.kind, first.line["boot"]) == (1, "start", "0a")
-    assert (first.line["node"], first.line["time"]) == ("pi-1", None)
+    line = line_of(first)
+    assert (first.number, first.kind, line["boot"]) == (1, "start", "0a")
+    assert (line["node"], line["event"], line["time"]) == ("pi-1", "start", None)
 
 
 def test_chronicle_dates_events_once_the_time_of_day_is_known() -> None:
     made = chronicle(WALL_NS)
     made.publish(Noted("careful"), 99 * SECOND)
-    assert made.since(1)[0].line["time"] == "2026-03-01T11:59:59.000Z"
-    assert made.since(1)[0].line["t_ns"] == 99 * SECOND
+    line = line_of(made.since(1)[0])
+    assert (line["time"], line["t_ns"]) == ("2026-03-01T11:59:59.000Z", 99 * SECOND)
 
 
 def test_chronicle_leaves_out_what_is_no_news() -> None:
@@ -72,3 +87,70 @@ def test_changes_are_the_last_ones_of_that_load_the_newest_last() -> None:
     assert len(made.changes("lamp", CHANGES_MAX + 1)) == CHANGES_MAX
     assert made.changes("lamp", 0) == []
     assert made.changes("fan", 5) == []
+
+
+# --- listeners -----------------------------------------------------------------------------------
+
+
+def listening(of: Chronicle, number: int = 0) -> Listener:
+    listener = of.listen(number)
+    assert listener is not None
+    return listener
+
+
+def test_listener_takes_each_event_once_in_order() -> None:
+    made = chronicle()
+    listener = listening(made)
+    made.publish(Noted("one"), 1)
+    made.publish(Noted("two"), 1)
+    assert [told.number for told in listener.take(2)[1]] == [1, 2]
+    assert listener.behind == 1
+    assert [told.number for told in listener.take(2)[1]] == [3]
+    assert (listener.take(2), listener.behind) == ((0, []), 0)
+
+
+def test_listener_that_falls_behind_is_told_what_it_lost() -> None:
+    made = chronicle()
+    listener = listening(made)
+    for number in range(EVENTS_MAX + 9):
+        made.publish(Noted(str(number)), 1)
+    lost, found = listener.take(1)
+    assert (lost, found[0].number) == (10, 11)
+    assert listener.take(1)[0] == 0, "once"
+
+
+def test_chronicle_of_long_events_is_bounded_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chronicles, "BYTES_MAX", 1000)
+    made = chronicle()
+    listener = listening(made)
+    for _ in range(30):
+        made.publish(Noted("x" * 100), 1)
+    assert 0 < sum(len(told.data) for told in made.since(0)) <= 1000
+    made.publish(Noted("x" * 2000), 1)
+    assert made.since(0) == []
+    assert listener.take(9) == (32, []), "it goes on, and knows that all of it is lost"
+    assert listener.behind == 0
+
+
+def test_listener_is_rung_by_an_event_and_by_the_end() -> None:
+    async def play() -> None:
+        made = chronicle()
+        listener = listening(made, made.newest)
+        waiting = asyncio.create_task(listener.wait())
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        made.publish(Noted("one"), 1)
+        await asyncio.wait_for(waiting, 5)
+        made.close()
+        await asyncio.wait_for(listener.wait(), 5)
+        assert listener.ended
+
+    asyncio.run(play())
+
+
+def test_listeners_are_a_few_and_each_that_leaves_makes_room() -> None:
+    made = chronicle()
+    listeners = [listening(made) for _ in range(LISTENERS_MAX)]
+    assert made.listen(0) is None
+    listeners[3].leave()
+    assert made.listen(0) is not None
