@@ -1,8 +1,10 @@
 """The format of the ledger's file, and how an older one becomes it.
 
 Formats only grow: a migration adds columns and tables, and touches no row, so that hashes stay what
-they were. Before it a copy of the file is laid beside it, named by its format and the day:
-`ledger.db.v1-2026-11-26`. It is one transaction; if it cannot be done, the file is what it was.
+they were. (Format 2 does without an index: it served at a start only, where a look at all rows
+takes no longer, and was half of what an SD card had to write.) Before it a copy of the file is laid
+beside it, named by its format and the day: `ledger.db.v1-2026-11-26`. It is one transaction; if it
+cannot be done, the file is what it was.
 
 Source: sqlite.org/lang_altertable.html (ADD COLUMN costs the same however long the table is);
 sqlite.org/backup.html.
@@ -40,6 +42,7 @@ _SECOND: Final = (
     + """
 ALTER TABLE batch ADD COLUMN vouched BLOB;
 ALTER TABLE batch ADD COLUMN seal BLOB;
+DROP INDEX entry_by_load;
 CREATE TABLE origin (aside TEXT NOT NULL, damage TEXT NOT NULL, hash BLOB);
 """
 )

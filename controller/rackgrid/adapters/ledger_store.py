@@ -39,6 +39,12 @@ from rackgrid.errors import StoreError
 from rackgrid.market.row import Row, Totals
 
 FINDINGS_MAX: Final = 100
+PAGE: Final = 1024
+"""Bytes of a new file's pages: a batch is some rows, and writes two or three pages whole."""
+LOG_PAGES: Final = 4000
+"""The log is moved into the file at so many pages: some 4 MB."""
+DATE_NS: Final = 1_000_000_000
+"""By so much the clock must have moved for a boot to be dated anew, ns."""
 
 
 def _summed(name: str, otherwise: str) -> str:
@@ -176,10 +182,17 @@ class LedgerStore:
         )
 
     def _boot(self, kernel: str, wall_ns: int | None) -> int:
-        self._file.execute("INSERT OR IGNORE INTO boot (kernel) VALUES (?)", (kernel,))
-        if wall_ns is not None:
-            self._file.execute("UPDATE boot SET wall_ns = ? WHERE kernel = ?", (wall_ns, kernel))
-        return int(self._one("SELECT id FROM boot WHERE kernel = ?", kernel)[0])
+        """Find a boot, and date it; a date that hardly moves is not worth an SD card's write."""
+        asked = "SELECT id, wall_ns FROM boot WHERE kernel = ?"
+        found = self._file.execute(asked, (kernel,)).fetchone()
+        if found is None:
+            values = (kernel, wall_ns)
+            cursor = self._file.execute("INSERT INTO boot VALUES (NULL, ?, ?)", values)
+            return int(cursor.lastrowid or 0)
+        boot, dated_ns = found
+        if wall_ns is not None and (dated_ns is None or abs(wall_ns - dated_ns) > DATE_NS):
+            self._file.execute("UPDATE boot SET wall_ns = ? WHERE id = ?", (wall_ns, boot))
+        return int(boot)
 
     def _load(self, name: str) -> int:
         self._file.execute("INSERT OR IGNORE INTO load (name) VALUES (?)", (name,))
@@ -318,7 +331,9 @@ class LedgerStore:
                 f"this one knows {VERSION}): install that one again"
             )
         if writable:
+            self._file.execute(f"PRAGMA page_size = {PAGE}")
             self._file.execute("PRAGMA journal_mode = WAL")
+            self._file.execute(f"PRAGMA wal_autocheckpoint = {LOG_PAGES}")
             self._file.execute("PRAGMA synchronous = NORMAL")
             migrate(self._file, self.path)
         elif version == 0:

@@ -1,0 +1,233 @@
+"""The ledger: how long a year takes to verify, what a day writes, and whether crashes lose a unit.
+
+    python tests/bench/bench_ledger.py [--part verify|write|crash] [--nodes 12] [--days 365]
+        [--rounds 1000000] [--seed 1] [--folder FOLDER] [--json]
+
+- **verify**: a year of twelve nodes with three loads and their electronics, a row each a quarter of
+  an hour, a batch for every quarter; the first node meters the feed and speaks for a source. Wall
+  and CPU time of `rackgrid ledger verify` over all files, then with `--rack`.
+- **write**: bytes that a day's ledger of one node sends to the disk, times twelve: `write_bytes` of
+  /proc/self/io, which counts pages that have to go to a block device (so not on a tmpfs). The
+  log is synced after each batch, for the kernel would not wait a day with it either. A quiet day
+  (a price a quarter, twenty switchings a load) and a busy one (a new price each minute).
+- **crash**: rounds of a node that crashes at random: the process, the end of SQLite's log cut at
+  any byte, pages of a checkpoint torn (`tests/unit/controller/adapters/ledger_crash.py`). At the
+  end the rows are compared with the truth: energy, counters, money, one by one.
+
+Source: proc(5), /proc/pid/io.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import json
+import os
+import random
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+from tests.unit.controller.adapters.ledger_crash import Machine, differences
+
+from rackgrid.adapters.ledger_opening import open_ledger
+from rackgrid.adapters.ledger_store import LedgerStore
+from rackgrid.cli import main as rackgrid
+from rackgrid.market.balance import ELECTRONICS, FEED, source_account
+from rackgrid.market.row import Row, Terms
+from rackgrid.market.settlement import ROW_NS, Account, Seen, booked, opened
+
+MINUTE_NS: Final = 60_000_000_000
+QUARTERS: Final = 96
+"""Of a day."""
+LOADS: Final = ("fan", "lamp", "pump")
+WATTS: Final = {ELECTRONICS: 3, "fan": 5, "lamp": 8, "pump": 12}
+SWITCHES: Final = 20
+"""Of a load and day."""
+
+
+class Node:
+    """A node that books at given moments.
+
+    Args:
+        watts: of each account.
+    """
+
+    def __init__(self, watts: dict[str, int]) -> None:
+        self.watts = watts
+        self.accounts: dict[str, Account] = {}
+        self.meters = dict.fromkeys(watts, 0)
+        self.now_ns = 0
+
+    def look(self, now_ns: int, terms: dict[str, Terms]) -> list[Row]:
+        """Book what was drawn until now; the rows that ended."""
+        rows: list[Row] = []
+        is_quarter = now_ns // ROW_NS != self.now_ns // ROW_NS
+        for name, watts in self.watts.items():
+            account = self.accounts.get(name) or opened(name, terms[name], 0)
+            on = account.terms.on
+            self.meters[name] += watts * (now_ns - self.now_ns) // 1_000_000 if on else 0
+            seen = Seen(self.meters[name], doubt_mw=watts * 10)
+            account, row = booked(account, seen, terms[name], 1, 1, now_ns, ends=is_quarter)
+            self.accounts[name] = account
+            rows += [row] if row else []
+        self.now_ns = now_ns
+        return rows
+
+
+def a_year(folder: Path, nodes: int, days: int, seed: int) -> list[Path]:
+    """Write the ledgers."""
+    chance = random.Random(seed)
+    prices = [chance.randrange(-50_000, 600_000) for _ in range(days * QUARTERS + 1)]
+    paths: list[Path] = []
+    for number in range(nodes):
+        watts = dict(WATTS)
+        if number == 0:
+            watts[FEED] = sum(WATTS.values()) * nodes
+            watts[source_account("grid")] = 2 * watts[FEED]
+        node, path = Node(watts), folder / f"node{number}.db"
+        store = open_ledger(path)
+        store._file.execute("PRAGMA synchronous = OFF")
+        for quarter, price_uc in enumerate(prices):
+            terms = dict.fromkeys(watts, Terms(True, price_uc, 400_000))
+            rows = node.look(quarter * ROW_NS, terms)
+            grid = source_account("grid")
+            rows = [
+                replace(row, estimated_mj=row.energy_mj) if row.load == grid else row
+                for row in rows
+            ]
+            store.append(rows, f"boot of {number}", 1_767_225_600 * 1_000_000_000)
+        store.close()
+        paths.append(path)
+    return paths
+
+
+def verify(args: argparse.Namespace, folder: Path) -> dict[str, object]:
+    """Measure `rackgrid ledger verify`."""
+    paths = a_year(folder, args.nodes, args.days, args.seed)
+    figures: dict[str, object] = {
+        "nodes": args.nodes,
+        "rows": sum(_rows(path) for path in paths),
+        "megabytes": round(sum(path.stat().st_size for path in paths) / 1e6),
+    }
+    files = [word for path in paths for word in ("--file", str(path))]
+    for name, more in (("verify", []), ("verify --rack", ["--rack"])):
+        wall, cpu = time.perf_counter(), time.process_time()
+        said = io.StringIO()
+        with contextlib.redirect_stderr(said):
+            code = rackgrid(["ledger", "verify", *files, *more])
+        assert code == 0, said.getvalue()
+        figures[f"{name}, s"] = round(time.perf_counter() - wall, 1)
+        figures[f"{name}, CPU s"] = round(time.process_time() - cpu, 1)
+    return figures
+
+
+def _rows(path: Path) -> int:
+    store = LedgerStore(path, writable=False)
+    (count,) = store._file.execute("SELECT count(*) FROM entry").fetchone()
+    store.close()
+    return int(count)
+
+
+def write(args: argparse.Namespace, folder: Path) -> dict[str, object]:
+    """Measure what a day writes."""
+    figures: dict[str, object] = {"nodes": args.nodes}
+    for name, minutes in (("quiet", 15), ("busy", 1)):
+        path = folder / f"{name}.db"
+        batches, rows, written = _a_day(path, minutes, args.seed)
+        if not written:
+            figures[name] = f"{folder} is not on a block device: nothing is counted"
+            continue
+        figures[f"{name}: batches, rows of a node"] = [batches, rows]
+        figures[f"{name}: MB a day"] = round(written * args.nodes / 1e6, 1)
+    return figures
+
+
+def _a_day(path: Path, minutes: int, seed: int) -> tuple[int, int, int]:
+    chance = random.Random(seed)
+    switches = {name: set(chance.sample(range(1440), SWITCHES)) for name in LOADS}
+    store, node = open_ledger(path), Node(WATTS)
+    store.append([], "boot", 0)
+    on, price_uc, count, batches = dict.fromkeys(WATTS, True), 300_000, 0, 0
+    before = _written()
+    for minute in range(1, 1441):
+        for name, moments in switches.items():
+            on[name] ^= minute in moments
+        if minute % minutes == 0:
+            price_uc = chance.randrange(600_000)
+        terms = {name: Terms(on[name], price_uc, 400_000) for name in WATTS}
+        rows = node.look(minute * MINUTE_NS, terms)
+        store.append(rows, "boot", minute)
+        if rows:
+            count, batches = count + len(rows), batches + 1
+            log = os.open(f"{path}-wal", os.O_RDONLY)
+            os.fsync(log)
+            os.close(log)
+    store.close()
+    return batches, count, _written() - before
+
+
+def _written() -> int:
+    lines = Path("/proc/self/io").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("write_bytes"))
+
+
+def crash(args: argparse.Namespace, folder: Path) -> dict[str, object]:
+    """Crash at random, and compare with the truth."""
+    path = folder / "crash.db"
+    started = time.perf_counter()
+    machine = Machine(path, args.seed, crash=min(0.02, 400 / args.rounds))
+    machine.run(args.rounds)
+    machine.end()
+    store = LedgerStore(path, writable=False)
+    found, rows = store.verify(), [entry.row for entry in store.entries()]
+    store.close()
+    found += differences(rows, machine.meters)
+    return {
+        "rounds": machine.rounds,
+        "crashes": machine.crashes,
+        "logs cut": machine.cuts,
+        "checkpoints torn": machine.torn,
+        "rows": len(rows),
+        "energy, mJ": sum(machine.meters.values()),
+        "taken for damaged": machine.set_aside,
+        "differences": found,
+        "s": round(time.perf_counter() - started),
+    }
+
+
+PARTS: Final = {"verify": verify, "write": write, "crash": crash}
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
+    parser.add_argument("--part", choices=PARTS)
+    parser.add_argument("--nodes", type=int, default=12)
+    parser.add_argument("--days", type=int, default=365)
+    parser.add_argument("--rounds", type=int, default=1_000_000)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--folder", type=Path, help="on a block device, for `write`")
+    parser.add_argument("--json", action="store_true")
+    args = parser.parse_args(words)
+    for name, part in PARTS.items():
+        if args.part not in (None, name):
+            continue
+        with TemporaryDirectory(dir=args.folder) as folder:
+            figures = part(args, Path(folder))
+        if args.json:
+            print(json.dumps({"part": name, **figures}), flush=True)
+            continue
+        print(f"{name}:")
+        for what, figure in figures.items():
+            print(f"  {what:30} {figure}", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
