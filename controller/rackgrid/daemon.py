@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from rackgrid.adapters import journal
-from rackgrid.adapters.bookkeeper import account_lines, open_books
+from rackgrid.adapters.bookkeeper import Books, account_lines
 from rackgrid.adapters.clock import SuspendWatch, monotonic_ns
 from rackgrid.adapters.trace import Trace
 from rackgrid.config import Config
@@ -103,7 +103,7 @@ class Daemon:
         )
         self._trace = Trace(config.mock.trace, config.node.name) if config.mock.trace else None
         self._bridge = _bridge(config, self.view)
-        self._books = open_books(config, parts.wall)
+        self._books = Books(config, parts.wall)
         self._tick_guarded = guarded(self._tick, self._failed)
         self._chore_guarded = guarded(self._chore, self._failed)
         self._suspend = SuspendWatch()
@@ -128,8 +128,7 @@ class Daemon:
 
     def accounts(self) -> list[dict[str, object]]:
         """Say what each load has drawn, and what that cost."""
-        totals = self._books.totals() if self._books is not None else {}
-        return account_lines(totals, self._parts.config.feed.currency)
+        return account_lines(self._books.totals(), self._parts.config.feed.currency)
 
     def present(self, load: str) -> Decision | None:
         """Say how a load of this node stands, and why."""
@@ -223,8 +222,7 @@ class Daemon:
         if board is None or board.readings is self._readings:
             return
         self._readings = board.readings
-        if self._books is not None:
-            self._books.look(self.node.state, monotonic_ns())
+        self._books.look(self.node.state, monotonic_ns())
         offers = self._parts.sources.metered(board.readings.values())
         if offers is not None:
             self._driver.handle(OffersChanged(monotonic_ns(), offers))
@@ -290,8 +288,7 @@ class Daemon:
         self._tell_all()
         self._parts.chronicle.close()
         self._parts.sources.close()
-        if self._books is not None:
-            self._books.close()
+        self._books.close()
         if self._timer is not None:
             self._timer.cancel()
         for number in self._watched:

@@ -22,6 +22,7 @@ from rackgrid.market.balance import (
     Part,
     balanced,
     is_source,
+    joined,
     objections,
     part_of,
 )
@@ -62,7 +63,7 @@ class _Hour:
         covered_ns: how much of it each node has booked.
     """
 
-    parts: list[Part] = field(default_factory=list[Part])
+    loads: dict[str, Part] = field(default_factory=dict[str, Part])
     offers: list[Part] = field(default_factory=list[Part])
     feed: dict[str, list[Part]] = field(default_factory=dict[str, list[Part]])
     covered_ns: dict[str, int] = field(default_factory=dict[str, int])
@@ -113,7 +114,8 @@ def _sort(hours: dict[int, _Hour], node: str, entry: Entry, offset_ns: int) -> N
         elif is_source(row.load):
             hour.offers.append(part)
         else:
-            hour.parts.append(part)
+            before = hour.loads.get(part.account)
+            hour.loads[part.account] = part if before is None else joined(before, part)
         if row.load == ELECTRONICS:
             start_ns = max(row.start_ns + offset_ns, from_ns)
             end_ns = min(row.end_ns + offset_ns, until_ns)
@@ -132,7 +134,7 @@ def _report(hours: Sequence[tuple[int, _Hour]], unchecked: list[str]) -> RackRep
         if len(hour.feed) > 1:
             findings.append(f"hour {_date(number)}: {len(hour.feed)} nodes say they meter the feed")
         feed = [part for parts in hour.feed.values() for part in parts]
-        balance = balanced(hour.parts, hour.offers, feed)
+        balance = balanced(hour.loads.values(), hour.offers, feed)
         blind += not feed
         unoffered += not hour.offers
         unknown += bool(feed) and balance.agreement is Agreement.UNKNOWN
@@ -145,8 +147,8 @@ def _report(hours: Sequence[tuple[int, _Hour]], unchecked: list[str]) -> RackRep
                 f"and their stated error is {balance.doubt_mj / 3.6e6:.3f} Wh"
             )
         findings += [f"hour {_date(number)}: {each}" for each in wrong]
-        drawn_mj += sum(part.energy_mj for part in hour.parts)
-        paid_nc += sum(part.cost_nc for part in hour.parts)
+        drawn_mj += sum(part.energy_mj for part in hour.loads.values())
+        paid_nc += sum(part.cost_nc for part in hour.loads.values())
         earned_nc += sum(each.money_nc for each in balance.postings if is_source(each.account))
         rent_nc += balance.money_nc(RENT) if hour.offers else 0
         loss_mj += balance.energy_mj(LOSS)

@@ -2,9 +2,9 @@
 
 Formats only grow: a migration adds columns and tables, and touches no row, so that hashes stay what
 they were. (Format 2 does without an index: it served at a start only, where a look at all rows
-takes no longer, and was half of what an SD card had to write.) Before it a copy of the file is laid
-beside it, named by its format and the day: `ledger.db.v1-2026-11-26`. It is one transaction; if it
-cannot be done, the file is what it was.
+takes no longer, and was near half of what an SD card had to write.) Before it a copy of the file is
+laid beside it, named by its format and the day: `ledger.db.v1-2026-11-26`. It is one transaction;
+if it cannot be done, the file is what it was.
 
 Source: sqlite.org/lang_altertable.html (ADD COLUMN costs the same however long the table is);
 sqlite.org/backup.html.

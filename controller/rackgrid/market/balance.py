@@ -173,6 +173,22 @@ def part_of(row: Row, account: str, offset_ns: int, from_ns: int, until_ns: int)
     )
 
 
+def joined(one: Part, other: Part) -> Part:
+    """Make one part of two of the same load, or of the feed's meter."""
+    assert one.account == other.account, "parts of one account make one"
+    doubt_mj = None
+    if one.doubt_mj is not None and other.doubt_mj is not None:
+        doubt_mj = one.doubt_mj + other.doubt_mj
+    return Part(
+        one.account,
+        one.energy_mj + other.energy_mj,
+        one.estimated_mj + other.estimated_mj,
+        one.priced_mj + other.priced_mj,
+        one.cost_nc + other.cost_nc,
+        doubt_mj,
+    )
+
+
 def balanced(loads: Iterable[Part], offers: Iterable[Part], feed: Iterable[Part]) -> Balance:
     """Balance an interval.
 
@@ -228,17 +244,7 @@ def _summed(parts: Iterable[Part]) -> list[Part]:
     sums: dict[str, Part] = {}
     for part in parts:
         before = sums.get(part.account)
-        if before is not None:
-            doubts = before.doubt_mj, part.doubt_mj
-            part = Part(
-                part.account,
-                before.energy_mj + part.energy_mj,
-                before.estimated_mj + part.estimated_mj,
-                before.priced_mj + part.priced_mj,
-                before.cost_nc + part.cost_nc,
-                None if doubts[0] is None or doubts[1] is None else doubts[0] + doubts[1],
-            )
-        sums[part.account] = part
+        sums[part.account] = part if before is None else joined(before, part)
     return list(sums.values())
 
 
