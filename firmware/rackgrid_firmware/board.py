@@ -20,6 +20,7 @@ from rackgrid_firmware.errors import DeviceError
 from rackgrid_firmware.i2c import Bus, WordBus, open_smbus
 from rackgrid_firmware.meter import Chip, Health, Sampler
 from rackgrid_firmware.profile import OutputProfile, Profile
+from rackgrid_firmware.pwm import Pwm
 from rackgrid_firmware.relay import Relay, pi_factory
 
 STOP_S = 0.2
@@ -205,13 +206,7 @@ class Board:
 
     def _claim(self, output: OutputProfile, factory: Any) -> None:
         try:
-            relay = Relay(
-                output.name,
-                output.gpio,
-                active_high=output.is_high_on,
-                safe_on=output.is_safe_on and output.name not in self._barred,
-                factory=factory,
-            )
+            relay = _opened(output, factory, is_barred=output.name in self._barred)
             self.relays[output.name] = self._pins[output.name] = relay
         except DeviceError as fault:
             self._troubles.append(Trouble(output.name, str(fault)))
@@ -239,3 +234,22 @@ class Board:
     def _hand_on(self, reading: Reading) -> None:
         if self.on_reading is not None:
             self.on_reading(reading)
+
+
+def _opened(output: OutputProfile, factory: Any, *, is_barred: bool) -> Relay:
+    """Claim an output's pin at its safe level; what is barred stays off."""
+    if output.pwm_hz:
+        return Pwm(
+            output.name,
+            output.gpio,
+            active_high=output.is_high_on,
+            hz=output.pwm_hz,
+            factory=factory,
+        )
+    return Relay(
+        output.name,
+        output.gpio,
+        active_high=output.is_high_on,
+        safe_on=output.is_safe_on and not is_barred,
+        factory=factory,
+    )

@@ -9,8 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 from math import hypot
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
+LEVEL_FULL = 1000
+"""Full power: levels are thousandths of it."""
 UNAVAILABLE = "unavailable"
 """The cause of an output whose pin could not be had: it is off, and cannot be switched on."""
 
@@ -138,4 +140,20 @@ class Output(Protocol):
 
     def close(self) -> None:
         """Bring the output to its safe level and leave it there."""
+        ...
+
+
+@runtime_checkable
+class Modulating(Output, Protocol):
+    """An output that can give its load a part of its power."""
+
+    def modulate(self, level: int) -> None:
+        """Give the load a part of its power.
+
+        Args:
+            level: thousandths of full power, 0 to `LEVEL_FULL`.
+
+        Raises:
+            DeviceError: the pin could not be driven.
+        """
         ...

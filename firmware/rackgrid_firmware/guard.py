@@ -18,6 +18,9 @@ The rules, the stronger first:
    and for its budget of starts: these spare the contacts, and going off never waits for them.
 7. Min-on keeps a released output on, but never beyond its deadline; an urgent release passes it.
 
+An output that modulates may be given less than full power; a change of that is no switch, so none
+of these rules holds it up, and the deadline ends it all the same.
+
 A start that must wait for a time waits, first come first served among those that may start, and is
 dropped in silence when its own deadline passes first: the controller renews holds all the time, and
 a refusal would only say what `may_switch_ns` says already. One that time alone does not allow
@@ -44,6 +47,7 @@ from rackgrid_firmware.guard_event import (
     Event,
     HoldAsked,
     LockAsked,
+    Modulate,
     Refuse,
     ReleaseAsked,
     SafeAsked,
@@ -66,6 +70,7 @@ __all__ = [
     "HoldAsked",
     "Kept",
     "LockAsked",
+    "Modulate",
     "OutputGuard",
     "Refuse",
     "ReleaseAsked",
@@ -185,6 +190,7 @@ def output_states(
             fault=output.fault,
             is_locked=output.is_locked,
             switches=output.switches,
+            level=output.level,
         )
         for at, (rule, output) in enumerate(zip(rules.outputs, state.outputs, strict=True))
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rackgrid_firmware.device import LEVEL_FULL
 from rackgrid_firmware.link import Clear, Hold, Lock, Refused, Release
 
 
@@ -77,11 +78,20 @@ class TimePassed:
 
 @dataclass(frozen=True, slots=True)
 class Drive:
-    """Bring the output to this level."""
+    """Switch the output on, at this level (thousandths of full power), or off."""
 
     output: str
     on: bool
     cause: str
+    level: int = LEVEL_FULL
+
+
+@dataclass(frozen=True, slots=True)
+class Modulate:
+    """Give an output that is on another part of its power; no switch, so nobody is told at once."""
+
+    output: str
+    level: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,4 +104,4 @@ class Refuse:
 Event = (
     HoldAsked | ReleaseAsked | SafeAsked | Tripped | ClearAsked | LockAsked | TakenOver | TimePassed
 )
-Action = Drive | Refuse
+Action = Drive | Modulate | Refuse

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rackgrid_firmware.device import LEVEL_FULL
 from rackgrid_firmware.link import FAULT_MAX
 
 DAY_NS = 86_400_000_000_000
@@ -31,6 +32,8 @@ class Rule:
         is_safe_on: whether a required output stays on when all is made safe; a flexible one never
             does.
         unlockable: why it cannot be locked out; "" if it can.
+        min_level: the least power that it can be given while on, in thousandths; `LEVEL_FULL` if it
+            does not modulate.
     """
 
     name: str
@@ -43,6 +46,7 @@ class Rule:
     dead_ns: int = 0
     is_safe_on: bool = True
     unlockable: str = ""
+    min_level: int = LEVEL_FULL
 
     def __post_init__(self) -> None:
         assert self.min_on_ns >= 0, f"{self.name}: min_on_ns {self.min_on_ns}"
@@ -50,6 +54,7 @@ class Rule:
         assert self.hold_ns >= 0, f"{self.name}: hold_ns {self.hold_ns}"
         assert self.dead_ns >= 0, f"{self.name}: dead_ns {self.dead_ns}"
         assert 0 <= self.switches_per_day <= DAY_NS, f"{self.name}: {self.switches_per_day} a day"
+        assert 0 < self.min_level <= LEVEL_FULL, f"{self.name}: min_level {self.min_level}"
         assert not (self.required and self.not_with), f"{self.name}: required, and not with others"
 
 
@@ -101,6 +106,7 @@ class OutputGuard:
         is_locked: whether it is locked out for maintenance.
         switches: how often it has closed in its life.
         full_ns: when its budget of starts will be full again, if it does not start before.
+        level: the power that it is given while on, in thousandths of full power.
     """
 
     on: bool
@@ -114,6 +120,7 @@ class OutputGuard:
     is_locked: bool = False
     switches: int = 0
     full_ns: int = 0
+    level: int = LEVEL_FULL
 
     def __post_init__(self) -> None:
         assert len(self.fault) <= FAULT_MAX, f"a fault of {len(self.fault)} characters"

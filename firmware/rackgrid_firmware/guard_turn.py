@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from rackgrid_firmware.guard_event import Action, Drive, Refuse
+from rackgrid_firmware.device import LEVEL_FULL
+from rackgrid_firmware.guard_event import Action, Drive, Modulate, Refuse
 from rackgrid_firmware.guard_rules import NEVER_NS, GuardState, OutputGuard, Rules
 from rackgrid_firmware.interlock import objection, spent, start_allowed_ns
 from rackgrid_firmware.link import Clear, Hold, Lock, Refused, Release
@@ -66,8 +67,11 @@ class Turn:
         elif hold.deadline_ns > self._now_ns + self._rules.hold_max_ns:
             retry_ns = hold.deadline_ns - self._rules.hold_max_ns
             self._refuse(hold.seq, hold.output, "deadline too far", retry_ns)
+        elif not self._rules.outputs[at].min_level <= hold.level <= LEVEL_FULL:
+            self._refuse(hold.seq, hold.output, "level")
         elif output.on:
             self._outputs[at] = replace(output, deadline_ns=hold.deadline_ns, cause="held")
+            self._modulate(at, hold.level)
         elif not hold.starts and not output.pending_ns:
             self._refuse(hold.seq, hold.output, output.barred or NOT_ON)
         else:
@@ -158,6 +162,13 @@ class Turn:
             self._refuse(hold.seq, hold.output, reason, retry_ns)
         else:
             self._enqueue(at, hold.deadline_ns)
+            self._outputs[at] = replace(self._outputs[at], level=hold.level)
+
+    def _modulate(self, at: int, level: int) -> None:
+        """Give an output that is on another part of its power."""
+        if self._outputs[at].level != level:
+            self._outputs[at] = replace(self._outputs[at], level=level)
+            self._actions.append(Modulate(self._rules.outputs[at].name, level))
 
     def _enqueue(self, at: int, until_ns: int) -> None:
         output = replace(self._outputs[at], pending_ns=until_ns)
@@ -214,7 +225,9 @@ class Turn:
 
     def _drive(self, at: int, output: OutputGuard) -> None:
         self._outputs[at] = output
-        self._actions.append(Drive(self._rules.outputs[at].name, output.on, output.cause))
+        name = self._rules.outputs[at].name
+        level = output.level if output.on else LEVEL_FULL
+        self._actions.append(Drive(name, output.on, output.cause, level))
 
     def _forget(self, at: int) -> None:
         if at in self._queue:

@@ -6,6 +6,9 @@ kind. JSON, because the link is local, slow, and the first thing to look at in t
 Deadlines are absolute CLOCK_MONOTONIC ns: both ends read the same clock, so a packet that was
 delayed in the socket is no longer hold. There is no "on" without an end.
 
+A level of full power is left out, and one that is left out is full power: so a board without
+outputs that modulate says what it said before there were any, and either end may be the older one.
+
 Pure: no socket here. The firmware does not trust the controller, and the controller does not crash
 for the firmware: `decode` returns `Malformed` for whatever is not a message.
 """
@@ -17,7 +20,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from enum import Enum
 
-from rackgrid_firmware.device import Accuracy, Quality, Reading, Verdict
+from rackgrid_firmware.device import LEVEL_FULL, Accuracy, Quality, Reading, Verdict
 from rackgrid_firmware.unpack import Fields, MismatchError, whole_object
 
 VERSION = 2
@@ -49,12 +52,16 @@ class Hold:
 
     A renewal does not start: arriving after the old deadline, it would start the load, with its
     inrush, under a grant for a running one.
+
+    An output that modulates is given `level`, in thousandths of full power, from now on; a change
+    of level is no switch. What does not modulate knows full power only.
     """
 
     seq: int
     output: str
     deadline_ns: int
     starts: bool = True
+    level: int = LEVEL_FULL
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +115,8 @@ class OutputSpec:
         inrush_ns: how long starting lasts, ns.
         meter: the meter that sees this output, or "".
         contact_life: how often its contact can close in its life; 0 if the profile does not say.
+        min_level: the least power that it can be given while on, in thousandths; `LEVEL_FULL` if it
+            does not modulate.
     """
 
     name: str
@@ -119,6 +128,7 @@ class OutputSpec:
     min_off_ns: int
     meter: str
     contact_life: int = 0
+    min_level: int = LEVEL_FULL
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +147,7 @@ class OutputState:
         fault: what took it off until somebody clears it, as a sentence; "" if nothing did.
         is_locked: whether it is locked out for maintenance.
         switches: how often it has closed in its life.
+        level: the power that it is given while on, in thousandths of full power.
     """
 
     name: str
@@ -149,6 +160,7 @@ class OutputState:
     fault: str = ""
     is_locked: bool = False
     switches: int = 0
+    level: int = LEVEL_FULL
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,7 +273,11 @@ def decode(packet: bytes) -> Command | Report | Malformed:
 
 
 def _plain_fields(value: object) -> dict[str, object]:
-    return {name: getattr(value, name) for name in _FIELD_NAMES[type(value)]}
+    return {
+        name: field
+        for name in _FIELD_NAMES[type(value)]
+        if (field := getattr(value, name)) != LEVEL_FULL or name not in _LEVELS
+    }
 
 
 def _plain(value: object) -> object:
@@ -272,12 +288,17 @@ def _refuse_constant(name: str) -> float:
     raise MismatchError(f"{name} is not a number")
 
 
+_LEVELS = frozenset({"level", "min_level"})
 _FIELD_NAMES: dict[type, tuple[str, ...]] = {
     kind: tuple(field.name for field in fields(kind))
     for kind in (*_KINDS, Reading, OutputSpec, OutputState, MeterSpec, Accuracy)
 }
 _ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False, default=_plain)
 _DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
+
+
+def _level(f: Fields, name: str) -> int:
+    return f.whole_or(name, LEVEL_FULL, 1, LEVEL_FULL)
 
 
 def _reading(f: Fields) -> Reading:
@@ -303,6 +324,7 @@ def _spec(f: Fields) -> OutputSpec:
         min_off_ns=f.whole("min_off_ns"),
         meter=f.text("meter"),
         contact_life=f.whole("contact_life"),
+        min_level=_level(f, "min_level"),
     )
 
 
@@ -318,6 +340,7 @@ def _state(f: Fields) -> OutputState:
         fault=f.text("fault"),
         is_locked=f.flag("is_locked"),
         switches=f.whole("switches"),
+        level=_level(f, "level"),
     )
 
 
@@ -353,7 +376,11 @@ _VERDICTS = {verdict.value: verdict for verdict in Verdict}
 _READERS: dict[str, Callable[[Fields], Command | Report]] = {
     "attach": lambda f: Attach(f.whole("version"), f.whole("generation")),
     "hold": lambda f: Hold(
-        f.whole("seq"), f.text("output"), f.whole("deadline_ns"), f.flag("starts")
+        f.whole("seq"),
+        f.text("output"),
+        f.whole("deadline_ns"),
+        f.flag("starts"),
+        _level(f, "level"),
     ),
     "release": lambda f: Release(f.whole("seq"), f.text("output"), f.flag("urgent")),
     "make_safe": lambda f: MakeSafe(f.whole("seq")),

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import cast
 
 from rackgrid_firmware.accuracy import accuracy_of
-from rackgrid_firmware.device import UNAVAILABLE, Output, Reading, Verdict
+from rackgrid_firmware.device import LEVEL_FULL, UNAVAILABLE, Modulating, Output, Reading, Verdict
 from rackgrid_firmware.errors import DeviceError
 from rackgrid_firmware.guard import (
     Action,
@@ -32,6 +32,7 @@ from rackgrid_firmware.guard import (
     HoldAsked,
     Kept,
     LockAsked,
+    Modulate,
     Refuse,
     ReleaseAsked,
     Rule,
@@ -105,6 +106,7 @@ def _rule(output: OutputProfile, claimed: Mapping[str, Output]) -> Rule:
         dead_ns=_ns(switch.dead_s) if switch.not_with else 0,
         is_safe_on=switch.is_safe_on,
         unlockable=_unlockable(output),
+        min_level=output.min_level,
     )
 
 
@@ -287,19 +289,35 @@ class Outputs:
         faults: list[DeviceError] = []
         for action in actions:
             match action:
-                case Drive(output=name, on=on):
+                case Drive(output=name, on=on, level=level):
                     try:
-                        self._relays[name].energise(on)
+                        self._drive(name, level if on else 0)
                     except DeviceError as fault:
                         faults.append(fault)  # those that follow may be the ones that go off
                     else:
-                        self._watchman.moved(self._clock(), name, on=on)
+                        self._watchman.moved(self._clock(), name, on=on, level=level)
                         reports.append(Switched(self._clock(), self._state_of(name)))
+                case Modulate(output=name, level=level):
+                    try:
+                        self._drive(name, level)
+                    except DeviceError as fault:
+                        faults.append(fault)
+                    else:
+                        self._watchman.moved(self._clock(), name, on=True, level=level)
                 case Refuse(refused=refused):
                     reports.append(refused)
         if faults:
             raise faults[0]
         return tuple(reports)
+
+    def _drive(self, name: str, level: int) -> None:
+        """Give a load this part of its power, in thousandths."""
+        relay = self._relays[name]
+        if level in (0, LEVEL_FULL):
+            relay.energise(level > 0)
+        else:
+            assert isinstance(relay, Modulating), f"{name} does not modulate, and got {level}"
+            relay.modulate(level)
 
     def _refused(self, event: Event) -> Refused | None:
         match event:
@@ -355,6 +373,7 @@ def _spec(output: OutputProfile) -> OutputSpec:
         min_off_ns=_ns(output.min_off_s),
         meter=output.meter,
         contact_life=output.switch.contact_life,
+        min_level=output.min_level,
     )
 
 

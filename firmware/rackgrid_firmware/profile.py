@@ -147,6 +147,8 @@ class OutputProfile:
     Attributes:
         name: unique in the profile.
         gpio: BCM number; active_high: whether a high pin energises the relay's coil.
+        pwm_hz: how often its pin pulses between off and full power, a second; 0 for a relay.
+        min_level: the least power that it may be given while on, in thousandths of full power.
         required: always on while the firmware runs; the market has no say.
         nominal_w: nameplate: the most it draws once running, W.
         inrush_w, inrush_s: the most it draws while starting, and for how long.
@@ -168,6 +170,8 @@ class OutputProfile:
     mock: OutputMock
     switch: SwitchProfile = SwitchProfile()
     trip: TripProfile = TripProfile()
+    pwm_hz: float = 0.0
+    min_level: int = 1000
 
     @property
     def is_high_on(self) -> bool:

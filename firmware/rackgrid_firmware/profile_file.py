@@ -1,7 +1,4 @@
-"""Reading a board profile from its file, with every finding at once.
-
-Source: BCM2835 ARM peripherals, 6.2 (what each GPIO also is).
-"""
+"""Reading a board profile from its file, with every finding at once."""
 
 from __future__ import annotations
 
@@ -12,17 +9,18 @@ from rackgrid_firmware.key import complaint
 from rackgrid_firmware.profile import OutputMock, OutputProfile, Profile
 from rackgrid_firmware.profile_meter import check_meters, meter_profile
 from rackgrid_firmware.profile_mock_table import board_mock, check_output, load_mock
+from rackgrid_firmware.profile_pin import (
+    PINS_RESERVED,
+    check_pins,
+    gpio_of,
+    has_pin,
+    min_level_of,
+    pwm_hz_of,
+)
 from rackgrid_firmware.profile_switch import check_switching, switch_of, trip_of
 from rackgrid_firmware.profile_table import BOARD, METER, OUTPUT
 from rackgrid_firmware.section import Finding, Section
 from rackgrid_firmware.settings import TomlFile
-
-_PINS_RESERVED = {
-    2: "it is I2C data (SDA), which the meters need",
-    3: "it is I2C clock (SCL), which the meters need",
-    14: "it is the serial console (TXD), which goes high while the Pi boots",
-    15: "it is the serial console (RXD), which is driven from outside",
-}
 
 
 def load_profile(path: Path) -> Profile:
@@ -67,15 +65,9 @@ def read_profile(path: Path) -> tuple[Profile | None, tuple[Finding, ...]]:
 
 def _check_outputs(file: TomlFile, outputs: list[Section], meters: set[str]) -> None:
     file.unique(outputs, "name")
-    file.unique(outputs, "gpio")
+    check_pins(file, outputs)
     for output in outputs:
         file.refer(output, "meter", meters, "meter")
-        pin = output.integer("gpio")
-        if output.sound("gpio") and pin in _PINS_RESERVED:
-            text = f"GPIO {pin} may not switch a load: {_PINS_RESERVED[pin]}"
-            file.blame(
-                output, "gpio", complaint(text, "", "4 to 13 and 16 to 27, best 9 and above")
-            )
         _check_power(file, output)
         check_output(file, output)
 
@@ -88,11 +80,11 @@ def _check_heartbeat(file: TomlFile, board: Section, outputs: list[Section]) -> 
     pin = _heartbeat_pin(board)
     if pin is None or not board.sound("heartbeat_pin"):
         return
-    if pin in _PINS_RESERVED:
-        text = f"GPIO {pin} may not carry the heartbeat: {_PINS_RESERVED[pin]}"
+    if pin in PINS_RESERVED:
+        text = f"GPIO {pin} may not carry the heartbeat: {PINS_RESERVED[pin]}"
         file.blame(board, "heartbeat_pin", complaint(text, "", "4 to 13 and 16 to 27"))
     for output in outputs:
-        if output.sound("gpio") and output.integer("gpio") == pin:
+        if has_pin(output, pin):
             text = f"GPIO {pin} is {output.label}'s; a pin that pulses can switch nothing"
             file.blame(board, "heartbeat_pin", text)
 
@@ -115,7 +107,7 @@ def _output(output: Section, outputs: list[Section]) -> OutputProfile:
     mock = output.inside["mock"]
     return OutputProfile(
         name=output.text("name"),
-        gpio=output.integer("gpio"),
+        gpio=gpio_of(output),
         active_high=output.flag("active_high"),
         required=output.flag("required"),
         nominal_w=nominal,
@@ -129,4 +121,6 @@ def _output(output: Section, outputs: list[Section]) -> OutputProfile:
         ),
         switch=switch_of(output, outputs),
         trip=trip_of(output),
+        pwm_hz=pwm_hz_of(output),
+        min_level=min_level_of(output),
     )

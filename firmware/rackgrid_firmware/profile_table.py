@@ -113,7 +113,10 @@ OUTPUT = Table(
     "output",
     (
         Key("name", Kind.NAME, "what the configuration calls this output"),
-        Key("gpio", Kind.INTEGER, "BCM number of the pin, not of the header", low=2, high=27),
+        Key("gpio", Kind.INTEGER, "BCM number of a relay's pin", None, low=2, high=27),
+        Key("pwm", Kind.INTEGER, "BCM number of a pin that modulates", None, low=2, high=27),
+        Key("pwm_hz", Kind.NUMBER, "how often it pulses a second", None, low=1, high=1000),
+        Key("min_level", Kind.NUMBER, "least part of its power while on", None, low=0.01, high=1),
         Key("active_high", Kind.FLAG, "whether a high pin energises the coil", True),
         Key("required", Kind.FLAG, "whether it is always on", False),
         Key("nominal_w", Kind.NUMBER, "nameplate power", unit="W", high=1e5),

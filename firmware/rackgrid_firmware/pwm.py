@@ -7,7 +7,10 @@ has ended the process and the helper has driven the pin. Until then nobody may c
 the nameplate: a level saves energy, and no watts of the feed's reserve.
 
 gpiozero's `PWMOutputDevice` is passed by: it claims the pin as an input first, starts with a duty
-of 0, which is full power behind an active-low driver, and rounds to whole percents.
+of 0, which is full power behind an active-low driver, and rounds to whole percents. The Pi's own
+PWM (GPIO 12, 13, 18 and 19, by an overlay and sysfs) is passed by, too: it pulses on when the
+process has died, and no deadline ends that. The price is jitter: a program times an edge to some
+0.1 ms, so pulses are kept long (`PULSE_S_MIN` of `profile_pin`).
 
 Source: lg (lgpio), lgGpio.c, `xSetAsPwm`: a new duty takes effect at the end of the running cycle;
 to stop ends it at once, under the lock of the writing thread, at whatever level; to stop what does
@@ -16,12 +19,10 @@ not pulse is an error.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
+from rackgrid_firmware.device import LEVEL_FULL
 from rackgrid_firmware.relay import Relay
-
-LEVEL_FULL: Final = 1000
-"""Levels are in thousandths of full power."""
 
 
 class Pwm(Relay):

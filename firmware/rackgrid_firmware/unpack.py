@@ -1,6 +1,7 @@
 """Reading one JSON object field by field, from somebody who is not trusted.
 
-A missing, surplus or wrong field is a mismatch; there is no coercion and no default.
+A missing, surplus or wrong field is a mismatch; there is no coercion, and no default but that of a
+field which came later than its message (`whole_or`).
 """
 
 from __future__ import annotations
@@ -44,6 +45,16 @@ class Fields:
         # `type` and not isinstance: a bool is an int in Python and not in this protocol.
         if type(value) is not int or abs(value) > WHOLE_MAX:
             raise MismatchError(f"{name} is not a 64-bit integer")
+        return value
+
+    def whole_or(self, name: str, otherwise: int, low: int, high: int) -> int:
+        """Take an integer within bounds, or `otherwise` if an older peer does not know the field.
+
+        The only field that may be missing: see `link`.
+        """
+        value = self.whole(name) if name in self._left else otherwise
+        if not low <= value <= high:
+            raise MismatchError(f"{name} is not within {low} to {high}")
         return value
 
     def number(self, name: str) -> float:

@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 
 from rackgrid_firmware import protection
 from rackgrid_firmware.accuracy import COVERAGE, accuracy_of
-from rackgrid_firmware.device import Reading, Verdict
+from rackgrid_firmware.device import LEVEL_FULL, Reading, Verdict
 from rackgrid_firmware.profile import MeterProfile, OutputProfile, Profile
 from rackgrid_firmware.protection import ZERO_A, Cleared, Moved, Read, Trip, Watch
 
@@ -53,9 +53,10 @@ class Watchman:
         self._sights, trips = protection.step(self._watches, self._sights, Read(reading))
         return trips
 
-    def moved(self, now_ns: int, output: str, *, on: bool) -> None:
-        """Note that an output was switched."""
-        self._sights, _ = protection.step(self._watches, self._sights, Moved(now_ns, output, on))
+    def moved(self, now_ns: int, output: str, *, on: bool, level: int = LEVEL_FULL) -> None:
+        """Note that an output was switched, or given another level."""
+        moved = Moved(now_ns, output, on, level)
+        self._sights, _ = protection.step(self._watches, self._sights, moved)
 
     def cleared(self, output: str) -> None:
         """Note that somebody has looked into an output's fault."""

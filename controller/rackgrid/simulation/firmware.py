@@ -176,6 +176,8 @@ class SimFirmware:
                 case guard.Drive():
                     state = next(s for s in self.states() if s.name == action.output)
                     reports.append(Switched(now_ns, state, self.handled))
+                case guard.Modulate():
+                    pass  # nothing here modulates; told by telemetry if it did
                 case guard.Refuse():
                     refused: Refused = action.refused
                     reports.append(refused)

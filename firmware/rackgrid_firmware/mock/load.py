@@ -51,7 +51,8 @@ class Load:
         self.contact = Contact(wiring.load.contact, seed)
         self.gate = gate(now_ns, wiring.load)
         self.level: bool | None = None
-        """The driven level of the pin; None when it is an input."""
+        """The driven level of the pin; None when it is an input. While it pulses, the level that
+        gives power."""
         self.draw_w = wiring.draw_w
         self._kind = KINDS[wiring.load.kind]
         self._seed = seed
@@ -101,7 +102,7 @@ class Load:
             self.drive(now_ns, (share > 0.5) == self.wiring.active_high)
             return
         self.advance(now_ns)
-        self.level = True
+        self.level = self.wiring.active_high
         self._modulation = ripple
         self.contact.energise(now_ns, True)
         self._follow(now_ns)

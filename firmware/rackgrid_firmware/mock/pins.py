@@ -22,6 +22,10 @@ class PinPort(Protocol):
         """Drive a pin; when this returns the contact has followed."""
         ...
 
+    def modulate(self, gpio: int, duty: float, hz: float) -> None:
+        """Drive a pin high for `duty` of the time, 0 to 1, `hz` times a second."""
+        ...
+
 
 class PlantPin(MockPin):  # type: ignore[misc]  # gpiozero is untyped
     """A pin that ends in the plant."""
@@ -29,8 +33,13 @@ class PlantPin(MockPin):  # type: ignore[misc]  # gpiozero is untyped
     def output_with_state(self, state: Any) -> None:
         """Become an output at this level, without another level in between."""
         self._function = "output"
-        self._state = bool(state)
+        self._state: bool | None = bool(state)
         self._tell()
+
+    def pulse(self, hz: float, high: float) -> None:
+        """Be high for this part of the time, until a level is driven."""
+        self._state = None  # neither level, so that each of them is told when it comes
+        cast("PlantFactory", self.factory).port.modulate(self._number, high, hz)
 
     def close(self) -> None:
         """Leave the pin as it is driven."""
@@ -52,7 +61,7 @@ class PlantPin(MockPin):  # type: ignore[misc]  # gpiozero is untyped
         raise RuntimeError(f"{self!r}: no {value} but an output with its level")
 
     def _tell(self) -> None:
-        cast("PlantFactory", self.factory).port.drive(self._number, self._state)
+        cast("PlantFactory", self.factory).port.drive(self._number, bool(self._state))
 
 
 class PlantFactory(MockFactory):  # type: ignore[misc]  # gpiozero is untyped

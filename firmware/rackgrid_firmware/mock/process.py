@@ -5,8 +5,9 @@
 
 It holds the registers, the pins and the feed, so that all loads sag together, and a firmware that
 is killed leaves its pins as the kernel of a Pi would: at their last level, or with
-`--strict-gpiod` as inputs (a Raspberry Pi kernel with `dtparam=strict_gpiod`). And it writes the
-truth: a JSON line for every change of a node's draw, flushed at once.
+`--strict-gpiod` as inputs (a Raspberry Pi kernel with `dtparam=strict_gpiod`). What a firmware
+pulsed ends at the level that gives power: a Pi's pin would stop at either. And it writes the truth:
+a JSON line for every change of a node's draw, flushed at once.
 
 One thread: a select loop over the clients and the next change of the world. A request is stamped
 when it is read, so time in the plant never goes back.
@@ -147,11 +148,15 @@ class PlantProcess:
         client.connection.close()
         self._clients.discard(client)
         still_there = any(other.node == client.node for other in self._clients)
-        if client.node and self._strict_gpiod and not still_there:
-            now_ns = time.monotonic_ns()
-            for gpio in self._plant.levels(client.node):
-                self._plant.drive(now_ns, client.node, gpio, None)
-            self._write_truth()
+        if client.node and not still_there:
+            self._abandon(client.node)
+
+    def _abandon(self, node: str) -> None:
+        """Leave a node's pins as its kernel would; what pulsed stops at the worse of its levels."""
+        now_ns = time.monotonic_ns()
+        for gpio, level in self._plant.levels(node).items():
+            self._plant.drive(now_ns, node, gpio, None if self._strict_gpiod else level)
+        self._write_truth()
 
     def _look_after(self) -> None:
         """Hang up on nodes that lost their power, and say what the script could not do."""

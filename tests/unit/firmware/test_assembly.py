@@ -38,6 +38,9 @@ class Pins:
         assert gpio == FAN.gpio
         assert not level
 
+    def modulate(self, gpio: int, duty: float, hz: float) -> None:
+        raise AssertionError(f"GPIO {gpio} pulses at {hz} Hz, {duty}: nothing here modulates")
+
 
 def options(room: Path, *more: str) -> Options:
     return parse(["--profile", "p.toml", "--socket", str(room / "s"), *more])

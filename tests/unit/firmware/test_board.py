@@ -13,7 +13,7 @@ import pytest
 
 from rackgrid_firmware import board as board_module
 from rackgrid_firmware.board import Board, Ways, mock_ways, real_ways
-from rackgrid_firmware.device import Quality
+from rackgrid_firmware.device import Modulating, Quality
 from rackgrid_firmware.errors import DeviceUnavailable
 from rackgrid_firmware.meter import Health
 from rackgrid_firmware.mock.bus import ChipPort, MockSMBus
@@ -51,7 +51,7 @@ class World:
     """Pins that remember, chips in this process, and faults for both."""
 
     def __init__(self) -> None:
-        self.levels: dict[int, bool] = {}
+        self.levels: dict[int, bool | float] = {}
         self.broken: set[int] = set()
         self.closed = 0
         self.buses = {
@@ -64,6 +64,10 @@ class World:
         if gpio in self.broken:
             raise DeviceUnavailable(f"GPIO {gpio} is broken")
         self.levels[gpio] = level
+
+    def modulate(self, gpio: int, duty: float, hz: float) -> None:
+        self.levels[gpio] = duty
+        assert hz == 50.0
 
     def close(self) -> None:
         self.closed += 1
@@ -242,3 +246,17 @@ def test_real_ways_open_this_machines_own_devices() -> None:
     with pytest.raises(OSError, match="i2c-250"):
         ways.bus(250)
     ways.close()
+
+
+def test_board_output_that_modulates_is_claimed_off_and_takes_levels() -> None:
+    world = World()
+    lamp = replace(output("lamp", 13), pwm_hz=50.0, min_level=100)
+    board = Board(replace(PROFILE, outputs=(*PROFILE.outputs, lamp)), world.ways)
+    assert world.levels == {17: False, 18: True, 13: False}
+    relay = board.relays["lamp"]
+    assert isinstance(relay, Modulating)
+    assert not isinstance(board.relays["fan"], Modulating)
+    relay.modulate(250)
+    assert world.levels[13] == 0.25
+    board.close()
+    assert world.levels[13] is False

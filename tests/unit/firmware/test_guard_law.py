@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 from hypothesis import given, settings
@@ -13,6 +13,7 @@ from rackgrid_firmware.guard import (
     Drive,
     Event,
     HoldAsked,
+    Modulate,
     Refuse,
     ReleaseAsked,
     Rule,
@@ -170,3 +171,46 @@ def test_guard_left_alone_ends_with_every_flexible_output_off(
     state, _ = step(rules, state, TimePassed(now_ns + rules.hold_max_ns))
     assert [output.on for output in state.outputs] == [False, False, False, True]
     assert next_deadline_ns(rules, state) is None
+
+
+@settings(max_examples=300)
+@given(rule_sets, moves, st.lists(st.integers(100, 1000), min_size=40, max_size=40))
+def test_levels_change_no_switch_and_give_exactly_the_power_that_was_asked_for(
+    rules: Rules, timetable: list[tuple[str, str, int, int]], levels: list[int]
+) -> None:
+    """The same timetable at full power has the same switches at the same times."""
+    rules = replace(
+        rules,
+        outputs=tuple(
+            rule if rule.required else replace(rule, min_level=100) for rule in rules.outputs
+        ),
+    )
+    state, _ = begin(rules, BOOT, None)
+    plain, _ = begin(rules, BOOT, None)
+    power = {str(name): 0 for name in NAMES}
+    asked = {str(name): 1000 for name in NAMES}
+    now_ns = BOOT
+    for move, level in zip(timetable, levels, strict=False):
+        now_ns += move[2]
+        event = event_of(move, now_ns)
+        plain, drives = step(rules, plain, event)
+        if isinstance(event, HoldAsked):
+            event = HoldAsked(now_ns, replace(event.hold, level=level))
+        state, actions = step(rules, state, event)
+        switches = [action for action in actions if not isinstance(action, Modulate)]
+        assert [
+            replace(each, level=1000) if isinstance(each, Drive) else each for each in switches
+        ] == list(drives)
+        if isinstance(event, HoldAsked) and not any(isinstance(a, Refuse) for a in actions):
+            asked[event.hold.output] = level
+        for action in actions:
+            match action:
+                case Drive(output=name, on=on, level=given):
+                    power[name] = given if on else 0
+                case Modulate(output=name, level=given):
+                    assert power[name], "what is off is not modulated"
+                    power[name] = given
+                case Refuse():
+                    pass
+        for rule, output in zip(rules.outputs[:3], state.outputs, strict=False):
+            assert power[rule.name] == (asked[rule.name] if output.on else 0)

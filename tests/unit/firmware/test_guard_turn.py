@@ -15,6 +15,7 @@ from rackgrid_firmware.guard import (
     HoldAsked,
     Kept,
     LockAsked,
+    Modulate,
     Refuse,
     ReleaseAsked,
     Rule,
@@ -272,3 +273,51 @@ def test_switches_count_each_closing_and_no_opening(guarded: Guarded) -> None:
         guarded.hold(at, "pump", at + 60)
         guarded.wait(at + 60)
     assert guarded.state.outputs[0].switches == 2
+
+
+# --- levels -------------------------------------------------------------------------------------
+
+
+DIMMER = Rules(
+    (Rule("lamp", required=False, min_on_ns=50, min_off_ns=100, min_level=200),),
+    hold_max_ns=1000,
+    stagger_ns=0,
+)
+
+
+def level(guarded: Guarded, at: int, until: int, thousandths: int) -> tuple[Action, ...]:
+    return guarded.tell(HoldAsked(BOOT + at, Hold(1, "lamp", BOOT + until, level=thousandths)))
+
+
+def test_level_of_a_start_that_waits_is_that_of_the_last_hold() -> None:
+    guarded = Guarded(DIMMER)
+    assert level(guarded, 10, 500, 300) == ()
+    assert level(guarded, 20, 500, 400) == ()
+    assert guarded.wait(100) == (Drive("lamp", True, "held", 400),)
+
+
+def test_level_changes_at_once_and_touches_neither_dwell_nor_deadline() -> None:
+    guarded = Guarded(DIMMER)
+    level(guarded, 100, 500, 300)
+    assert level(guarded, 101, 500, 1000) == (Modulate("lamp", 1000),)
+    assert level(guarded, 102, 600, 1000) == ()
+    (state,) = output_states(DIMMER, guarded.state, {})
+    assert (state.since_ns, state.may_switch_ns) == (BOOT + 100, BOOT + 150)
+    assert (state.deadline_ns, state.level, state.switches) == (BOOT + 600, 1000, 1)
+    assert guarded.wait(600) == (Drive("lamp", False, "deadline"),)
+
+
+@pytest.mark.parametrize("wrong", [-1, 0, 199, 1001])
+def test_level_below_the_least_or_beyond_all_is_refused_and_changes_nothing(wrong: int) -> None:
+    guarded = Guarded(DIMMER)
+    level(guarded, 100, 500, 300)
+    before = guarded.state
+    assert level(guarded, 101, 600, wrong) == refusal("lamp", "level")
+    assert guarded.state == before
+
+
+def test_level_of_an_output_that_does_not_modulate_is_full_or_refused(guarded: Guarded) -> None:
+    assert guarded.tell(HoldAsked(BOOT + 100, Hold(1, "pump", BOOT + 500, level=999))) == refusal(
+        "pump", "level"
+    )
+    assert guarded.hold(101, "pump", 500) == (Drive("pump", True, "held"),)

@@ -116,6 +116,9 @@ class Edges:
         self.levels: dict[int, list[bool]] = {17: [], 26: []}
         self.news = threading.Condition()
 
+    def modulate(self, gpio: int, duty: float, hz: float) -> None:
+        raise AssertionError(f"GPIO {gpio} pulses by itself at {hz} Hz, {duty}")
+
     def drive(self, gpio: int, level: bool) -> None:
         with self.news:
             self.levels[gpio].append(level)

@@ -9,11 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rackgrid_firmware import link
-from rackgrid_firmware.device import Accuracy, Quality, Reading, Verdict
+from rackgrid_firmware.device import LEVEL_FULL, Accuracy, Quality, Reading, Verdict
 from rackgrid_firmware.profile_table import METERS_MAX
 from rackgrid_firmware.unpack import WHOLE_MAX
 
 whole = st.integers(-WHOLE_MAX, WHOLE_MAX)
+level = st.integers(1, LEVEL_FULL)
 number = st.floats(allow_nan=False, allow_infinity=False)
 text = st.text(
     st.characters(exclude_categories=["C", "Z"], include_characters=" "), max_size=24
@@ -21,7 +22,7 @@ text = st.text(
 
 readings = st.builds(Reading, text, whole, number, number, whole, st.sampled_from(Quality))
 specs = st.builds(
-    link.OutputSpec, text, st.booleans(), whole, whole, whole, whole, whole, text, whole
+    link.OutputSpec, text, st.booleans(), whole, whole, whole, whole, whole, text, whole, level
 )
 states = st.builds(
     link.OutputState,
@@ -35,6 +36,7 @@ states = st.builds(
     text,
     st.booleans(),
     whole,
+    level,
 )
 
 meter_specs = st.builds(
@@ -48,7 +50,7 @@ def few(entries: st.SearchStrategy) -> st.SearchStrategy:
 
 messages = st.one_of(
     st.builds(link.Attach, whole, whole),
-    st.builds(link.Hold, whole, text, whole),
+    st.builds(link.Hold, whole, text, whole, st.booleans(), level),
     st.builds(link.Release, whole, text, st.booleans()),
     st.builds(link.MakeSafe, whole),
     st.builds(link.Clear, whole, text),
@@ -216,8 +218,8 @@ def test_encode_of_a_packet_over_the_limit_is_our_bug() -> None:
 def test_encode_of_the_largest_board_fits_a_packet() -> None:
     """26 pins (BCM 2 to 27) and 32 meters, names of 32 characters, everything at its largest."""
     name, most = "n" * 32, 10**16
-    spec = link.OutputSpec(name, False, 10**6, 10**6, 10**10, 10**13, 10**13, name)
-    state = link.OutputState(name, False, most, most, most, "deadline", Verdict.UNKNOWN)
+    spec = link.OutputSpec(name, False, 10**6, 10**6, 10**10, 10**13, 10**13, name, 10**9, 999)
+    state = link.OutputState(name, False, most, most, most, "deadline", Verdict.UNKNOWN, level=999)
     third = 1 / 3e5
     meter = link.MeterSpec(name, Accuracy(third, third, third, third, "2026-11-26"))
     attached = link.Attached(
@@ -230,3 +232,23 @@ def test_encode_of_a_hold_is_one_readable_object() -> None:
     assert link.encode(link.Hold(7, "fan", 9)) == (
         b'{"k":"hold","seq":7,"output":"fan","deadline_ns":9,"starts":true}'
     )
+
+
+def test_level_that_is_left_out_is_full_power_so_an_older_controller_gives_all_of_it() -> None:
+    assert link.decode(packet()) == link.Hold(7, "fan", 9, level=LEVEL_FULL)
+    assert link.decode(packet(level=300)) == link.Hold(7, "fan", 9, level=300)
+
+
+def test_level_is_told_only_of_what_modulates_so_an_older_controller_reads_all_other_boards() -> (
+    None
+):
+    spec = link.OutputSpec("fan", False, 1, 2, 3, 4, 5, "m")
+    plain = link.encode(link.Attached(1, "b", 2, 3, 4, (spec,), (STATE,)))
+    assert b"level" not in plain
+    dimmed = link.OutputState("fan", True, 1, 2, 3, "held", Verdict.OK, level=300)
+    assert b'"level":300' in link.encode(link.Switched(1, dimmed))
+
+
+@pytest.mark.parametrize("wrong", [0, -1, 1001, 2**63 - 1])
+def test_level_that_is_none_is_malformed(wrong: int) -> None:
+    assert link.decode(packet(level=wrong)) == link.Malformed("level is not within 1 to 1000")

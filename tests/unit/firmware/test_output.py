@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from rackgrid_firmware.accuracy import accuracy_of
-from rackgrid_firmware.device import Output, Verdict
+from rackgrid_firmware.device import Output, Quality, Reading, Verdict
 from rackgrid_firmware.errors import DeviceUnavailable
 from rackgrid_firmware.guard import Event, HoldAsked, ReleaseAsked, SafeAsked, TimePassed
 from rackgrid_firmware.link import Hold, OutputState, Refused, Release, Switched
@@ -29,6 +29,7 @@ from rackgrid_firmware.profile import (
     OutputProfile,
     Profile,
     SwitchProfile,
+    TripProfile,
 )
 
 S = 1_000_000_000
@@ -274,3 +275,94 @@ def test_attached_tells_of_each_meter_that_is_known_how_far_it_may_be_believed()
     board = replace(PROFILE, meters=(meter, replace(meter, name="other", driver="strange")))
     (told,) = attached(board, Rack().outputs).meters
     assert (told.name, told.accuracy) == ("m", accuracy_of(meter))
+
+
+class Dimmer(Pin):
+    """An output that modulates, too."""
+
+    def modulate(self, level: int) -> None:
+        if self.fails:
+            raise DeviceUnavailable(f"{self.name} is gone")
+        self.levels.append(level)
+
+    levels: list[int]
+
+
+def dimmed() -> tuple[Outputs, Dimmer, list[tuple[str, bool]]]:
+    order: list[tuple[str, bool]] = []
+    dimmer = Dimmer("lamp", order)
+    dimmer.levels = []
+    lamp = replace(output("lamp", 18), pwm_hz=100.0, min_level=200)
+    outputs = Outputs(replace(PROFILE, outputs=(lamp,)), {"lamp": dimmer}, clock=lambda: 0)
+    return outputs, dimmer, order
+
+
+def level_of(outputs: Outputs) -> int:
+    (state,) = outputs.states
+    return state.level
+
+
+def test_level_reaches_what_modulates_and_is_no_switch() -> None:
+    outputs, dimmer, order = dimmed()
+    (started,) = outputs.handle(HoldAsked(S, Hold(1, "lamp", 2 * S, level=300)))
+    assert isinstance(started, Switched)
+    assert (started.state.on, started.state.level) == (True, 300)
+    assert outputs.handle(HoldAsked(S + 1, Hold(2, "lamp", 2 * S, level=700))) == ()
+    assert outputs.handle(HoldAsked(S + 2, Hold(3, "lamp", 2 * S, level=700))) == ()
+    assert level_of(outputs) == 700
+    assert dimmer.levels == [300, 700], "told once each"
+    assert outputs.handle(HoldAsked(S + 3, Hold(4, "lamp", 2 * S))) == ()
+    assert order[-1] == ("lamp", True), "full power is a plain level"
+    outputs.handle(HoldAsked(S + 4, Hold(5, "lamp", 2 * S, level=200)))
+    outputs.handle(TimePassed(2 * S))
+    assert order[-1] == ("lamp", False)
+
+
+def test_level_that_the_pin_does_not_take_ends_the_process() -> None:
+    outputs, dimmer, _ = dimmed()
+    outputs.handle(HoldAsked(S, Hold(1, "lamp", 2 * S)))
+    dimmer.fails = True
+    with pytest.raises(DeviceUnavailable, match="lamp is gone"):
+        outputs.handle(HoldAsked(S, Hold(1, "lamp", 2 * S, level=300)))
+
+
+def test_relay_is_never_asked_to_modulate() -> None:
+    rack = Rack()
+    (refused,) = rack.handle(HoldAsked(rack.now_ns, Hold(1, "fan", rack.now_ns + S, level=999)))
+    assert refused == Refused(1, "fan", "level", 0)
+    assert rack.state("fan").level == 1000
+
+
+def test_attached_says_what_modulates_and_how_far_down() -> None:
+    outputs, _, _ = dimmed()
+    lamp = replace(output("lamp", 18), pwm_hz=100.0, min_level=200)
+    board = replace(PROFILE, outputs=(lamp, output("fan", 17)))
+    assert [spec.min_level for spec in attached(board, outputs).specs] == [200, 1000]
+
+
+def test_level_is_told_to_protection_which_does_not_take_a_dimmed_load_for_a_stuck_contact() -> (
+    None
+):
+    now_ns, order = 0, list[tuple[str, bool]]()
+    dimmer = Dimmer("lamp", order)
+    dimmer.levels = []
+    lamp = replace(
+        output("lamp", 18), pwm_hz=100.0, min_level=200, meter="m", trip=TripProfile(least_w=8.0)
+    )
+    outputs = Outputs(replace(PROFILE, outputs=(lamp,)), {"lamp": dimmer}, clock=lambda: now_ns)
+
+    def read(seq: int, level: int) -> list[Switched | Refused]:
+        nonlocal now_ns
+        now_ns += S
+        outputs.handle(HoldAsked(now_ns, Hold(seq, "lamp", now_ns + 5 * S, level=level)))
+        reports: list[Switched | Refused] = []
+        for _ in range(20):
+            now_ns += S // 10
+            reports += outputs.read(Reading("m", now_ns, 12.0, 0.1, 0, Quality.FRESH))
+        return reports
+
+    assert read(1, 200) == []
+    (tripped,) = read(2, 1000)
+    assert isinstance(tripped, Switched)
+    assert tripped.state.fault.startswith("stuck open")
+    assert order[-1] == ("lamp", False)

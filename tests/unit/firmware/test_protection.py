@@ -1,178 +1,27 @@
-"""Fails if a trip comes late or without cause, or a contact is accused without proof."""
+"""Fails if a contact is accused without proof, or acquitted too soon."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.unit.firmware.seen import LAMP, VOLTS, S, Seen, on
 
-from rackgrid_firmware.device import Quality, Reading, Verdict
+from rackgrid_firmware.device import LEVEL_FULL, Quality, Reading, Verdict
 from rackgrid_firmware.protection import (
     ACCUSED_AFTER,
     ACQUITTED_AFTER,
     Cleared,
     Moved,
     Read,
-    Sights,
     Trip,
     Watch,
     begin,
     step,
     verdicts,
 )
-
-S = 1_000_000_000
-STEP_NS = 68_630_000
-VOLTS = 12.0
-LAMP = Watch("lamp", "own", False, most_w=12.0, discharge_ns=S)
-
-
-@dataclass
-class Seen:
-    """What was seen of some outputs, and every trip that it brought."""
-
-    watches: tuple[Watch, ...]
-    now_ns: int = 100 * S
-    trips: list[Trip] = field(default_factory=list[Trip])
-    sights: Sights = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.sights = begin(self.watches, {}, self.now_ns)
-
-    def tell(self, event: Read | Moved | Cleared) -> tuple[Trip, ...]:
-        self.sights, trips = step(self.watches, self.sights, event)
-        self.trips += trips
-        return trips
-
-    def move(self, output: str, on: bool) -> None:
-        self.tell(Moved(self.now_ns, output, on))
-
-    def read(
-        self,
-        watts: float,
-        *,
-        samples: int = 1,
-        meter: str = "own",
-        volts: float = VOLTS,
-        quality: Quality = Quality.FRESH,
-        step_ns: int = STEP_NS,
-    ) -> list[Trip]:
-        before = len(self.trips)
-        for _ in range(samples):
-            self.now_ns += step_ns
-            amps = watts / volts if volts else 0.0
-            self.tell(Read(Reading(meter, self.now_ns, volts, amps, 0, quality)))
-        return self.trips[before:]
-
-    def settle(self, watts: float, meter: str = "own") -> None:
-        """Let the last switching pass."""
-        self.now_ns += 3 * S
-        self.read(watts, meter=meter)
-
-    def verdict(self, output: str = "lamp") -> Verdict:
-        return verdicts(self.watches, self.sights)[output]
-
-
-# --- overcurrent and overload -------------------------------------------------------------------
-
-
-def on(watch: Watch) -> Seen:
-    seen = Seen((watch,))
-    seen.move(watch.name, True)
-    return seen
-
-
-def test_overcurrent_trips_with_the_very_sample_that_shows_it_inrush_or_not() -> None:
-    seen = on(Watch("lamp", "own", True, most_w=12.0, inrush_ns=S, trip_a=3.0))
-    assert seen.read(2.99 * VOLTS) == []
-    assert seen.read(3.0 * VOLTS) == [Trip("lamp", "overcurrent: 3.00 A, trips at 3 A")]
-
-
-def test_overcurrent_counts_backward_current_and_saturation() -> None:
-    seen = on(Watch("lamp", "own", False, most_w=12.0, trip_a=3.0))
-    assert seen.read(-3.1 * VOLTS)[0].reason.startswith("overcurrent: 3.10 A,")
-    (trip,) = seen.read(3.2 * VOLTS, quality=Quality.SATURATED)
-    assert trip.reason == "overcurrent: 3.20 A or more, trips at 3 A"
-
-
-def test_overcurrent_of_a_stale_reading_another_meter_or_an_open_output_is_none() -> None:
-    seen = on(Watch("lamp", "own", False, most_w=12.0, trip_a=3.0))
-    assert seen.read(99.0, quality=Quality.STALE) == []
-    assert seen.read(99.0, meter="other") == []
-    seen.move("lamp", False)
-    assert seen.read(99.0) == []
-
-
-@pytest.mark.parametrize("times", [1.2, 2.0, 5.0])
-def test_overload_trips_when_the_cold_curve_of_iec_60255_says(times: float) -> None:
-    seen = on(Watch("lamp", "own", False, most_w=12.0, rating_a=1.0, tau_ns=20 * S))
-    seen.read(0.0)
-    begun_ns = seen.now_ns
-    while not seen.read(times * VOLTS):
-        pass
-    expected_s = 20 * math.log(times**2 / (times**2 - 1))
-    assert (seen.now_ns - begun_ns) / S == pytest.approx(expected_s, abs=0.07)
-
-
-def test_overload_bears_the_rating_for_ever_and_trips_sooner_when_warm() -> None:
-    seen = on(Watch("lamp", "own", False, most_w=12.0, rating_a=1.0, tau_ns=2 * S))
-    assert seen.read(VOLTS, samples=2000) == []
-    warm = len([1 for _ in range(100) if not seen.read(1.5 * VOLTS)])
-    assert warm < 3
-
-
-def test_overload_does_not_cool_while_nobody_measures() -> None:
-    seen = on(Watch("lamp", "own", False, most_w=12.0, rating_a=1.0, tau_ns=2 * S))
-    seen.read(0.95 * VOLTS, samples=2000)
-    heat = seen.sights.outputs[0].heat
-    seen.read(0.0, step_ns=60 * S)
-    assert seen.sights.outputs[0].heat == heat
-    seen.read(0.0, samples=10)
-    assert seen.sights.outputs[0].heat < heat
-
-
-# --- undervoltage -------------------------------------------------------------------------------
-
-
-def low_rack() -> Seen:
-    ranks = (("last", 2), ("first", 0), ("also-first", 0), ("middle", 1))
-    seen = Seen(
-        tuple(
-            Watch(name, "own", False, most_w=9.0, below_v=11.0, below_ns=S, rank=rank)
-            for name, rank in ranks
-        )
-    )
-    for name, _ in ranks:
-        seen.move(name, True)
-    return seen
-
-
-def shed(seen: Seen, samples: int, volts: float = 10.0) -> list[str]:
-    names = [trip.output for trip in seen.read(1.0, samples=samples, volts=volts)]
-    for name in names:
-        seen.move(name, False)
-    return names
-
-
-def test_undervoltage_takes_the_least_important_first_and_waits_between_stages() -> None:
-    seen = low_rack()
-    assert shed(seen, 15) == []
-    assert shed(seen, 1) == ["first", "also-first"]
-    assert shed(seen, 14) == []
-    assert shed(seen, 1) == ["middle"]
-    assert shed(seen, 15) == ["last"]
-    assert seen.trips[0].reason == "undervoltage: 10.00 V, trips below 11 V after 1 s"
-
-
-def test_undervoltage_that_ends_in_time_takes_nothing() -> None:
-    seen = low_rack()
-    assert shed(seen, 14) == []
-    assert shed(seen, 1, volts=11.0) == []
-    assert shed(seen, 15) == []
-
 
 # --- a meter of its own -------------------------------------------------------------------------
 
@@ -333,7 +182,7 @@ def test_shared_meter_says_nothing_while_anything_behind_it_moves() -> None:
 
 moves = st.lists(
     st.tuples(
-        st.sampled_from(["read", "read", "read", "on", "off", "clear"]),
+        st.sampled_from(["read", "read", "read", "on", "dim", "off", "clear"]),
         st.sampled_from(["lamp", "pump", "nobody"]),
         st.floats(-100, 100),
         st.floats(-5, 30),
@@ -363,7 +212,8 @@ def test_protection_takes_any_history_and_latches_until_it_is_cleared(
             case "clear":
                 event = Cleared(name)
             case _:
-                event = Moved(now_ns, name, what == "on")
+                level = 300 if what == "dim" else LEVEL_FULL
+                event = Moved(now_ns, name, what != "off", level)
         sights, trips = step(watches, sights, event)
         after = verdicts(watches, sights)
         assert trips == () or isinstance(event, Read)

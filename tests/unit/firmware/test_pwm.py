@@ -9,8 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.unit.firmware.lines import RecordingLgpio, recording
 
+from rackgrid_firmware.device import LEVEL_FULL
 from rackgrid_firmware.errors import DeviceClosed, DeviceUnavailable
-from rackgrid_firmware.pwm import LEVEL_FULL, Pwm
+from rackgrid_firmware.pwm import Pwm
 from rackgrid_firmware.relay import pi_factory
 
 HZ = 100.0

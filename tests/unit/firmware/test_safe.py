@@ -108,6 +108,19 @@ def test_safe_level_energises_required_outputs_only(active_high: bool, required:
     assert (safe.safe_level(output) == active_high) == required
 
 
+@pytest.mark.parametrize("active_high", [True, False])
+def test_main_brings_a_pin_that_modulates_to_its_off_level(
+    lgpio: RecordingLgpio, profile: Path, active_high: bool
+) -> None:
+    """Whatever level a killed firmware's pulses ended at."""
+    profile.write_text(
+        '[board]\nname = "bench"\ndriver = "pi"\nbase_w = 4\n[[output]]\nname = "heater"\n'
+        f"nominal_w = 10\npwm = 18\nactive_high = {str(active_high).lower()}\n"
+    )
+    assert run(profile) == 0
+    assert lgpio.calls == [("open", 0), (18, int(not active_high))]
+
+
 def test_main_requests_each_pin_once_with_its_safe_level(
     lgpio: RecordingLgpio, profile: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

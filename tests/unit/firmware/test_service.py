@@ -59,6 +59,9 @@ class Pins:
         self.is_broken = False
         self._news = threading.Condition()
 
+    def modulate(self, gpio: int, duty: float, hz: float) -> None:
+        raise AssertionError(f"GPIO {gpio} pulses at {hz} Hz, {duty}: nothing here modulates")
+
     def drive(self, gpio: int, level: bool) -> None:
         assert gpio == FAN.gpio
         if self.is_broken:

@@ -85,6 +85,10 @@ class World:
         with self._lock:
             self.plant.drive(time.monotonic_ns(), "node", gpio, level)
 
+    def modulate(self, gpio: int, duty: float, hz: float) -> None:
+        with self._lock:
+            self.plant.modulate(time.monotonic_ns(), "node", gpio, duty, hz)
+
     def read_word(self, address: int, register: int) -> int:
         with self._lock:
             return self.plant.read_word(time.monotonic_ns(), "node", 1, address, register)

@@ -37,6 +37,8 @@ BUSY_PINS = {
     "spi": (range(7, 12), "dtparam=spi=on gives GPIO 7 to 11 to SPI"),
     "i2s": (range(18, 22), "dtparam=i2s=on gives GPIO 18 to 21 to I2S"),
 }
+PWM_PINS = {"pwm": {"pin": "18"}, "pwm-2chan": {"pin": "18", "pin2": "19"}}
+"""Overlays that give pins to the Pi's own PWM, which the firmware does not use: by parameter."""
 
 BOOT_STATE = Check(
     "gpio-boot-state",
@@ -55,9 +57,10 @@ BOOT_LINES = Check(
 )
 PIN_TAKEN = Check(
     "gpio-taken",
-    "Are the pins of the outputs free of the buses that config.txt switches on?",
-    "SPI, I2S and 1-wire take header pins for themselves: the firmware cannot claim such a pin, or "
-    "the bus toggles the relay.",
+    "Are the pins of the outputs free of what config.txt switches on?",
+    "SPI, I2S, 1-wire and the Pi's own PWM take header pins for themselves: the firmware cannot "
+    "claim such a pin, or the bus toggles the relay. A `pwm` output of the board profile needs no "
+    "overlay: the firmware makes its pulses.",
 )
 HOLD = Check(
     "hold-reach",
@@ -200,6 +203,12 @@ def _taken(profile: Profile, boot: BootFile | Unknown) -> Iterator[Finding]:
     }
     for overlay in boot.overlays:
         name, *parameters = overlay.split(",")
+        if name in PWM_PINS:
+            given = dict(each.split("=", 1) for each in parameters if "=" in each)
+            for key, usual in PWM_PINS[name].items():
+                pin = given.get(key, usual)
+                if pin.isdecimal():
+                    taken[int(pin)] = f"dtoverlay={overlay} gives GPIO {pin} to the Pi's own PWM"
         if name.startswith("w1-gpio"):
             named = [each.removeprefix("gpiopin=") for each in parameters if "gpiopin=" in each]
             pin = named[0] if named else "4"

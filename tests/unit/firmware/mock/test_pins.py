@@ -6,15 +6,20 @@ import pytest
 
 from rackgrid_firmware.errors import DeviceUnavailable
 from rackgrid_firmware.mock.pins import PlantFactory
+from rackgrid_firmware.pwm import Pwm
 from rackgrid_firmware.relay import Relay
 
 
 class Port:
     def __init__(self) -> None:
-        self.driven: list[tuple[int, bool]] = []
+        self.driven: list[tuple[int, bool | float]] = []
 
     def drive(self, gpio: int, level: bool) -> None:
         self.driven.append((gpio, level))
+
+    def modulate(self, gpio: int, duty: float, hz: float) -> None:
+        assert hz == 100.0
+        self.driven.append((gpio, duty))
 
 
 @pytest.mark.parametrize("active_high", [True, False])
@@ -56,3 +61,15 @@ def test_pin_asked_to_become_an_input_refuses() -> None:
     factory = PlantFactory(Port())
     with pytest.raises(RuntimeError, match="input"):
         factory.pin(17).function = "input"
+
+
+def test_pin_that_pulses_tells_each_level_that_comes_after() -> None:
+    port = Port()
+    pwm = Pwm("fan", 18, active_high=False, hz=100.0, factory=PlantFactory(port))
+    pwm.modulate(300)
+    pwm.modulate(0)
+    pwm.modulate(1000)
+    pwm.modulate(300)
+    pwm.modulate(1000)
+    pwm.close()
+    assert port.driven == [(18, level) for level in (True, 0.7, True, False, 0.7, False, True)]

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +108,21 @@ def test_process_firmware_gone_leaves_its_pins_as_the_kernel_would(
     # A plug-in after the hang-up is served after it, so the loop has seen the end of the pins.
     RemotePins(path, NodeWiring("other", 1.0, (), ())).close()
     assert control.levels("n1") == {17: level}
+    control.close()
+
+
+def test_process_firmware_gone_while_it_pulsed_a_pin_leaves_the_load_at_full_power(
+    start: Start, tmp_path: Path
+) -> None:
+    start()
+    path = tmp_path / "plant"
+    wiring = replace(NODE, loads=(replace(NODE.loads[0], inrush_w=12.0, inrush_s=0.0),))
+    pins, control = RemotePins(path, wiring), PlantControl(path)
+    pins.modulate(17, 0.25, 100.0)
+    assert control.draws()["nodes"]["n1"]["loads"] == {"fan": 2.5}
+    pins.close()
+    RemotePins(path, NodeWiring("other", 1.0, (), ())).close()
+    assert control.draws()["nodes"]["n1"]["loads"] == {"fan": 10.0}
     control.close()
 
 

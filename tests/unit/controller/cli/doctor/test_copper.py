@@ -78,6 +78,9 @@ WORLDS = [
     world("gpio-taken", FAIL, "to SPI", profile=fan(gpio=8), boot=boot("dtparam=spi=on")),
     world("gpio-taken", FAIL, "1-wire", profile=fan(gpio=4), boot=boot("dtoverlay=w1-gpio")),
     world("gpio-taken", FAIL, "1-wire", boot=boot("dtoverlay=w1-gpio,gpiopin=22")),
+    world("gpio-taken", FAIL, "own PWM", profile=fan(gpio=18), boot=boot("dtoverlay=pwm")),
+    world("gpio-taken", FAIL, "own PWM", boot=boot("dtoverlay=pwm-2chan,pin=12,func=4,pin2=22")),
+    world("gpio-taken", PASS, "to a bus", profile=fan(gpio=18), boot=boot("dtoverlay=pwm,pin=12")),
     world(
         "gpio-taken",
         FAIL,
