@@ -77,6 +77,12 @@ class Ina219Chip:
         seed: of the converter's noise.
         noise: 1.0 is the noise of a usual breakout, 0.0 a perfect converter.
         bus_read_clears: whether reading 02h clears CNVR, as some parts in the field do.
+        pace: how long its conversions take, by the typical time (0.9 to 1.1: each chip's clock
+            goes at a rate of its own; the datasheet's longest is 1.1).
+
+    Attributes:
+        converted: conversions finished since the start, of SHUNT and of BUS: which one a register
+            holds, for whoever checks a reader.
     """
 
     def __init__(
@@ -86,7 +92,11 @@ class Ina219Chip:
         seed: int = 0,
         noise: float = 1.0,
         bus_read_clears: bool = False,
+        pace: float = 1.0,
     ) -> None:
+        assert 0.5 <= pace <= 2, f"a pace of {pace}"
+        self.converted = {SHUNT: 0, BUS: 0}
+        self._pace = pace
         self._seed = seed
         self._noise = noise
         self._bus_read_clears = bus_read_clears
@@ -168,9 +178,14 @@ class Ina219Chip:
         self._continuous = mode > 4
         wanted = [SHUNT] * bool(mode & 1) + [BUS] * bool(mode & 2) if mode != 4 else []
         fields = {SHUNT: value >> 3 & 15, BUS: value >> 7 & 15}
-        self._phases = tuple((kind, *converter(fields[kind])) for kind in wanted)
+        self._phases = tuple((kind, *self._conversion(fields[kind])) for kind in wanted)
         self._cycle_ns = sum(phase[3] for phase in self._phases)
         self._start_phase(now_ns + (_WAKE_NS if asleep else 0), 0)
+
+    def _conversion(self, field: int) -> tuple[int, int, int]:
+        """Decode a BADC or SADC field as `converter` does, with this chip's own time."""
+        bits, samples, typical_ns = converter(field)
+        return bits, samples, round(typical_ns * self._pace)
 
     def _start_phase(self, at_ns: int, phase: int) -> None:
         self._phase = phase
@@ -196,6 +211,8 @@ class Ina219Chip:
         if behind >= 2 and self._continuous:
             self._phase_ns += (behind - 1) * self._cycle_ns
             self._conversions += (behind - 1) * len(self._phases)
+            for phase in self._phases:
+                self.converted[phase[0]] += behind - 1
 
     def _integrate(self, kind: int, until_ns: int) -> None:
         since_ns = max(self._t_ns, self._phase_ns)
@@ -209,6 +226,7 @@ class Ina219Chip:
         volts = self._integral / duration_ns
         wobble = self._noise * normal(self._seed, self._conversions) / math.sqrt(samples)
         self._conversions += 1
+        self.converted[kind] += 1
         if kind == SHUNT:
             self._registers[SHUNT] = self._shunt(
                 volts + wobble * _SHUNT_NOISE_V, resolution, samples

@@ -274,3 +274,20 @@ def test_chip_write_to_a_data_register_changes_nothing() -> None:
     for register in (SHUNT, BUS, POWER, CURRENT):
         chip.write(0, register, 0x1234)
     assert [chip.read(0, register) for register in range(1, 6)] == [0] * 5
+
+
+@pytest.mark.parametrize("pace", [0.9, 1.0, 1.1])
+def test_chip_of_another_pace_takes_its_own_time(pace: float) -> None:
+    chip = Ina219Chip(noise=0.0, pace=pace)
+    cycle_ns = round(CYCLE_NS * pace)
+    assert not chip.read(cycle_ns - 2, BUS) & CNVR
+    assert chip.read(cycle_ns + 2, BUS) & CNVR
+
+
+def test_chip_counts_its_conversions_whether_anyone_reads_them_or_not() -> None:
+    lazy, eager = Ina219Chip(pace=1.1), Ina219Chip(pace=1.1)
+    for tick in range(1, 200):
+        eager.read(tick * MS // 2, SHUNT)
+    lazy.read(199 * MS // 2, SHUNT)
+    assert lazy.converted == eager.converted
+    assert eager.converted[BUS] == 199 * MS // 2 // (2 * round(532_000 * 1.1))
