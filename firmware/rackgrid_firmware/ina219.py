@@ -10,6 +10,10 @@ noisier; so it is enough to read the configuration back every ten seconds, after
 reading is larger than the range allows, and before a zero is believed: it may be that of an empty
 register. A wrong one is written again and counted.
 
+A profile that converts fast is read by the chip's own cycle (`phase`): each conversion once, and
+01h before 02h, because 02h then brings the ready flag that speaks for both. The others are read on
+a grid that the chips of a bus share, so that an idle node wakes up seldom.
+
 Around a switching somebody may want to see more (`hurry`): the chip then converts 1623 times a
 second, in its widest range, and goes back to its own profile by itself.
 """
@@ -18,16 +22,24 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 from rackgrid_firmware import registers
 from rackgrid_firmware.errors import DeviceError, DeviceFault, ProfileError
 from rackgrid_firmware.i2c import Bus
+from rackgrid_firmware.phase import ANY_PACE, Phase
 from rackgrid_firmware.profile import MeterProfile
 from rackgrid_firmware.registers import Range, Sample
 
 VERIFY_NS: Final = 10_000_000_000
 """Between two looks at the configuration, ns."""
+FOLLOW_MAX_NS: Final = 2_000_000
+"""A cycle that is longer is not followed, ns: chips that are read on one grid share a wake-up."""
+_LOOKS_MAX: Final = 4
+"""So many looks at the flag follow each other in one visit."""
+_AFRESH_NS: Final = 450_000
+"""A chip that was reset fills the bus register so much later than the shunt's, ns (532 µs)."""
 _CYCLES_MAX: Final = 3
 """A chip that has not converted after so many of its longest cycles never will."""
 
@@ -39,13 +51,18 @@ class Ina219:
         bus: that it is on.
         profile: of the meter.
         clock: CLOCK_MONOTONIC in ns.
+        follow_max_ns: longest cycle that is followed, ns.
 
     Raises:
         ProfileError: the expected current does not fit the shunt.
     """
 
     def __init__(
-        self, bus: Bus, profile: MeterProfile, clock: Callable[[], int] = time.monotonic_ns
+        self,
+        bus: Bus,
+        profile: MeterProfile,
+        clock: Callable[[], int] = time.monotonic_ns,
+        follow_max_ns: int = FOLLOW_MAX_NS,
     ) -> None:
         shunt_range = _range_of(profile)
         self.name = profile.name
@@ -58,7 +75,12 @@ class Ina219:
         self._clock = clock
         self._usual = _pace(profile, profile.profile, shunt_range)
         self._hasty = _pace(profile, "inrush", Range.MV_320)
-        self._configuration, self._scale = self._usual
+        self._phase: Phase | None = None
+        self._follow_max_ns = follow_max_ns
+        self._chip_pace = ANY_PACE
+        self._missed = 0
+        self._zero_believed = False
+        self._take_pace(self._usual)
         self._hurry_until_ns = 0
         self._verify_at_ns = 0
         self._silent_since_ns: int | None = None
@@ -68,6 +90,16 @@ class Ina219:
     def period_ns(self) -> int:
         """How long a conversion takes, ns: reading more often gives the same again."""
         return self._configuration.cycle_ns
+
+    @property
+    def due_ns(self) -> int:
+        """When to sample next, ns; 0: the cycle is not followed, so a grid will do."""
+        return 0 if self._phase is None else self._phase.due_ns
+
+    @property
+    def missed(self) -> int:
+        """Conversions that nobody read while the cycle was followed."""
+        return self._missed + (0 if self._phase is None else self._phase.missed)
 
     def hurry(self, until_ns: int) -> None:
         """Convert as fast as may be until then; may be called by another thread.
@@ -93,7 +125,8 @@ class Ina219:
         """Read the newest conversion.
 
         Returns:
-            The sample, or None if the chip has not converted since it was configured.
+            The sample, or None if the chip has not converted since it was configured; when its
+            cycle is followed, since the last sample.
 
         Raises:
             DeviceUnavailable: the chip does not answer.
@@ -105,6 +138,12 @@ class Ina219:
             self._keep_pace(now_ns)
             if now_ns >= self._verify_at_ns:
                 self._verify(now_ns)
+            if self._phase is not None:
+                sample = self._follow(self._phase)
+                if self._phase.is_surprised:
+                    self._phase.is_surprised = False
+                    self._verify_at_ns = 0
+                return sample
             converted, shunt_raw, bus_raw = self._take()
             if converted and not (shunt_raw and bus_raw) and not self._is_believed(now_ns):
                 return None
@@ -120,9 +159,90 @@ class Ina219:
         """Convert fast for as long as somebody is in a hurry, and then as usual."""
         pace = self._hasty if now_ns < self._hurry_until_ns else self._usual
         if pace[0] is not self._configuration:
-            self._configuration, self._scale = pace
+            self._take_pace(pace)
             self._configured = False
             self._verify_at_ns = 0
+
+    def _take_pace(self, pace: tuple[registers.Configuration, registers.Scale]) -> None:
+        """Convert in another way from here on; its cycle is followed if it is short."""
+        if self._phase is not None:
+            self._missed += self._phase.missed
+            if self._phase.is_known:
+                self._chip_pace = self._phase.pace
+        self._configuration, self._scale = pace
+        configuration, self._phase = self._configuration, None
+        if configuration.cycle_ns <= self._follow_max_ns:
+            self._phase = Phase(configuration.cycle_ns, configuration.head_ns, self._chip_pace)
+
+    def _follow(self, phase: Phase) -> Sample | None:
+        """Read a conversion that is new, if there is one.
+
+        Shunt first: then the flag, which comes with the bus voltage, speaks for both.
+        """
+        now_ns = self._clock()
+        if now_ns < phase.due_ns:
+            return None
+        if phase.is_armed:
+            return self._look(phase, now_ns)
+        clears = phase.wants_flag
+        if clears:
+            self._bus.read_word(self._address, registers.POWER)
+            phase.cleared(now_ns, self._clock())
+        begun_ns = self._clock()
+        shunt = self._bus.read_word(self._address, registers.SHUNT)
+        first_ns = self._clock()
+        bus = self._bus.read_word(self._address, registers.BUS)
+        last_ns = self._clock()
+        if not clears and not registers.is_converted(bus):
+            self._verify_at_ns = 0  # it was up, and nobody cleared it: the chip was reset
+            phase.unready(now_ns)
+            self._wait(now_ns)
+            return None
+        # A chip that was reset before the shunt was read would not have a bus voltage so soon, nor
+        # a flag that is up.
+        self._zero_believed &= last_ns - begun_ns < _AFRESH_NS
+        self._zero_believed &= not clears or registers.bus_raw(bus) > 0
+        return self._accept(phase, shunt, bus, first_ns, last_ns)
+
+    def _look(self, phase: Phase, now_ns: int, again: int = _LOOKS_MAX) -> Sample | None:
+        """Ask the flag that was cleared, and sample if it is up again."""
+        bus = self._bus.read_word(self._address, registers.BUS)
+        last_ns = self._clock()
+        if not registers.is_converted(bus):
+            phase.found_down(now_ns)
+            self._wait(now_ns)
+            # At once again, if it is due: between two visits other work delays the second look.
+            return (
+                self._look(phase, last_ns, again - 1) if again and phase.due_ns <= last_ns else None
+            )
+        self._silent_since_ns = None
+        if not phase.found_up(now_ns, last_ns):
+            return None
+        shunt = self._bus.read_word(self._address, registers.SHUNT)
+        self._zero_believed = False  # the flag was asked before the shunt, and does not speak of it
+        return self._accept(phase, shunt, bus, self._clock(), last_ns)
+
+    def _accept(
+        self, phase: Phase, shunt: int, bus: int, first_ns: int, last_ns: int
+    ) -> Sample | None:
+        """Make a sample of two words.
+
+        A zero that follows one of a configured chip is believed unless a reset may lie between.
+        """
+        phase.took(first_ns, last_ns, is_up=registers.is_converted(bus))
+        if phase.wants_flag_now:
+            before_ns = self._clock()
+            with suppress(DeviceError):  # the bus has counted it, and the phase asks again
+                self._bus.read_word(self._address, registers.POWER)
+                phase.armed(before_ns, self._clock())
+        shunt_raw, bus_raw = registers.signed(shunt), registers.bus_raw(bus)
+        if shunt_raw and bus_raw:
+            self._zero_believed = False
+        elif not self._zero_believed:
+            if not self._is_believed(first_ns):
+                return None
+            self._zero_believed = True
+        return self._judge(shunt_raw, bus_raw)
 
     def _is_believed(self, now_ns: int) -> bool:
         """Look whether a zero is the truth, or that of a chip which has just been reset."""
@@ -152,8 +272,7 @@ class Ina219:
         """Make sure that the chip works as configured."""
         if not self._configured or not self._keeps_configuration():
             self.resets += self._configured
-            self._program()
-            self.begun_ns = self._clock()
+            self._program_now()
             if not self._keeps_configuration():
                 raise DeviceFault(
                     f"{self._where()} does not keep its configuration: is it an INA219?"
@@ -166,6 +285,14 @@ class Ina219:
         # A second look, because a bit that flipped on the wire is no reset of the chip.
         word = self._configuration.word
         return self._read_back() == word or self._read_back() == word
+
+    def _program_now(self) -> None:
+        """Have conversions start anew, and remember when they did."""
+        before_ns = self._clock()
+        self._program()
+        self.begun_ns = self._clock()
+        if self._phase is not None:
+            self._phase.restarted(before_ns, self.begun_ns)
 
     def _program(self) -> None:
         """Write the configuration; conversions start anew."""

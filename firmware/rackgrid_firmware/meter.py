@@ -5,9 +5,10 @@ second when the bus hangs; the loop that keeps the deadlines must not sleep with
 for `latest` never waits for the bus, and sees by the clock alone that a channel has gone silent.
 
 Chips are read at their conversion period, on one grid per bus, so that chips of one profile share a
-wake-up. A chip that fails is left alone for 0.1 s, then twice as long each time up to 5 s; the
-others go on. When two accesses in a row found the bus itself hanging (each costs its second), only
-one chip probes it until it answers.
+wake-up; a chip whose cycle is followed (`Pacing.due_ns`) when it has converted again. A chip that
+fails is left alone for 0.1 s, then twice as long each time up to 5 s; the others go on. When two
+accesses in a row found the bus itself hanging (each costs its second), only one chip probes it
+until it answers.
 
 What each meter has counted is `energy`'s affair. Whoever switches an output may ask for a closer
 look (`Sampler.hurry`) by a chip that can convert faster for a while.
@@ -66,11 +67,16 @@ class Chip(Protocol):
 
 @runtime_checkable
 class Pacing(Protocol):
-    """A chip that can convert faster for a while, and sleep."""
+    """A chip that can convert faster for a while, and sleep, and may know when it has converted."""
 
     @property
     def begun_ns(self) -> int:
         """Since when it has been converting as it does now, ns."""
+        ...
+
+    @property
+    def due_ns(self) -> int:
+        """When to sample it next, ns; 0: nobody follows its cycle, so a grid will do."""
         ...
 
     def hurry(self, until_ns: int) -> None:
@@ -140,6 +146,11 @@ class Channel:
     def name(self) -> str:
         """The meter's name in the board profile."""
         return self.chip.name
+
+    @property
+    def followed_ns(self) -> int:
+        """When the chip, whose cycle is followed, has converted again, ns; 0 if it is not."""
+        return 0 if self._pacing is None else self._pacing.due_ns
 
     def read(self) -> Reading:
         """Take the newest sample, or give the last one, with its age, if there is none yet.
@@ -303,7 +314,9 @@ class Sampler:
 
     def _schedule(self, channel: Channel, reading: Reading | None) -> None:
         now_ns, period_ns = self._clock(), channel.chip.period_ns
-        if reading is None:
+        if due_ns := channel.followed_ns:
+            channel.due_ns = due_ns
+        elif reading is None:
             channel.due_ns = now_ns + period_ns // 8
         else:
             channel.due_ns = now_ns + period_ns - (now_ns - self._origin_ns) % period_ns

@@ -78,7 +78,8 @@ class PiIna219(Ina219):
     def __init__(
         self, bus: Bus, profile: MeterProfile, clock: Callable[[], int] = time.monotonic_ns
     ) -> None:
-        super().__init__(bus, profile, clock)
+        # Four transfers a sample leave no time to look at the ready flag: it is read on the grid.
+        super().__init__(bus, profile, clock, follow_max_ns=0)
         self._library, self._range_error = _build(bus, profile)
 
     def _program(self) -> None:

@@ -22,6 +22,8 @@ from rackgrid_firmware.device import Quality
 CONFIGURATION: Final = 0x00
 SHUNT: Final = 0x01
 BUS: Final = 0x02
+POWER: Final = 0x03
+"""Read for its effect alone: it clears CNVR (p. 23)."""
 
 POWER_ON: Final = 0x399F
 """The configuration after a reset: 32 V, ±320 mV, 12 bit, both continuous (p. 19)."""
@@ -147,6 +149,11 @@ class Configuration:
         """The same for the slowest chip of the datasheet, ns."""
         return int(self.cycle_ns * _SLOWEST)
 
+    @property
+    def head_ns(self) -> int:
+        """Typical time until a cycle has replaced its first register, ns: the shunt comes first."""
+        return self.shunt_adc.conversion_ns if self.mode & 1 else self.bus_adc.conversion_ns
+
 
 def parse(word: int) -> Configuration:
     """Take a configuration register apart; each 16-bit word means something.
@@ -228,9 +235,8 @@ def bus_raw(word: int) -> int:
 def is_converted(word: int) -> bool:
     """Whether the bus register says that a conversion has ended since the flag was cleared.
 
-    Writing a mode clears it, and so does reading 03h (p. 23), which nobody does here; so for us it
-    tells whether the chip has converted since it was configured. (A field report saw reading 02h
-    clear it too.)
+    Writing a mode clears it, and so does reading 03h (p. 23). (A field report saw reading 02h clear
+    it too.)
     """
     return bool(word & _CNVR)
 

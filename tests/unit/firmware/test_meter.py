@@ -239,6 +239,7 @@ class PacingChip(ScriptedChip):
 
     sampler: Sampler | None = None
     begun_ns: int = 0
+    due_ns: int = 0
 
     def sample(self) -> Sample | None:
         if len(self.visits) == 2:
