@@ -105,6 +105,7 @@ class NodeConfig:
     `state_dir` survives a reboot, `runtime_dir` survives a restart of the process (tmpfs).
     `trust_clock`: the time of day is right although nobody has synchronised it.
     `keep_days`: rows of the ledger that are older are summed up by the day.
+    `record_days`: days of decisions that are kept, 0 for none; `record_mb`: the most of one day.
     """
 
     name: str
@@ -114,6 +115,8 @@ class NodeConfig:
     runtime_dir: Path
     trust_clock: bool = False
     keep_days: int = 400
+    record_days: int = 0
+    record_mb: float = 8.0
 
 
 @dataclass(frozen=True, slots=True)

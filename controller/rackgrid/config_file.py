@@ -224,6 +224,8 @@ def _node(file: TomlFile, node: Section) -> NodeConfig:
         state_dir=_path(file, node, "state_dir"),
         runtime_dir=_path(file, node, "runtime_dir"),
         trust_clock=node.flag("trust_clock"),
+        record_days=node.integer("record_days"),
+        record_mb=node.number("record_mb"),
         keep_days=node.integer("keep_days"),
     )
 

@@ -228,6 +228,8 @@ def _node(refused: tuple[tuple[str, str], ...]) -> Table:
         Key("state_dir", Kind.PATH, "survives a reboot", "/var/lib/rackgrid"),
         Key("runtime_dir", Kind.PATH, "survives a restart", "/run/rackgrid"),
         Key("trust_clock", Kind.FLAG, "whether the time is right without a time server", False),
+        Key("record_days", Kind.INTEGER, "days of decisions that are kept; 0: none", 7, high=366),
+        Key("record_mb", Kind.NUMBER, "the most of one day", 8.0, unit="MB", low=0.1, high=1000),
         Key("keep_days", Kind.INTEGER, "how long the ledger's rows stay", 400, low=2, high=36500),
     )
     return Table("node", keys, required=True, refused=refused)

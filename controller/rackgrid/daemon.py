@@ -173,6 +173,8 @@ class Daemon:
         if self._bridge is not None:
             self._bridge.start()
         self._parts.sources.start()
+        if self._parts.record is not None:
+            self._parts.record.start()
         self._parts.link.start(lambda: self._loop.call_soon(self._tick_guarded), self._failed)
         self._chore_guarded()
         self._parts.notifier.ready(f"node {self._parts.config.node.name}")
@@ -287,6 +289,8 @@ class Daemon:
     def _close(self) -> None:
         self._tell_all()
         self._parts.chronicle.close()
+        if self._parts.record is not None:
+            self._parts.record.close()
         self._parts.sources.close()
         self._books.close()
         if self._timer is not None:

@@ -15,6 +15,7 @@ from rackgrid.adapters.group import Group
 from rackgrid.adapters.keys import Identity, load_group_key, load_identity
 from rackgrid.adapters.multicast import Place
 from rackgrid.adapters.outputs import Outputs
+from rackgrid.adapters.record import FOLDER, Record
 from rackgrid.adapters.roster_shelf import RosterShelf
 from rackgrid.adapters.sources import Sources
 from rackgrid.adapters.store import Store
@@ -42,6 +43,7 @@ class Parts:
     notifier: Notifier
     wall: WallClock
     chronicle: Chronicle
+    record: Record | None
 
 
 def assemble(config: Config) -> Parts:
@@ -55,6 +57,9 @@ def assemble(config: Config) -> Parts:
     identity = load_identity(config.node.state_dir)
     key = load_group_key(secret_file(config.rack.key_file))
     boot, wall = BootId(secrets.randbits(64)), WallClock(trusted=config.node.trust_clock)
+    record = _record(config)
+    keep = record.add if record else None
+    chronicle = Chronicle(config.node.name, f"{boot:016x}", wall, keep=keep)
     place = Place(config.rack.interface, config.rack.group, config.rack.port, config.rack.ttl)
     return Parts(
         config=config,
@@ -67,8 +72,18 @@ def assemble(config: Config) -> Parts:
         sources=Sources(config.sources, config.feed.capacity_w, wall, config.node.state_dir),
         notifier=Notifier.from_environment(),
         wall=wall,
-        chronicle=Chronicle(config.node.name, f"{boot:016x}", wall),
+        chronicle=chronicle,
+        record=record,
     )
+
+
+def _record(config: Config) -> Record | None:
+    """Make the record, if one is kept."""
+    node = config.node
+    if not node.record_days:
+        return None
+    day_bytes = int(node.record_mb * 1_000_000)
+    return Record(node.state_dir / FOLDER, node.name, node.record_days, day_bytes)
 
 
 def _link(config: Config) -> Outputs:

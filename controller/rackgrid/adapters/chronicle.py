@@ -27,6 +27,8 @@ CHANGES_MAX: Final = 50
 """Changes remembered of each load, however much else has happened since."""
 LISTENERS_MAX: Final = 8
 
+Keep = Callable[[bytes, str | None, int], None]
+
 
 @dataclass(frozen=True, slots=True)
 class Told:
@@ -91,6 +93,7 @@ class Chronicle:
         boot: of the node, in hex: numbers count anew in each.
         wall: Unix time, ns; None while the clock is not set.
         clock: CLOCK_MONOTONIC, ns.
+        keep: takes each line, its date and its time, for the record; None keeps none.
     """
 
     def __init__(
@@ -99,11 +102,13 @@ class Chronicle:
         boot: str,
         wall: Callable[[], int | None],
         clock: Callable[[], int] = monotonic_ns,
+        keep: Keep | None = None,
     ) -> None:
         self.boot = boot
         self._node = node
         self._wall = wall
         self._clock = clock
+        self._keep = keep
         self._events: deque[Told] = deque()
         self._bytes = 0
         self._listeners: set[Listener] = set()
@@ -128,14 +133,12 @@ class Chronicle:
     def tell(self, kind: str, fields: Json, at_ns: int) -> Json:
         """Add an event, and give its line."""
         self._number += 1
-        line = {
-            "t_ns": at_ns,
-            "time": self.date(at_ns),
-            "node": self._node,
-            "event": kind,
-            **fields,
-        }
-        self._append(Told(self._number, kind, encode(line)))
+        date = self.date(at_ns)
+        line = {"t_ns": at_ns, "time": date, "node": self._node, "event": kind, **fields}
+        told = Told(self._number, kind, encode(line))
+        self._append(told)
+        if self._keep is not None:
+            self._keep(told.data, date, at_ns)
         for listener in self._listeners:
             listener.ring()
         return line

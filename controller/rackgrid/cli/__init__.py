@@ -34,6 +34,7 @@ VERBS = {
     "meter": "read, watch, calibrate and verify this node's meters",
     "recover": "form the roster anew when a majority is gone",
     "relays": "bring every output to its safe level when no firmware runs",
+    "replay": "tell a recorded day, or check it line by line",
     "run": "run this node's daemon",
     "sim": "run simulated racks under faults and check the promises",
     "status": "show the rack as this node sees it",

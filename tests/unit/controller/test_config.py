@@ -108,7 +108,8 @@ def test_config_with_everything_has_everything(tmp_path: Path) -> None:
 
 def test_config_source_with_published_prices(tmp_path: Path) -> None:
     text = (
-        'trust_clock = true\nkeep_days = 30\n[[source]]\nname = "grid"\nprice = 0.3\n'
+        "trust_clock = true\nkeep_days = 30\nrecord_days = 2\nrecord_mb = 0.5\n"
+        '[[source]]\nname = "grid"\nprice = 0.3\n'
         'http = { url = "https://example.org/p", items = "data", scale = 0.001,'
         ' header_file = "token" }\n'
     )
@@ -119,6 +120,7 @@ def test_config_source_with_published_prices(tmp_path: Path) -> None:
     assert (http.start, http.end, http.value, http.every_s) == ("start", "", "value", 900.0)
     assert http.header_file == tmp_path / "token"
     assert config.node.trust_clock
+    assert (config.node.record_days, config.node.record_mb) == (2, 0.5)
     assert config.node.keep_days == 30
     assert load_config(write(tmp_path, SMALL)).sources == ()
 

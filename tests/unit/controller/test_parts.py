@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -30,3 +31,14 @@ def test_assemble_twice_on_one_state_folder_is_refused(config: Config) -> None:
         assemble(config)
     parts.store.close()
     assemble(config).store.close()
+
+
+def test_assemble_keeps_a_record_unless_none_is_wanted(config: Config) -> None:
+    parts = assemble(config)
+    parts.store.close()
+    assert parts.record is not None
+    assert parts.record.waiting == 1, "its start"
+    none = replace(config, node=replace(config.node, record_days=0))
+    parts = assemble(none)
+    parts.store.close()
+    assert parts.record is None

@@ -89,6 +89,19 @@ def test_changes_are_the_last_ones_of_that_load_the_newest_last() -> None:
     assert made.changes("fan", 5) == []
 
 
+def test_chronicle_hands_every_line_to_the_record_with_its_date() -> None:
+    kept: list[tuple[bytes, str | None, int]] = []
+
+    def keep(data: bytes, time: str | None, t_ns: int) -> None:
+        kept.append((data, time, t_ns))
+
+    made = Chronicle("pi-1", "0a", lambda: WALL_NS, lambda: 100 * SECOND, keep)
+    made.publish(priced(), 99 * SECOND)
+    made.publish(priced(round_=4), 99 * SECOND)
+    assert [data for data, _, _ in kept] == [told.data for told in made.since(0)]
+    assert kept[1][1:] == ("2026-03-01T11:59:59.000Z", 99 * SECOND)
+
+
 # --- listeners -----------------------------------------------------------------------------------
 
 

@@ -1,0 +1,56 @@
+"""Fails if a field of the wrong kind is taken for a right one, or raises anything else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from rackgrid.audit.field import UNREADABLE, Fields, Malformed, offer_row, parsed, step_row
+
+F = Fields({"n": 3, "t": "x", "b": True, "none": None, "o": {"a": 1}, "l": [{"a": 1}], "f": 1.5})
+
+
+def test_fields_of_the_right_kind_are_given() -> None:
+    assert (F.whole("n"), F.text("t"), F.flag("b")) == (3, "x", True)
+    assert (F.maybe("none"), F.maybe("n"), F.part("none")) == (None, 3, None)
+    assert (F.part("o"), F.parts("l")) == (Fields({"a": 1}), [Fields({"a": 1})])
+    assert (F.numbers("o"), F.rows("l")) == ({"a": 1}, [{"a": 1}])
+    assert "n" in F
+    assert "m" not in F
+
+
+@pytest.mark.parametrize(
+    ("look", "said"),
+    [
+        (lambda: F.whole("m"), "m is missing"),
+        (lambda: F.whole("b"), "b: True is no whole number"),
+        (lambda: F.whole("f"), "f: 1.5 is no whole number"),
+        (lambda: F.maybe("t"), "t: 'x' is no whole number"),
+        (lambda: F.text("n"), "n: 3 is no text"),
+        (lambda: F.flag("n"), "n: 3 is neither true nor false"),
+        (lambda: F.part("n"), "n: no object"),
+        (lambda: F.parts("o"), "o: no list"),
+        (lambda: Fields({"l": [1]}).parts("l"), "l: no object"),
+        (lambda: Fields({"o": {"a": "1"}}).numbers("o"), "o of a: '1' is no whole number"),
+        (lambda: step_row([1, 2, 3]), "a step is"),
+        (lambda: step_row([1, 2, 3, 0]), "a step is"),
+        (lambda: step_row([1, 3, 2, False]), "a step of 3 mW that reserves 2 mW"),
+        (lambda: step_row([1, -1, 2, False]), "a step of -1 mW"),
+        (lambda: step_row("step"), "a step: no list"),
+        (lambda: offer_row([1, 2, 3]), "an offer is"),
+        (lambda: offer_row(["grid", 2, -3]), "an offer of -3 mW"),
+        (lambda: parsed("{"), UNREADABLE),
+        (lambda: parsed("[" * 100_000), UNREADABLE),
+        (lambda: parsed("[]"), "the line: no object"),
+    ],
+)
+def test_fields_of_another_kind_are_named(look: Callable[[], object], said: str) -> None:
+    with pytest.raises(Malformed, match=said.replace("[", r"\[")):
+        look()
+
+
+def test_rows_are_read() -> None:
+    assert step_row([-5, 2, 3, True]) == (-5, 2, 3, True)
+    assert offer_row(["grid", -2, 3]) == (-2, "grid", 3)
+    assert parsed('{"a": 1}') == Fields({"a": 1})
