@@ -7,8 +7,9 @@ The rules, as they are checked here:
   served worth), at most the price cap; the cap where there is no further unit to be had;
 - no served step is worth less than the price, nor than the dearest unit that is used;
 - a refused step is worth less than the price, or is marked as one that does not fit, and does not;
-- no lawful set of steps has more welfare, tried one by one where there are at most `STEPS_MAX`;
-  of larger books, and where the search gave up, none less than plain merit order.
+- no lawful set of steps has more welfare: that is proven by the marginal price where nobody who is
+  worth it is refused, and by a search of its own (`optimum`) else; where either search gave up, it
+  has no less than plain merit order.
 
 **Tolerance.** The clearing does not shed running steps for a gain of at most one eighth of their
 worth, and never trades away what bids the price cap. So a better set is no finding if it sheds
@@ -17,95 +18,18 @@ running steps, and gains at most an eighth of what those are worth.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Generator, Iterator, Sequence
 
+from rackgrid.audit import optimum
+from rackgrid.audit.book import Book, Step
 from rackgrid.audit.field import Fields, Malformed, offer_row, step_row
 
-STEPS_MAX = 12
-"""Of so many steps every set is tried: 4096 sets."""
-SHED_SHARE = 8
 
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """A step of somebody's bid.
-
-    Attributes:
-        order: its place in merit: worth, running, who got least, who, and their own order.
-    """
-
-    node: str
-    bit: int
-    worth_uc: int
-    power_mw: int
-    reserve_mw: int
-    running: bool
-    order: tuple[int, bool, int, int, int]
-
-
-@dataclass(frozen=True, slots=True)
-class Book:
-    """What was cleared.
-
-    Attributes:
-        tiers: (price, source, power) of what the floors leave over, cheapest first.
-        room_mw: the most that served steps may reserve.
-    """
-
-    steps: tuple[Step, ...]
-    tiers: tuple[tuple[int, str, int], ...]
-    room_mw: int
-    cap_uc: int
-    overcommitted: bool
-
-    @property
-    def supply_mw(self) -> int:
-        """All that is left above the floors."""
-        return sum(power for _, _, power in self.tiers)
-
-    def marginal(self, power_mw: int) -> tuple[int, str] | None:
-        """Price and source of the last unit used; of the first, while none is."""
-        passed = 0
-        for price, source, power in self.tiers:
-            passed += power
-            if max(power_mw, 1) <= passed:
-                return price, source
-        return None
-
-    def welfare(self, steps: Iterable[Step]) -> int:
-        """Worth of the steps less the cost of their energy."""
-        worth = left = 0
-        for step in steps:
-            worth += step.worth_uc * step.power_mw
-            left += step.power_mw
-        for price, _, power in self.tiers:
-            used = min(left, power)
-            worth -= price * used
-            left -= used
-        return worth
-
-    def admits(self, power_mw: int, reserve_mw: int, lowest_uc: int) -> bool:
-        """Whether steps of these sums fit, and the least worth of them pays the dearest unit."""
-        dearest = self.marginal(power_mw)
-        return (
-            power_mw <= self.supply_mw
-            and reserve_mw <= self.room_mw
-            and dearest is not None
-            and lowest_uc >= dearest[0]
-        )
-
-    def is_lawful(self, steps: Sequence[Step]) -> bool:
-        """Whether these steps fit together, and none is worth less than a unit that is used."""
-        return not steps or self.admits(
-            sum(step.power_mw for step in steps),
-            sum(step.reserve_mw for step in steps),
-            min(step.worth_uc for step in steps),
-        )
-
-
-def findings(line: Fields) -> Iterator[str]:
+def findings(line: Fields) -> Generator[str, None, bool]:
     """Check a round against its book; say each deviation.
+
+    Returns:
+        Whether it is proven that no better set is possible.
 
     Raises:
         Malformed: a field is missing, or of another type.
@@ -117,18 +41,8 @@ def findings(line: Fields) -> Iterator[str]:
     yield from _sums(book, chosen, line)
     yield from _price(book, chosen, refused, line)
     yield from _refused(book, chosen, refused, line)
-    yield from _welfare(book, chosen, line)
     yield from _grants(book, line)
-
-
-def is_proven(line: Fields) -> bool:
-    """Whether no better set is possible: by its price, or because every set was tried."""
-    return not line.flag("scarce") or _is_tried_out(line)
-
-
-def _is_tried_out(line: Fields) -> bool:
-    steps = sum(len(bid.rows("steps")) for bid in line.parts("bids"))
-    return line.flag("exact") and steps <= STEPS_MAX
+    return (yield from _welfare(book, chosen, line))
 
 
 def _book(line: Fields) -> Book:
@@ -251,20 +165,24 @@ def _refused(
             yield f"{name} is worth {step.worth_uc} at price {told}, fits, and was refused"
 
 
-def _welfare(book: Book, chosen: Sequence[Step], line: Fields) -> Iterator[str]:
+def _welfare(book: Book, chosen: Sequence[Step], line: Fields) -> Generator[str, None, bool]:
     reached = book.welfare(chosen)
     yield from _differs(line, "welfare", reached)
     if not book.is_lawful(chosen):
         yield "the served steps are no lawful set: too much, or worth less than a unit that is used"
-        return
+        return False
     plain = book.welfare(_merit(book))
     if plain > reached:
         yield f"welfare {reached}, and plain merit order has {plain}"
     dearest = book.marginal(sum(step.power_mw for step in chosen))
-    worthy = sum(dearest is None or step.worth_uc >= dearest[0] for step in book.steps)
-    # At that price all who are worth it are served and nobody else: no set can have more.
-    if worthy > len(chosen) and _is_tried_out(line):
-        yield from _optimum(book, chosen, reached)
+    if sum(dearest is None or step.worth_uc >= dearest[0] for step in book.steps) == len(chosen):
+        return True  # at that price all who are worth it are served and nobody else
+    if not line.flag("exact"):
+        return False
+    best = optimum.search(book, chosen, reached)
+    if best.welfare > reached and not best.is_excused:
+        yield f"welfare {reached} is called the best there is, and another set has {best.welfare}"
+    return best.is_whole
 
 
 def _merit(book: Book) -> list[Step]:
@@ -276,30 +194,6 @@ def _merit(book: Book) -> list[Step]:
             served.append(step)
             power, reserve = power + step.power_mw, reserve + step.reserve_mw
     return served
-
-
-def _optimum(book: Book, chosen: Sequence[Step], reached: int) -> Iterator[str]:
-    """Try every lawful set that keeps what bids the cap."""
-    must = [step for step in chosen if step.worth_uc >= book.cap_uc]
-    best, excused = reached, True
-    for steps in _sets([step for step in book.steps if step not in must]):
-        tried = [*must, *steps]
-        if not book.is_lawful(tried) or (welfare := book.welfare(tried)) <= reached:
-            continue
-        shed = [step for step in chosen if step.running and step not in tried]
-        stake = sum(abs(step.worth_uc) * step.power_mw for step in shed)
-        is_excused = bool(shed) and (welfare - reached) * SHED_SHARE <= stake
-        if welfare > best:
-            best, excused = welfare, is_excused
-        elif welfare == best:
-            excused = excused or is_excused
-    if best > reached and not excused:
-        yield f"welfare {reached} is called the best there is, and another set has {best}"
-
-
-def _sets(steps: Sequence[Step]) -> Iterator[list[Step]]:
-    for mask in range(1 << len(steps)):
-        yield [step for number, step in enumerate(steps) if mask >> number & 1]
 
 
 def _grants(book: Book, line: Fields) -> Iterator[str]:

@@ -29,7 +29,7 @@ class Audit:
 
     Attributes:
         findings: each deviation.
-        optimal: rounds of which no better set is possible, tried one by one or by their price.
+        optimal: rounds of which it is proven that no better set is possible.
         cut: lines that were cut off, each at the end of a run: the power was lost there.
         gaps: how often the record says that lines are lost.
     """
@@ -101,8 +101,7 @@ def _said(kind: str, line: Fields, thread: Thread, done: Audit) -> Iterator[str]
         match kind:
             case "round":
                 done.rounds += 1
-                done.optimal += market.is_proven(line)
-                yield from market.findings(line)
+                done.optimal += yield from market.findings(line)
             case "load":
                 done.decisions += 1
                 done.switches += line.flag("from") is not line.flag("to")
