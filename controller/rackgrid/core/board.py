@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from rackgrid.market.load import floor_mw
-from rackgrid_firmware.device import UNAVAILABLE, Accuracy, Quality, Reading, Verdict
+from rackgrid_firmware.device import LEVEL_FULL, UNAVAILABLE, Accuracy, Quality, Reading, Verdict
 from rackgrid_firmware.link import Attached, OutputSpec, OutputState, Switched, Telemetry
 
 SETTLE_NS = 200_000_000
@@ -127,7 +127,11 @@ def is_settled(board: Board, output: str, now_ns: int) -> bool:
 
 
 def reserve_mw(board: Board, output: str, now_ns: int) -> int:
-    """The most that an output may draw now, mW: nothing when open, inrush while it starts."""
+    """The most that an output may draw now, mW: nothing when open, inrush while it starts.
+
+    One that is dimmed counts with all of it: each of its pulses takes that, and a firmware that
+    hangs may leave its pin at the level that gives power until its watchdog ends it.
+    """
     state, spec = board.outputs.get(output), board.specs[output]
     if state is not None and not state.on and state.deadline_ns == 0:
         return 0  # a contact that draws all the same is no holding but floor: `excess_mw`
@@ -171,6 +175,8 @@ def flexible_mj(board: Board) -> int:
 def _is_settled(state: OutputState | None, spec: OutputSpec, now_ns: int) -> bool:
     if state is None or not state.on:
         return False
+    if spec.min_level != LEVEL_FULL:
+        return False  # a higher level may begin an inrush at any moment, and is no switch to see
     return now_ns >= state.since_ns + spec.inrush_ns + SETTLE_NS
 
 

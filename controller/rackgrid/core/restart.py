@@ -121,7 +121,7 @@ def _hold_on(node: State, board: Board, pledge: PledgeLine, deadline_ns: int, no
             continue
         left_mw -= power_mw
         seq = node.agent.command_seq + 1
-        node.out.append(Instruct(Hold(seq, name, deadline_ns, starts=False)))
+        node.out.append(Instruct(Hold(seq, name, deadline_ns, False, state.level)))
         after = holding.command_after(board, told, seq, deadline_ns)
         commanded = {**node.agent.commanded, name: after}
         node.agent = replace(node.agent, command_seq=seq, commanded=commanded)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from random import Random
 
+from rackgrid_firmware.device import LEVEL_FULL
 from rackgrid_firmware.guard import (
     Action,
     ClearAsked,
@@ -19,6 +20,7 @@ from rackgrid_firmware.guard import (
     HoldAsked,
     Kept,
     LockAsked,
+    Modulate,
     Refuse,
     ReleaseAsked,
     Rule,
@@ -52,7 +54,15 @@ def rules_by(chance: Random) -> Rules:
         (
             Rule("up", False, on_ns, off_ns, ticks(20), 0, ("down",), dead_ns),
             Rule("down", False, on_ns, off_ns, 0, 0, ("up",), dead_ns),
-            Rule("lone", False, ticks(40), ticks(40), ticks(20), chance.choice((0, 2, 50))),
+            Rule(
+                "lone",
+                False,
+                ticks(40),
+                ticks(40),
+                ticks(20),
+                chance.choice((0, 2, 50)),
+                min_level=300,
+            ),
             Rule("req", True, ticks(40), ticks(40), is_safe_on=chance.random() < 0.5),
             Rule("fed", True, 0, ticks(20), unlockable="it powers a node"),
         ),
@@ -68,7 +78,8 @@ def event_by(chance: Random, now_ns: int) -> Event:
     deadline_ns = now_ns + chance.randrange(-5, 110) * SCALE
     match chance.randrange(16):
         case 0 | 1 | 2 | 3 | 4 | 5:
-            return HoldAsked(now_ns, Hold(1, name, deadline_ns, chance.random() < 0.8))
+            level = chance.choice((300, 700, LEVEL_FULL)) if name == "lone" else LEVEL_FULL
+            return HoldAsked(now_ns, Hold(1, name, deadline_ns, chance.random() < 0.8, level))
         case 6 | 7:
             return ReleaseAsked(now_ns, Release(1, name, chance.random() < 0.5))
         case 8:
@@ -98,6 +109,8 @@ class Judge:
     faults: dict[str, bool] = field(default_factory=dict[str, bool])
     locked: set[str] = field(default_factory=set[str])
     last_start: int = BOOT
+    level: dict[str, int] = field(default_factory=dict[str, int])
+    wanted: int = LEVEL_FULL
 
     def begun(self, actions: tuple[Action, ...], kept: dict[str, Kept]) -> None:
         for action in actions:
@@ -115,6 +128,11 @@ class Judge:
         for action in actions:
             if isinstance(action, Drive):
                 self._drive(event.now_ns, action)
+            elif isinstance(action, Modulate):
+                assert self.on[action.output], "modulated, and off"
+                self.level[action.output] = action.level
+        if self.on["lone"]:
+            assert self.level["lone"] == self.wanted, "not the level that was asked for last"
         for rule in self.rules.outputs:
             if self.on[rule.name]:
                 assert rule.required or event.now_ns < self.until[rule.name], "past its deadline"
@@ -129,6 +147,7 @@ class Judge:
         match event:
             case HoldAsked(hold=hold) if not refused and hold.output in known:
                 self.until[hold.output] = hold.deadline_ns
+                self.wanted = hold.level if hold.output == "lone" else self.wanted
             case Tripped(output=name) if name in known:
                 self.faults[name] = self.faults.get(name, False) or event.is_welded
             case ClearAsked(clear=clear):
@@ -142,6 +161,7 @@ class Judge:
         rule = next(rule for rule in self.rules.outputs if rule.name == drive.output)
         lasted_ns = now_ns - self.since[rule.name]
         assert drive.on != self.on[rule.name], "an action that changes nothing"
+        self.level[rule.name] = drive.level
         if drive.on:
             assert lasted_ns >= rule.min_off_ns, "min-off violated"
             assert now_ns - self.last_start >= self.rules.stagger_ns, "stagger violated"

@@ -25,7 +25,7 @@ from rackgrid.core.board import (
     Board,
 )
 from rackgrid.core.settings import MS_NS
-from rackgrid_firmware.device import Quality, Verdict
+from rackgrid_firmware.device import LEVEL_FULL, Quality, Verdict
 from rackgrid_firmware.link import OutputState, Switched, Telemetry
 
 NOW = 10**12
@@ -118,6 +118,16 @@ def test_reserve_open_output_is_nothing_starting_is_inrush_running_is_nameplate(
 def test_reserve_running_load_that_draws_more_than_its_nameplate_counts_with_that() -> None:
     assert boards.reserve_mw(metered(7.5), "lamp", SETTLED) == 7500
     assert boards.reserve_mw(metered(1.0), "lamp", SETTLED) == 6000
+
+
+@pytest.mark.parametrize("level", [100, LEVEL_FULL])
+def test_reserve_of_what_modulates_is_its_inrush_at_every_level_and_time(level: int) -> None:
+    known = metered(0.6)
+    specs = {**known.specs, "lamp": replace(known.specs["lamp"], min_level=100)}
+    dimmed = replace(known.outputs["lamp"], level=level)
+    known = replace(known, specs=specs, outputs={**known.outputs, "lamp": dimmed})
+    assert boards.reserve_mw(known, "lamp", SETTLED) == 9000
+    assert boards.draw_mw(known, "lamp", SETTLED) == 600
 
 
 def test_reserve_off_with_a_deadline_still_counts() -> None:

@@ -204,6 +204,16 @@ def test_pledge_agreed_is_used_from_the_first_asking_on() -> None:
     assert isinstance(said[-1], Left)
 
 
+def test_pledge_holds_what_is_dimmed_at_its_level() -> None:
+    """Fails if a planned restart turns a dimmed load up."""
+    player = member()
+    player.hears_firmware(Switched(player.now_ns, replace(lit(player), level=300), 99))
+    stops(player)
+    pledged(player)
+    (hold,) = holds(hears(player, agreed=4))
+    assert (hold.output, hold.level) == ("lamp", 300)
+
+
 def test_pledge_that_is_stored_and_not_agreed_is_not_used() -> None:
     """Fails if a later broker might not know of it (P7)."""
     player = member()
