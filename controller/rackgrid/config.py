@@ -154,9 +154,12 @@ class LoadConfig:
 
     Attributes:
         output: of the board; a plug's is its own name.
-        kind: "required" or "flexible".
+        kind: "required", "flexible" or "modulating" (dimmed by the price).
         worth: highest price at which it is wanted, currency per kWh; None if required.
         plug: how it is switched if the board does not do it.
+        worth_full: of what modulates, the highest price at which its last bit of power is wanted.
+        stages: how many levels it has, from the board's `min_level` to full power; 0: it is not
+            dimmed.
     """
 
     name: str
@@ -164,6 +167,8 @@ class LoadConfig:
     kind: str
     worth: float | None
     plug: PlugConfig | None = None
+    worth_full: float | None = None
+    stages: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rackgrid.config_plug import is_plug
+from rackgrid.market.curve import BID_STEPS_MAX
 from rackgrid_firmware.key import complaint, shown
 from rackgrid_firmware.profile import OutputProfile, Profile
 from rackgrid_firmware.safe import safe_level
@@ -119,8 +120,17 @@ def _longest(rack: Section) -> str:
 
 
 def check_loads(file: TomlFile, loads: list[Section], feed: Section) -> None:
-    """Check names, one load per output, and what each kind needs."""
+    """Check names, one load per output, what each kind needs, and that a bid holds it all."""
     file.unique(loads, "name")
+    dimmed = [load for load in loads if load.text("kind") == "modulating" and load.sound("stages")]
+    steps = sum(load.integer("stages") for load in dimmed) + len(loads) - len(dimmed)
+    if dimmed and steps > BID_STEPS_MAX:
+        text = complaint(
+            "too many levels: a bid has a step for each, and one for each other load",
+            f"{steps} steps",
+            f"at most {BID_STEPS_MAX} for all loads of a node",
+        )
+        file.blame(dimmed[-1], "stages" if "stages" in dimmed[-1].given else "kind", text)
     outputs: dict[str, Section] = {}
     for load in loads:
         _check_worth(file, load, feed)
@@ -150,6 +160,30 @@ def _check_worth(file: TomlFile, load: Section, feed: Section) -> None:
         file.blame(load, "worth", text)
     elif "worth" in load.given and load.sound("worth"):
         _check_cap(file, load, "worth", feed)
+    _check_stages(file, load)
+
+
+def _check_stages(file: TomlFile, load: Section) -> None:
+    """What is dimmed has a worth for its last bit of power, too; what is not has no levels."""
+    if load.text("kind") != "modulating":
+        for key in sorted({"worth_full", "stages"} & load.given):
+            text = (
+                'only what is dimmed has levels; take this line out, or say `kind = "modulating"`'
+            )
+            file.blame(load, key, text)
+    elif "worth_full" not in load.given | load.guessed:
+        text = "missing: the highest price per kWh at which its last bit of power is wanted"
+        file.blame(load, "worth_full", text)
+    elif load.sound("worth", "worth_full") and load.number("worth_full") > load.number("worth"):
+        text = complaint(
+            "its last bit of power is not worth more than its first",
+            f"{load.number('worth_full'):g}",
+            f"at most its worth, {load.number('worth'):g}",
+        )
+        file.blame(load, "worth_full", text)
+    if load.text("kind") == "modulating" and is_plug(load):
+        text = "a plug is on or off; what is dimmed is a `pwm` output of the board"
+        file.blame(load, "kind", complaint(text, '"modulating"', '"flexible"'))
 
 
 def _check_cap(file: TomlFile, section: Section, key: str, feed: Section) -> None:
@@ -217,6 +251,10 @@ def _check_output(file: TomlFile, load: Section, node: Section, profile: Profile
     if not file.refer(load, key, outputs.keys(), f"output in {node.text('board')}"):
         return
     output = outputs[load.text(key)]
+    if load.sound("kind") and load.text("kind") == "modulating" and not output.pwm_hz:
+        text = f'the output "{output.name}" of {node.text("board")} is a relay: it has no `pwm`'
+        file.blame(load, "kind", complaint(text, shown(load.text("kind")), '"flexible"'))
+        return
     if not load.sound("kind") or output.required == (load.text("kind") == "required"):
         return
     there = f'the output "{output.name}" of {node.text("board")}'

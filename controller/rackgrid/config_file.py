@@ -236,8 +236,10 @@ def _load(file: TomlFile, load: Section) -> LoadConfig:
         name=load.text("name"),
         output=load.text("output") or load.text("name"),
         kind=kind,
-        worth=load.number("worth") if kind == "flexible" else None,
+        worth=None if kind == "required" else load.number("worth"),
         plug=plug(file, load),
+        worth_full=load.number("worth_full") if kind == "modulating" else None,
+        stages=load.integer("stages") if kind == "modulating" else 0,
     )
 
 

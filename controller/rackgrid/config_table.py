@@ -239,7 +239,15 @@ def _load(refused: tuple[tuple[str, str], ...]) -> Table:
     keys = (
         Key("name", Kind.NAME, "what this load is called"),
         Key("output", Kind.NAME, "the board's output; without it, the one of the same name", None),
-        Key("kind", Kind.TEXT, "its kind", "flexible", choices=("required", "flexible")),
+        Key(
+            "kind",
+            Kind.TEXT,
+            "its kind",
+            "flexible",
+            choices=("required", "flexible", "modulating"),
+        ),
+        Key("worth_full", Kind.NUMBER, "of its last bit of power", None, low=-1e6, high=1e6),
+        Key("stages", Kind.INTEGER, "how many levels it has", 4, low=2, high=8),
         Key("worth", Kind.NUMBER, "the highest price per kWh", None, low=-1e6, high=1e6),
         *plug_keys(),
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 
-from rackgrid.config import Config, RackConfig
+from rackgrid.config import Config, LoadConfig, RackConfig
 from rackgrid.config_check import ELECTION_S, absent_s
 from rackgrid.core.settings import MS_NS, SECOND_NS, LoadSettings, NodeSettings, Timing
 from rackgrid.market.offer import Offer
@@ -69,9 +69,18 @@ def loads(config: Config) -> tuple[LoadSettings, ...]:
             name=load.name,
             output=load.output,
             worth_uc=None if load.worth is None else microcurrency(load.worth),
+            stages_uc=_stages_uc(load),
         )
         for load in config.loads
     )
+
+
+def _stages_uc(load: LoadConfig) -> tuple[int, ...]:
+    """Let the worth of what modulates fall evenly from its first stage to its last."""
+    if load.worth is None or load.worth_full is None:
+        return ()
+    fall = (load.worth - load.worth_full) / (load.stages - 1)
+    return tuple(microcurrency(load.worth - fall * at) for at in range(load.stages))
 
 
 def offers(config: Config) -> tuple[Offer, ...]:

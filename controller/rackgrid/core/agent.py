@@ -181,10 +181,10 @@ def allotted(
     deadline_ns = sent.sent_ns + grant_ns
     if deadline_ns <= now_ns:
         return agent
-    served = frozenset(
-        name for index, name in enumerate(sent.loads) if allotment.accepted >> index & 1
-    )
-    grant = Grant(pair, round_, sent.seq, allotment.grant_mw, served, deadline_ns)
+    stages = _served(sent.loads, allotment.accepted)
+    served = frozenset(stages)
+    more = {name: count for name, count in stages.items() if count > 1}
+    grant = Grant(pair, round_, sent.seq, allotment.grant_mw, served, deadline_ns, more)
     return replace(
         agent,
         grant=grant,
@@ -192,6 +192,18 @@ def allotted(
         taken_bid=sent.seq,
         refused=frozenset(sent.loads) - served,
     )
+
+
+def _served(loads: tuple[str, ...], accepted: int) -> dict[str, int]:
+    """Count the stages of each load that are served; one rests on all that stand before it."""
+    stages: dict[str, int] = {}
+    missing: set[str] = set()
+    for index, name in enumerate(loads):
+        if not accepted >> index & 1:
+            missing.add(name)
+        elif name not in missing:
+            stages[name] = stages.get(name, 0) + 1
+    return stages
 
 
 def lapsed(agent: Agent, now_ns: int) -> tuple[Agent, list[Action]]:
@@ -227,9 +239,8 @@ def _steps(agent: Agent, settings: NodeSettings, now_ns: int) -> list[tuple[str,
             continue  # no watt is wanted for what cannot be on
         if agent.stopping and not state.on:
             continue
-        step = tender.step(board, state, load.worth_uc, settings.price_cap_uc, now_ns)
-        if step is not None:
-            steps.append((load.name, step))
+        tendered = tender.steps(board, state, load, settings.price_cap_uc, now_ns)
+        steps += ((load.name, step) for step in tendered)
     return steps
 
 

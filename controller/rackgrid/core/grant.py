@@ -14,7 +14,9 @@ silence.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 from rackgrid.core.settings import MS_NS, Timing
 from rackgrid.identity import BootId, NodeId, Pair
@@ -38,6 +40,7 @@ class Grant:
         pair, round, bid_seq: whose, and what it answers.
         power_mw: above the floor, mW.
         loads: the loads that it serves.
+        stages: how many stages of a load it serves, where that is more than one.
         deadline_ns: G after the bid was sent; the firmware gets this very number.
     """
 
@@ -47,6 +50,7 @@ class Grant:
     power_mw: int
     loads: frozenset[str]
     deadline_ns: int
+    stages: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from rackgrid.core import board as boards
-from rackgrid.core import holding
+from rackgrid.core import holding, tender
 from rackgrid.core.action import Action, Instruct, LoadDecided
 from rackgrid.core.agent import Agent, is_required, live_grant, state_of
 from rackgrid.core.grant import holding_ms
@@ -18,7 +18,7 @@ from rackgrid.core.reason import Decision, Grounds
 from rackgrid.core.settings import LoadSettings, NodeSettings
 from rackgrid.identity import NO_PAIR
 from rackgrid.wire.vocabulary import Why
-from rackgrid_firmware.device import Verdict
+from rackgrid_firmware.device import LEVEL_FULL, Verdict
 from rackgrid_firmware.link import Hold, OutputState, Release
 
 
@@ -141,7 +141,8 @@ def _commanded(
         return agent
     seq = agent.command_seq + 1
     if deadline_ns:
-        actions.append(Instruct(Hold(seq, load.output, deadline_ns, starts=not state.on)))
+        level = _level(agent, load)
+        actions.append(Instruct(Hold(seq, load.output, deadline_ns, not state.on, level)))
     else:
         # A price may wait for min-on, which costs wear; a missing grant may not, it is safety.
         urgent = why is not Why.PRICE_ABOVE_WORTH
@@ -150,6 +151,16 @@ def _commanded(
     told = holding.command_after(agent.board, before, seq, deadline_ns)
     commanded = {**agent.commanded, load.output: told}
     return replace(agent, command_seq=seq, commanded=commanded)
+
+
+def _level(agent: Agent, load: LoadSettings) -> int:
+    """How much of its power a load is given: as many stages as are granted and worth the price."""
+    grant, price, board = agent.grant, agent.price, agent.board
+    if not load.stages_uc or grant is None or price is None or board is None:
+        return LEVEL_FULL
+    worthy = sum(worth_uc >= price.price_uc for worth_uc in load.stages_uc)
+    reached = max(1, min(grant.stages.get(load.name, 1), worthy))
+    return tender.levels(board.specs[load.output].min_level, len(load.stages_uc))[reached - 1]
 
 
 def _decision(

@@ -73,11 +73,13 @@ class LoadSettings:
         name: of the load, unique in the rack's node.
         output: the board's output that feeds it.
         worth_uc: highest price at which it is wanted, micro-currency per kWh; None if required.
+        stages_uc: of a load that modulates, the worth of each stage, falling, from `worth_uc` on.
     """
 
     name: str
     output: str
     worth_uc: int | None
+    stages_uc: tuple[int, ...] = ()
 
     @property
     def required(self) -> bool:

@@ -7,15 +7,18 @@ the broker makes bids and offers of the reports that it has.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from rackgrid.core import board as boards
 from rackgrid.core.board import Board
 from rackgrid.core.grant import Account
+from rackgrid.core.settings import LoadSettings
 from rackgrid.identity import NodeId
 from rackgrid.market.clearing import Clearing
 from rackgrid.market.curve import Bid, Step
 from rackgrid.market.load import step_for
 from rackgrid.market.offer import Offer
+from rackgrid_firmware.device import LEVEL_FULL
 from rackgrid_firmware.link import OutputState
 
 
@@ -35,6 +38,37 @@ def step(
         min_on_left=state.on and not may_switch,
         min_off_left=not state.on and not may_switch,
     )
+
+
+def steps(
+    board: Board, state: OutputState, load: LoadSettings, price_cap_uc: int, now_ns: int
+) -> tuple[Step, ...]:
+    """Make a flexible load's steps: one, or the stages of what modulates.
+
+    The first stage reserves all that the load can take, because each pulse takes that, and the
+    later ones nothing; so they are bid only while it is on, and a load starts at its least level.
+    """
+    assert load.worth_uc is not None, "only flexible loads have a worth"
+    first, spec = step(board, state, load.worth_uc, price_cap_uc, now_ns), board.specs[state.name]
+    if first is None or not load.stages_uc or spec.min_level == LEVEL_FULL:
+        return () if first is None else (first,)
+    reached = levels(spec.min_level, len(load.stages_uc))
+    powers_mw = [spec.nominal_mw * level // LEVEL_FULL for level in reached]
+    lowest = replace(first, power_mw=powers_mw[0])
+    if not state.on:
+        return (lowest,)
+    more = (
+        Step(load.stages_uc[at], powers_mw[at] - powers_mw[at - 1], 0, state.level >= reached[at])
+        for at in range(1, len(reached))
+    )
+    return (lowest, *more)
+
+
+def levels(min_level: int, stages: int) -> tuple[int, ...]:
+    """Spread stages evenly from the least level to full power, in thousandths of it."""
+    if stages < 2:
+        return (LEVEL_FULL,)
+    return tuple(min_level + (LEVEL_FULL - min_level) * at // (stages - 1) for at in range(stages))
 
 
 def bid(account: Account) -> Bid:

@@ -25,7 +25,8 @@ class Step:
         worth_uc: highest price at which it is wanted, micro-currency per kWh; may be negative.
         power_mw: what it really takes when it runs (metered where known), mW; decides merit.
         reserve_mw: the most that it may take now (nameplate, inrush while starting), mW; decides
-            whether it fits. At least `power_mw`.
+            whether it fits. At least `power_mw`; or 0 for a stage whose load reserved all
+            that it can take with its first one.
         running: whether it runs now.
     """
 
@@ -35,7 +36,8 @@ class Step:
     running: bool
 
     def __post_init__(self) -> None:
-        assert 0 <= self.power_mw <= self.reserve_mw, "a step reserves at least what it takes"
+        assert self.power_mw >= 0 <= self.reserve_mw, "a step takes power, and gives none"
+        assert not 0 < self.reserve_mw < self.power_mw, "a step reserves at least what it takes"
 
 
 @dataclass(frozen=True, slots=True)

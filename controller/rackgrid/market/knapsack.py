@@ -213,7 +213,7 @@ def _stated(
         if by_power:
             return step.worth_uc
         # 64 bits below the point tell any two fractions of 32-bit weights apart.
-        return ((step.worth_uc - price_uc) * step.power_mw << 64) // step.reserve_mw
+        return ((step.worth_uc - price_uc) * step.power_mw << 64) // max(1, step.reserve_mw)
 
     numbers = sorted(fitting, key=density, reverse=True)
     chosen = [steps[number] for number in numbers]

@@ -47,7 +47,7 @@ class StepReport:
 
     def __post_init__(self) -> None:
         # A ValueError, not an assertion: a peer may say this, and the codec turns it away.
-        if self.power_mw > self.reserve_mw:
+        if self.power_mw > self.reserve_mw > 0:
             raise ValueError("a step reserves at least what it takes")
 
 

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from rackgrid.config_check import AUTHORITY_HEARTBEATS, ELECTION_S, RHO, absent_s, grant_s_min
 from rackgrid.config_file import read_config
+from rackgrid.config_units import loads
 
 PROFILE = """\
 [board]
@@ -297,3 +298,64 @@ def test_rack_of_one_is_noted(tmp_path: Path, expect: str, line: int) -> None:
     (note,) = outcome.notes
     assert (note.line, note.place) == (line, "[rack] expect")
     assert "two racks" in note.problem
+
+
+DIMMED = '[[load]]\nname = "fan"\nkind = "modulating"\nworth = 0.4\nworth_full = 0.1\n'
+
+
+def with_pwm(folder: Path, loads: str) -> list[str]:
+    (folder / "board.toml").write_text(
+        PROFILE.format(driver="mock", hold_max_s=6).replace("gpio = 22", "pwm = 22")
+    )
+    path = folder / "r.toml"
+    path.write_text(RACK + REST.format(feed="30") + loads)
+    return [str(each).removeprefix(str(path)) for each in read_config(path).findings]
+
+
+def test_load_that_modulates_has_levels_whose_worth_falls(tmp_path: Path) -> None:
+    assert with_pwm(tmp_path, DIMMED + "stages = 3\n") == []
+    config = read_config(tmp_path / "r.toml").config
+    assert config is not None
+    (load,) = loads(config)
+    assert (load.worth_uc, load.stages_uc) == (400_000, (400_000, 250_000, 100_000))
+    assert with_pwm(tmp_path, FAN) == [], "and without levels it is on or off"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            DIMMED.replace("0.1", "0.5"),
+            ':14: [[load]] "fan" worth_full: its last bit of power is not worth more than its '
+            "first (got 0.5); allowed: at most its worth, 0.4",
+        ),
+        (
+            DIMMED.replace("worth_full = 0.1\n", ""),
+            ':10: [[load]] "fan" worth_full: missing: the highest price per kWh at which its last '
+            "bit of power is wanted",
+        ),
+        (
+            FAN + "stages = 3\n",
+            ':13: [[load]] "fan" stages: only what is dimmed has levels; take this line out, or '
+            'say `kind = "modulating"`',
+        ),
+    ],
+)
+def test_levels_that_cannot_be_are_told(tmp_path: Path, text: str, said: str) -> None:
+    assert with_pwm(tmp_path, text) == [said]
+
+
+def test_load_that_modulates_behind_a_relay_is_told(tmp_path: Path) -> None:
+    findings, _ = check(tmp_path, loads=DIMMED)
+    assert findings == [
+        ':12: [[load]] "fan" kind: the output "fan" of board.toml is a relay: it has no `pwm` '
+        '(got "modulating"); allowed: "flexible"'
+    ]
+
+
+def test_levels_beyond_what_a_bid_holds_are_told(tmp_path: Path) -> None:
+    many = "".join(
+        DIMMED.replace('"fan"', f'"fan{n}"') + 'stages = 8\noutput = "fan"\n' for n in range(4)
+    )
+    found = with_pwm(tmp_path, many)
+    assert any("too many levels" in each and "(got 32 steps)" in each for each in found)

@@ -36,8 +36,9 @@ from rackgrid.core import judgement
 from rackgrid.core.action import LoadDecided
 from rackgrid.core.agent import Agent, SentBid
 from rackgrid.core.reason import Decision
-from rackgrid.core.settings import LoadSettings, NodeSettings
-from rackgrid.identity import NO_PAIR
+from rackgrid.core.settings import SECOND_NS, LoadSettings, NodeSettings
+from rackgrid.identity import NO_PAIR, BootId, NodeId, Pair, Term
+from rackgrid.wire.message import Allotment
 from rackgrid.wire.vocabulary import Why
 from rackgrid_firmware.device import UNAVAILABLE, Verdict
 from rackgrid_firmware.link import Hold, Release
@@ -360,3 +361,58 @@ def test_present_says_the_same_without_deciding_anything() -> None:
     assert made is not None
     assert made == decision_of(held)
     assert judgement.present(held, TOLD, "lapm", NOW) is None
+
+
+# --- levels ----------------------------------------------------------------------------------
+
+DIMMED = replace(TOLD, loads=(LoadSettings("lamp", "lamp", 400_000, (400_000, 300_000, 100_000)),))
+
+
+def dimmer(stages: int, price_uc: int) -> Agent:
+    """A lamp that is on at its least level, and granted so many stages."""
+    held = granted(priced(agent(replace(LAMP_ON, level=200)), price_uc), "lamp")
+    assert held.board is not None
+    assert held.grant is not None
+    specs = {**held.board.specs, "lamp": replace(held.board.specs["lamp"], min_level=200)}
+    counted = {"lamp": stages} if stages > 1 else {}
+    return replace(
+        held,
+        board=replace(held.board, specs=specs),
+        grant=replace(held.grant, stages=counted),
+    )
+
+
+@pytest.mark.parametrize(
+    ("stages", "price_uc", "level"),
+    [(1, 50_000, 200), (2, 50_000, 600), (3, 50_000, 1000), (3, 200_000, 600), (3, 400_000, 200)],
+)
+def test_decided_level_is_what_is_granted_and_worth_the_price(
+    stages: int, price_uc: int, level: int
+) -> None:
+    (told,) = asked_of(dimmer(stages, price_uc), told=DIMMED)
+    assert told == Hold(1, "lamp", END, starts=False, level=level)
+
+
+def test_decided_what_is_dear_at_its_first_stage_goes_off() -> None:
+    (told,) = asked_of(dimmer(3, 400_001), told=DIMMED)
+    assert isinstance(told, Release)
+
+
+@pytest.mark.parametrize(
+    ("accepted", "loads", "stages"),
+    [
+        (0b0111, {"pump", "lamp"}, {"lamp": 2}),
+        (0b1011, {"pump", "lamp"}, {}),
+        (0b1101, {"pump"}, {}),
+        (0b1111, {"pump", "lamp"}, {"lamp": 3}),
+        (0b0000, set[str](), {}),
+    ],
+)
+def test_allotted_stage_rests_on_those_before_it(
+    accepted: int, loads: set[str], stages: dict[str, int]
+) -> None:
+    held = replace(agent(), bids=(SentBid(5, NOW, ("pump", "lamp", "lamp", "lamp")),))
+    lot = Allotment(NodeId(1), BootId(2), 5, 9000, accepted)
+    grant = agents.allotted(held, Pair(Term(3), NodeId(9), BootId(4)), 1, lot, SECOND_NS, NOW).grant
+    assert grant is not None
+    assert (grant.loads, dict(grant.stages)) == (loads, stages)

@@ -8,7 +8,7 @@ from tests.unit.controller.core.stage import START_NS, TIMING, UC, board, output
 
 from rackgrid.core import grant, tender
 from rackgrid.core.grant import Account
-from rackgrid.core.settings import SECOND_NS
+from rackgrid.core.settings import SECOND_NS, LoadSettings
 from rackgrid.identity import BootId, NodeId
 from rackgrid.market.clearing import clear
 from rackgrid.market.curve import Step
@@ -70,3 +70,63 @@ def test_merit_serves_those_who_raise_nothing_first_and_then_the_dearest() -> No
     bids, grid = [tender.bid(a) for a in accounts], [Offer("grid", 0, 60_000)]
     done = clear(bids, grid, floors_mw=0, capacity_mw=60_000, price_cap_uc=10 * UC)
     assert sorted(accounts, key=lambda a: tender.merit(a, done, NOW)) == [keeps, dear, cheap]
+
+
+# --- what modulates ---------------------------------------------------------------------------
+
+DIMMER = LoadSettings("lamp", "lamp", 400_000, (400_000, 300_000, 200_000))
+
+
+def stages_of(state: OutputState, load: LoadSettings = DIMMER, least: int = 200) -> list[Step]:
+    known = board(state)
+    specs = {**known.specs, "lamp": replace(known.specs["lamp"], min_level=least)}
+    return list(tender.steps(replace(known, specs=specs), state, load, 10 * UC, NOW))
+
+
+def lit(level: int, may_switch_ns: int = 0) -> OutputState:
+    since_ns, deadline_ns = NOW - SECOND_NS, NOW + SECOND_NS
+    lamp = output(
+        "lamp", on=True, since_ns=since_ns, deadline_ns=deadline_ns, may_switch_ns=may_switch_ns
+    )
+    return replace(lamp, level=level)
+
+
+def test_stages_spread_from_the_least_level_to_full_power() -> None:
+    assert tender.levels(200, 3) == (200, 600, 1000)
+    assert tender.levels(100, 4) == (100, 400, 700, 1000)
+    assert tender.levels(10, 8)[-1] == 1000
+    assert tender.levels(200, 1) == (1000,)
+
+
+def test_stages_while_it_is_off_are_the_first_with_all_that_it_can_take_reserved() -> None:
+    assert stages_of(output("lamp")) == [Step(400_000, 1200, 9000, running=False)]
+
+
+def test_stages_while_it_is_on_are_all_and_only_the_first_reserves() -> None:
+    assert stages_of(lit(600)) == [
+        Step(400_000, 1200, 9000, running=True),
+        Step(300_000, 2400, 0, running=True),
+        Step(200_000, 2400, 0, running=False),
+    ]
+
+
+def test_stages_inside_min_on_bid_the_cap_for_the_least_level_alone() -> None:
+    later_ns = NOW + SECOND_NS
+    assert [s.worth_uc for s in stages_of(lit(600, later_ns))] == [10 * UC, 300_000, 200_000]
+    assert stages_of(output("lamp", may_switch_ns=later_ns)) == []
+
+
+def test_stages_of_a_relay_are_one_step_whatever_the_configuration_says() -> None:
+    assert [s.power_mw for s in stages_of(lit(1000), least=1000)] == [6000]
+
+
+def test_stages_are_served_as_far_as_cheap_power_reaches() -> None:
+    """Fails if the market gave a dimmed load all or nothing: 4 W of sun, and a dear grid."""
+    said = [
+        StepReport(s.worth_uc, s.power_mw, s.reserve_mw, s.running) for s in stages_of(lit(600))
+    ]
+    offers = [Offer("sun", 0, 4000), Offer("grid", 350_000, 60_000)]
+    cleared = clear([tender.bid(bidding(ANNA, *said))], offers, 0, 60_000)
+    assert (cleared.served[ANNA], cleared.allotted_mw[ANNA]) == (0b011, 9000)
+    assert cleared.served_mw == 3600
+    assert 200_000 <= cleared.price_uc <= 300_000

@@ -24,8 +24,9 @@ from rackgrid.market.curve import Bid, Step
 from rackgrid.market.offer import Offer
 
 
-def reserving(worth: int, power: int, more: int, running: bool) -> Step:
-    return step(worth, power, power + more, running=running)
+def reserving(worth: int, power: int, more: int | None, running: bool) -> Step:
+    """None: a later stage of a load that reserved all with its first one."""
+    return step(worth, power, 0 if more is None else power + more, running=running)
 
 
 def steps_of(*, running: bool) -> st.SearchStrategy[Step]:
@@ -33,7 +34,7 @@ def steps_of(*, running: bool) -> st.SearchStrategy[Step]:
         reserving,
         st.integers(-6, 20),
         st.integers(0, 20),
-        st.sampled_from([0, 0, 0, 1, 5]),
+        st.sampled_from([0, 0, 0, 1, 5, None]),
         st.booleans() if running else st.just(value=False),
     )
 

@@ -25,7 +25,7 @@ def test_step_with_impossible_power_is_refused(power_mw: int, reserve_mw: int) -
         Step(worth_uc=1, power_mw=power_mw, reserve_mw=reserve_mw, running=False)
 
 
-@pytest.mark.parametrize(("power_mw", "reserve_mw"), [(0, 0), (0, 10), (10, 10)])
+@pytest.mark.parametrize(("power_mw", "reserve_mw"), [(0, 0), (0, 10), (10, 10), (10, 0)])
 def test_step_at_the_edges_is_allowed(power_mw: int, reserve_mw: int) -> None:
     step = Step(worth_uc=-5, power_mw=power_mw, reserve_mw=reserve_mw, running=True)
     assert (step.worth_uc, step.power_mw, step.reserve_mw) == (-5, power_mw, reserve_mw)

@@ -25,6 +25,7 @@ def test_message_cannot_be_changed_once_made() -> None:
 
 def test_step_report_that_reserves_less_than_it_takes_is_refused() -> None:
     assert StepReport(1, 2, 2, True).reserve_mw == 2
+    assert StepReport(1, 2, 0, True).reserve_mw == 0, "a later stage: the first reserved all"
     with pytest.raises(ValueError, match="reserves at least"):
         StepReport(1, 3, 2, True)
 
