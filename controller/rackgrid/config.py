@@ -158,8 +158,7 @@ class LoadConfig:
         worth: highest price at which it is wanted, currency per kWh; None if required.
         plug: how it is switched if the board does not do it.
         worth_full: of what modulates, the highest price at which its last bit of power is wanted.
-        stages: how many levels it has, from the board's `min_level` to full power; 0: it is not
-            dimmed.
+        stages: how many levels that has, from the board's `min_level` to full power.
     """
 
     name: str
@@ -168,7 +167,7 @@ class LoadConfig:
     worth: float | None
     plug: PlugConfig | None = None
     worth_full: float | None = None
-    stages: int = 0
+    stages: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -239,7 +239,7 @@ def _load(file: TomlFile, load: Section) -> LoadConfig:
         worth=None if kind == "required" else load.number("worth"),
         plug=plug(file, load),
         worth_full=load.number("worth_full") if kind == "modulating" else None,
-        stages=load.integer("stages") if kind == "modulating" else 0,
+        stages=load.integer("stages") if kind == "modulating" else None,
     )
 
 

@@ -77,7 +77,7 @@ def loads(config: Config) -> tuple[LoadSettings, ...]:
 
 def _stages_uc(load: LoadConfig) -> tuple[int, ...]:
     """Let the worth of what modulates fall evenly from its first stage to its last."""
-    if load.worth is None or load.worth_full is None:
+    if load.worth is None or load.worth_full is None or load.stages is None:
         return ()
     fall = (load.worth - load.worth_full) / (load.stages - 1)
     return tuple(microcurrency(load.worth - fall * at) for at in range(load.stages))

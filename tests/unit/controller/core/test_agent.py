@@ -35,9 +35,9 @@ from tests.unit.controller.core.stage import (
 from rackgrid.core import agent as agents
 from rackgrid.core import judgement
 from rackgrid.core.action import PriceApplied, PriceLost
-from rackgrid.core.agent import BIDS_MAX, Agent
-from rackgrid.core.settings import MS_NS
-from rackgrid.identity import BootId, Pair
+from rackgrid.core.agent import BIDS_MAX, Agent, SentBid
+from rackgrid.core.settings import MS_NS, SECOND_NS
+from rackgrid.identity import BootId, Pair, Term
 from rackgrid.market.offer import Offer
 from rackgrid.wire.message import Allotment, OfferReport
 
@@ -281,3 +281,23 @@ def test_attached_adopted_grant_gives_way_to_the_first_real_one() -> None:
     new = took(agents.followed(bid_at(held, NOW), pair(1)), 1, 1)
     assert new.grant is not None
     assert new.grant.pair == pair(1)
+
+
+@pytest.mark.parametrize(
+    ("accepted", "loads", "stages"),
+    [
+        (0b0111, {"pump", "lamp"}, {"lamp": 2}),
+        (0b1011, {"pump", "lamp"}, {}),
+        (0b1101, {"pump"}, {}),
+        (0b1111, {"pump", "lamp"}, {"lamp": 3}),
+        (0b0000, set[str](), {}),
+    ],
+)
+def test_allotted_stage_rests_on_those_before_it(
+    accepted: int, loads: set[str], stages: dict[str, int]
+) -> None:
+    held = replace(agent(), bids=(SentBid(5, NOW, ("pump", "lamp", "lamp", "lamp")),))
+    lot = Allotment(ME, BOOT, 5, 9000, accepted)
+    grant = agents.allotted(held, Pair(Term(3), ME, BOOT), 1, lot, SECOND_NS, NOW).grant
+    assert grant is not None
+    assert (grant.loads, dict(grant.stages)) == (loads, stages)

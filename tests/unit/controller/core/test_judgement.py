@@ -36,9 +36,8 @@ from rackgrid.core import judgement
 from rackgrid.core.action import LoadDecided
 from rackgrid.core.agent import Agent, SentBid
 from rackgrid.core.reason import Decision
-from rackgrid.core.settings import SECOND_NS, LoadSettings, NodeSettings
-from rackgrid.identity import NO_PAIR, BootId, NodeId, Pair, Term
-from rackgrid.wire.message import Allotment
+from rackgrid.core.settings import LoadSettings, NodeSettings
+from rackgrid.identity import NO_PAIR
 from rackgrid.wire.vocabulary import Why
 from rackgrid_firmware.device import UNAVAILABLE, Verdict
 from rackgrid_firmware.link import Hold, Release
@@ -396,23 +395,3 @@ def test_decided_level_is_what_is_granted_and_worth_the_price(
 def test_decided_what_is_dear_at_its_first_stage_goes_off() -> None:
     (told,) = asked_of(dimmer(3, 400_001), told=DIMMED)
     assert isinstance(told, Release)
-
-
-@pytest.mark.parametrize(
-    ("accepted", "loads", "stages"),
-    [
-        (0b0111, {"pump", "lamp"}, {"lamp": 2}),
-        (0b1011, {"pump", "lamp"}, {}),
-        (0b1101, {"pump"}, {}),
-        (0b1111, {"pump", "lamp"}, {"lamp": 3}),
-        (0b0000, set[str](), {}),
-    ],
-)
-def test_allotted_stage_rests_on_those_before_it(
-    accepted: int, loads: set[str], stages: dict[str, int]
-) -> None:
-    held = replace(agent(), bids=(SentBid(5, NOW, ("pump", "lamp", "lamp", "lamp")),))
-    lot = Allotment(NodeId(1), BootId(2), 5, 9000, accepted)
-    grant = agents.allotted(held, Pair(Term(3), NodeId(9), BootId(4)), 1, lot, SECOND_NS, NOW).grant
-    assert grant is not None
-    assert (grant.loads, dict(grant.stages)) == (loads, stages)
