@@ -23,7 +23,14 @@ from typing import Final
 
 from rackgrid_firmware.device import Accuracy
 from rackgrid_firmware.profile import MeterProfile
-from rackgrid_firmware.registers import BUS_V_PER_LSB, SHUNT_V_PER_LSB, Range, range_for
+from rackgrid_firmware.registers import (
+    BUS_V_PER_LSB,
+    RANGE_NAMES,
+    SHUNT_V_PER_LSB,
+    Range,
+    configuration_for,
+    range_for,
+)
 
 COVERAGE: Final = 2.0
 """k: times the standard uncertainty is what is stated, some 95 % of cases."""
@@ -145,22 +152,32 @@ def accuracy_of(profile: MeterProfile) -> Accuracy | None:
 def _ina219(profile: MeterProfile) -> ChipLimits:
     """Its offset depends on the range, and so do the steps of a single sample of 12 or 9 bits.
 
-    Without `amps_max` the range follows the current, and a calibration has found one offset of
-    four: then it vouches for the gain, and the datasheet for the offset.
+    Without `amps_max` or a `shunt_range` the range follows the current, and a calibration has found
+    one offset of four: then it vouches for the gain, and the datasheet for the offset.
     """
-    shunt_range = range_for(profile.amps_max, profile.shunt_ohms)
-    if shunt_range is None:  # no driver opens such a meter; the statement stays on the safe side
+    if profile.shunt_range:
+        shunt_range = RANGE_NAMES.get(profile.shunt_range)
+    else:
+        shunt_range = range_for(profile.amps_max, profile.shunt_ohms)
+    if shunt_range is None:  # automatic, or no driver opens such a meter: on the safe side
         shunt_range = Range.MV_320
-    divider = 1 << shunt_range if profile.profile != "energy" else 1
+    is_settled = profile.shunt_range in RANGE_NAMES or (
+        profile.amps_max and not profile.shunt_range
+    )
+    adc = configuration_for(
+        profile.profile, shunt_range, shunt_adc=profile.shunt_adc, bus_adc=profile.bus_adc
+    )
+    shunt_steps = (1 << shunt_range << 12 - adc.shunt_adc.bits) / adc.shunt_adc.samples
+    bus_steps = (1 << 12 - adc.bus_adc.bits) / adc.bus_adc.samples
     drift_v = WARMING_C * 0.1e-6
     offset_v = _INA219_OFFSET_V[shunt_range] + drift_v
     return ChipLimits(
         gain=0.01,  # 0.5 % at 25 °C, 1 % from -25 to 85 °C
         offset=offset_v,
-        step=SHUNT_V_PER_LSB * divider,
+        step=SHUNT_V_PER_LSB * max(1.0, shunt_steps),
         gain_drift=0.005 * WARMING_C / 60,
-        offset_drift=drift_v if profile.amps_max else offset_v,
+        offset_drift=drift_v if is_settled else offset_v,
         volts_gain=0.01,
         volts_offset_v=0.0,
-        volts_step_v=BUS_V_PER_LSB * (8 if profile.profile == "inrush" else 1),
+        volts_step_v=BUS_V_PER_LSB * max(1.0, bus_steps),
     )

@@ -9,9 +9,9 @@ One lock per bus: smbus2 remembers the last slave address in the object and sets
 own, so two threads would read each other's chips.
 
 Faults, as i2c-bcm2835 gives them: EREMOTEIO 121 when nobody acknowledges, EIO 5 for a broken
-transfer, ETIMEDOUT 110 after one second when the bus hangs. A relay's spark makes the first two for
-an instant, so they are tried twice again at once; a hung bus is never retried here: each try costs
-its second, and whoever calls has to back off.
+transfer, ETIMEDOUT 110 when the bus hangs: after one second, or after `HANG_S` where the adapter
+takes it. A relay's spark makes the first two for an instant, so they are tried twice again at once;
+a hung bus is never retried here: each try costs its time, and whoever calls has to back off.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from __future__ import annotations
 import errno
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, Protocol, TypeVar
 
@@ -33,6 +34,12 @@ from rackgrid_firmware.registers import swapped
 RETRIES_MAX: Final = 2
 REOPEN_AFTER: Final = 5
 """So many failed accesses in a row, and the bus is closed, to be opened anew by the next one."""
+HANG_S: Final = 0.1
+"""A transfer that takes so long hangs, s: at 10 kHz it would take 5 ms, and chips let go of a bus
+that is held low after 35 ms (SBOS448G, 8.5.5)."""
+_I2C_RETRIES: Final = 0x0701
+_I2C_TIMEOUT: Final = 0x0702
+"""In units of 10 ms."""
 _NACKS: Final = frozenset({errno.EREMOTEIO, errno.ENXIO, errno.EIO})
 _GONE: Final = frozenset({errno.ENODEV, errno.ESHUTDOWN})
 
@@ -78,7 +85,27 @@ def open_smbus(number: int) -> WordBus:
     """Open a bus of this machine."""
     import smbus2  # here, because only a real board needs it
 
-    return smbus2.SMBus(number)
+    port = smbus2.SMBus(number)
+    _shorten_hangs(port)
+    return port
+
+
+def _shorten_hangs(port: object) -> None:
+    """Have the kernel give up on a hung transfer sooner; an adapter that refuses is as it was.
+
+    i2c-bcm2835 and i2c-designware (Pi 5) wait for a transfer as long as `adapter->timeout` says,
+    which is HZ, one second, where a driver sets none (drivers/i2c/i2c-core-base.c); the requests
+    are in drivers/i2c/i2c-dev.c, and hold for the whole adapter. Retries of the kernel's own are
+    those after a lost arbitration, which needs a second master.
+    """
+    import fcntl
+
+    descriptor = getattr(port, "fd", None)
+    if not isinstance(descriptor, int):
+        return
+    for request, value in ((_I2C_TIMEOUT, round(HANG_S * 100)), (_I2C_RETRIES, 0)):
+        with suppress(OSError):
+            fcntl.ioctl(descriptor, request, value)
 
 
 class Bus:

@@ -15,7 +15,8 @@ A profile that converts fast is read by the chip's own cycle (`phase`): each con
 a grid that the chips of a bus share, so that an idle node wakes up seldom.
 
 Around a switching somebody may want to see more (`hurry`): the chip then converts 1623 times a
-second, in its widest range, and goes back to its own profile by itself.
+second, in its widest range, and goes back to its own profile by itself. With an automatic range
+(`ranging`) it begins there in the widest range again.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ from rackgrid_firmware.errors import DeviceError, DeviceFault, ProfileError
 from rackgrid_firmware.i2c import Bus
 from rackgrid_firmware.phase import ANY_PACE, Phase
 from rackgrid_firmware.profile import MeterProfile
-from rackgrid_firmware.registers import Range, Sample
+from rackgrid_firmware.ranging import AutoRange
+from rackgrid_firmware.registers import RANGE_NAMES, Range, Sample
 
 VERIFY_NS: Final = 10_000_000_000
 """Between two looks at the configuration, ns."""
@@ -73,8 +75,12 @@ class Ina219:
         self._bus = bus
         self._address = profile.address
         self._clock = clock
-        self._usual = _pace(profile, profile.profile, shunt_range)
-        self._hasty = _pace(profile, "inrush", Range.MV_320)
+        self._profile = profile
+        self._usual = _usual(profile, shunt_range)
+        is_single = self._usual[0].shunt_adc.samples == 1
+        self._auto = AutoRange() if profile.shunt_range == "auto" and is_single else None
+        hasty = registers.configuration_for("inrush", Range.MV_320, bus_range=profile.bus_range)
+        self._hasty = _pace(profile, hasty)
         self._phase: Phase | None = None
         self._follow_max_ns = follow_max_ns
         self._chip_pace = ANY_PACE
@@ -157,11 +163,21 @@ class Ina219:
 
     def _keep_pace(self, now_ns: int) -> None:
         """Convert fast for as long as somebody is in a hurry, and then as usual."""
-        pace = self._hasty if now_ns < self._hurry_until_ns else self._usual
+        pace = self._usual
+        if now_ns < self._hurry_until_ns:
+            pace = self._hasty
+            if self._auto is not None:
+                self._auto.widen()
+                self._take_range(Range.MV_320)
         if pace[0] is not self._configuration:
             self._take_pace(pace)
             self._configured = False
             self._verify_at_ns = 0
+
+    def _take_range(self, shunt_range: Range) -> None:
+        """Convert in this range as usual; the next `sample` sees to it."""
+        if self._usual[0].shunt_range is not shunt_range:
+            self._usual = _usual(self._profile, shunt_range)
 
     def _take_pace(self, pace: tuple[registers.Configuration, registers.Scale]) -> None:
         """Convert in another way from here on; its cycle is followed if it is short."""
@@ -266,6 +282,8 @@ class Ina219:
             )
         if abs(shunt_raw) > self._scale.raw_max:
             self._verify_at_ns = 0  # beyond our range: the chip has been reset to its widest
+        if self._auto is not None and self._configuration is self._usual[0]:
+            self._take_range(self._auto.judge(shunt_raw))
         return self._scale.sample(shunt_raw, bus_raw)
 
     def _verify(self, now_ns: int) -> None:
@@ -313,16 +331,42 @@ class Ina219:
         return f"the chip at {self._address:#04x} on I2C bus {self._bus.number}"
 
 
+def _usual(
+    profile: MeterProfile, shunt_range: Range
+) -> tuple[registers.Configuration, registers.Scale]:
+    """Prepare to convert as a board profile asks for it."""
+    configuration = registers.configuration_for(
+        profile.profile,
+        shunt_range,
+        shunt_adc=profile.shunt_adc,
+        bus_adc=profile.bus_adc,
+        bus_range=profile.bus_range,
+    )
+    return _pace(profile, configuration)
+
+
 def _pace(
-    profile: MeterProfile, name: str, shunt_range: Range
+    profile: MeterProfile, configuration: registers.Configuration
 ) -> tuple[registers.Configuration, registers.Scale]:
     """Prepare a way to convert, and what its numbers mean."""
-    configuration = registers.configuration_for(name, shunt_range)
-    scale = registers.scale_for(profile.shunt_ohms, profile.gain, profile.offset_a, shunt_range)
+    scale = registers.scale_for(
+        profile.shunt_ohms,
+        profile.gain,
+        profile.offset_a,
+        configuration.shunt_range,
+        wide_bus=configuration.wide_bus,
+    )
     return configuration, scale
 
 
 def _range_of(profile: MeterProfile) -> Range:
+    """Choose the range to begin with.
+
+    Raises:
+        ProfileError: the expected current does not fit the shunt.
+    """
+    if profile.shunt_range:
+        return RANGE_NAMES.get(profile.shunt_range, Range.MV_320)
     shunt_range = registers.range_for(profile.amps_max, profile.shunt_ohms)
     if shunt_range is None:
         raise ProfileError(

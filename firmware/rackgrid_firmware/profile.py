@@ -45,6 +45,10 @@ class MeterProfile:
         bus: I2C bus number; address: 7-bit. Both 0 where a kernel driver has the chip.
         shunt_ohms: of the shunt, ohm; 0 where the kernel driver's own value counts.
         amps_max: the most that is expected, A; chooses the range; 0 takes the widest.
+        shunt_range: of an INA219, instead: "40mV" to "320mV", or "auto"; "" for none.
+        shunt_adc, bus_adc: of an INA219, instead of what `profile` says: "9bit" to "12bit", or "2x"
+            to "128x"; "" for none.
+        bus_range: of an INA219: "16V" or "32V".
         profile: "energy" (shunt 128 samples, bus single), "fast" (12 bit, single) or "inrush"
             (as fast as a start asks for: 0.5 to 0.6 ms).
         gain, offset_a: software calibration: A = V_shunt / R * gain + offset.
@@ -71,6 +75,10 @@ class MeterProfile:
     calibrated: str = ""
     uncertainty_percent: float = 0.0
     uncertainty_a: float = 0.0
+    shunt_range: str = ""
+    shunt_adc: str = ""
+    bus_adc: str = ""
+    bus_range: str = "32V"
 
 
 @dataclass(frozen=True, slots=True)

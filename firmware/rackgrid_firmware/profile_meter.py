@@ -10,13 +10,15 @@ from collections.abc import Iterable
 from datetime import date
 
 from rackgrid_firmware.key import complaint, shown
-from rackgrid_firmware.part import KERNEL_DRIVERS, PARTS, Part, over_range
+from rackgrid_firmware.part import INA219, KERNEL_DRIVERS, PARTS, Part, over_range
 from rackgrid_firmware.profile import MeterMock, MeterProfile
 from rackgrid_firmware.profile_mock_table import check_meter, source_mock
+from rackgrid_firmware.registers import RANGE_NAMES
 from rackgrid_firmware.section import Section
 from rackgrid_firmware.settings import TomlFile
 
 _SHUNT_PRINTED = "as printed on it: R100 is 0.1 ohm, R010 is 0.01, R002 is 0.002"
+_INA219_KEYS = ("shunt_range", "shunt_adc", "bus_adc", "bus_range")
 _PATHS = 'a directory such as "/sys/class/hwmon/hwmon2", or its I2C device as "1-0041"'
 
 
@@ -35,6 +37,8 @@ def check_meters(file: TomlFile, meters: list[Section], board_driver: str) -> No
         if not meter.sound("driver"):
             continue
         part = PARTS.get(meter.text("driver"))
+        if part is not INA219:
+            _refuse(file, meter, _INA219_KEYS, "only an INA219 is set up key by key")
         if part is None:
             _check_kernel_meter(file, meter, board_driver)
         else:
@@ -67,7 +71,18 @@ def meter_profile(meter: Section) -> MeterProfile:
         calibrated=meter.text("calibrated"),
         uncertainty_percent=meter.number("uncertainty_percent"),
         uncertainty_a=meter.number("uncertainty_a"),
+        shunt_range=_shunt_range(meter),
+        shunt_adc=meter.text("shunt_adc"),
+        bus_adc=meter.text("bus_adc"),
+        bus_range=meter.text("bus_range"),
     )
+
+
+def _shunt_range(meter: Section) -> str:
+    """Take the range as it is written; an INA219 of which nothing is expected chooses itself."""
+    if meter.text("shunt_range") or meter.number("amps_max"):
+        return meter.text("shunt_range")
+    return "auto" if PARTS.get(meter.text("driver")) is INA219 else ""
 
 
 def _check_kernel_meter(file: TomlFile, meter: Section, board_driver: str) -> None:
@@ -112,6 +127,15 @@ def _check_shunt(file: TomlFile, meter: Section, part: Part) -> None:
     if not meter.sound("amps_max", "shunt_ohms"):
         return
     ohms = part.ohms or meter.number("shunt_ohms", 0.1)
+    shunt_range = RANGE_NAMES.get(meter.text("shunt_range"))
+    volts = meter.number("amps_max") * ohms
+    if shunt_range is not None and volts > shunt_range.volts * (1 + 1e-9):
+        text = complaint(
+            f"amps_max through {ohms:g} ohm is {volts * 1000:.3g} mV, which is beyond its end",
+            shown(meter.text("shunt_range")),
+            'a wider range, or "auto"',
+        )
+        file.blame(meter, "shunt_range", text)
     if text := over_range(part, meter.number("amps_max"), ohms):
         file.blame(meter, "amps_max" if "amps_max" in meter.given else "shunt_ohms", text)
 

@@ -19,6 +19,7 @@ from collections.abc import Sequence
 
 from rackgrid_firmware.key import complaint, meant
 from rackgrid_firmware.profile import SwitchProfile, TripProfile
+from rackgrid_firmware.registers import RANGE_NAMES
 from rackgrid_firmware.section import Section
 from rackgrid_firmware.settings import TomlFile
 
@@ -183,11 +184,16 @@ def _check_nameplate(file: TomlFile, output: Section) -> None:
 
 def _end_a(meter: Section) -> float | None:
     """Say at which reading a meter stops seeing, as it reads it, A; None if that is unknown."""
-    keys = ("driver", "amps_max", "shunt_ohms", "gain", "offset_a")
+    keys = ("driver", "amps_max", "shunt_ohms", "shunt_range", "gain", "offset_a")
     if not meter.sound(*keys):
         return None
     amps_max, gain, offset_a = (meter.number(key) for key in ("amps_max", "gain", "offset_a"))
     ohms = meter.number("shunt_ohms", 0.1)
     if not amps_max and meter.text("driver") not in _INA219:
         return None
+    shunt_range = RANGE_NAMES.get(meter.text("shunt_range"))
+    if shunt_range is not None:
+        amps_max = shunt_range.volts / ohms
+    elif meter.text("shunt_range") == "auto":
+        amps_max = 0.0
     return (amps_max or _INA219_VOLTS / ohms) * min(1.0, gain) - abs(offset_a)

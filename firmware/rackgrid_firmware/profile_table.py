@@ -8,9 +8,11 @@ from __future__ import annotations
 from rackgrid_firmware.key import Key, Kind, Table
 from rackgrid_firmware.part import KERNEL_DRIVERS, PARTS
 from rackgrid_firmware.profile_mock_table import BOARD_MOCK, METER_MOCK, OUTPUT_MOCK
+from rackgrid_firmware.registers import ADC_NAMES, RANGE_NAMES
 
 METERS_MAX = 32
 OUTPUTS_MAX = 24
+_ADCS = tuple(ADC_NAMES)
 DRIVERS = (*PARTS, *sorted(KERNEL_DRIVERS))
 UNCERTAINTY_PERCENT_MAX = 10
 """A calibration that is no better than this is none."""
@@ -49,7 +51,7 @@ METER = Table(
         Key(
             "amps_max",
             Kind.NUMBER,
-            "most current; 0 takes the widest range",
+            "most current; 0 if it is not known",
             0.0,
             unit="A",
             high=1000,
@@ -57,6 +59,16 @@ METER = Table(
         Key(
             "profile", Kind.TEXT, "how it converts", "energy", choices=("energy", "fast", "inrush")
         ),
+        Key(
+            "shunt_range",
+            Kind.TEXT,
+            "full scale of an INA219's shunt; by amps_max, or else auto",
+            None,
+            choices=(*RANGE_NAMES, "auto"),
+        ),
+        Key("shunt_adc", Kind.TEXT, "how an INA219 takes the current", None, choices=_ADCS),
+        Key("bus_adc", Kind.TEXT, "how an INA219 takes the voltage", None, choices=_ADCS),
+        Key("bus_range", Kind.TEXT, "full scale of its voltage", "32V", choices=("16V", "32V")),
         Key("gain", Kind.NUMBER, "calibration: scale", 1.0, low=0.5, high=2),
         Key("offset_a", Kind.NUMBER, "calibration: offset", 0.0, unit="A", low=-10, high=10),
         Key("shunt_tolerance_percent", Kind.NUMBER, "tolerance of the shunt", 1.0, high=20),

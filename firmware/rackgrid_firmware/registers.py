@@ -78,6 +78,16 @@ class Adc(IntEnum):
         """Typical conversion time, ns."""
         return _CONVERSION_NS[self]
 
+    @property
+    def bits(self) -> int:
+        """Resolution of one sample."""
+        return 9 + min(self, 3)
+
+    @property
+    def samples(self) -> int:
+        """How many samples are averaged."""
+        return 1 << max(0, self - 8)
+
 
 _CONVERSION_NS: Final = {
     Adc.BITS_9: 84_000,
@@ -92,6 +102,20 @@ _CONVERSION_NS: Final = {
     Adc.SAMPLES_64: 34_050_000,
     Adc.SAMPLES_128: 68_100_000,
 }
+
+
+RANGE_NAMES: Final = {
+    "40mV": Range.MV_40,
+    "80mV": Range.MV_80,
+    "160mV": Range.MV_160,
+    "320mV": Range.MV_320,
+}
+"""Full scale of the shunt, as a board profile says it."""
+ADC_NAMES: Final = {
+    **{f"{each.bits}bit": each for each in Adc if each.samples == 1},
+    **{f"{each.samples}x": each for each in Adc if each.samples > 1},
+}
+"""Resolution or averaging, as a board profile says it: "9bit" to "12bit", "2x" to "128x"."""
 
 
 class Mode(IntEnum):
@@ -176,7 +200,14 @@ def _adc(code: int) -> Adc:
     return Adc(code if code > 8 else code & 3)
 
 
-def configuration_for(profile: str, shunt_range: Range) -> Configuration:
+def configuration_for(
+    profile: str,
+    shunt_range: Range,
+    *,
+    shunt_adc: str = "",
+    bus_adc: str = "",
+    bus_range: str = "",
+) -> Configuration:
     """Choose resolution and averaging.
 
     Args:
@@ -186,13 +217,20 @@ def configuration_for(profile: str, shunt_range: Range) -> Configuration:
             12-bit sample each, 940 a second. "inrush" is a coarser look at the voltage, 1623 a
             second.
         shunt_range: full scale of the shunt.
+        shunt_adc, bus_adc: one of `ADC_NAMES` instead of what the profile says; "" for that.
+        bus_range: "16V" or "32V"; "" is the latter.
     """
-    shunt_adc, bus_adc = {
+    shunt, bus = {
         "energy": (Adc.SAMPLES_128, Adc.BITS_12),
         "fast": (Adc.BITS_12, Adc.BITS_12),
         "inrush": (Adc.BITS_12, Adc.BITS_9),
     }[profile]
-    return Configuration(True, shunt_range, bus_adc=bus_adc, shunt_adc=shunt_adc)
+    return Configuration(
+        bus_range != "16V",
+        shunt_range,
+        bus_adc=ADC_NAMES[bus_adc] if bus_adc else bus,
+        shunt_adc=ADC_NAMES[shunt_adc] if shunt_adc else shunt,
+    )
 
 
 def range_for(amps_max: float, shunt_ohms: float) -> Range | None:
@@ -248,7 +286,7 @@ class Sample:
     Attributes:
         volts: at the load, V.
         amps: through the shunt, A.
-        quality: `FRESH`, or `SATURATED` when the shunt is at its end stop.
+        quality: `FRESH`, or `SATURATED` when the shunt or the bus is at its end stop.
     """
 
     volts: float
@@ -264,15 +302,18 @@ class Scale:
         amps_per_lsb: of the shunt register, gain included.
         offset_a: added to the current.
         raw_max: the shunt's end stop, LSB.
+        bus_max: the bus's end stop, LSB.
     """
 
     amps_per_lsb: float
     offset_a: float
     raw_max: int
+    bus_max: int = BUS_RAW_MAX
 
     def sample(self, shunt_raw: int, bus_raw: int) -> Sample:
         """Turn raw readings into a sample; they are in the ranges that the chip can give."""
-        end_stop = shunt_raw >= self.raw_max or shunt_raw <= -self.raw_max
+        raw_max = self.raw_max
+        end_stop = shunt_raw >= raw_max or shunt_raw <= -raw_max or bus_raw >= self.bus_max
         return Sample(
             bus_raw * BUS_V_PER_LSB,
             shunt_raw * self.amps_per_lsb + self.offset_a,
@@ -280,6 +321,14 @@ class Scale:
         )
 
 
-def scale_for(shunt_ohms: float, gain: float, offset_a: float, shunt_range: Range) -> Scale:
+def scale_for(
+    shunt_ohms: float,
+    gain: float,
+    offset_a: float,
+    shunt_range: Range,
+    *,
+    wide_bus: bool = True,
+) -> Scale:
     """Prepare the scale of a channel: A = V_shunt / R · gain + offset."""
-    return Scale(SHUNT_V_PER_LSB / shunt_ohms * gain, offset_a, shunt_range.raw_max)
+    bus_max = BUS_RAW_MAX if wide_bus else BUS_RAW_MAX // 2
+    return Scale(SHUNT_V_PER_LSB / shunt_ohms * gain, offset_a, shunt_range.raw_max, bus_max)

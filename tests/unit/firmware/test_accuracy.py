@@ -62,6 +62,28 @@ def test_single_samples_of_an_ina219_step_by_eight_in_the_widest_range() -> None
         assert step_a_of(replace(METER, profile=single)) == pytest.approx(80e-6 / 0.1)
 
 
+@pytest.mark.parametrize(
+    ("changes", "lsb"),
+    [
+        ({"shunt_range": "40mV"}, 1),
+        ({"shunt_range": "auto"}, 8),
+        ({"shunt_range": "80mV", "shunt_adc": "9bit"}, 16),
+        ({"shunt_range": "320mV", "shunt_adc": "2x"}, 4),
+        ({"shunt_range": "320mV", "shunt_adc": "16x"}, 1),
+    ],
+)
+def test_settings_of_an_ina219_decide_how_it_steps(changes: dict[str, str], lsb: int) -> None:
+    meter = replace(METER, profile="fast", **changes)  # type: ignore[arg-type]
+    assert step_a_of(meter) == pytest.approx(lsb * 10e-6 / 0.1)
+
+
+def test_range_that_is_set_has_one_offset_to_calibrate_and_an_automatic_one_has_four() -> None:
+    done = replace(METER, amps_max=0.3, calibrated="2026-11-26")
+    settled, automatic = replace(done, shunt_range="40mV"), replace(done, shunt_range="auto")
+    assert known(settled) == known(done)
+    assert known(automatic).amps_offset_a > 5 * known(done).amps_offset_a
+
+
 def test_smaller_shunt_leaves_the_percentage_and_makes_the_offset_larger() -> None:
     small = known(replace(METER, shunt_ohms=0.01))
     assert small.amps_gain == known(METER).amps_gain

@@ -257,3 +257,28 @@ def test_open_smbus_asks_smbus2_for_the_bus_by_its_number(
     made: Callable[[int], SimpleNamespace] = lambda number: SimpleNamespace(number=number)  # noqa: E731
     monkeypatch.setitem(sys.modules, "smbus2", SimpleNamespace(SMBus=made))
     assert open_smbus(3).number == 3  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
+
+
+@pytest.mark.parametrize("refusal", [0, errno.ENOTTY, errno.EINVAL])
+def test_open_smbus_has_the_kernel_give_up_soon_on_a_bus_that_hangs(
+    monkeypatch: pytest.MonkeyPatch, refusal: int
+) -> None:
+    """Requests and units as in the kernel's i2c-dev.h; an adapter that refuses is used as it is."""
+    asked: list[tuple[int, int, int]] = []
+
+    def ioctl(descriptor: int, request: int, value: int) -> int:
+        asked.append((descriptor, request, value))
+        if refusal:
+            raise OSError(refusal, os.strerror(refusal))
+        return 0
+
+    port = SimpleNamespace(fd=7)
+
+    def made(number: int) -> SimpleNamespace:
+        assert number == 1
+        return port
+
+    monkeypatch.setitem(sys.modules, "smbus2", SimpleNamespace(SMBus=made))
+    monkeypatch.setattr("fcntl.ioctl", ioctl)
+    assert open_smbus(1) is port
+    assert asked == [(7, 0x0702, 10), (7, 0x0701, 0)]

@@ -223,3 +223,62 @@ def test_examples_of_the_hardware_page_are_accepted_and_cover_every_driver(
 
 def test_every_chip_that_is_advised_is_a_driver() -> None:
     assert set(GOOD) == set(DRIVERS) >= set(PARTS)
+
+
+def test_ina219_is_set_up_key_by_key(tmp_path: Path) -> None:
+    lines = ('shunt_range = "80mV"', 'shunt_adc = "32x"', 'bus_adc = "9bit"', 'bus_range = "16V"')
+    (made,) = profiles(tmp_path, meter("ina219", "address = 0x40", *lines))
+    assert (made.shunt_range, made.shunt_adc, made.bus_adc) == ("80mV", "32x", "9bit")
+    assert made.bus_range == "16V"
+
+
+@pytest.mark.parametrize(
+    ("driver", "lines", "expected"),
+    [
+        ("ina219", (), "auto"),
+        ("pi-ina219", (), "auto"),
+        ("ina219", ("amps_max = 2",), ""),
+        ("ina219", ("amps_max = 2", 'shunt_range = "auto"'), "auto"),
+        ("ina226", ("shunt_ohms = 0.1",), ""),
+    ],
+)
+def test_range_is_chosen_by_what_is_expected_or_by_itself(
+    tmp_path: Path, driver: str, lines: tuple[str, ...], expected: str
+) -> None:
+    (made,) = profiles(tmp_path, meter(driver, "address = 0x40", *lines))
+    assert made.shunt_range == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "finding"),
+    [
+        (
+            meter("ina219", "address = 0x40", 'shunt_range = "50mV"'),
+            ':9: [[meter]] "m" shunt_range: not one of the choices (got "50mV"); allowed: "40mV" '
+            'or "80mV" or "160mV" or "320mV" or "auto"',
+        ),
+        (
+            meter("ina219", "address = 0x40", 'shunt_adc = "3x"'),
+            ':9: [[meter]] "m" shunt_adc: not one of the choices (got "3x")',
+        ),
+        (
+            meter("ina219", "address = 0x40", "amps_max = 1", 'shunt_range = "80mV"'),
+            ':10: [[meter]] "m" shunt_range: amps_max through 0.1 ohm is 100 mV, which is beyond '
+            'its end (got "80mV"); allowed: a wider range, or "auto"',
+        ),
+        (
+            meter("ina226", "address = 0x40", "shunt_ohms = 0.1", 'bus_range = "16V"'),
+            ':10: [[meter]] "m" bus_range: not with driver = "ina226": only an INA219 is set up '
+            "key by key; take this line away",
+        ),
+        (
+            meter("hwmon", 'path = "1-0041"', 'bus_adc = "9bit"'),
+            ':9: [[meter]] "m" bus_adc: not with driver = "hwmon"',
+        ),
+    ],
+)
+def test_setting_that_the_chip_cannot_keep_is_refused(
+    tmp_path: Path, text: str, finding: str
+) -> None:
+    (found,) = load(tmp_path, text)
+    assert found.startswith(finding)

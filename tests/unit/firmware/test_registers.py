@@ -157,3 +157,16 @@ def test_scale_at_the_end_stop_is_saturated_and_one_below_is_not(
     scale = registers.scale_for(0.1, 1.0, 0.0, shunt_range)
     assert scale.sample(sign * shunt_range.raw_max, 3000).quality is Quality.SATURATED
     assert scale.sample(sign * (shunt_range.raw_max - 1), 3000).quality is Quality.FRESH
+
+
+def test_names_of_settings_say_what_the_chip_does() -> None:
+    assert list(registers.ADC_NAMES) == [
+        *("9bit", "10bit", "11bit", "12bit"),
+        *("2x", "4x", "8x", "16x", "32x", "64x", "128x"),
+    ]
+    for name, adc in registers.ADC_NAMES.items():
+        assert (adc.bits, adc.samples) == (
+            (int(name[:-3]), 1) if name.endswith("bit") else (12, int(name[:-1]))
+        )
+    for name, each in registers.RANGE_NAMES.items():
+        assert each.volts == pytest.approx(int(name[:-2]) / 1000)

@@ -312,7 +312,9 @@ def _bus_load(profile: Profile, bus_hz: dict[int, int]) -> Iterator[Finding]:
         reads = READS_PER_SAMPLE.get(meter.driver)
         if reads is None:
             continue
-        cycle_ns = configuration_for(meter.profile, Range.MV_320).cycle_ns
+        cycle_ns = configuration_for(
+            meter.profile, Range.MV_320, shunt_adc=meter.shunt_adc, bus_adc=meter.bus_adc
+        ).cycle_ns
         bits_per_s = reads * BITS_PER_READ * 1e9 / cycle_ns
         share = bits_per_s / bus_hz.get(meter.bus, BUS_HZ)
         loads[meter.bus] = loads.get(meter.bus, 0.0) + share
