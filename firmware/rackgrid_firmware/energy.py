@@ -54,7 +54,13 @@ class EnergyCounter:
         self._owed_nj = 0
         self.counted = before or Energy()
 
-    def add(self, t_ns: int, watts: float, begun_ns: int | None = None) -> Energy:
+    def add(
+        self,
+        t_ns: int,
+        watts: float,
+        begun_ns: int | None = None,
+        span_max_ns: int | None = None,
+    ) -> Energy:
         """Count what flowed since the last call.
 
         An averaging chip's reading is the mean of the time that ends with it, so the newest power
@@ -66,23 +72,25 @@ class EnergyCounter:
             watts: its power; may be negative.
             begun_ns: when the chip began to convert as it does now, ns: what it was converting
                 then is lost, as when it changes its pace at a start. None: nobody knows.
+            span_max_ns: the longest time that this reading may stand for, ns; None: as any other.
 
         Returns:
             The energy so far.
         """
+        longest_ns = self._span_max_ns if span_max_ns is None else span_max_ns
         if self._last_ns is None:
             self._last_ns, self._last_w = t_ns, watts
         else:
             if begun_ns is not None and self._last_ns < begun_ns < t_ns:
-                self._pass(self._last_ns, begun_ns, self._last_w)
+                self._pass(begun_ns - self._last_ns, self._last_w, self._span_max_ns)
                 self._last_ns = begun_ns
-            self._pass(self._last_ns, t_ns, watts)
+            self._pass(t_ns - self._last_ns, watts, longest_ns)
             self._last_ns, self._last_w = t_ns, watts
         return self.counted
 
-    def _pass(self, since_ns: int, t_ns: int, watts: float) -> None:
-        span_ns = max(t_ns - since_ns, 0)
-        seen_ns = min(span_ns, self._span_max_ns)
+    def _pass(self, span_ns: int, watts: float, longest_ns: int) -> None:
+        span_ns = max(span_ns, 0)
+        seen_ns = min(span_ns, longest_ns)
         gap_ns = span_ns - seen_ns
         guess_nj = 0
         if 0 < gap_ns <= GAP_MAX_NS:

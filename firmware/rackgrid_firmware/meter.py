@@ -177,7 +177,9 @@ class Channel:
             return None
         t_ns = self._clock()
         begun_ns = None if self._pacing is None else self._pacing.begun_ns
-        counted = self._energy.add(t_ns, sample.volts * sample.amps, begun_ns)
+        # A chip whose cycle is followed is read each time: what is not is known, however short.
+        span_max_ns = STALE_PERIODS * self.chip.period_ns if self.followed_ns else None
+        counted = self._energy.add(t_ns, sample.volts * sample.amps, begun_ns, span_max_ns)
         self._newest = Reading(
             self.chip.name,
             t_ns,

@@ -143,3 +143,13 @@ def test_file_of_another_boot_says_nothing(tmp_path: Path) -> None:
 def test_file_that_is_no_record_of_ours_begins_anew(tmp_path: Path, text: str) -> None:
     (tmp_path / "energy.json").write_text(text)
     assert EnergyFile(tmp_path / "energy.json", "boot").take() == {}
+
+
+def test_reading_that_stands_for_less_leaves_a_gap_that_is_marked() -> None:
+    """A chip that is followed knows of each conversion that nobody read."""
+    counter = EnergyCounter(span_max_ns=300_000_000)
+    counter.add(0, 10.0)
+    assert counter.add(100_000_000, 10.0) == Energy(1000, 0)
+    counted = counter.add(200_000_000, 30.0, span_max_ns=4_000_000)
+    # 4 ms of 30 W were seen, and for 96 ms the mean of both ends is the best guess
+    assert counted == Energy(1000 + 120 + 1920, 1920)
