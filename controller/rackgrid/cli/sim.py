@@ -2,7 +2,7 @@
 
 Each seed is a rack of real cores on a virtual clock, with a script of faults of its own; the same
 arguments give the same runs, to the byte. What fails is made small and comes with the command that
-replays it.
+replays it. With `--scenario` a rack lives through days at market level instead (`scenario`).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from rackgrid.cli import say
+from rackgrid.cli import say, scenario
 from rackgrid.cli.exit import Exit
 
 if TYPE_CHECKING:
@@ -98,12 +98,24 @@ def add(verbs: Verbs) -> None:
         "--keep", metavar="I,J", help="with --replay: keep these faults of its script only"
     )
     parser.add_argument("--transcript", action="store_true", help="with --replay: all that happens")
+    parser.add_argument(
+        "--scenario",
+        metavar="NAME",
+        help="live through days at market level: sunny-day, ...",
+    )
+    parser.add_argument("--days", type=int, default=7, metavar="D", help="with --scenario (7)")
+    parser.add_argument("--seed", type=int, default=1, metavar="SEED", help="with --scenario (1)")
+    parser.add_argument(
+        "--picture", metavar="FILE", help="with --scenario: draw the last day (.svg, .png)"
+    )
     parser.add_argument("--json", action="store_true", help="end with one line of JSON")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the seeds, and say what came of them."""
+    if args.scenario is not None:
+        return scenario.run(args)
     complaint = _complaint(args)
     if complaint:
         say(f"rackgrid sim: {complaint}")
@@ -166,6 +178,8 @@ def _complaint(args: argparse.Namespace) -> str | None:
     from rackgrid.simulation.script import scripted
     from rackgrid.simulation.swarm import JOBS_MAX
 
+    if args.picture is not None:
+        return "--picture goes with --scenario NAME"
     if not 1 <= args.seeds <= SEEDS_MAX:
         return f"--seeds is between 1 and {SEEDS_MAX}, not {args.seeds}"
     if not 1 <= args.jobs <= JOBS_MAX:

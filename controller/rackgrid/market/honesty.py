@@ -22,8 +22,8 @@ TOLERANCE_PERMILLE = 50
 """So much above the grant is a meter's error or a warm motor, no lie."""
 TOLERANCE_MW = 200
 """And so much in any case."""
-SHARE_PERMILLE_MAX = 10_000
-FORGIVEN_PERMILLE = 1
+SHARE_PERMILLE_MAX = 3_000
+FORGIVEN_PERMILLE = 10
 """An honest round takes that off the share."""
 
 
