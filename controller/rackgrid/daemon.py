@@ -16,7 +16,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from rackgrid.adapters import journal
-from rackgrid.adapters.bookkeeper import Books, account_lines
+from rackgrid.adapters.bookkeeper import account_lines
+from rackgrid.adapters.books import Books
 from rackgrid.adapters.clock import SuspendWatch, monotonic_ns
 from rackgrid.adapters.trace import Trace
 from rackgrid.config import Config

@@ -15,30 +15,18 @@ Rows of all nodes end together, at the quarters of the hour, once the clock is s
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
-from rackgrid.adapters.clock import monotonic_ns
 from rackgrid.adapters.ledger import Ledger
-from rackgrid.config import Config
-from rackgrid.config_units import UC, microcurrency
+from rackgrid.config_units import UC
 from rackgrid.core.board import Board
 from rackgrid.core.state import State
-from rackgrid.errors import StoreError
 from rackgrid.market.balance import ELECTRONICS, FEED, is_load, source_account
 from rackgrid.market.row import Terms, Totals
 from rackgrid.market.settlement import ROW_NS, Account, Seen, anchor, booked, closed, opened
-from rackgrid_firmware.device import Quality, Reading
-
-LEDGER = "ledger.db"
-"""The file below the node's `state_dir`."""
-RETRY_NS = 60_000_000_000
-"""A ledger that could not be opened is tried again after so long, ns."""
-_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
-_log = logging.getLogger("rackgrid.ledger")
+from rackgrid_firmware.device import LEVEL_FULL, Quality, Reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,78 +165,6 @@ class _Look:
     is_quarter: bool
 
 
-class Books:
-    """The node's bookkeeper, as soon as its ledger can be had.
-
-    A ledger that cannot be opened (the disk is full, or read-only) stops nothing: it is said once,
-    and tried again once a minute. The meters count meanwhile, so that no energy is lost.
-
-    Args:
-        config: of the node.
-        wall_ns: Unix time, ns; None while the clock is not set.
-    """
-
-    def __init__(self, config: Config, wall_ns: Callable[[], int | None]) -> None:
-        self._config = config
-        self._wall_ns = wall_ns
-        self._keeper: Bookkeeper | None = None
-        self._tried_ns: int | None = None
-        self._complaint = ""
-        self._open()
-
-    def look(self, state: State, now_ns: int) -> None:
-        """Book what was drawn since the last look; `now_ns` is CLOCK_MONOTONIC, ns."""
-        if self._keeper is None and self._is_due(now_ns):
-            self._open()
-        if self._keeper is not None:
-            self._keeper.look(state, now_ns)
-
-    def totals(self) -> dict[str, Totals]:
-        """Sum up the rows of each load; nothing while there is no ledger."""
-        return {} if self._keeper is None else self._keeper.totals()
-
-    def close(self) -> None:
-        """End every open row, and have all of them written."""
-        if self._keeper is not None:
-            self._keeper.close()
-
-    def _is_due(self, now_ns: int) -> bool:
-        if self._tried_ns is None:
-            self._tried_ns = now_ns  # It was tried at the start.
-        if now_ns - self._tried_ns < RETRY_NS:
-            return False
-        self._tried_ns = now_ns
-        return True
-
-    def _open(self) -> None:
-        folder, keep_days = self._config.node.state_dir, self._config.node.keep_days
-        try:
-            kernel = _BOOT_ID.read_text().strip()
-            ledger = Ledger(folder / LEDGER, kernel, self._offset_ns, keep_days=keep_days)
-        except (OSError, StoreError) as fault:
-            if str(fault) != self._complaint:
-                _log.error("%s: nothing is booked until it can be opened", fault)
-            self._complaint = str(fault)
-            return
-        if self._complaint:
-            _log.info("the ledger could be opened; all is booked again")
-        self._keeper = Bookkeeper(ledger, chart_of(self._config), self._offset_ns)
-
-    def _offset_ns(self) -> int | None:
-        now_ns = self._wall_ns()
-        return None if now_ns is None else now_ns - monotonic_ns()
-
-
-def chart_of(config: Config) -> Chart:
-    """Read the accounts of a node out of its configuration."""
-    price = config.feed.reference_price
-    return Chart(
-        reference_uc=None if price is None else microcurrency(price),
-        feed_meter=config.feed.meter,
-        source_meters={source.name: source.meter for source in config.sources if source.meter},
-    )
-
-
 def account_lines(totals: Mapping[str, Totals], currency: str) -> list[dict[str, object]]:
     """Put accounts into the fields of the API and of `rackgrid ledger show --json`."""
     return [
@@ -282,16 +198,16 @@ class _Shares:
         for output, spec in board.specs.items():
             reading = board.readings.get(spec.meter)
             if not spec.meter or (reading is not None and reading.quality is Quality.STALE):
-                found[output] = Seen(power_mw=spec.nominal_mw)
+                found[output] = Seen(power_mw=_nameplate_mw(board, output))
             elif reading is not None and output in board.own_meter:
-                found[output] = _seen(board, reading, spec.nominal_mw)
+                found[output] = _seen(board, reading, _nameplate_mw(board, output))
             elif reading is not None:
                 shared.setdefault(spec.meter, []).append(output)
         for meter, outputs in shared.items():
             self._split(board, meter, outputs)
             for output in outputs:
                 part_mj = self._parts.get(output, 0)
-                found[output] = Seen(part_mj, part_mj, board.specs[output].nominal_mw, 0)
+                found[output] = Seen(part_mj, part_mj, _nameplate_mw(board, output), 0)
         return found
 
     def _split(self, board: Board, meter: str, outputs: list[str]) -> None:
@@ -305,12 +221,19 @@ class _Shares:
         drawn_mj = drawn_mj if drawn_mj >= 0 else reading.energy_mj
         states = ((output, board.outputs.get(output)) for output in outputs)
         on = [output for output, state in states if state is not None and state.on] or outputs
-        left_mj, left_mw = drawn_mj, sum(board.specs[output].nominal_mw for output in on)
+        left_mj, left_mw = drawn_mj, sum(_nameplate_mw(board, output) for output in on)
         for output in on:
-            nominal_mw = board.specs[output].nominal_mw
+            nominal_mw = _nameplate_mw(board, output)
             part_mj = left_mj * nominal_mw // left_mw if left_mw else left_mj
             self._parts[output] = self._parts.get(output, 0) + part_mj
             left_mj, left_mw = left_mj - part_mj, left_mw - nominal_mw
+
+
+def _nameplate_mw(board: Board, output: str) -> int:
+    """Say what a load draws by its nameplate, at the level that it is given, mW."""
+    nominal_mw, state = board.specs[output].nominal_mw, board.outputs.get(output)
+    level = LEVEL_FULL if state is None else state.level
+    return -(-nominal_mw * level // LEVEL_FULL)
 
 
 def _seen(board: Board, reading: Reading, power_mw: int) -> Seen:

@@ -24,11 +24,9 @@ from tests.unit.controller.core.stage import (
 )
 from tests.unit.controller.core.stage import settings as node_settings
 
-from rackgrid.adapters.bookkeeper import Bookkeeper, Books, Chart, account_lines, chart_of
+from rackgrid.adapters.bookkeeper import Bookkeeper, Chart, account_lines
 from rackgrid.adapters.ledger import Ledger
 from rackgrid.adapters.ledger_store import LedgerStore
-from rackgrid.config import Config
-from rackgrid.config_file import load_config
 from rackgrid.core import board as boards
 from rackgrid.core.agent import PriceInForce
 from rackgrid.core.node import Node
@@ -37,30 +35,8 @@ from rackgrid.core.state import State
 from rackgrid.market.balance import ELECTRONICS, FEED, source_account
 from rackgrid.market.offer import Offer
 from rackgrid.market.row import Row, Totals
-from rackgrid_firmware.device import Accuracy, Quality, Reading
+from rackgrid_firmware.device import LEVEL_FULL, Accuracy, Quality, Reading
 from rackgrid_firmware.link import MeterSpec, OutputSpec, OutputState, Telemetry
-
-PROFILE = Path(__file__).parents[4] / "hardware/profiles/mock-demo.toml"
-CONFIG = """
-[rack]
-name = "demo"
-interface = "lo"
-[feed]
-capacity_w = 60
-meter = "flexible"
-reference_price = 0.31
-[node]
-name = "pi-1"
-board = "{board}"
-state_dir = "{state}"
-[[source]]
-name = "grid"
-price = 0.3
-[[source]]
-name = "sun"
-price = 0.0
-meter = "panel"
-"""
 
 SHARED = (
     spec("fan", 3000, meter="both"),
@@ -329,53 +305,15 @@ def test_task_earns_while_it_is_on(tmp_path: Path) -> None:
     bench.books.close()
 
 
-def config_of(folder: Path) -> Config:
-    """The configuration of a node whose state is kept in a folder."""
-    path = folder / "rackgrid.toml"
-    path.write_text(CONFIG.format(board=PROFILE, state=folder / "state"))
-    return load_config(path)
-
-
-def test_ledger_that_cannot_be_had_stops_nothing_and_is_tried_again(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Fails if a disk that is full at a start leaves a node without a ledger until the next."""
-    caplog.set_level("INFO")
-    bench = Bench(tmp_path)
-    bench.books.close()
-    books = Books(config_of(tmp_path), lambda: None)
-
-    def look(counter_mj: int, span_s: float) -> None:
-        bench.now_ns += round(span_s * SECOND_NS)
-        told = boards.told(
-            boards.attached(attached(ALL_OFF, bench.specs)),
-            Telemetry(bench.now_ns, (fan(counter_mj),), ALL_OFF),
-        )
+def test_load_that_modulates_counts_with_the_level_that_it_is_given(bench: Bench) -> None:
+    """Fails if a lamp at a third of its power is booked, unmetered, with all of it."""
+    dim = replace(output("fan", on=True), level=LEVEL_FULL // 4)
+    board = boards.attached(attached(ALL_OFF, (spec("fan", 4000, meter=""),)))
+    for second in range(3):
+        told = boards.told(board, Telemetry(second * SECOND_NS, (), (dim,)))
         bench.state.agent = replace(bench.state.agent, board=told)
-        books.look(bench.state, bench.now_ns)
-
-    for counter_mj in (0, 100, 200):
-        look(counter_mj, 30)
-    assert books.totals() == {}
-    said = [record.getMessage() for record in caplog.records]
-    assert len([line for line in said if "nothing is booked until it can be opened" in line]) == 1
-    (tmp_path / "state").mkdir()
-    look(300, 59)
-    look(400, 1)
-    look(900, 1)
-    assert books.totals()["fan"].energy_mj == 500
-    assert "all is booked again" in caplog.text
-    books.close()
-
-
-def test_books_that_were_never_opened_close(tmp_path: Path) -> None:
-    books = Books(config_of(tmp_path), lambda: None)
-    books.close()
-    assert not (tmp_path / "state").exists()
-
-
-def test_chart_is_read_out_of_the_configuration(tmp_path: Path) -> None:
-    assert chart_of(config_of(tmp_path)) == Chart(310_000, {}, "flexible", {"sun": "panel"})
+        bench.books.look(bench.state, second * SECOND_NS)
+    assert bench.books.totals()["fan"].energy_mj == 2 * 1000
 
 
 MONEY = (1_500_000_000, 2_000_000_000, 4_000_000_000, 500_000_000, 2_500_000_000)

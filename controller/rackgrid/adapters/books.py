@@ -1,0 +1,95 @@
+"""The node's books: its bookkeeper, as soon as its ledger can be had, and what it is told of."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+from rackgrid.adapters.bookkeeper import Bookkeeper, Chart
+from rackgrid.adapters.clock import monotonic_ns
+from rackgrid.adapters.ledger import Ledger
+from rackgrid.config import Config
+from rackgrid.config_units import microcurrency
+from rackgrid.core.state import State
+from rackgrid.errors import StoreError
+from rackgrid.market.row import Totals
+
+LEDGER = "ledger.db"
+"""The file below the node's `state_dir`."""
+RETRY_NS = 60_000_000_000
+"""A ledger that could not be opened is tried again after so long, ns."""
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+_log = logging.getLogger("rackgrid.ledger")
+
+
+class Books:
+    """The node's bookkeeper, as soon as its ledger can be had.
+
+    A ledger that cannot be opened (the disk is full, or read-only) stops nothing: it is said once,
+    and tried again once a minute. The meters count meanwhile, so that no energy is lost.
+
+    Args:
+        config: of the node.
+        wall_ns: Unix time, ns; None while the clock is not set.
+    """
+
+    def __init__(self, config: Config, wall_ns: Callable[[], int | None]) -> None:
+        self._config = config
+        self._wall_ns = wall_ns
+        self._keeper: Bookkeeper | None = None
+        self._tried_ns: int | None = None
+        self._complaint = ""
+        self._open()
+
+    def look(self, state: State, now_ns: int) -> None:
+        """Book what was drawn since the last look; `now_ns` is CLOCK_MONOTONIC, ns."""
+        if self._keeper is None and self._is_due(now_ns):
+            self._open()
+        if self._keeper is not None:
+            self._keeper.look(state, now_ns)
+
+    def totals(self) -> dict[str, Totals]:
+        """Sum up the rows of each load; nothing while there is no ledger."""
+        return {} if self._keeper is None else self._keeper.totals()
+
+    def close(self) -> None:
+        """End every open row, and have all of them written."""
+        if self._keeper is not None:
+            self._keeper.close()
+
+    def _is_due(self, now_ns: int) -> bool:
+        if self._tried_ns is None:
+            self._tried_ns = now_ns  # It was tried at the start.
+        if now_ns - self._tried_ns < RETRY_NS:
+            return False
+        self._tried_ns = now_ns
+        return True
+
+    def _open(self) -> None:
+        folder, keep_days = self._config.node.state_dir, self._config.node.keep_days
+        try:
+            kernel = _BOOT_ID.read_text().strip()
+            ledger = Ledger(folder / LEDGER, kernel, self._offset_ns, keep_days=keep_days)
+        except (OSError, StoreError) as fault:
+            if str(fault) != self._complaint:
+                _log.error("%s: nothing is booked until it can be opened", fault)
+            self._complaint = str(fault)
+            return
+        if self._complaint:
+            _log.info("the ledger could be opened; all is booked again")
+        self._keeper = Bookkeeper(ledger, chart_of(self._config), self._offset_ns)
+
+    def _offset_ns(self) -> int | None:
+        now_ns = self._wall_ns()
+        return None if now_ns is None else now_ns - monotonic_ns()
+
+
+def chart_of(config: Config) -> Chart:
+    """Read the accounts of a node out of its configuration."""
+    price = config.feed.reference_price
+    return Chart(
+        reference_uc=None if price is None else microcurrency(price),
+        feed_meter=config.feed.meter,
+        source_meters={source.name: source.meter for source in config.sources if source.meter},
+    )
