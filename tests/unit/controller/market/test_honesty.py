@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from rackgrid.market.curve import Step
 from rackgrid.market.honesty import (
+    FORGIVEN_PERMILLE,
     HONEST,
     LIES_MAX,
     SHARE_PERMILLE_MAX,
@@ -46,7 +47,7 @@ def test_node_that_counts_with_its_share_is_not_caught_again_by_the_same_greed()
     step = counted(record, STEP)
     assert (step.power_mw, step.reserve_mw) == (16_000, 19_200)
     after = judged(record, step.reserve_mw, 16_000)
-    assert after.share_permille == 1_599
+    assert after.share_permille == 1_600 - FORGIVEN_PERMILLE
 
 
 @given(powers, st.lists(powers, max_size=30))
@@ -59,10 +60,10 @@ def test_share_stays_between_honest_and_its_limit(granted: int, drawn: list[int]
         assert counted(record, STEP).reserve_mw >= STEP.reserve_mw
 
 
-@given(st.integers(1_001, 10_000))
+@given(st.integers(1_001, SHARE_PERMILLE_MAX))
 def test_node_that_stops_is_forgiven(share: int) -> None:
     record = Record(LIES_MAX, share)
-    for _ in range(share - 1_000):
+    for _ in range(-(-(share - 1_000) // FORGIVEN_PERMILLE)):
         assert record.is_flagged
         record = judged(record, 10_000, 10_000)
     assert record == HONEST
