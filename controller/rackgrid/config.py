@@ -7,6 +7,7 @@ it, is `config_file`'s matter, and what it means in integers `config_units`'s.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import tzinfo
 from pathlib import Path
 
 
@@ -87,7 +88,8 @@ class SourceConfig:
         power_w: the most that it gives, W (0: the feed's capacity).
         meter: a meter of the board that measures what it gives now, or "".
         tariff_file: a file that holds the current price and power, watched for changes, or None.
-        http: where prices are published, or None; not both.
+        http: where prices are published, or None.
+        tariff_topic: the MQTT topic under which they are, or ""; one of the three at most.
     """
 
     name: str
@@ -96,6 +98,7 @@ class SourceConfig:
     meter: str
     tariff_file: Path | None
     http: HttpTariffConfig | None = None
+    tariff_topic: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +109,7 @@ class NodeConfig:
     `trust_clock`: the time of day is right although nobody has synchronised it.
     `keep_days`: rows of the ledger that are older are summed up by the day.
     `record_days`: days of decisions that are kept, 0 for none; `record_mb`: the most of one day.
+    `max_burn_w`: the most that loads with a worth below zero may take together; None: no limit.
     """
 
     name: str
@@ -117,6 +121,7 @@ class NodeConfig:
     keep_days: int = 400
     record_days: int = 0
     record_mb: float = 8.0
+    max_burn_w: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,16 +154,75 @@ class PlugConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class TaskConfig:
+    """Work that is paid by the hour.
+
+    `run_s`: only a complete run of so many seconds is paid; None: every second is.
+    """
+
+    revenue_per_hour: float
+    run_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class DeadlineConfig:
+    """So much energy by a time of each day.
+
+    `by_s` counts from midnight on the clock of `zone`; `worth` is the least at any time, per kWh.
+    """
+
+    energy_wh: float
+    by_s: int
+    zone: tzinfo
+    worth: float
+
+
+@dataclass(frozen=True, slots=True)
+class ThermalConfig:
+    """A temperature to keep, and where it is read: a file of the kernel's or an MQTT topic."""
+
+    low_c: float
+    high_c: float
+    cools: bool
+    worth: float
+    file: Path | None
+    topic: str
+
+
+KindConfig = TaskConfig | DeadlineConfig | ThermalConfig
+
+
+@dataclass(frozen=True, slots=True)
+class GuardConfig:
+    """What else shapes a load's bids.
+
+    Attributes:
+        start_cost: wear and energy of one start, currency.
+        usual_run_s: how long a run usually lasts.
+        one_of: a group of this node's loads of which one runs at a time, or "".
+        after: the load that has to be on beside it, or "".
+    """
+
+    start_cost: float = 0.0
+    usual_run_s: float = 600.0
+    one_of: str = ""
+    after: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class LoadConfig:
     """A load: an output of the board or a plug, and what it is worth to run it.
 
     Attributes:
         output: of the board; a plug's is its own name.
-        kind: "required", "flexible" or "modulating" (dimmed by the price).
-        worth: highest price at which it is wanted, currency per kWh; None if required.
+        kind: "required", "flexible", "modulating" (dimmed by the price), "task", "deadline" or
+            "thermal".
+        worth: highest price at which it is wanted, currency per kWh; None if it is required or has
+            something to do.
         plug: how it is switched if the board does not do it.
         worth_full: of what modulates, the highest price at which its last bit of power is wanted.
         stages: how many levels that has, from the board's `min_level` to full power.
+        plan: what it has to do, if its worth comes from that.
     """
 
     name: str
@@ -168,6 +232,8 @@ class LoadConfig:
     plug: PlugConfig | None = None
     worth_full: float | None = None
     stages: int | None = None
+    plan: KindConfig | None = None
+    guards: GuardConfig = GuardConfig()
 
 
 @dataclass(frozen=True, slots=True)

@@ -120,7 +120,7 @@ def _longest(rack: Section) -> str:
 
 
 def check_loads(file: TomlFile, loads: list[Section], feed: Section) -> None:
-    """Check names, one load per output, what each kind needs, and that a bid holds it all."""
+    """Check names, one load per output, no worth above the cap, and that a bid holds all."""
     file.unique(loads, "name")
     dimmed = [load for load in loads if load.text("kind") == "modulating" and load.sound("stages")]
     steps = sum(load.integer("stages") for load in dimmed) + len(loads) - len(dimmed)
@@ -133,7 +133,8 @@ def check_loads(file: TomlFile, loads: list[Section], feed: Section) -> None:
         file.blame(dimmed[-1], "stages" if "stages" in dimmed[-1].given else "kind", text)
     outputs: dict[str, Section] = {}
     for load in loads:
-        _check_worth(file, load, feed)
+        if load.sound("worth") and "worth" in load.given:
+            _check_cap(file, load, "worth", feed)
         output = load.text("output") or load.text("name")
         if not load.sound("output", "name") or not output:
             continue
@@ -147,45 +148,6 @@ def _output_key(load: Section) -> str:
     return "output" if "output" in load.given else "name"
 
 
-def _check_worth(file: TomlFile, load: Section, feed: Section) -> None:
-    if not load.sound("kind"):
-        return
-    if load.text("kind") == "required":
-        if "worth" in load.given:
-            text = "a required load always gets its power and does not bid; take this line out"
-            file.blame(load, "worth", text)
-        return
-    if "worth" not in load.given | load.guessed:
-        text = "missing: a flexible load bids; give the highest price per kWh at which it is wanted"
-        file.blame(load, "worth", text)
-    elif "worth" in load.given and load.sound("worth"):
-        _check_cap(file, load, "worth", feed)
-    _check_stages(file, load)
-
-
-def _check_stages(file: TomlFile, load: Section) -> None:
-    """What is dimmed has a worth for its last bit of power, too; what is not has no levels."""
-    if load.text("kind") != "modulating":
-        for key in sorted({"worth_full", "stages"} & load.given):
-            text = (
-                'only what is dimmed has levels; take this line out, or say `kind = "modulating"`'
-            )
-            file.blame(load, key, text)
-    elif "worth_full" not in load.given | load.guessed:
-        text = "missing: the highest price per kWh at which its last bit of power is wanted"
-        file.blame(load, "worth_full", text)
-    elif load.sound("worth", "worth_full") and load.number("worth_full") > load.number("worth"):
-        text = complaint(
-            "its last bit of power is not worth more than its first",
-            f"{load.number('worth_full'):g}",
-            f"at most its worth, {load.number('worth'):g}",
-        )
-        file.blame(load, "worth_full", text)
-    if load.text("kind") == "modulating" and is_plug(load):
-        text = "a plug is on or off; what is dimmed is a `pwm` output of the board"
-        file.blame(load, "kind", complaint(text, '"modulating"', '"flexible"'))
-
-
 def _check_cap(file: TomlFile, section: Section, key: str, feed: Section) -> None:
     cap = feed.number("price_cap")
     if feed.sound("price_cap") and section.number(key) > cap:
@@ -197,19 +159,25 @@ def _check_cap(file: TomlFile, section: Section, key: str, feed: Section) -> Non
         file.blame(section, key, text)
 
 
-def _check_tariff(file: TomlFile, source: Section) -> None:
+def _check_tariff(file: TomlFile, source: Section, mqtt: Section) -> None:
     """One tariff a source: two would take turns by chance."""
-    if source.inside["http"].present and "tariff_file" in source.given:
-        file.blame(source, "tariff_file", "there is `http` too; keep one of the two")
+    keys = ("tariff_file", "tariff_topic")
+    ways = ["http"] if source.inside["http"].present else []
+    ways += [key for key in keys if key in source.given]
+    for key in ways[1:]:
+        file.blame(source, key, f"there is `{ways[0]}` too; keep one of the two")
+    if "tariff_topic" in source.given and not mqtt.present:
+        file.blame(source, "tariff_topic", "there is no [mqtt] that says where it is published")
 
 
-def check_sources(file: TomlFile, sources: list[Section], feed: Section) -> None:
+def check_sources(file: TomlFile, sections: dict[str, list[Section]]) -> None:
     """Check names, and that somebody may pay each source's price."""
+    sources, feed, mqtt = sections["source"], sections["feed"][0], sections["mqtt"][0]
     file.unique(sources, "name")
     for source in sources:
         if source.sound("price"):
             _check_cap(file, source, "price", feed)
-        _check_tariff(file, source)
+        _check_tariff(file, source, mqtt)
 
 
 # --- against the board profile --------------------------------------------------------------------
@@ -263,7 +231,7 @@ def _check_output(file: TomlFile, load: Section, node: Section, profile: Profile
         file.blame(load, "kind", complaint(text, shown(load.text("kind")), '"required"'))
     else:
         text = f"{there} is not required: the firmware would not keep it on by itself"
-        allowed = '"flexible", or required = true in the board profile'
+        allowed = "another kind, or required = true in the board profile"
         file.blame(load, "kind", complaint(text, shown(load.text("kind")), allowed))
 
 

@@ -31,6 +31,7 @@ from rackgrid.config_check import (
     check_sources,
     rack_notes,
 )
+from rackgrid.config_kind import check_kinds, guards_of, kind_of
 from rackgrid.config_plug import check_plugs, plug
 from rackgrid.config_table import elsewhere, refused_tables, tables
 from rackgrid.errors import ConfigError
@@ -83,7 +84,8 @@ def read_config(path: Path) -> Outcome:
     check_rack(file, sections["rack"][0], sections["feed"][0])
     check_loads(file, sections["load"], sections["feed"][0])
     check_plugs(file, sections, elsewhere(board))
-    check_sources(file, sections["source"], sections["feed"][0])
+    check_kinds(file, sections)
+    check_sources(file, sections)
     profile, faults, notes = _board(file, sections["node"][0])
     notes = (*rack_notes(file, sections["rack"][0]), *notes)
     if profile is not None:
@@ -198,6 +200,7 @@ def _source(file: TomlFile, source: Section) -> SourceConfig:
         meter=source.text("meter"),
         tariff_file=file.beside(source.text("tariff_file")),
         http=_http(file, source.inside["http"]),
+        tariff_topic=source.text("tariff_topic"),
     )
 
 
@@ -227,6 +230,7 @@ def _node(file: TomlFile, node: Section) -> NodeConfig:
         record_days=node.integer("record_days"),
         record_mb=node.number("record_mb"),
         keep_days=node.integer("keep_days"),
+        max_burn_w=node.number("max_burn_w") if "max_burn_w" in node.given else None,
     )
 
 
@@ -236,10 +240,12 @@ def _load(file: TomlFile, load: Section) -> LoadConfig:
         name=load.text("name"),
         output=load.text("output") or load.text("name"),
         kind=kind,
-        worth=None if kind == "required" else load.number("worth"),
+        worth=load.number("worth") if kind in ("flexible", "modulating") else None,
         plug=plug(file, load),
         worth_full=load.number("worth_full") if kind == "modulating" else None,
         stages=load.integer("stages") if kind == "modulating" else None,
+        plan=kind_of(file, load),
+        guards=guards_of(load),
     )
 
 

@@ -100,17 +100,15 @@ def plug(file: TomlFile, load: Section) -> PlugConfig | None:
     )
 
 
-def written(load: LoadConfig) -> dict[str, object]:
-    """Say what stands in the file for a load, by key; what is left out is not in it."""
-    said: dict[str, object] = {"name": load.name, "kind": load.kind, "worth": load.worth}
+def written_way(load: LoadConfig) -> dict[str, object]:
+    """Say what stands in the file of how a load is switched; what is left out is not in it."""
     plug = load.plug
     if plug is None:
-        return said | {"output": load.output}
-    said[plug.way] = plug.address
+        return {"output": load.output}
+    said: dict[str, object] = {plug.way: plug.address}
     if plug.make != "unit":
         said[plug.way] = f"{plug.make}://{plug.address}/{plug.channel}"
-    said |= {key: getattr(plug, key) for key in (*_FACTS, "safe", "password_file")}
-    return said
+    return said | {key: getattr(plug, key) for key in (*_FACTS, "safe", "password_file")}
 
 
 def check_plugs(file: TomlFile, sections: dict[str, list[Section]], elsewhere: str) -> None:

@@ -7,6 +7,7 @@ is refused too: it comes from a file of its own, for this one is shown, copied a
 
 from __future__ import annotations
 
+from rackgrid.config_kind import kind_keys
 from rackgrid.config_plug import PLUG_KEYS, plug_keys
 from rackgrid.wire.message import LOADS_MAX, NODES_MAX, OFFERS_MAX
 from rackgrid_firmware.key import Key, Kind, Need, Table
@@ -216,6 +217,14 @@ def _source(refused: tuple[tuple[str, str], ...]) -> Table:
         Key("power_w", Kind.NUMBER, "the most that it gives; 0: capacity", 0.0, unit="W", high=1e6),
         Key("meter", Kind.NAME, "the board's meter that sees it", None),
         Key("tariff_file", Kind.PATH, "a file with the price and power of now", None),
+        Key(
+            "tariff_topic",
+            Kind.TEXT,
+            "an MQTT topic under which a tariff is published",
+            None,
+            pattern=r"[^\s#+$][^\s#+]{0,199}",
+            allowed="a topic without blank, # and +",
+        ),
     )
     return Table("source", keys, many=True, count_max=OFFERS_MAX, refused=refused, tables=(_HTTP,))
 
@@ -230,6 +239,7 @@ def _node(refused: tuple[tuple[str, str], ...]) -> Table:
         Key("trust_clock", Kind.FLAG, "whether the time is right without a time server", False),
         Key("record_days", Kind.INTEGER, "days of decisions that are kept; 0: none", 7, high=366),
         Key("record_mb", Kind.NUMBER, "the most of one day", 8.0, unit="MB", low=0.1, high=1000),
+        Key("max_burn_w", Kind.NUMBER, "most power to waste when paid", None, unit="W", high=1e6),
         Key("keep_days", Kind.INTEGER, "how long the ledger's rows stay", 400, low=2, high=36500),
     )
     return Table("node", keys, required=True, refused=refused)
@@ -239,16 +249,7 @@ def _load(refused: tuple[tuple[str, str], ...]) -> Table:
     keys = (
         Key("name", Kind.NAME, "what this load is called"),
         Key("output", Kind.NAME, "the board's output; without it, the one of the same name", None),
-        Key(
-            "kind",
-            Kind.TEXT,
-            "its kind",
-            "flexible",
-            choices=("required", "flexible", "modulating"),
-        ),
-        Key("worth_full", Kind.NUMBER, "of its last bit of power", None, low=-1e6, high=1e6),
-        Key("stages", Kind.INTEGER, "how many levels it has", 4, low=2, high=8),
-        Key("worth", Kind.NUMBER, "the highest price per kWh", None, low=-1e6, high=1e6),
+        *kind_keys(),
         *plug_keys(),
     )
     return Table("load", keys, many=True, count_max=LOADS_MAX, refused=refused)

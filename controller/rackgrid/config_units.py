@@ -68,8 +68,11 @@ def loads(config: Config) -> tuple[LoadSettings, ...]:
         LoadSettings(
             name=load.name,
             output=load.output,
-            worth_uc=None if load.worth is None else microcurrency(load.worth),
             stages_uc=_stages_uc(load),
+            worth_uc=0 if load.plan else None if load.worth is None else microcurrency(load.worth),
+            is_planned=load.plan is not None,
+            start_cost_nc=round(load.guards.start_cost * UC * 1000),
+            usual_run_ns=nanoseconds(load.guards.usual_run_s),
         )
         for load in config.loads
     )

@@ -19,6 +19,8 @@ from rackgrid.adapters import journal
 from rackgrid.adapters.bookkeeper import account_lines
 from rackgrid.adapters.books import Books
 from rackgrid.adapters.clock import SuspendWatch, monotonic_ns
+from rackgrid.adapters.planner import World
+from rackgrid.adapters.plans import open_plans
 from rackgrid.adapters.trace import Trace
 from rackgrid.config import Config
 from rackgrid.config_units import node_settings
@@ -33,6 +35,7 @@ from rackgrid.core.event import (
     Request,
     RosterStored,
     StopRequested,
+    WorthsChanged,
 )
 from rackgrid.core.node import Node
 from rackgrid.core.picture import view
@@ -105,6 +108,8 @@ class Daemon:
         self._trace = Trace(config.mock.trace, config.node.name) if config.mock.trace else None
         self._bridge = _bridge(config, self.view)
         self._books = Books(config, parts.wall)
+        world = World(parts.wall, parts.sources.ahead, self._received_mj)
+        self._plans = open_plans(config, world, parts.ears)
         self._tick_guarded = guarded(self._tick, self._failed)
         self._chore_guarded = guarded(self._chore, self._failed)
         self._suspend = SuspendWatch()
@@ -135,6 +140,11 @@ class Daemon:
         """Say how a load of this node stands, and why."""
         state = self.node.state
         return judgement.present(state.agent, state.settings, load, monotonic_ns())
+
+    def _received_mj(self) -> dict[str, int]:
+        """Say how much energy each load has had, by the ledger's counters."""
+        totals = self._books.totals()
+        return {name: total.energy_mj for name, total in totals.items()}
 
     def health(self) -> tuple[bool, str]:
         """Say whether the node does its work, in a line."""
@@ -176,6 +186,10 @@ class Daemon:
         self._parts.sources.start()
         if self._parts.record is not None:
             self._parts.record.start()
+        if self._parts.ears is not None:
+            self._parts.ears.start()
+        if self._plans is not None:
+            self._plans.start()
         self._parts.link.start(lambda: self._loop.call_soon(self._tick_guarded), self._failed)
         self._chore_guarded()
         self._parts.notifier.ready(f"node {self._parts.config.node.name}")
@@ -241,6 +255,7 @@ class Daemon:
         offers = self._parts.sources.poll(monotonic_ns())
         if offers is not None:
             self._driver.handle(OffersChanged(monotonic_ns(), offers))
+        self._plan()
         # A link that was lost just now is told to the core before there is a new one.
         link = self._parts.link
         changed = not link.connected and not link.lost and link.connect()
@@ -254,6 +269,13 @@ class Daemon:
             self._parts.notifier.watchdog()
         self._chores += 1
         self._tick()
+
+    def _plan(self) -> None:
+        """Let the loads be worth what they have to do."""
+        board, now_ns = self.node.state.agent.board, monotonic_ns()
+        worths_uc = self._plans.poll(board, now_ns) if self._plans is not None else None
+        if worths_uc is not None:
+            self._driver.handle(WorthsChanged(now_ns, worths_uc))
 
     def _watch(self) -> None:
         """Watch the descriptors that there are now."""
@@ -293,6 +315,10 @@ class Daemon:
         if self._parts.record is not None:
             self._parts.record.close()
         self._parts.sources.close()
+        if self._parts.ears is not None:
+            self._parts.ears.close()
+        if self._plans is not None:
+            self._plans.close()
         self._books.close()
         if self._timer is not None:
             self._timer.cancel()

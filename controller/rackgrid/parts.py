@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from rackgrid.adapters.chronicle import Chronicle
 from rackgrid.adapters.clock import monotonic_ns
@@ -15,6 +16,7 @@ from rackgrid.adapters.group import Group
 from rackgrid.adapters.keys import Identity, load_group_key, load_identity
 from rackgrid.adapters.multicast import Place
 from rackgrid.adapters.outputs import Outputs
+from rackgrid.adapters.plans import hears
 from rackgrid.adapters.record import FOLDER, Record
 from rackgrid.adapters.roster_shelf import RosterShelf
 from rackgrid.adapters.sources import Sources
@@ -24,6 +26,9 @@ from rackgrid.adapters.wall import WallClock
 from rackgrid.config import Config
 from rackgrid.identity import BootId
 from rackgrid.wire.seal import Keyring
+
+if TYPE_CHECKING:
+    from rackgrid.adapters.ears import Ears
 
 KEY_ID = 1
 
@@ -44,6 +49,7 @@ class Parts:
     wall: WallClock
     chronicle: Chronicle
     record: Record | None
+    ears: Ears | None
 
 
 def assemble(config: Config) -> Parts:
@@ -60,6 +66,10 @@ def assemble(config: Config) -> Parts:
     record = _record(config)
     keep = record.add if record else None
     chronicle = Chronicle(config.node.name, f"{boot:016x}", wall, keep=keep)
+    sources = Sources(config.sources, config.feed.capacity_w, wall, config.node.state_dir)
+    ears = _ears(config)
+    if ears is not None:
+        sources.listen(ears)
     place = Place(config.rack.interface, config.rack.group, config.rack.port, config.rack.ttl)
     return Parts(
         config=config,
@@ -69,11 +79,12 @@ def assemble(config: Config) -> Parts:
         shelf=RosterShelf(config.node.state_dir),
         group=Group(place, Keyring(KEY_ID, {KEY_ID: key}), identity.node_id, boot),
         link=_link(config),
-        sources=Sources(config.sources, config.feed.capacity_w, wall, config.node.state_dir),
+        sources=sources,
         notifier=Notifier.from_environment(),
         wall=wall,
         chronicle=chronicle,
         record=record,
+        ears=ears,
     )
 
 
@@ -84,6 +95,15 @@ def _record(config: Config) -> Record | None:
         return None
     day_bytes = int(node.record_mb * 1_000_000)
     return Record(node.state_dir / FOLDER, node.name, node.record_days, day_bytes)
+
+
+def _ears(config: Config) -> Ears | None:
+    """Make what hears prices and temperatures; paho is not loaded where nothing is heard."""
+    if config.mqtt is None or not hears(config):
+        return None
+    from rackgrid.adapters.ears import Ears
+
+    return Ears(config.mqtt)
 
 
 def _link(config: Config) -> Outputs:

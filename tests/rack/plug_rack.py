@@ -8,38 +8,28 @@ from __future__ import annotations
 import itertools
 import json
 import os
-import select
 import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from tests.rack.patience import DEADLINE_S
 from tests.rack.recipe import BOARD, CONFIG
 from tests.rack.truth import draws
 
 from rackgrid.adapters import child
 from rackgrid.adapters.keys import new_group_key
 
-DEADLINE_S = 30.0
 GRANT_S = 5.0
 CAPACITY_W = 24.0
 """Two floors of 6.5 W leave 11 W: the plug's 8 W, and no lamp or pump beside it."""
 PLUG_W = 8.0
 S = 1_000_000_000
-
-
-def until(what: str, condition: Callable[[], object]) -> None:
-    end = time.monotonic() + DEADLINE_S
-    while not condition():
-        assert time.monotonic() < end, f"not within {DEADLINE_S:g} s: {what}"
-        select.select([], [], [], 0.02)
 
 
 class Node:

@@ -9,11 +9,9 @@ import gc
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
-import time
 import tracemalloc
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -22,6 +20,8 @@ from pathlib import Path
 import pytest
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion
+from tests.rack.mosquitto import Mosquitto
+from tests.rack.patience import DEADLINE_S, until
 
 from rackgrid.adapters.mqtt import MqttBridge
 from rackgrid.adapters.mqtt_visit import visit
@@ -29,7 +29,6 @@ from rackgrid.config import MqttConfig
 
 pytestmark = pytest.mark.mosquitto
 
-DEADLINE_S = 30
 PRICE = "rackgrid/shed/price"
 AVAILABILITY = "rackgrid/shed/alfa/availability"
 
@@ -44,51 +43,6 @@ bridge.start()
 sys.stdin.read()
 bridge.stop()
 """
-
-
-def until(condition: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + DEADLINE_S
-    while not condition():
-        assert time.monotonic() < deadline, f"never: {what}"
-        time.sleep(0.005)
-
-
-class Mosquitto:
-    """A server that can be killed and come back on its port, without its memory."""
-
-    def __init__(self, folder: Path) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = int(free.getsockname()[1])
-        self._config = folder / "mosquitto.conf"
-        self._config.write_text(
-            f"listener {self.port} 127.0.0.1\nallow_anonymous true\npersistence false\n"
-        )
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        self._process = subprocess.Popen(
-            ["mosquitto", "-c", str(self._config)], stderr=subprocess.DEVNULL
-        )
-        until(self._answers, "Mosquitto listens")
-
-    def _answers(self) -> bool:
-        assert self._process is not None
-        assert self._process.poll() is None, "Mosquitto ended by itself"
-        try:
-            socket.create_connection(("127.0.0.1", self.port), 1).close()
-        except OSError:
-            return False
-        return True
-
-    def send(self, number: signal.Signals) -> None:
-        assert self._process is not None
-        self._process.send_signal(number)
-
-    def kill(self) -> None:
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait(DEADLINE_S)
-            self._process = None
 
 
 class Reader:
@@ -154,7 +108,7 @@ def price(bridge: MqttBridge, value: float, round_: int, term: int = 4) -> datet
 
 
 def delivered(bridge: MqttBridge) -> None:
-    until(lambda: bridge.connected and bridge.waiting == 0, "the server acknowledges everything")
+    until("the server acknowledges everything", lambda: bridge.connected and bridge.waiting == 0)
 
 
 def test_price_published_is_retained_for_a_late_reader(
@@ -163,7 +117,7 @@ def test_price_published_is_retained_for_a_late_reader(
     start = price(bridge, 0.25, 19)
     delivered(bridge)
     late = readers()
-    until(lambda: PRICE in late.latest, "the retained price")
+    until("the retained price", lambda: PRICE in late.latest)
     payload, retained = late.latest[PRICE]
     assert retained
     told = json.loads(payload)
@@ -182,7 +136,7 @@ def test_state_of_node_and_load_is_retained_on_topics_of_their_own(
     bridge.publish_load("lamp", {"on": True, "reason": "required: always on"})
     delivered(bridge)
     late = readers()
-    until(lambda: len(late.latest) == 3, "three retained topics")
+    until("three retained topics", lambda: len(late.latest) == 3)
     assert json.loads(late.latest["rackgrid/shed/alfa/state"][0]) == {"role": "broker"}
     assert json.loads(late.latest["rackgrid/shed/alfa/lamp/state"][0])["on"] is True
     assert late.latest[AVAILABILITY] == (b"online", True)
@@ -196,11 +150,11 @@ def test_process_killed_is_told_by_its_last_will(
     )
     with child:
         watcher = readers()
-        until(lambda: watcher.payload(AVAILABILITY) == b"online", "online")
+        until("online", lambda: watcher.payload(AVAILABILITY) == b"online")
         child.send_signal(signal.SIGKILL)
-        until(lambda: watcher.payload(AVAILABILITY) == b"offline", "the last will")
+        until("the last will", lambda: watcher.payload(AVAILABILITY) == b"offline")
     late = readers()
-    until(lambda: late.latest.get(AVAILABILITY) == (b"offline", True), "the retained last will")
+    until("the retained last will", lambda: late.latest.get(AVAILABILITY) == (b"offline", True))
 
 
 def test_process_stopped_cleanly_says_offline(
@@ -211,7 +165,7 @@ def test_process_stopped_cleanly_says_offline(
     delivered(stopped)
     stopped.stop(DEADLINE_S)
     late = readers()
-    until(lambda: late.latest.get(AVAILABILITY) == (b"offline", True), "offline")
+    until("offline", lambda: late.latest.get(AVAILABILITY) == (b"offline", True))
 
 
 def test_server_killed_and_restarted_gets_every_latest_value_again(
@@ -222,7 +176,7 @@ def test_server_killed_and_restarted_gets_every_latest_value_again(
     bridge.publish_load("lamp", {"on": True})
     delivered(bridge)
     mosquitto.kill()
-    until(lambda: not bridge.connected, "the bridge notices")
+    until("the bridge notices", lambda: not bridge.connected)
     assert bridge.alive()
     price(bridge, 0.5, 2)
     price(bridge, 0.75, 3)
@@ -230,7 +184,7 @@ def test_server_killed_and_restarted_gets_every_latest_value_again(
     mosquitto.start()
     delivered(bridge)
     late = readers()
-    until(lambda: len(late.latest) == 4, "four retained topics")
+    until("four retained topics", lambda: len(late.latest) == 4)
     assert json.loads(late.latest[PRICE][0])["round"] == 3
     # The state did not change meanwhile; the new server must know it all the same.
     assert json.loads(late.latest["rackgrid/shed/alfa/state"][0]) == {"round": 1}
@@ -248,7 +202,7 @@ def test_broker_deposed_while_away_does_not_put_its_price_over_its_successors(
     price(bridge, 0.30, 8, term=4)
     bridge.withdraw_price()
     mosquitto.kill()
-    until(lambda: not bridge.connected, "the bridge notices")
+    until("the bridge notices", lambda: not bridge.connected)
     mosquitto.start()
     successor = bridge_of(mosquitto.port, "bravo")
     successor.start()
@@ -256,7 +210,7 @@ def test_broker_deposed_while_away_does_not_put_its_price_over_its_successors(
     delivered(successor)
     delivered(bridge)
     late = readers()
-    until(lambda: PRICE in late.latest, "the successor's price")
+    until("the successor's price", lambda: PRICE in late.latest)
     assert json.loads(late.latest[PRICE][0])["term"] == 5
     successor.stop()
 
@@ -293,7 +247,7 @@ def test_server_stopped_for_good_is_noticed_and_survived(
     # The kernel keeps the connection open; only the keep-alive can tell.
     delivered(bridge)
     mosquitto.send(signal.SIGSTOP)
-    until(lambda: not bridge.connected, "the keep-alive runs out")
+    until("the keep-alive runs out", lambda: not bridge.connected)
     assert bridge.alive()
     mosquitto.send(signal.SIGCONT)
     delivered(bridge)
@@ -304,7 +258,7 @@ def test_memory_while_the_server_is_away_stays_bounded(
 ) -> None:
     delivered(bridge)
     mosquitto.kill()
-    until(lambda: not bridge.connected, "the bridge notices")
+    until("the bridge notices", lambda: not bridge.connected)
 
     def day() -> int:
         for number in range(5_000):
@@ -345,5 +299,5 @@ def test_doctors_visit_leaves_nothing_behind_and_disturbs_nobody(
     assert visit(config, "shed", "alfa") == ("", "")
     assert bridge.connected
     late = readers()
-    until(lambda: PRICE in late.latest, "the retained price")
+    until("the retained price", lambda: PRICE in late.latest)
     assert not [topic for topic in late.latest if topic.endswith("/doctor")]

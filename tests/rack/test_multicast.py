@@ -9,11 +9,12 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
 from tests.rack.lan import Host, Lan
+from tests.rack.patience import until
 
 from rackgrid.adapters.endpoint import Endpoint, Received
 from rackgrid.adapters.multicast import Datagram, Place, Transport
@@ -39,14 +40,6 @@ def collect(transport: Transport, count: int) -> list[Datagram]:
         select.select(transport.filenos(), [], [], left)
         arrived += transport.receive()
     return arrived
-
-
-def until(what: str, attempt: Callable[[], bool]) -> None:
-    """Try until it succeeds: a link comes up when the kernel says so, not when we asked."""
-    end = time.monotonic() + DEADLINE_S
-    while not attempt():
-        assert time.monotonic() < end, f"never: {what}"
-        select.select([], [], [], 0.01)
 
 
 def hears(sender: Transport, receiver: Transport) -> bool:

@@ -18,7 +18,8 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from tests.rack.plug_rack import CAPACITY_W, DEADLINE_S, GRANT_S, PLUG_W, Rack, until
+from tests.rack.patience import DEADLINE_S, until
+from tests.rack.plug_rack import CAPACITY_W, GRANT_S, PLUG_W, Rack
 from tests.unit.controller.adapters.plug.device import ShellyDevice, TasmotaDevice
 from tests.unit.controller.adapters.plug.fake_systemd import FakeSystemd
 

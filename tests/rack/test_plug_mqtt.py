@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import json
 import signal
-import socket
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -18,40 +16,12 @@ from pathlib import Path
 import pytest
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion
-from tests.rack.plug_rack import CAPACITY_W, GRANT_S, Rack, until
+from tests.rack.mosquitto import Mosquitto
+from tests.rack.patience import until
+from tests.rack.plug_rack import CAPACITY_W, GRANT_S, Rack
 from tests.unit.controller.adapters.plug.device import Device, ShellyDevice, TasmotaDevice
 
 pytestmark = pytest.mark.mosquitto
-
-
-class Mosquitto:
-    """A server that can be killed and come back on its port."""
-
-    def __init__(self, folder: Path) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = int(free.getsockname()[1])
-        self._config = folder / "mosquitto.conf"
-        self._config.write_text(
-            f"listener {self.port} 127.0.0.1\nallow_anonymous true\npersistence false\n"
-        )
-        self.start()
-
-    def start(self) -> None:
-        self._process = subprocess.Popen(
-            ["mosquitto", "-c", str(self._config)], stderr=subprocess.DEVNULL
-        )
-        until("Mosquitto listens", self._answers)
-
-    def kill(self) -> None:
-        self._process.kill()
-        self._process.wait()
-
-    def _answers(self) -> bool:
-        try:
-            socket.create_connection(("127.0.0.1", self.port), 1).close()
-        except OSError:
-            return False
-        return True
 
 
 class OnTheWire:
@@ -100,6 +70,7 @@ class OnTheWire:
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Mosquitto]:
     made = Mosquitto(tmp_path)
+    made.start()
     yield made
     made.kill()
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from rackgrid.adapters.bookkeeper import Bookkeeper, Chart
 from rackgrid.adapters.clock import monotonic_ns
 from rackgrid.adapters.ledger import Ledger
-from rackgrid.config import Config
+from rackgrid.config import Config, TaskConfig
 from rackgrid.config_units import microcurrency
 from rackgrid.core.state import State
 from rackgrid.errors import StoreError
@@ -90,6 +90,11 @@ def chart_of(config: Config) -> Chart:
     price = config.feed.reference_price
     return Chart(
         reference_uc=None if price is None else microcurrency(price),
+        revenues_uc={
+            load.name: microcurrency(load.plan.revenue_per_hour)
+            for load in config.loads
+            if isinstance(load.plan, TaskConfig)
+        },
         feed_meter=config.feed.meter,
         source_meters={source.name: source.meter for source in config.sources if source.meter},
     )

@@ -126,7 +126,7 @@ class Chronicle:
         if made is None:
             return
         line = self.tell(*made, at_ns)
-        if isinstance(action, LoadDecided):
+        if isinstance(action, LoadDecided) and action.is_news:
             load = action.decision.load
             self._changes.setdefault(load, deque(maxlen=CHANGES_MAX)).append(line)
 

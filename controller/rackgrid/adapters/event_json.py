@@ -92,6 +92,7 @@ def inputs(made: Decision) -> Json:
         "since_ns": grounds.since_ns,
         "known": grounds.is_known,
         "required": grounds.is_required,
+        "planned": grounds.is_planned,
         "leaving": grounds.is_leaving,
         "stopping": grounds.is_stopping,
         "barred": grounds.is_barred,

@@ -49,7 +49,7 @@ def publish(action: Action) -> None:
     match action:
         case RoleChanged():
             log.info("%s, authority %s: %s", action.role.name.lower(), action.pair, action.cause)
-        case LoadDecided():
+        case LoadDecided() if action.is_news:
             decision = action.decision
             why = sentence(decision.why, decision.price_uc, decision.worth_uc, decision.grant_mw)
             log.info("load %s %s: %s", decision.load, "on" if decision.on else "off", why)

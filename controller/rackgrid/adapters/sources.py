@@ -1,7 +1,8 @@
 """From the sources that a node speaks for to the offers that it makes.
 
 A source's price is fixed, or stands in a tariff: in a file that something else writes (a script
-that fetches the day-ahead prices, a line in crontab), or at an address that is asked now and then.
+that fetches the day-ahead prices, a line in crontab), at an address that is asked now and then, or
+under a topic of the MQTT server.
 Its power is fixed, or is what a meter sees it give. The file is looked at by its modification time,
 inode and size, four times a second and without a thread; it is read only when they changed, and it
 is small.
@@ -24,14 +25,20 @@ import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rackgrid.adapters.tariff_file import Tariff, parse_tariff
 from rackgrid.adapters.tariff_http import HttpTariff
+from rackgrid.adapters.tariff_mqtt import MqttTariff
 from rackgrid.config import SourceConfig
 from rackgrid.config_units import microcurrency, milliwatts
 from rackgrid.market.offer import Offer
+from rackgrid.market.tariff import Interval, Prices, ahead
 from rackgrid.wire.message import OFFERS_MAX
 from rackgrid_firmware.device import Quality, Reading
+
+if TYPE_CHECKING:
+    from rackgrid.adapters.ears import Ears
 
 POLL_NS = 250_000_000
 """Files are looked at no more often, ns."""
@@ -68,7 +75,7 @@ class Sources:
         """
         assert len(configs) <= OFFERS_MAX, "a node speaks for a limited number of sources"
         capacity_mw = milliwatts(capacity_w)
-        self._sources = [_Source(config, capacity_mw, state_dir) for config in configs]
+        self._sources = [_Source(config, capacity_mw, wall_ns, state_dir) for config in configs]
         self._wall_ns = wall_ns
         self._looked_ns: int | None = None
         self._offers: tuple[Offer, ...] | None = None
@@ -109,6 +116,21 @@ class Sources:
                 source.take(reading)
         return self._changed()
 
+    def ahead(self, from_ns: int, until_ns: int) -> tuple[Interval, ...]:
+        """List what is known of prices to come: by the first source that has a tariff.
+
+        Args:
+            from_ns, until_ns: Unix time, ns; the end is excluded.
+        """
+        tariffs = [prices for source in self._sources if (prices := source.prices) is not None]
+        return ahead(tariffs[0], from_ns, until_ns) if tariffs else ()
+
+    def listen(self, ears: Ears) -> None:
+        """Hear the tariffs that are published over MQTT."""
+        for source in self._sources:
+            if source.mqtt is not None:
+                ears.listen(source.topic, source.mqtt.hear, retained=True)
+
     def _changed(self) -> tuple[Offer, ...] | None:
         wall_ns = self._wall_ns()
         offers = tuple(source.offer(wall_ns) for source in self._sources)
@@ -121,12 +143,19 @@ class Sources:
 class _Source:
     """One source: its configuration, what its file says and what its meter sees."""
 
-    def __init__(self, config: SourceConfig, capacity_mw: int, state_dir: Path | None) -> None:
-        self.meter = config.meter
+    def __init__(
+        self,
+        config: SourceConfig,
+        capacity_mw: int,
+        wall_ns: Callable[[], int | None],
+        state_dir: Path | None,
+    ) -> None:
+        self.meter, self.topic = config.meter, config.tariff_topic
+        cache = state_dir / f"tariff.{config.name}" if state_dir is not None else None
         self.http = None
         if config.http is not None:
-            cache = state_dir / f"tariff.{config.name}" if state_dir is not None else None
             self.http = HttpTariff(config.name, config.http, cache)
+        self.mqtt = MqttTariff(config.name, cache, wall_ns) if self.topic else None
         self._name = config.name
         self._price_uc = microcurrency(config.price)
         self._power_mw = milliwatts(config.power_w) or capacity_mw
@@ -168,9 +197,16 @@ class _Source:
 
     def _tariff_uc(self, wall_ns: int | None) -> int | None:
         """Say what the tariff asks now; None where it says nothing."""
+        return None if self.prices is None else self.prices.price_at(wall_ns)
+
+    @property
+    def prices(self) -> Prices | None:
+        """What the tariff says, by time; None without one."""
         if self.http is not None:
-            return self.http.slots.price_at(wall_ns)
-        return None if self._tariff is None else self._tariff.prices.price_at(wall_ns)
+            return self.http.slots
+        if self.mqtt is not None:
+            return self.mqtt.prices
+        return None if self._tariff is None else self._tariff.prices
 
     def _look_at(self, path: Path) -> None:
         try:
@@ -197,7 +233,8 @@ class _Source:
             )
 
     def _say_whose_price(self, by_tariff: bool) -> None:
-        if (self._path is None and self.http is None) or by_tariff == self._by_tariff:
+        has_tariff = self._path is not None or self.http is not None or self.mqtt is not None
+        if not has_tariff or by_tariff == self._by_tariff:
             return
         self._by_tariff = by_tariff
         whose = (

@@ -2,8 +2,8 @@
 
 A flexible load is on only if its worth is at least the price *and* a live grant covers it. Before
 that come what nobody decides by price: a firmware that does not answer, a fault or a lockout, what
-is required, a node that leaves. Guards delay: inside its min-on a load bids the price cap, inside
-its min-off it waits.
+is required, a node that leaves, a load that wants nothing now. Guards delay: inside its min-on a
+load bids the price cap, inside its min-off it waits.
 """
 
 from __future__ import annotations
@@ -50,10 +50,9 @@ def judged(line: Fields) -> tuple[bool, str]:
         return False, "leaving"
     if line.text("fault") == WELDED:
         return False, "fault"
-    worth = line.maybe("worth_uc")
-    if worth is None:
+    if line.maybe("worth_uc") is None and not line.flag("planned"):
         return False, "no_grant"
-    return _by_price(line, worth, is_on=is_on)
+    return _by_price(line, is_on=is_on)
 
 
 def is_covered(line: Fields) -> bool:
@@ -70,12 +69,14 @@ def is_adopted(line: Fields) -> bool:
     return grant is not None and grant.whole("term") == 0 and not grant.text("broker")
 
 
-def _by_price(line: Fields, worth: int, *, is_on: bool) -> tuple[bool, str]:
+def _by_price(line: Fields, *, is_on: bool) -> tuple[bool, str]:
     price, is_granted = line.maybe("price_uc"), is_covered(line)
     if price is None or (is_on and is_granted and is_adopted(line)):
         return is_on and is_granted, "price_unknown"
-    bid = line.maybe("bid_uc")
-    is_worth_it = price <= (worth if bid is None else bid)
+    worth, bid = line.maybe("worth_uc"), line.maybe("bid_uc")
+    if bid is None:
+        return False, "idle"
+    is_worth_it = price <= bid
     # The last clearing took it for one that must run: its price is not about the load's own worth.
     is_bound = is_on and is_granted and line.flag("held")
     if not (is_worth_it or is_bound):
@@ -85,7 +86,7 @@ def _by_price(line: Fields, worth: int, *, is_on: bool) -> tuple[bool, str]:
             return False, "grant_expired"
         return False, "does_not_fit" if line.flag("refused") else "no_grant"
     if is_on:
-        return True, "worth_it" if price <= worth else "min_on"
+        return True, "worth_it" if worth is not None and price <= worth else "min_on"
     return True, "min_off" if line.whole("guard_ms") > 0 else "starting"
 
 

@@ -123,10 +123,11 @@ def _lines(table: Table, part: object) -> Iterator[str]:
 
 def _value(part: object, key: str) -> object:
     from rackgrid.config import LoadConfig
-    from rackgrid.config_plug import PLUG_KEYS, written
+    from rackgrid.config_kind import written_kind
+    from rackgrid.config_plug import written_way
 
-    if isinstance(part, LoadConfig) and (key in PLUG_KEYS or part.plug is not None):
-        return written(part).get(key)
+    if isinstance(part, LoadConfig):
+        return (written_kind(part) | written_way(part)).get(key)
     return getattr(part, key)
 
 

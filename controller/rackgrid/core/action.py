@@ -125,9 +125,14 @@ class PriceLost:
 
 @dataclass(frozen=True, slots=True)
 class LoadDecided:
-    """Publish: what was decided for a load, and why."""
+    """Publish: what was decided for a load, and why.
+
+    Attributes:
+        is_news: the load or its reason is another one; else only its worth has moved.
+    """
 
     decision: Decision
+    is_news: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from rackgrid.core.grant import Grant, holding_ms
 from rackgrid.core.holding import Commands
 from rackgrid.core.settings import MS_NS, LoadSettings, NodeSettings
 from rackgrid.identity import NO_LIMIT, NO_PAIR, Limit, Pair, Round
+from rackgrid.market.choice import stay_uc
 from rackgrid.market.curve import Step
 from rackgrid.market.offer import Offer
 from rackgrid.wire.message import Allotment, OfferReport, Price, Report, StepReport
@@ -57,9 +58,12 @@ class Agent:
         board: the firmware's last word; None while it is not attached.
         broker: whom this node follows, or followed last.
         taken: (pair, round) of the last grant taken, from whomever: it never goes back.
+        worths_uc: load → its worth, as last said, where the settings do not say it; None: it wants
+            nothing.
         refused: loads that the last clearing wanted to serve and could not fit.
         commanded: output → what the firmware was last told.
         judged: load → (is on, why), as last published.
+        valued: planned load → its worth, as last published.
         limit: the latest operator's word on the feed.
         leaving: nothing stays on any more; stopping: nothing starts any more.
     """
@@ -72,12 +76,14 @@ class Agent:
     taken: tuple[Pair, int] = (NO_PAIR, 0)
     taken_bid: int = 0
     price: PriceInForce | None = None
+    worths_uc: Mapping[str, int | None] = field(default_factory=lambda: MappingProxyType({}))
     refused: frozenset[str] = frozenset()
     offers: tuple[Offer, ...] = ()
     limit: Limit = NO_LIMIT
     command_seq: int = 0
     commanded: Commands = field(default_factory=lambda: MappingProxyType({}))
     judged: Mapping[str, tuple[bool, Why]] = field(default_factory=lambda: MappingProxyType({}))
+    valued: Mapping[str, int | None] = field(default_factory=lambda: MappingProxyType({}))
     leaving: bool = False
     stopping: bool = False
 
@@ -239,9 +245,38 @@ def _steps(agent: Agent, settings: NodeSettings, now_ns: int) -> list[tuple[str,
             continue  # no watt is wanted for what cannot be on
         if agent.stopping and not state.on:
             continue
-        tendered = tender.steps(board, state, load, settings.price_cap_uc, now_ns)
-        steps += ((load.name, step) for step in tendered)
+        bid_uc = bid_now(agent, load, settings, now_ns)
+        if bid_uc is not None:
+            tendered = tender.steps(board, state, load, bid_uc, settings.price_cap_uc, now_ns)
+            steps += ((load.name, step) for step in tendered)
     return steps
+
+
+def is_planned(agent: Agent, load: LoadSettings) -> bool:
+    """Whether a load's worth is not that of the settings."""
+    return load.is_planned or load.name in agent.worths_uc
+
+
+def worth_of(agent: Agent, load: LoadSettings, price_cap_uc: int) -> int | None:
+    """The highest price at which a load is wanted as it stands; None if it is not, or required."""
+    otherwise_uc = None if load.is_planned else load.worth_uc
+    worth_uc = agent.worths_uc.get(load.name, otherwise_uc)
+    if worth_uc is None or not load.start_cost_nc or agent.board is None:
+        return worth_uc
+    state, spec = state_of(agent, load), agent.board.specs.get(load.output)
+    if state is None or spec is None or not state.on:
+        return worth_uc
+    staying_uc = worth_uc + stay_uc(load.start_cost_nc, spec.nominal_mw, load.usual_run_ns)
+    return min(staying_uc, price_cap_uc)
+
+
+def bid_now(agent: Agent, load: LoadSettings, settings: NodeSettings, now_ns: int) -> int | None:
+    """What a flexible load bids: its worth, or the price cap while its min-on holds it."""
+    state = state_of(agent, load)
+    inside_min_on = state is not None and state.on and now_ns < state.may_switch_ns
+    if inside_min_on:
+        return settings.price_cap_uc
+    return worth_of(agent, load, settings.price_cap_uc)
 
 
 def state_of(agent: Agent, load: LoadSettings) -> OutputState | None:

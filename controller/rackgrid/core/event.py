@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
@@ -55,6 +56,19 @@ class OffersChanged:
 
     now_ns: int
     offers: tuple[Offer, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WorthsChanged:
+    """What loads of this node have to do makes them worth something else now.
+
+    Attributes:
+        worths_uc: by name, micro-currency per kWh; None: it wants nothing. What is not in it is
+            worth what the settings say.
+    """
+
+    now_ns: int
+    worths_uc: Mapping[str, int | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +169,7 @@ Event = (
     | FirmwareReported
     | FirmwareLost
     | OffersChanged
+    | WorthsChanged
     | CapacityChanged
     | LoopLate
     | RosterStored

@@ -12,7 +12,15 @@ from dataclasses import replace
 from rackgrid.core import board as boards
 from rackgrid.core import holding, tender
 from rackgrid.core.action import Action, Instruct, LoadDecided
-from rackgrid.core.agent import Agent, is_required, live_grant, state_of
+from rackgrid.core.agent import (
+    Agent,
+    bid_now,
+    is_planned,
+    is_required,
+    live_grant,
+    state_of,
+    worth_of,
+)
 from rackgrid.core.grant import holding_ms
 from rackgrid.core.reason import Decision, Grounds
 from rackgrid.core.settings import LoadSettings, NodeSettings
@@ -20,14 +28,6 @@ from rackgrid.identity import NO_PAIR
 from rackgrid.wire.vocabulary import Why
 from rackgrid_firmware.device import LEVEL_FULL, Verdict
 from rackgrid_firmware.link import Hold, OutputState, Release
-
-
-def worth_now(agent: Agent, load: LoadSettings, settings: NodeSettings, now_ns: int) -> int:
-    """What a flexible load bids: its worth, or the price cap while its min-on holds it."""
-    assert load.worth_uc is not None, "only flexible loads have a worth"
-    state = state_of(agent, load)
-    inside_min_on = state is not None and state.on and now_ns < state.may_switch_ns
-    return settings.price_cap_uc if inside_min_on else load.worth_uc
 
 
 def decided(agent: Agent, settings: NodeSettings, now_ns: int) -> tuple[Agent, list[Action]]:
@@ -40,14 +40,25 @@ def decided(agent: Agent, settings: NodeSettings, now_ns: int) -> tuple[Agent, l
             agent = _commanded(agent, load, state, wanted, why, actions)
         is_on = state is not None and state.on
         before = agent.judged.get(load.name)
-        if before == (is_on, why):
-            continue
+        is_news = before != (is_on, why)
         if before is None and why is Why.FIRMWARE_LOST:
             continue  # it has not been heard yet: that is no news about the load
+        if not is_news and not _is_revalued(judged, load, settings):
+            continue
         decision = _decision(judged, load, settings, (wanted, why), now_ns)
-        actions.append(LoadDecided(decision))
+        actions.append(LoadDecided(decision, is_news))
         agent = replace(agent, judged={**agent.judged, load.name: (is_on, why)})
+        if is_planned(judged, load):
+            agent = replace(agent, valued={**agent.valued, load.name: decision.worth_uc})
     return agent, actions
+
+
+def _is_revalued(agent: Agent, load: LoadSettings, settings: NodeSettings) -> bool:
+    """Whether a planned load's worth has moved since it was last published."""
+    if not is_planned(agent, load):
+        return False
+    worth_uc = worth_of(agent, load, settings.price_cap_uc)
+    return agent.valued.get(load.name) != worth_uc
 
 
 def present(agent: Agent, settings: NodeSettings, name: str, now_ns: int) -> Decision | None:
@@ -83,17 +94,25 @@ def _judge(
     if agent.price is None or (granted and state.on and _is_adopted(agent)):
         # No price knows yet what this boot has found on: it was in no bid.
         return granted and state.on, Why.PRICE_UNKNOWN
-    is_dear = agent.price.price_uc > worth_now(agent, load, settings, now_ns)
+    bid_uc = bid_now(agent, load, settings, now_ns)
+    if bid_uc is None:
+        return False, Why.IDLE
+    is_dear = agent.price.price_uc > bid_uc
     if is_dear and not (granted and _was_held(agent, state)):
         return False, Why.PRICE_ABOVE_WORTH
-    if not granted:
-        if state.cause == "deadline":
-            return False, Why.GRANT_EXPIRED
-        return False, Why.DOES_NOT_FIT if load.name in agent.refused else Why.NO_GRANT
-    if state.on:
-        wanted = agent.price.price_uc <= load.worth_uc
-        return True, Why.WORTH_IT if wanted else Why.MIN_ON
-    return True, Why.MIN_OFF if now_ns < state.may_switch_ns else Why.STARTING
+    worth_uc = worth_of(agent, load, settings.price_cap_uc)
+    is_wanted = worth_uc is not None and agent.price.price_uc <= worth_uc
+    if granted and state.on:
+        return True, Why.WORTH_IT if is_wanted else Why.MIN_ON
+    if granted:
+        return True, Why.MIN_OFF if now_ns < state.may_switch_ns else Why.STARTING
+    return False, _why_not_granted(agent, load, state)
+
+
+def _why_not_granted(agent: Agent, load: LoadSettings, state: OutputState) -> Why:
+    if state.cause == "deadline":
+        return Why.GRANT_EXPIRED
+    return Why.DOES_NOT_FIT if load.name in agent.refused else Why.NO_GRANT
 
 
 def _covers(agent: Agent, load: LoadSettings, state: OutputState, now_ns: int) -> bool:
@@ -144,8 +163,9 @@ def _commanded(
         level = _level(agent, load)
         actions.append(Instruct(Hold(seq, load.output, deadline_ns, not state.on, level)))
     else:
-        # A price may wait for min-on, which costs wear; a missing grant may not, it is safety.
-        urgent = why is not Why.PRICE_ABOVE_WORTH
+        # A price, or work that is done, may wait for min-on, which costs wear; a missing grant may
+        # not, it is safety.
+        urgent = why not in (Why.PRICE_ABOVE_WORTH, Why.IDLE)
         actions.append(Instruct(Release(seq, load.output, urgent)))
     assert agent.board is not None, "only a known output is commanded"
     told = holding.command_after(agent.board, before, seq, deadline_ns)
@@ -182,13 +202,14 @@ def _decision(
         wanted=wanted,
         why=why,
         price_uc=price.price_uc if price else None,
-        worth_uc=load.worth_uc,
+        worth_uc=worth_of(agent, load, settings.price_cap_uc),
         grant_mw=grant.power_mw if grant else 0,
         pair=price.pair if price else NO_PAIR,
         round=price.round if price else 0,
         grounds=Grounds(
             is_known=state is not None,
             is_required=is_required(agent, load),
+            is_planned=is_planned(agent, load),
             is_leaving=agent.leaving,
             is_stopping=agent.stopping,
             is_barred=state is not None and boards.is_barred(state),
@@ -198,7 +219,7 @@ def _decision(
             cause=state.cause if state else "",
             since_ns=state.since_ns if state else 0,
             guard_ms=holding_ms(state.may_switch_ns, now_ns) if state else 0,
-            bid_uc=None if load.worth_uc is None else worth_now(agent, load, settings, now_ns),
+            bid_uc=None if load.worth_uc is None else bid_now(agent, load, settings, now_ns),
             metered_mw=_metered_mw(agent, load, now_ns),
             nominal_mw=_nominal_mw(agent, load),
             grant_ms=holding_ms(grant.deadline_ns, now_ns) if grant else 0,

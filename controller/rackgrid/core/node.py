@@ -25,8 +25,8 @@ from rackgrid.core import (
     registrar,
     restart,
     tending,
+    terms,
 )
-from rackgrid.core import limit as limits
 from rackgrid.core.action import Action
 from rackgrid.core.event import (
     CapacityChanged,
@@ -45,6 +45,7 @@ from rackgrid.core.event import (
     RosterStored,
     StopRequested,
     TimePassed,
+    WorthsChanged,
 )
 from rackgrid.core.jitter import Jitter
 from rackgrid.core.picture import load_statuses
@@ -136,13 +137,8 @@ class Node:
                 self._firmware(event.report, now_ns)
             case FirmwareLost():
                 self._firmware_lost(now_ns)
-            case OffersChanged():
-                node.agent = replace(node.agent, offers=event.offers)
-                self._changed(now_ns)
-            case CapacityChanged():
-                word = limits.said(node.agent.limit, event.capacity_mw)
-                node.agent = replace(node.agent, limit=word)
-                self._changed(now_ns)
+            case OffersChanged() | CapacityChanged() | WorthsChanged():
+                terms.changed(node, event)
             case RosterStored():
                 member.roster_stored(node, event.stamp, now_ns)
             case LoopLate():
@@ -228,14 +224,6 @@ class Node:
             node.urgent = node.urgent or node.office.wanting or beyond_mw > node.beyond_mw
             node.reported_mw, node.beyond_mw = holding_mw, beyond_mw
         else:
-            candidate.acknowledge(node, now_ns)
-
-    def _changed(self, now_ns: int) -> None:
-        """This node's offers or capacity changed: the broker should clear at once."""
-        node = self.state
-        if node.office is not None:
-            node.urgent = True
-        elif isinstance(node.election, election.Following):
             candidate.acknowledge(node, now_ns)
 
     def _asked(self, request: Request) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from rackgrid.core import board as boards
 from rackgrid.core import limit as limits
-from rackgrid.core.agent import Agent
+from rackgrid.core.agent import Agent, worth_of
 from rackgrid.core.reason import UC, sentence
 from rackgrid.core.settings import MS_NS, SECOND_NS, LoadSettings
 from rackgrid.core.state import State
@@ -29,7 +29,7 @@ from rackgrid_firmware.device import Accuracy, Quality, Reading
 
 def load_statuses(node: State, now_ns: int) -> tuple[LoadStatus, ...]:
     """This node's loads, as a beacon carries them."""
-    return tuple(_status(node.agent, load, now_ns) for load in node.settings.loads)
+    return tuple(_status(node, load, now_ns) for load in node.settings.loads)
 
 
 def view(
@@ -67,14 +67,16 @@ def view(
     )
 
 
-def _status(agent: Agent, load: LoadSettings, now_ns: int) -> LoadStatus:
+def _status(node: State, load: LoadSettings, now_ns: int) -> LoadStatus:
+    agent = node.agent
     board = agent.board
     is_on, why = agent.judged.get(load.name, (False, Why.FIRMWARE_LOST))
     known = board is not None and load.output in board.outputs
     watts = boards.draw_mw(board, load.output, now_ns) if board and known else 0
     granted = agent.grant if agent.grant and load.name in agent.grant.loads else None
     reserve = boards.reserve_mw(board, load.output, now_ns) if board and known and granted else 0
-    return LoadStatus(load.name, load.required, is_on, watts, load.worth_uc or 0, reserve, why)
+    worth_uc = worth_of(agent, load, node.settings.price_cap_uc) or 0
+    return LoadStatus(load.name, load.required, is_on, watts, worth_uc, reserve, why)
 
 
 def _roster(node: State, now_ns: int) -> tuple[RosterView, ...]:

@@ -18,6 +18,7 @@ class Grounds:
     Attributes:
         is_known: whether the firmware is attached and knows the load's output.
         is_required: by the board profile.
+        is_planned: its worth is what it has to do, and may be nothing.
         is_leaving: the node brings everything down; is_stopping: it starts nothing any more.
         is_barred: no command brings the output on: no pin, a latched fault, a lockout.
         is_held: it runs, and the last clearing took it for one inside its min-on.
@@ -37,6 +38,7 @@ class Grounds:
 
     is_known: bool = False
     is_required: bool = False
+    is_planned: bool = False
     is_leaving: bool = False
     is_stopping: bool = False
     is_barred: bool = False
@@ -120,3 +122,5 @@ def sentence(why: Why, price_uc: int | None, worth_uc: int | None, grant_mw: int
             return "a fault is latched on its output"
         case Why.STARTING:
             return "switched on, not yet confirmed"
+        case Why.IDLE:
+            return "wants nothing now"

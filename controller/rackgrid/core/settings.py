@@ -74,12 +74,20 @@ class LoadSettings:
         output: the board's output that feeds it.
         worth_uc: highest price at which it is wanted, micro-currency per kWh; None if required.
         stages_uc: of a load that modulates, the worth of each stage, falling, from `worth_uc` on.
+        is_planned: its worth changes with what it has to do: `WorthsChanged` says it, and until
+            then the load does not bid. `worth_uc` means nothing then.
+        start_cost_nc: wear and energy of one start, nano-currency; spread over the energy of a run
+            it is what a running load's worth is raised by.
+        usual_run_ns: how long a run usually lasts.
     """
 
     name: str
     output: str
     worth_uc: int | None
     stages_uc: tuple[int, ...] = ()
+    is_planned: bool = False
+    start_cost_nc: int = 0
+    usual_run_ns: int = 600 * SECOND_NS
 
     @property
     def required(self) -> bool:

@@ -41,15 +41,19 @@ def step(
 
 
 def steps(
-    board: Board, state: OutputState, load: LoadSettings, price_cap_uc: int, now_ns: int
+    board: Board,
+    state: OutputState,
+    load: LoadSettings,
+    worth_uc: int,
+    price_cap_uc: int,
+    now_ns: int,
 ) -> tuple[Step, ...]:
     """Make a flexible load's steps: one, or the stages of what modulates.
 
     The first stage reserves all that the load can take, because each pulse takes that, and the
     later ones nothing; so they are bid only while it is on, and a load starts at its least level.
     """
-    assert load.worth_uc is not None, "only flexible loads have a worth"
-    first, spec = step(board, state, load.worth_uc, price_cap_uc, now_ns), board.specs[state.name]
+    first, spec = step(board, state, worth_uc, price_cap_uc, now_ns), board.specs[state.name]
     if first is None or not load.stages_uc or spec.min_level == LEVEL_FULL:
         return () if first is None else (first,)
     reached = levels(spec.min_level, len(load.stages_uc))

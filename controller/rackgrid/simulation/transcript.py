@@ -47,7 +47,7 @@ def words(action: Action) -> str:
             return f"applies {action.price_uc} uc of round {action.round}"
         case PriceLost():
             return "knows no price"
-        case LoadDecided():
+        case LoadDecided() if action.is_news:
             decision = action.decision
             return f"{decision.load} {'on' if decision.on else 'off'}: {decision.why.name}"
         case Noted():

@@ -50,6 +50,8 @@ class Why(IntEnum):
     FAULT = 11
     STARTING = 12
     """Switched on, waiting for the firmware to confirm."""
+    IDLE = 13
+    """It wants nothing now: its work is done, or its bound is far."""
 
 
 class RejectReason(IntEnum):

@@ -164,7 +164,7 @@ def test_reserve_that_leaves_nothing_is_refused(tmp_path: Path) -> None:
         ('[[load]]\nname = "fan"\nkind = "required"\n', [
             ':12: [[load]] "fan" kind: the output "fan" of board.toml is not required: the '
             'firmware would not keep it on by itself (got "required"); '
-            'allowed: "flexible", or required = true in the board profile'
+            'allowed: another kind, or required = true in the board profile'
         ]),
         ('[[load]]\nname = "fen"\nworth = 1\n', [
             ':11: [[load]] "fen" name: no such output in board.toml (got "fen"); '
@@ -336,8 +336,8 @@ def test_load_that_modulates_has_levels_whose_worth_falls(tmp_path: Path) -> Non
         ),
         (
             FAN + "stages = 3\n",
-            ':13: [[load]] "fan" stages: only what is dimmed has levels; take this line out, or '
-            'say `kind = "modulating"`',
+            ':13: [[load]] "fan" stages: means nothing to a flexible load; allowed: kind = '
+            '"modulating"',
         ),
     ],
 )

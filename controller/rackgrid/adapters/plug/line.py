@@ -1,4 +1,4 @@
-"""One connection to the MQTT server for all plugs: words out, answers in, nothing kept for later.
+"""One connection to the MQTT server for many: words out, answers in, nothing kept for later.
 
 A word that switches a load must be heard at once or never. So nothing is retained, nothing is sent
 with a QoS that keeps it, and each connection gets a fresh client, so that nothing waits for the
@@ -50,17 +50,20 @@ class Line:
 
     Args:
         config: where the server is and how to get in.
+        use: what for, in the words of the log.
 
     Raises:
         ConfigError: a file that the configuration names cannot be read.
     """
 
-    def __init__(self, config: MqttConfig) -> None:
+    def __init__(self, config: MqttConfig, use: str = "plugs") -> None:
         self.address = f"{config.host}:{config.port}"
         self._config = config
+        self._use = use
         self._password = read_password(config)
         self._tls = tls_context(config)
         self._listeners: dict[str, Listener] = {}
+        self._remembering: set[str] = set()
         self._client: Client | None = None
         self._ended: asyncio.Future[str] | None = None
         self._is_open = False
@@ -71,9 +74,15 @@ class Line:
         """Whether the server accepted the connection and it still stands."""
         return self._is_open
 
-    def listen(self, topic: str, listener: Listener) -> None:
-        """Hear what is published under a topic (with + and #), from the next connection on."""
+    def listen(self, topic: str, listener: Listener, *, retained: bool = False) -> None:
+        """Hear what is published under a topic, from the next connection on.
+
+        Args:
+            retained: whether what the server has kept counts, too: it tells of some other time.
+        """
         self._listeners[topic] = listener
+        if retained:
+            self._remembering.add(topic)
 
     def say(self, topic: str, payload: bytes) -> None:
         """Publish now: not retained, not repeated.
@@ -99,7 +108,7 @@ class Line:
                 wait_s = RETRY_S[0]
             self._is_open = False
             if reason != self._said:
-                log.warning("no MQTT server for plugs at %s: %s", self.address, reason)
+                log.warning("no MQTT server for %s at %s: %s", self._use, self.address, reason)
                 self._said = reason
             await asyncio.sleep(wait_s)
             wait_s = min(2 * wait_s, RETRY_S[1])
@@ -130,7 +139,9 @@ class Line:
                 connection.close()
 
     def _new_client(self) -> Client:
-        client = Client(CallbackAPIVersion.VERSION2, f"rackgrid-plugs-{secrets.token_hex(6)}")
+        client = Client(
+            CallbackAPIVersion.VERSION2, f"rackgrid-{self._use.split()[0]}-{secrets.token_hex(6)}"
+        )
         client.connect_timeout = CONNECT_S
         if self._config.username:
             client.username_pw_set(self._config.username, self._password)
@@ -204,11 +215,11 @@ class Line:
         for topic in self._listeners:
             client.subscribe(topic, qos=0)
         self._is_open, self._said = True, ""
-        log.info("plugs are reached over the MQTT server at %s", self.address)
+        log.info("%s are reached over the MQTT server at %s", self._use, self.address)
 
     def _on_message(self, _client: Client, _userdata: object, message: MQTTMessage) -> None:
-        if message.retain:
-            return  # it tells of some other time
+        if message.retain and message.topic not in self._remembering:
+            return
         for topic, listener in self._listeners.items():
             if topic == message.topic:
                 listener(message.topic, bytes(message.payload))

@@ -33,7 +33,6 @@ from tests.unit.controller.core.stage import (
 )
 
 from rackgrid.core import agent as agents
-from rackgrid.core import judgement
 from rackgrid.core.action import PriceApplied, PriceLost
 from rackgrid.core.agent import BIDS_MAX, Agent, SentBid
 from rackgrid.core.settings import MS_NS, SECOND_NS
@@ -81,8 +80,8 @@ def test_bid_load_inside_its_min_on_bids_the_cap() -> None:
     held = agent(replace(LAMP_ON, may_switch_ns=NOW + 1))
     step = agents.bid(held, TOLD, NOW)[1].steps[0]
     assert (step.worth_uc, step.running) == (TOLD.price_cap_uc, True)
-    assert judgement.worth_now(held, LOADS[1], TOLD, NOW) == TOLD.price_cap_uc
-    assert judgement.worth_now(held, LOADS[1], TOLD, NOW + 1) == 400_000
+    assert agents.bid_now(held, LOADS[1], TOLD, NOW) == TOLD.price_cap_uc
+    assert agents.bid_now(held, LOADS[1], TOLD, NOW + 1) == 400_000
 
 
 def test_bid_leaving_node_bids_nothing() -> None:

@@ -194,9 +194,11 @@ def test_decided_board_that_calls_a_load_required_holds() -> None:
     assert asked_of(held) == []
 
 
-def test_decided_load_without_a_worth_on_a_flexible_output_never_runs() -> None:
+def test_decided_load_without_a_worth_or_a_plan_never_runs() -> None:
     told = settings(loads=(LoadSettings("lamp", "lamp", None),))
     assert why_of(granted(priced(agent(), CHEAP), "lamp"), told=told) is Why.NO_GRANT
+    told = settings(loads=(LoadSettings("lamp", "lamp", 0, is_planned=True),))
+    assert why_of(granted(priced(agent(), CHEAP), "lamp"), told=told) is Why.IDLE
 
 
 def test_decided_every_reason_is_reached_by_a_test_above() -> None:

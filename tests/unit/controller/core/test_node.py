@@ -33,6 +33,7 @@ from rackgrid.core.event import (
     RecoverRequested,
     StopRequested,
     TimePassed,
+    WorthsChanged,
 )
 from rackgrid.core.node import FROM_THE_PAIR
 from rackgrid.core.settings import MS_NS, SECOND_NS, LoadSettings
@@ -148,12 +149,14 @@ def test_grant_expires_by_itself_and_the_price_after_it() -> None:
     assert any(isinstance(c, Release) and c.urgent for c in commands(said))
 
 
-def test_offers_or_capacity_changed_is_reported_at_once() -> None:
+def test_offers_capacity_or_worths_changed_are_reported_at_once() -> None:
     player = member()
     said = player.node.handle(OffersChanged(player.now_ns, (Offer("sun", 1, 5),)))
     assert only(Ack, said).report.offers == (OfferReport("sun", 1, 5),)
     said = player.node.handle(CapacityChanged(player.now_ns, 4000))
     assert only(Ack, said).report.limit == Limit(1, 4000)
+    said = player.node.handle(WorthsChanged(player.now_ns, {"lamp": 123, "pump": None}))
+    assert [step.worth_uc for step in only(Ack, said).report.steps] == [123]
 
 
 def test_beacon_comes_each_second_or_so() -> None:

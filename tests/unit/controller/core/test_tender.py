@@ -80,7 +80,9 @@ DIMMER = LoadSettings("lamp", "lamp", 400_000, (400_000, 300_000, 200_000))
 def stages_of(state: OutputState, load: LoadSettings = DIMMER, least: int = 200) -> list[Step]:
     known = board(state)
     specs = {**known.specs, "lamp": replace(known.specs["lamp"], min_level=least)}
-    return list(tender.steps(replace(known, specs=specs), state, load, 10 * UC, NOW))
+    return list(
+        tender.steps(replace(known, specs=specs), state, load, load.worth_uc or 0, 10 * UC, NOW)
+    )
 
 
 def lit(level: int, may_switch_ns: int = 0) -> OutputState:

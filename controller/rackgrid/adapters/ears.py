@@ -1,0 +1,44 @@
+"""What a node hears over MQTT: tariffs, and the temperatures of its thermal loads.
+
+One connection for all, in the loop of the control thread (`plug.line`). Nothing that is heard
+switches anything: a price goes into an offer, a temperature into a bid, and the market decides.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from rackgrid.adapters.plug.line import Line, Listener
+from rackgrid.config import MqttConfig
+
+
+class Ears:
+    """Listens to topics, from `start` to `close`.
+
+    Args:
+        config: where the server is and how to get in.
+
+    Raises:
+        ConfigError: a file that the configuration names cannot be read.
+    """
+
+    def __init__(self, config: MqttConfig) -> None:
+        self._line = Line(config, "prices and temperatures")
+        self._task: asyncio.Task[None] | None = None
+
+    def listen(self, topic: str, listener: Listener, *, retained: bool) -> None:
+        """Hear what is published under a topic.
+
+        Args:
+            retained: whether what the server has kept from earlier counts, too.
+        """
+        self._line.listen(topic, listener, retained=retained)
+
+    def start(self) -> None:
+        """Connect, now and whenever the connection is lost."""
+        self._task = asyncio.get_running_loop().create_task(self._line.run())
+
+    def close(self) -> None:
+        """Hear no more."""
+        if self._task is not None:
+            self._task.cancel()

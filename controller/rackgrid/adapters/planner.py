@@ -1,0 +1,297 @@
+"""The planner: what each load has to do, and so what it is worth to run it now.
+
+The kinds themselves are pure economics (`market.task`, `.deadline`, `.thermal`, `.choice`). Here
+they meet what they need to know: how the outputs stand, how much energy each load has had, how warm
+it is, what time it is, and which prices are known ahead. What comes out goes into the core as
+`WorthsChanged`.
+
+A worth that moves a little clears no market: what was said last stands until it is a fiftieth off,
+or the load begins or ceases to bid, or must run.
+
+A deadline comes each day at its time. How much a load has had of what it needs is counted from the
+ledger's counter at the beginning of its day; where that counter stood is kept on the disk, so that
+a restart neither forgets nor repeats. Nobody knows how late it is while the clock is not set: for
+some minutes after a start that is usual and a load with a deadline waits; then it runs.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, tzinfo
+from pathlib import Path
+from threading import Thread
+from typing import cast
+
+from rackgrid.adapters.aside import write_aside
+from rackgrid.adapters.thermometer import Thermometer
+from rackgrid.config import DeadlineConfig, LoadConfig, TaskConfig, ThermalConfig
+from rackgrid.config_units import microcurrency, milliwatts, nanoseconds
+from rackgrid.core.board import Board
+from rackgrid.core.settings import SECOND_NS
+from rackgrid.market import choice
+from rackgrid.market.deadline import Goal, deadline_worth_uc
+from rackgrid.market.tariff import Interval
+from rackgrid.market.task import Run, run_worth_uc, task_worth_uc
+from rackgrid.market.thermal import Bounds, Warmth, must_run, thermal_worth_uc
+
+EVERY_NS = SECOND_NS
+"""Between two looks, ns."""
+MOVED = 50
+"""A worth that has moved by a fiftieth is news."""
+CLOCK_NS = 600 * SECOND_NS
+"""So long after the start a clock that is not set is usual, ns."""
+AHEAD_NS = 48 * 3600 * SECOND_NS
+"""So far ahead prices are looked at."""
+LIST_NS = 30 * SECOND_NS
+"""Between two listings of prices ahead, ns: a pattern of a week takes ms to lay out."""
+MJ_PER_WH = 3_600_000
+
+_log = logging.getLogger("rackgrid.plan")
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What a plan needs to know beside the board.
+
+    Attributes:
+        wall_ns: Unix time, ns; None while the clock is not set.
+        ahead: prices known between two moments of Unix time, ns.
+        received_mj: energy that each load has had, by its counter in the ledger, mJ.
+    """
+
+    wall_ns: Callable[[], int | None]
+    ahead: Callable[[int, int], Sequence[Interval]]
+    received_mj: Callable[[], Mapping[str, int]]
+
+
+@dataclass(slots=True)
+class _Day:
+    """A deadline's day: when it ends, Unix time in ns, and where the counter stood before."""
+
+    ends_ns: int
+    counter_mj: int
+
+
+@dataclass(slots=True)
+class _Now:
+    """What holds at one look."""
+
+    mono_ns: int
+    wall_ns: int | None
+    known: Sequence[Interval]
+    board: Board
+    running: frozenset[str] = field(default_factory=frozenset[str])
+
+
+class Planner:
+    """What the loads of one node have to do.
+
+    Args:
+        loads: of the configuration.
+        price_cap_uc: what a load bids that has to run, uc per kWh.
+        burn_max_mw: the most that loads with a worth below zero take together; None: no limit.
+        world: what else there is to know.
+        thermometers: of the thermal loads, by name.
+        shelf: the file that keeps the days over a restart.
+        now_ns: CLOCK_MONOTONIC of the start, ns.
+    """
+
+    def __init__(
+        self,
+        loads: Sequence[LoadConfig],
+        price_cap_uc: int,
+        burn_max_mw: int | None,
+        world: World,
+        thermometers: Mapping[str, Thermometer],
+        shelf: Path,
+        now_ns: int,
+    ) -> None:
+        self._loads = [load for load in loads if load.kind != "required"]
+        self._cap_uc = price_cap_uc
+        self._burn_max_mw = burn_max_mw
+        self._world = world
+        self._thermometers = thermometers
+        self._shelf = shelf
+        self._began_ns = now_ns
+        self._looked_ns: int | None = None
+        self.said: dict[str, int | None] = {}
+        """What each load is worth, as last said."""
+        self.writing: Thread | None = None
+        """Keeps the days; None before there was one to keep."""
+        self._had_to: set[str] = set()
+        self._days = _read_days(shelf)
+        self._known: Sequence[Interval] = ()
+        self._listed_ns: int | None = None
+
+    def poll(self, board: Board | None, now_ns: int) -> Mapping[str, int | None] | None:
+        """Look at everything; say what each load is worth now, or None if nothing is news.
+
+        Cheap between two looks (`EVERY_NS`).
+
+        Args:
+            board: as the firmware last said; None while it is not attached.
+            now_ns: CLOCK_MONOTONIC, ns.
+        """
+        is_early = self._looked_ns is not None and now_ns - self._looked_ns < EVERY_NS
+        if board is None or is_early:
+            return None
+        self._looked_ns = now_ns
+        worths = self._worths(self._now(board, now_ns))
+        if not any(self._is_news(name, worth) for name, worth in worths.items()):
+            return None
+        self.said = worths
+        return worths
+
+    def _now(self, board: Board, now_ns: int) -> _Now:
+        wall_ns = self._world.wall_ns()
+        if wall_ns is None:
+            self._known, self._listed_ns = (), None
+        elif self._listed_ns is None or now_ns - self._listed_ns >= LIST_NS:
+            self._known = self._world.ahead(wall_ns, wall_ns + AHEAD_NS)
+            self._listed_ns = now_ns
+        states = ((load.name, board.outputs.get(load.output)) for load in self._loads)
+        running = frozenset(name for name, state in states if state is not None and state.on)
+        return _Now(now_ns, wall_ns, self._known, board, running)
+
+    def _worths(self, now: _Now) -> dict[str, int | None]:
+        worths = {load.name: self._worth(load, now) for load in self._loads}
+        groups: dict[str, list[str]] = {}
+        for load in self._loads:
+            if load.guards.after:
+                worths = choice.after(worths, load.name, load.guards.after, now.running)
+            if load.guards.one_of:
+                groups.setdefault(load.guards.one_of, []).append(load.name)
+        for group in groups.values():
+            worths = choice.one_of(worths, group, now.running)
+        if self._burn_max_mw is not None:
+            powers = {load.name: _power_mw(load, now.board) for load in self._loads}
+            worths = choice.burned(worths, powers, self._burn_max_mw)
+        return worths
+
+    def _worth(self, load: LoadConfig, now: _Now) -> int | None:
+        power_mw = _power_mw(load, now.board)
+        if power_mw <= 0:
+            return None  # no nameplate: the profile and this configuration do not go together
+        match load.plan:
+            case TaskConfig() as task:
+                return self._task(load, task, power_mw, now)
+            case DeadlineConfig() as goal:
+                return self._deadline(load, goal, power_mw, now)
+            case ThermalConfig() as thermal:
+                return self._thermal(load, thermal)
+            case None:
+                assert load.worth is not None, "a load without a plan has a worth"
+                return microcurrency(load.worth)
+
+    def _task(self, load: LoadConfig, task: TaskConfig, power_mw: int, now: _Now) -> int:
+        worth_uc = task_worth_uc(microcurrency(task.revenue_per_hour), power_mw)
+        worth_uc = min(worth_uc, self._cap_uc)
+        if task.run_s is None:
+            return worth_uc
+        state = now.board.outputs.get(load.output)
+        # Without a clock the prices ahead are not known either, so that any clock will do.
+        at_ns = now.mono_ns if now.wall_ns is None else now.wall_ns
+        since_ns = None
+        if state is not None and state.on:
+            since_ns = at_ns - max(0, now.mono_ns - state.since_ns)
+        run = Run(nanoseconds(task.run_s), since_ns)
+        return min(run_worth_uc(worth_uc, run, at_ns, now.known, self._cap_uc), self._cap_uc)
+
+    def _deadline(
+        self, load: LoadConfig, goal: DeadlineConfig, power_mw: int, now: _Now
+    ) -> int | None:
+        if now.wall_ns is None:
+            is_usual = now.mono_ns - self._began_ns < CLOCK_NS
+            return None if is_usual else self._cap_uc
+        begins_ns, ends_ns = day_of(goal.by_s, goal.zone, now.wall_ns)
+        received_mj = self._world.received_mj().get(load.name, 0)
+        day = self._days.get(load.name)
+        if day is None or day.ends_ns != ends_ns or received_mj < day.counter_mj:
+            day = self._days[load.name] = _Day(ends_ns, received_mj)
+            self._keep_days()
+        needed_mj = round(goal.energy_wh * MJ_PER_WH)
+        left_mj = needed_mj - (received_mj - day.counter_mj)
+        worth_uc = microcurrency(goal.worth)
+        plan = Goal(left_mj, power_mw, begins_ns, ends_ns, worth_uc)
+        return deadline_worth_uc(plan, now.wall_ns, now.known, self._cap_uc)
+
+    def _thermal(self, load: LoadConfig, thermal: ThermalConfig) -> int | None:
+        low_mc, high_mc = round(thermal.low_c * 1000), round(thermal.high_c * 1000)
+        bounds = Bounds(low_mc, high_mc, thermal.cools, microcurrency(thermal.worth))
+        warmth = Warmth(self._thermometers[load.name].mc, load.name in self._had_to)
+        if must_run(bounds, warmth):
+            self._had_to.add(load.name)
+        else:
+            self._had_to.discard(load.name)
+        return thermal_worth_uc(bounds, warmth, self._cap_uc)
+
+    def _is_news(self, name: str, worth_uc: int | None) -> bool:
+        if name not in self.said:
+            return True
+        before_uc = self.said[name]
+        if before_uc is None or worth_uc is None or worth_uc == before_uc:
+            return worth_uc != before_uc
+        if self._cap_uc in (before_uc, worth_uc):
+            return True
+        return abs(worth_uc - before_uc) * MOVED >= abs(before_uc)
+
+    def _keep_days(self) -> None:
+        kept = {name: [day.ends_ns, day.counter_mj] for name, day in self._days.items()}
+        self.writing = write_aside(self._shelf, json.dumps(kept).encode(), _not_kept)
+
+
+def day_of(by_s: int, zone: tzinfo, wall_ns: int) -> tuple[int, int]:
+    """Find the deadline that comes next, and the one before it, Unix time in ns.
+
+    Args:
+        by_s: its time of day on the clock of `zone`, seconds since midnight.
+        wall_ns: now.
+    """
+    today = datetime.fromtimestamp(wall_ns // SECOND_NS, zone).date()
+    hour, minute = divmod(by_s // 60, 60)
+    moments = [
+        int(datetime(day.year, day.month, day.day, hour, minute, tzinfo=zone).timestamp())
+        * SECOND_NS
+        for day in (today + timedelta(days=offset) for offset in (-1, 0, 1))
+    ]
+    ends_ns = next(moment for moment in moments if moment > wall_ns)
+    return moments[moments.index(ends_ns) - 1], ends_ns
+
+
+def _power_mw(load: LoadConfig, board: Board) -> int:
+    spec = board.specs.get(load.output)
+    if spec is not None:
+        return spec.nominal_mw
+    return milliwatts(load.plug.nominal_w) if load.plug is not None else 0
+
+
+def _not_kept(fault: str) -> None:
+    _log.warning("a restart today would count a deadline's energy anew: %s", fault)
+
+
+def _read_days(shelf: Path) -> dict[str, _Day]:
+    """Read where counters stood; what cannot be read is counted anew, and said."""
+    try:
+        kept = cast("object", json.loads(shelf.read_bytes()))
+        return _parsed_days(kept)
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as fault:
+        _log.warning("%s: today's energy of deadlines is counted anew: %s", shelf, fault)
+        return {}
+
+
+def _parsed_days(kept: object) -> dict[str, _Day]:
+    if not isinstance(kept, dict):
+        raise ValueError("no object")
+    days: dict[str, _Day] = {}
+    for name, day in cast("dict[str, object]", kept).items():
+        match day:
+            case [int(ends_ns), int(counter_mj)]:
+                days[name] = _Day(ends_ns, counter_mj)
+            case _:
+                raise ValueError(f"{name}: no end and counter")
+    return days

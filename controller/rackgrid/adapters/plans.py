@@ -1,0 +1,85 @@
+"""Makes the planner of a configuration, and the thermometers that it looks at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from rackgrid.adapters.clock import monotonic_ns
+from rackgrid.adapters.planner import Planner, World
+from rackgrid.adapters.thermometer import Reader, Thermometer
+from rackgrid.config import Config, ThermalConfig
+from rackgrid.config_units import microcurrency, milliwatts
+from rackgrid.core.board import Board
+
+if TYPE_CHECKING:
+    from rackgrid.adapters.ears import Ears
+
+DAYS = "deadlines.json"
+"""The file below the node's `state_dir`."""
+
+
+class Plans:
+    """The planner with its thermometers, from `start` to `close`.
+
+    Attributes:
+        reader: reads the thermometers that are files.
+    """
+
+    def __init__(self, planner: Planner, reader: Reader) -> None:
+        self._planner = planner
+        self.reader = reader
+
+    def start(self) -> None:
+        """Begin to read what is warm."""
+        self.reader.start()
+
+    def close(self) -> None:
+        """Read no more."""
+        self.reader.stop()
+
+    def poll(self, board: Board | None, now_ns: int) -> Mapping[str, int | None] | None:
+        """As `Planner.poll`."""
+        return self._planner.poll(board, now_ns)
+
+
+def open_plans(config: Config, world: World, ears: Ears | None) -> Plans | None:
+    """Make the planner; None where every load is simply worth what the configuration says.
+
+    Args:
+        ears: where temperatures over MQTT are heard; None without an MQTT server.
+    """
+    if is_plain(config):
+        return None
+    thermometers: dict[str, Thermometer] = {}
+    reader = Reader([])
+    for load in config.loads:
+        if isinstance(load.plan, ThermalConfig):
+            thermometer = thermometers[load.name] = Thermometer(load.name)
+            if load.plan.file is not None:
+                reader.places.append((load.plan.file, thermometer))
+            if load.plan.topic and ears is not None:
+                ears.listen(load.plan.topic, thermometer.hear, retained=False)
+    burn_w = config.node.max_burn_w
+    planner = Planner(
+        config.loads,
+        microcurrency(config.feed.price_cap),
+        None if burn_w is None else milliwatts(burn_w),
+        world,
+        thermometers,
+        config.node.state_dir / DAYS,
+        monotonic_ns(),
+    )
+    return Plans(planner, reader)
+
+
+def is_plain(config: Config) -> bool:
+    """Whether nothing has to be planned."""
+    shaped = any(load.plan or load.guards.one_of or load.guards.after for load in config.loads)
+    return not shaped and config.node.max_burn_w is None
+
+
+def hears(config: Config) -> bool:
+    """Whether anything is heard over MQTT."""
+    warm = any(isinstance(load.plan, ThermalConfig) and load.plan.topic for load in config.loads)
+    return warm or any(source.tariff_topic for source in config.sources)
