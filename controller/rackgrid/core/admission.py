@@ -8,13 +8,13 @@ it fits for good and not yet, room is made first.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 from rackgrid.core import broker, franchise
 from rackgrid.core.office import Office
 from rackgrid.core.roster import Roster
 from rackgrid.core.settings import NodeSettings
 from rackgrid.identity import NodeId, Pair, RackId, Stamp
+from rackgrid.record import replace
 from rackgrid.wire.message import NODES_MAX, PROTOCOL_VERSION, Join, RosterLine
 
 MAKING_ROOM = "making room: "

@@ -8,7 +8,7 @@ follows its grant down; the firmware opens it at the deadline even if this proce
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from rackgrid.core import board as boards
@@ -22,6 +22,7 @@ from rackgrid.identity import NO_LIMIT, NO_PAIR, Limit, Pair, Round
 from rackgrid.market.choice import stay_uc
 from rackgrid.market.curve import Step
 from rackgrid.market.offer import Offer
+from rackgrid.record import replace
 from rackgrid.wire.message import Allotment, OfferReport, Price, Report, StepReport
 from rackgrid.wire.vocabulary import Why
 from rackgrid_firmware.link import OutputState

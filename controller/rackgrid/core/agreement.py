@@ -24,11 +24,12 @@ under its own term first).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from rackgrid.core.roster import NO_ROSTER, Roster, united
 from rackgrid.identity import NodeId, Pair, Stamp
+from rackgrid.record import replace
 
 
 @dataclass(frozen=True, slots=True)

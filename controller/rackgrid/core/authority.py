@@ -10,11 +10,12 @@ Source: Gray and Cheriton 1989 (leases; the holder counts from its own sending).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from rackgrid.core.roster import Roster
 from rackgrid.identity import NodeId
+from rackgrid.record import replace
 
 SENT_MAX = 64
 """Heartbeats whose sending is remembered; an ack to an older one carries no authority."""

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from rackgrid.market.load import floor_mw
+from rackgrid.record import replace
 from rackgrid_firmware.device import LEVEL_FULL, UNAVAILABLE, Accuracy, Quality, Reading, Verdict
 from rackgrid_firmware.link import Attached, OutputSpec, OutputState, Switched, Telemetry
 
@@ -31,6 +32,14 @@ READING_AGE_NS = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
+class Metered:
+    """What an output draws by its own meter, mW, and when that was read."""
+
+    power_mw: int
+    t_ns: int
+
+
+@dataclass(frozen=True, slots=True)
 class Board:
     """What the firmware said: its outputs, how they stand, and the newest readings by meter.
 
@@ -38,6 +47,7 @@ class Board:
         floor_mw: the worst case of the electronics and all required loads, mW.
         flexible: names of the outputs that only a grant may keep on.
         own_meter: output → the meter that sees it and no other output.
+        metered: output → what its own meter showed when it was last read, if it may be believed.
         handled: the highest command that it has decided on.
         excess_mw: what is drawn beyond floor and holdings, mW, as of the last word (`told`).
         hold_max_ns: no output may be held for longer than this.
@@ -56,6 +66,7 @@ class Board:
     excess_mw: int = 0
     hold_max_ns: int = 0
     accuracy: Mapping[str, Accuracy] = field(default_factory=dict[str, Accuracy])
+    metered: Mapping[str, Metered] = field(default_factory=dict[str, Metered])
 
 
 def attached(message: Attached) -> Board:
@@ -84,27 +95,31 @@ def told(board: Board, message: Telemetry | Switched) -> Board:
         outputs = {**board.outputs, **_known(board.specs, (message.state,))}
         return replace(board, outputs=outputs, handled=handled)
     board = replace(
-        board,
+        read(board, {reading.meter: reading for reading in message.readings}),
         handled=handled,
         outputs={**board.outputs, **_known(board.specs, message.outputs)},
-        readings={reading.meter: reading for reading in message.readings},
     )
     excess_mw = _excess_mw(board, message.t_ns)
     return board if excess_mw == board.excess_mw else replace(board, excess_mw=excess_mw)
 
 
+def read(board: Board, readings: Mapping[str, Reading]) -> Board:
+    """Take newer readings, by meter: they are put into mW once, and judged by many times."""
+    metered: dict[str, Metered] = {}
+    for output, meter in board.own_meter.items():
+        reading = readings.get(meter)
+        if reading is not None and reading.quality is Quality.FRESH:
+            power_mw = round(max(0.0, min(reading.watts * 1000, METERED_MAX_MW)))
+            metered[output] = Metered(power_mw, reading.t_ns)
+    return replace(board, readings=readings, metered=metered)
+
+
 def metered_mw(board: Board, output: str, now_ns: int) -> int | None:
     """Read an output's own meter, mW; None if it has none, or none that may be believed."""
-    meter = board.own_meter.get(output)
-    reading = board.readings.get(meter) if meter else None
-    if reading is None or reading.quality is not Quality.FRESH:
+    metered = board.metered.get(output)
+    if metered is None or now_ns - metered.t_ns > READING_AGE_NS:
         return None
-    if now_ns - reading.t_ns > READING_AGE_NS:
-        return None
-    metered_mw = reading.watts * 1000
-    if 0.0 < metered_mw < METERED_MAX_MW:
-        return round(metered_mw)
-    return round(max(0.0, min(metered_mw, METERED_MAX_MW)))
+    return metered.power_mw
 
 
 def is_barred(state: OutputState) -> bool:

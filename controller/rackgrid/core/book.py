@@ -15,13 +15,14 @@ reported is all that there is.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from rackgrid.core import grant
 from rackgrid.core.grant import Account, Handed
 from rackgrid.core.settings import MS_NS, Timing
 from rackgrid.identity import BootId, NodeId
+from rackgrid.record import replace
 from rackgrid.wire.message import ClaimReport, Report, StepReport
 
 

@@ -7,7 +7,6 @@ other, and its own allotment comes out of its price like any other.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from rackgrid.core import agreement as agreements
 from rackgrid.core import authority, book, pledge, tender
@@ -21,6 +20,7 @@ from rackgrid.core.roster import Roster
 from rackgrid.core.settings import MS_NS, NodeSettings, Timing
 from rackgrid.identity import BootId, Limit, NodeId, Pair, Round
 from rackgrid.market.clearing import Clearing, clear
+from rackgrid.record import replace
 from rackgrid.wire.message import (
     ALLOTMENTS_MAX,
     Ack,

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from rackgrid.core import agent as agents
 from rackgrid.core import broker, election, membership
 from rackgrid.core.action import Remember, ReserveTerms
 from rackgrid.core.election import Following, Leading, Listening, Standing
 from rackgrid.core.state import AckDue, State
 from rackgrid.identity import NodeId, Pair, Rank, Term
+from rackgrid.record import replace
 from rackgrid.wire.message import (
     Ack,
     Answer,

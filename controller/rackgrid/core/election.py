@@ -24,10 +24,11 @@ at most 60 ms, so that usually one node speaks (the idea of VRRP's skew time, RF
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from rackgrid.core.settings import MS_NS, Timing
 from rackgrid.identity import NodeId, Pair
+from rackgrid.record import replace
 from rackgrid.wire.message import Report
 from rackgrid.wire.vocabulary import Stance
 

@@ -13,10 +13,10 @@ its floor stays reserved.
 from __future__ import annotations
 
 from collections.abc import Container
-from dataclasses import replace
 
 from rackgrid.core.roster import Roster
 from rackgrid.identity import NodeId, Rank
+from rackgrid.record import replace
 from rackgrid.wire.message import RosterLine
 
 VOTERS_MAX = 5

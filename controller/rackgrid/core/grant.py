@@ -15,11 +15,12 @@ silence.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from rackgrid.core.settings import MS_NS, Timing
 from rackgrid.identity import BootId, NodeId, Pair
+from rackgrid.record import replace
 from rackgrid.wire.message import ClaimReport, Report
 
 ISSUED_MAX = 16
@@ -263,7 +264,11 @@ def _reported(report: Report, now_ns: int, timing: Timing) -> Claim:
 
 
 def _largest(claims: tuple[Claim, ...], now_ns: int) -> int:
-    return max((c.power_mw for c in claims if c.until_ns > now_ns), default=0)
+    largest_mw = 0
+    for claim in claims:
+        if claim.power_mw > largest_mw and claim.until_ns > now_ns:
+            largest_mw = claim.power_mw
+    return largest_mw
 
 
 def _alive(claims: tuple[Claim, ...], now_ns: int) -> tuple[Claim, ...]:

@@ -5,8 +5,6 @@ What it does about the roster is in `registrar`.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from rackgrid.core import agent as agents
 from rackgrid.core import book, broker, candidate, registrar
 from rackgrid.core.action import PriceSent
@@ -15,6 +13,7 @@ from rackgrid.core.office import Office
 from rackgrid.core.settings import MS_NS, SECOND_NS
 from rackgrid.core.state import State
 from rackgrid.identity import BootId, NodeId, Rank
+from rackgrid.record import replace
 from rackgrid.wire.message import NODES_MAX, Ack, Price, Remove, Resign
 
 FOUNDING_NS = 5 * SECOND_NS

@@ -7,8 +7,6 @@ its inputs, from which `rackgrid.audit` derives it anew.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from rackgrid.core import board as boards
 from rackgrid.core import holding, tender
 from rackgrid.core.action import Action, Instruct, LoadDecided
@@ -25,6 +23,7 @@ from rackgrid.core.grant import holding_ms
 from rackgrid.core.reason import Decision, Grounds
 from rackgrid.core.settings import LoadSettings, NodeSettings
 from rackgrid.identity import NO_PAIR
+from rackgrid.record import replace
 from rackgrid.wire.vocabulary import Why
 from rackgrid_firmware.device import LEVEL_FULL, Verdict
 from rackgrid_firmware.link import Hold, OutputState, Release

@@ -6,10 +6,11 @@ Being heard is evidence of life and of nothing else: it frees no watt and gives 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import MappingProxyType
 
 from rackgrid.identity import NO_PAIR, NO_RACK, NO_STAMP, BootId, NodeId, Pair, RackId, Rank, Stamp
+from rackgrid.record import replace
 from rackgrid.wire.message import NODES_MAX, Beacon, LoadStatus
 from rackgrid.wire.vocabulary import Role
 

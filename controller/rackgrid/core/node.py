@@ -8,7 +8,6 @@ clock, no chance, no socket: the same events give the same actions, byte for byt
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import assert_never
 
 from rackgrid.core import agent as agents
@@ -53,6 +52,7 @@ from rackgrid.core.roster import NO_ROSTER, Roster
 from rackgrid.core.settings import MS_NS, NodeSettings
 from rackgrid.core.state import State
 from rackgrid.identity import NO_PAIR, NO_RACK, BootId, NodeId, Pair
+from rackgrid.record import replace
 from rackgrid.wire.message import (
     Ack,
     Answer,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 from rackgrid.core import board as boards
 from rackgrid.core import limit as limits
@@ -22,6 +21,7 @@ from rackgrid.core.view import (
     View,
 )
 from rackgrid.identity import NO_RACK, NodeId
+from rackgrid.record import replace
 from rackgrid.wire.message import LoadStatus
 from rackgrid.wire.vocabulary import Why
 from rackgrid_firmware.device import Accuracy, Quality, Reading

@@ -7,7 +7,6 @@ under way at a time; who asks for another asks again, or waits in `Office.joinin
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from rackgrid.core import admission, book, broker, candidate, franchise, membership
 from rackgrid.core import agreement as agreements
@@ -17,6 +16,7 @@ from rackgrid.core.office import Joining, Office
 from rackgrid.core.roster import Roster
 from rackgrid.core.state import State
 from rackgrid.identity import NO_RACK, BootId, NodeId, RackId
+from rackgrid.record import replace
 from rackgrid.wire.message import Ack, Join, JoinReply, Pledge, PledgeLine, RosterLine
 
 

@@ -11,8 +11,6 @@ it gives the pledge back.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from rackgrid.core import agent as agents
 from rackgrid.core import holding, registrar
 from rackgrid.core.action import Instruct
@@ -22,6 +20,7 @@ from rackgrid.core.pledge import SPAN_MAX_NS
 from rackgrid.core.settings import MS_NS, SECOND_NS
 from rackgrid.core.state import State, Stopping
 from rackgrid.identity import NO_PAIR
+from rackgrid.record import replace
 from rackgrid.wire.message import Pledge, PledgeLine
 from rackgrid_firmware.link import Hold
 

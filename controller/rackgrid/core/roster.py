@@ -11,7 +11,7 @@ Only the node's own word (LEAVE) or an operator's (`rackgrid forget`) releases i
 from __future__ import annotations
 
 from collections.abc import Container
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from rackgrid.identity import (
     NO_BOOT,
@@ -25,6 +25,7 @@ from rackgrid.identity import (
     RackId,
     Stamp,
 )
+from rackgrid.record import replace
 from rackgrid.wire.message import NODES_MAX, PLEDGES_MAX, PledgeLine, RosterLine, RosterUpdate
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from rackgrid.core import agent as agents
@@ -24,6 +24,7 @@ from rackgrid.core.office import Office
 from rackgrid.core.roster import NO_ROSTER, Roster
 from rackgrid.core.settings import MS_NS, NodeSettings, Timing
 from rackgrid.identity import NO_PAIR, NO_RACK, BootId, NodeId, Pair, Rank
+from rackgrid.record import replace
 from rackgrid.wire.message import NODES_MAX, Heartbeat, Message, Price, Report, Resign
 from rackgrid.wire.vocabulary import Role
 
@@ -160,13 +161,12 @@ class State:
     role_pair: Pair = NO_PAIR
     notes: dict[str, None] = field(default_factory=dict[str, None])
     out: list[Action] = field(default_factory=list[Action])
+    timing: Timing = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.timing = self.settings.timing
 
     # --- what this node is -----------------------------------------------------------------------
-
-    @property
-    def timing(self) -> Timing:
-        """The timers."""
-        return self.settings.timing
 
     @property
     def rank(self) -> Rank:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from rackgrid.core.action import Instruct
 from rackgrid.core.event import OutputRequested, Tend
 from rackgrid.core.state import State
+from rackgrid.record import replace
 from rackgrid_firmware.link import Clear, Lock
 
 

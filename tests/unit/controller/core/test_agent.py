@@ -118,7 +118,7 @@ def test_beyond_without_the_firmware_or_within_the_grant_is_nothing() -> None:
 def test_beyond_running_load_that_draws_more_than_was_granted_counts() -> None:
     held = granted(agent(LAMP_ON), "lamp", power_mw=6000)
     assert held.board is not None
-    lies = replace(held.board, readings={"m-lamp": reading("m-lamp", 7.5, NOW)})
+    lies = boards.read(held.board, {"m-lamp": reading("m-lamp", 7.5, NOW)})
     assert agents.beyond_mw(replace(held, board=lies), NOW) == 1500
     assert agents.beyond_mw(replace(held, grant=None), NOW) == 6000
 

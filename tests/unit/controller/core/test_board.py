@@ -34,7 +34,7 @@ SETTLED = NOW + 50 * MS_NS + SETTLE_NS
 
 
 def metered(watts: float, quality: Quality = Quality.FRESH, t_ns: int = SETTLED) -> Board:
-    return replace(board(LAMP_ON), readings={"m-lamp": reading("m-lamp", watts, t_ns, quality)})
+    return boards.read(board(LAMP_ON), {"m-lamp": reading("m-lamp", watts, t_ns, quality)})
 
 
 def test_attached_floor_is_the_electronics_and_every_required_inrush() -> None:
@@ -81,7 +81,7 @@ def test_metered_offset_below_zero_is_nothing() -> None:
 def test_metered_absurd_reading_still_fits_the_wire() -> None:
     assert boards.metered_mw(metered(1e300), "lamp", SETTLED) == METERED_MAX_MW
     wild = replace(reading("m-lamp", 1, NOW), volts=1e300, amps=1e300, energy_mj=-5)
-    made = replace(board(LAMP_ON), readings={"m-lamp": wild})
+    made = boards.read(board(LAMP_ON), {"m-lamp": wild})
     assert boards.metered_mw(made, "lamp", NOW) == METERED_MAX_MW
     assert boards.flexible_mj(made) == 0
 
@@ -160,7 +160,7 @@ def test_total_adds_the_electronics_and_tells_required_apart() -> None:
 
 def test_flexible_energy_counts_flexible_meters_only() -> None:
     readings = {m: reading(m, 1, NOW, energy_mj=e) for m, e in (("m-lamp", 5), ("m-fan", 70))}
-    assert boards.flexible_mj(replace(board(), readings=readings)) == 5
+    assert boards.flexible_mj(boards.read(board(), readings)) == 5
 
 
 # --- what counts as floor at once (P8) -------------------------------------------------------

@@ -20,6 +20,7 @@ from tests.unit.controller.core.stage import (
     settings,
 )
 
+from rackgrid.core import board as boards
 from rackgrid.core import picture
 from rackgrid.core.settings import MS_NS, SECOND_NS
 from rackgrid.core.view import MeterView, View
@@ -177,7 +178,7 @@ def believed(watts: float, quality: Quality, accuracy: dict[str, Accuracy]) -> M
     board = player.node.state.agent.board
     assert board is not None
     read = replace(reading("m-lamp", watts, player.now_ns), quality=quality)
-    board = replace(board, readings={"m-lamp": read}, accuracy=accuracy)
+    board = replace(boards.read(board, {"m-lamp": read}), accuracy=accuracy)
     player.node.state.agent = replace(player.node.state.agent, board=board)
     (meter,) = seen(player).meters
     return meter
