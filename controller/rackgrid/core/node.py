@@ -16,6 +16,7 @@ from rackgrid.core import (
     candidate,
     departure,
     election,
+    fitting,
     incumbent,
     judgement,
     member,
@@ -321,9 +322,12 @@ class Node:
         node = self.state
         match report:
             case Attached():
+                if fitting.is_too_slow(node, report):
+                    self._firmware_lost(now_ns)
+                    return
                 board = boards.attached(report)
                 node.agent = agents.attached(node.agent, board, node.settings, now_ns)
-                self._check_loads()
+                fitting.compare_loads(node, board)
                 member.seek_admission(node, now_ns)
             case Telemetry() | Switched():
                 if node.agent.board is not None:
@@ -343,23 +347,6 @@ class Node:
         candidate.withdraw(node, now_ns, "lost its firmware")
         if node.office is not None:
             incumbent.resign(node, now_ns, "lost its firmware")
-
-    def _check_loads(self) -> None:
-        board = self.state.agent.board
-        assert board is not None, "checked after attaching"
-        for load in self.state.settings.loads:
-            spec = board.specs.get(load.output)
-            if spec is None:
-                known = ", ".join(sorted(board.specs))
-                self.state.note(
-                    f"load {load.name}: board {board.name} has no output {load.output!r}"
-                    f" (it has {known}); correct `output` in the configuration"
-                )
-            elif spec.required != load.required:
-                self.state.note(
-                    f"load {load.name}: the board profile and the configuration disagree on"
-                    " whether it is required; the board profile holds"
-                )
 
     # --- the node's own word ---------------------------------------------------------------------
 

@@ -11,6 +11,14 @@ from dataclasses import dataclass
 
 SECOND_NS = 1_000_000_000
 MS_NS = 1_000_000
+WATCHDOG_NS = 2 * SECOND_NS
+"""A firmware whose loop has hung for so long is killed: WatchdogSec of its unit, which may say less
+and never more (`rackgrid doctor` looks)."""
+ENDED_NS = 950 * MS_NS
+"""From there until its outputs are safe, at most: the kill, and the fail-safe helper (2.3 s after
+the loop hung, both were seen to be over)."""
+HANG_NS = WATCHDOG_NS + ENDED_NS
+"""A hung firmware keeps its outputs on for so long, whatever deadline they had."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +35,9 @@ class Timing:
         round_ns: between clearings when nothing happens.
         authority_ns: T; acks to heartbeats older than this carry no authority.
         grant_ns: G; a grant lives this long from the sending of the bid that it answers.
-        margin_ns: shed time plus the bound within which a hung firmware is ended.
+        margin_ns: shed time plus `HANG_NS`, on another clock. No key sets it, and it does not
+            follow `grant_ns`: a firmware that hangs just before a deadline outlasts it by so much,
+            be the grant long or short.
         rho_ppm: bound on the error of any clock's rate, parts per million.
         preempt: whether a stable node of higher rank gets the office.
         preempt_after_ns: how long it must have been stable.
@@ -58,6 +68,11 @@ class Timing:
         """How long `span_ns` of another node's clock may last on ours: span · (1+ρ)/(1−ρ)."""
         million = 1_000_000
         return -(-span_ns * (million + self.rho_ppm) // (million - self.rho_ppm))
+
+    @property
+    def shed_ns_max(self) -> int:
+        """What the margin leaves a firmware that runs, from a deadline to the open contact."""
+        return self.margin_ns - self.stretched(HANG_NS)
 
     @property
     def quiet_ns(self) -> int:

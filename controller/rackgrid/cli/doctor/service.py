@@ -15,6 +15,7 @@ from rackgrid.cli.doctor.case import Case
 from rackgrid.cli.doctor.finding import Check, Family, Finding
 from rackgrid.cli.doctor.host import Host
 from rackgrid.cli.doctor.unknown import Unknown
+from rackgrid.core.settings import SECOND_NS, WATCHDOG_NS
 from rackgrid_firmware import pin_table, safe
 
 FIRMWARE, CONTROLLER = "rackgrid-firmware.service", "rackgrid.service"
@@ -23,7 +24,7 @@ PROPERTIES = (
     *("ExecStopPost", "Environment", "WorkingDirectory", "NRestarts"),
 )
 US = 1_000_000
-FIRMWARE_WATCHDOG_S = 2.0
+FIRMWARE_WATCHDOG_S = WATCHDOG_NS / SECOND_NS
 """The broker's counting rests on a hung firmware being gone within this, and its helper's time."""
 HARDWARE_WATCHDOG_S = 15.0
 RESTARTS_MAX = 3

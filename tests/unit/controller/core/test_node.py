@@ -36,7 +36,7 @@ from rackgrid.core.event import (
     WorthsChanged,
 )
 from rackgrid.core.node import FROM_THE_PAIR
-from rackgrid.core.settings import MS_NS, SECOND_NS, LoadSettings
+from rackgrid.core.settings import MS_NS, SECOND_NS
 from rackgrid.identity import NO_RACK, NO_STAMP, BootId, Limit, NodeId, RackId, Round
 from rackgrid.market.offer import Offer
 from rackgrid.wire.message import (
@@ -190,17 +190,6 @@ def test_firmware_reattached_after_a_loss_goes_on() -> None:
     assert all_of(Ack, player.passes(50 * MS_NS)) == []
     player.hears_firmware(attached())
     assert len(all_of(Ack, heartbeat(player, 3) + player.passes(50 * MS_NS))) == 1
-
-
-def test_firmware_whose_board_disagrees_with_the_configuration_is_noted() -> None:
-    loads = (LoadSettings("fan", "fan", 1), LoadSettings("heater", "heatr", 1))
-    player = Player(stage.settings(loads=loads))
-    notes = [a.text for a in player.said if isinstance(a, Noted)]
-    assert "load heater: board bench has no output 'heatr'" in " ".join(notes)
-    assert "load fan: the board profile and the configuration disagree" in " ".join(notes)
-
-
-# --- identity --------------------------------------------------------------------------------
 
 
 def test_heard_itself_is_a_cloned_card_and_changes_nothing() -> None:

@@ -1,0 +1,53 @@
+"""What a node makes of a firmware that does not fit it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from tests.unit.controller.core import stage
+from tests.unit.controller.core.stage import Player, attached
+
+from rackgrid.core.action import Noted
+from rackgrid.core.settings import MS_NS, LoadSettings, Timing
+from rackgrid_firmware.output import SHED_NS
+
+
+def notes(player: Player) -> str:
+    return " ".join(action.text for action in player.said if isinstance(action, Noted))
+
+
+@pytest.mark.parametrize("shed_ns", [0, SHED_NS, Timing().shed_ns_max])
+def test_firmware_that_opens_in_time_is_taken(shed_ns: int) -> None:
+    player = Player(stage.settings(), with_firmware=False)
+    player.hears_firmware(replace(attached(), shed_ns=shed_ns))
+    assert player.node.state.agent.board is not None
+
+
+def test_firmware_that_opens_later_than_is_counted_is_as_none() -> None:
+    """Fails if a node takes grants whose end its firmware keeps later than brokers count with."""
+    player = Player(stage.settings(), with_firmware=False)
+    player.hears_firmware(replace(attached(), shed_ns=200 * MS_NS))
+    assert player.node.state.agent.board is None
+    assert "bench may open an output 200 ms after its deadline" in notes(player)
+    assert "counts with 90.4" in notes(player)
+
+
+def test_firmware_that_comes_back_slower_is_as_lost() -> None:
+    player = Player(stage.settings())
+    assert player.node.state.agent.board is not None
+    player.hears_firmware(replace(attached(), shed_ns=Timing().shed_ns_max + 1))
+    assert player.node.state.agent.board is None
+
+
+def test_rack_without_any_margin_takes_a_firmware_that_opens_at_once() -> None:
+    player = Player(stage.settings(timing=Timing(margin_ns=0)), with_firmware=False)
+    player.hears_firmware(replace(attached(), shed_ns=0))
+    assert player.node.state.agent.board is not None
+
+
+def test_board_that_disagrees_with_the_configuration_is_noted() -> None:
+    loads = (LoadSettings("fan", "fan", 1), LoadSettings("heater", "heatr", 1))
+    said = notes(Player(stage.settings(loads=loads)))
+    assert "load heater: board bench has no output 'heatr' (it has fan, lamp, pump)" in said
+    assert "load fan: the board profile and the configuration disagree" in said
