@@ -16,8 +16,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from rackgrid.adapters import journal
-from rackgrid.adapters.bookkeeper import account_lines
-from rackgrid.adapters.books import Books
+from rackgrid.adapters.books import Books, account_lines
 from rackgrid.adapters.clock import SuspendWatch, monotonic_ns
 from rackgrid.adapters.planner import World
 from rackgrid.adapters.plans import open_plans

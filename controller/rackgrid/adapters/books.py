@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from rackgrid.adapters.bookkeeper import Bookkeeper, Chart
 from rackgrid.adapters.clock import monotonic_ns
 from rackgrid.adapters.ledger import Ledger
 from rackgrid.config import Config, TaskConfig
-from rackgrid.config_units import microcurrency
+from rackgrid.config_units import UC, microcurrency
+from rackgrid.core.bookkeeper import Bookkeeper, Chart
 from rackgrid.core.state import State
 from rackgrid.errors import StoreError
 from rackgrid.market.row import Totals
@@ -47,7 +47,7 @@ class Books:
         if self._keeper is None and self._is_due(now_ns):
             self._open()
         if self._keeper is not None:
-            self._keeper.look(state, now_ns)
+            self._keeper.look(state.agent, state.settings.loads, now_ns)
 
     def totals(self) -> dict[str, Totals]:
         """Sum up the rows of each load; nothing while there is no ledger."""
@@ -98,3 +98,22 @@ def chart_of(config: Config) -> Chart:
         feed_meter=config.feed.meter,
         source_meters={source.name: source.meter for source in config.sources if source.meter},
     )
+
+
+def account_lines(totals: Mapping[str, Totals], currency: str) -> list[dict[str, object]]:
+    """Put accounts into the fields of the API and of `rackgrid ledger show --json`."""
+    return [
+        {
+            "load": name,
+            "energy_wh": total.energy_mj / 3_600_000,
+            "estimated_wh": total.estimated_mj / 3_600_000,
+            "unpriced_wh": (total.energy_mj - total.priced_mj) / 3_600_000,
+            "cost": total.cost_nc / (UC * 1000),
+            "reference_cost": total.reference_nc / (UC * 1000),
+            "saving": total.saving_nc / (UC * 1000),
+            "revenue": total.revenue_nc / (UC * 1000),
+            "profit": total.profit_nc / (UC * 1000),
+            "currency": currency,
+        }
+        for name, total in sorted(totals.items())
+    ]

@@ -63,7 +63,7 @@ class Ledger:
         self._write_s = write_s
         self._keep_days = keep_days
         self._folded_until_ns = 0
-        self.last_rows: Mapping[str, Row] = self._store.last_rows()
+        self.last_rows: Mapping[str, Row] = self._store.last_rows(kernel)
         """Each load's newest row at the start."""
         self.totals: Mapping[str, Totals] = self._store.totals()
         """Each load's sum at the start."""

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -220,10 +220,21 @@ class LedgerStore:
         found = self._file.execute("SELECT hash FROM batch ORDER BY id DESC LIMIT 1").fetchone()
         return bytes(found[0]) if found else self.first_hash()
 
-    def last_rows(self) -> dict[str, Row]:
-        """Give each load's newest row."""
+    def last_rows(self, kernel: str | None = None) -> dict[str, Row]:
+        """Give each load's newest row.
+
+        Args:
+            kernel: boot id of the running kernel. Meters count from zero with the machine: to what
+                they show now, a row of another boot says zero, even if they have passed it.
+        """
         newest = "entry.id IN (SELECT max(id) FROM entry GROUP BY load)"
-        return {entry.row.load: entry.row for entry in self._entries(f"WHERE {newest}")}
+        found: dict[str, Row] = {}
+        for entry in self._entries(f"WHERE {newest}"):
+            row = entry.row
+            if kernel not in (None, entry.kernel) and row.meter_mj is not None:
+                row = replace(row, meter_mj=0)
+            found[row.load] = row
+        return found
 
     def totals(self) -> dict[str, Totals]:
         """Sum up each load's rows."""

@@ -27,6 +27,8 @@ from rackgrid_firmware.link import (
 )
 
 VOLTS = 12.0
+PJ_PER_MJ = 1_000_000_000
+"""mW · ns in one mJ."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,9 @@ class SimFirmware:
         self.state, _ = guard.begin(
             self.rules, 0, {x.spec.name: (False, -(1 << 60)) for x in loads}
         )
+        self._drawn_pj = [0] * len(loads)
+        self._begun_pj = [0] * len(loads)
+        self._counted_ns = 0
 
     def attach(self) -> Attached:
         """Answer a controller that introduces itself."""
@@ -94,7 +99,12 @@ class SimFirmware:
                 return [self.attach()]
 
     def cut(self, now_ns: int) -> None:
-        """Lose power: every output falls, and starts anew at its safe level, its dwell unknown."""
+        """Lose power: every output falls, and starts anew at its safe level, its dwell unknown.
+
+        The clock may have been set, so what was drawn since the last step is not counted.
+        """
+        self._counted_ns = now_ns
+        self._begun_pj = list(self._drawn_pj)
         self.state, _ = guard.begin(self.rules, now_ns, None)
 
     def passed(self, now_ns: int) -> list[Report]:
@@ -120,6 +130,18 @@ class SimFirmware:
             if x.spec.meter
         )
         return Telemetry(now_ns, readings, self.states(), self.handled)
+
+    def energy_mj(self, now_ns: int) -> tuple[dict[str, int], dict[str, int]]:
+        """What each load has truly drawn since the world began, and since its counter did, mJ.
+
+        All is counted by the firmware's own clock; its counters begin anew when it loses power.
+        """
+        self._count(now_ns)
+        names = [load.spec.name for load in self.loads]
+        begun_mj = [pj // PJ_PER_MJ for pj in self._begun_pj]
+        drawn_mj = [pj // PJ_PER_MJ for pj in self._drawn_pj]
+        shown_mj = [drawn - begun for drawn, begun in zip(drawn_mj, begun_mj, strict=True)]
+        return dict(zip(names, drawn_mj, strict=True)), dict(zip(names, shown_mj, strict=True))
 
     def draws_mw(self, now_ns: int) -> list[int]:
         """What each load truly draws now, mW."""
@@ -168,7 +190,20 @@ class SimFirmware:
             self._told = self.state, guard.output_states(self.rules, self.state, self.verdicts)
         return self._told[1]
 
+    def _count(self, now_ns: int) -> None:
+        """Add what was drawn since the last step: nothing was switched in between."""
+        from_ns, self._counted_ns = self._counted_ns, now_ns
+        for number, (load, state) in enumerate(zip(self.loads, self.state.outputs, strict=True)):
+            if state.on:
+                begins_ns = state.since_ns + load.spec.inrush_ns
+                steady_ns = min(max(begins_ns, from_ns), now_ns)
+                starting_pj = load.spec.inrush_mw * (steady_ns - from_ns)
+                self._drawn_pj[number] += starting_pj + load.draw_mw * (now_ns - steady_ns)
+            elif load.spec.name in self.welded:
+                self._drawn_pj[number] += load.draw_mw * (now_ns - from_ns)
+
     def _step(self, event: guard.Event, now_ns: int) -> list[Report]:
+        self._count(now_ns)
         self.state, actions = guard.step(self.rules, self.state, event)
         reports: list[Report] = []
         for action in actions:

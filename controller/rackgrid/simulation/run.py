@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from rackgrid.core.settings import MS_NS, SECOND_NS, Timing
 from rackgrid.simulation import fault, feed, recipe
+from rackgrid.simulation.bills import Bills
 from rackgrid.simulation.fault import kind
 from rackgrid.simulation.idle import IDLE_NS, overlooked
 from rackgrid.simulation.plot import RHO_PPM
@@ -75,10 +76,12 @@ def run(script: Script) -> Outcome:
             margin_ns=script.margin_ms * MS_NS,
         ),
     )
-    witness = Witness(world)
+    witness, bills = Witness(world), Bills(world)
     faults: Counter[str] = Counter()
     try:
         _play(world, script, faults)
+        if not world.checker.violations:
+            bills.audit()
     except CRASHES as error:
         where = traceback.extract_tb(error.__traceback__)[-1]
         what = f"{type(error).__name__} in {where.name}, line {where.lineno}: {error}"

@@ -32,6 +32,7 @@ class Seat:
             the world began.
         life: counts the controller's lives: a dead one's timers are not its heir's.
         power: counts the power-ups: what was on its way to the firmware before is lost.
+        kernel: counts the boots of its machine.
         remembered: the pair kept in memory that survives the process.
         roster: the newest on its disk; writing: one on its way; disk_ns: how long a write takes.
         frozen_until_ns: its controller stands still; waiting: what came in the meantime.
@@ -51,6 +52,7 @@ class Seat:
     node: Node | None = None
     life: int = 0
     power: int = 0
+    kernel: int = 0
     wake_ns: int = -1
     firmware_due_ns: int = -1
     remembered: Pair | None = None

@@ -54,7 +54,7 @@ class Witness:
     def __init__(self, world: World) -> None:
         self.sometimes: Counter[str] = Counter()
         self._world = world
-        world.witness = self.saw
+        world.witnesses.append(self.saw)
 
     def saw(self, seat: Seat, event: Event, before: Agent, actions: list[Action]) -> None:
         """Take note of what a seat heard and did."""

@@ -73,7 +73,7 @@ class World:
         self.checker = Checker(capacity_mw)
         self.seats: dict[NodeId, Seat] = {}
         self.truth = Truth(self.checker)
-        self.witness: Witness | None = None
+        self.witnesses: list[Witness] = []
         self.limit_mw: int | None = None
         self.told_all = False
         """An operator's last word on the feed, and whether all are told, whoever starts too."""
@@ -134,7 +134,7 @@ class World:
         """
         self.kill(seat)
         seat.remembered = None
-        seat.power += 1
+        seat.power, seat.kernel = seat.power + 1, seat.kernel + 1
         if clock_ns is not None:
             seat.reclock(self.now_ns, seat.clock_ppm, clock_ns)
         self._cut(seat)
@@ -159,8 +159,8 @@ class World:
         actions = seat.node.handle(event)
         if state.agent.grant is not before.grant or led is not (state.office is not None):
             self.truth.touched(seat)
-        if self.witness is not None:
-            self.witness(seat, event, before, actions)
+        for saw in self.witnesses:
+            saw(seat, event, before, actions)
         if seat.stall_ns and _clears(actions):
             self._stall(seat, actions)
         else:

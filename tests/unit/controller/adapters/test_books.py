@@ -6,15 +6,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.unit.controller.adapters.test_bookkeeper import fan
 from tests.unit.controller.core.stage import ALL_OFF, BOOT, ME, attached
 from tests.unit.controller.core.stage import settings as node_settings
+from tests.unit.controller.core.test_bookkeeper import fan
 
-from rackgrid.adapters.bookkeeper import Chart
 from rackgrid.adapters.books import Books, chart_of
 from rackgrid.config import Config
 from rackgrid.config_file import load_config
 from rackgrid.core import board as boards
+from rackgrid.core.bookkeeper import Chart
 from rackgrid.core.node import Node
 from rackgrid.core.settings import SECOND_NS
 from rackgrid_firmware.link import Telemetry

@@ -6,6 +6,7 @@ import errno
 import logging
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from time import monotonic, monotonic_ns
 
@@ -51,6 +52,18 @@ def test_what_waits_is_written_at_the_end(tmp_path: Path) -> None:
     assert again.last_rows == {"fan": told[-1]}
     assert again.totals["fan"].energy_mj == told[-1].counter_mj
     again.close()
+
+
+def test_row_of_another_kernel_boot_says_zero_to_the_meters_of_this_one(tmp_path: Path) -> None:
+    ledger, told = made(tmp_path), rows("fan", 4)
+    assert told[-1].meter_mj
+    for row in told:
+        ledger.add(row)
+    ledger.close()
+    rebooted = Ledger(tmp_path / "ledger.db", "another kernel", lambda: 5)
+    assert rebooted.last_rows == {"fan": replace(told[-1], meter_mj=0)}
+    assert rebooted.totals["fan"].energy_mj == told[-1].counter_mj
+    rebooted.close()
 
 
 def test_what_waits_is_written_by_the_clock_and_when_it_is_urgent(tmp_path: Path) -> None:

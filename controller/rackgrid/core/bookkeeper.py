@@ -16,17 +16,43 @@ Rows of all nodes end together, at the quarters of the hour, once the clock is s
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
-from rackgrid.adapters.ledger import Ledger
-from rackgrid.config_units import UC
+from rackgrid.core.agent import Agent
 from rackgrid.core.board import Board
-from rackgrid.core.state import State
+from rackgrid.core.settings import LoadSettings
 from rackgrid.market.balance import ELECTRONICS, FEED, is_load, source_account
-from rackgrid.market.row import Terms, Totals
+from rackgrid.market.row import Row, Terms, Totals
 from rackgrid.market.settlement import ROW_NS, Account, Seen, anchor, booked, closed, opened
 from rackgrid_firmware.device import LEVEL_FULL, Quality, Reading
+
+
+class Rows(Protocol):
+    """Where rows go, and what was there at the start."""
+
+    @property
+    def last_rows(self) -> Mapping[str, Row]:
+        """Each account's newest row at the start."""
+        ...
+
+    @property
+    def totals(self) -> Mapping[str, Totals]:
+        """Each account's sum at the start."""
+        ...
+
+    def add(self, row: Row) -> None:
+        """Take a row; never waits."""
+        ...
+
+    def hasten(self) -> None:
+        """Keep what was taken as soon as can be."""
+        ...
+
+    def close(self) -> None:
+        """Keep everything, and end."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +91,7 @@ class Bookkeeper:
     """
 
     def __init__(
-        self, ledger: Ledger, chart: Chart, wall_offset_ns: Callable[[], int | None]
+        self, ledger: Rows, chart: Chart, wall_offset_ns: Callable[[], int | None]
     ) -> None:
         self._ledger = ledger
         self._chart = chart
@@ -75,18 +101,20 @@ class Bookkeeper:
         self._totals: dict[str, Totals] = dict(ledger.totals)
         self._shares = _Shares()
 
-    def look(self, state: State, now_ns: int) -> None:
+    def look(self, agent: Agent, loads: Iterable[LoadSettings], now_ns: int) -> None:
         """Book what was drawn since the last look.
 
         Args:
+            agent: what the node knows of its copper, its price and its sources.
+            loads: the names of its outputs.
             now_ns: CLOCK_MONOTONIC, ns.
         """
-        board = state.agent.board
+        board = agent.board
         if board is None:
             return
-        look = _Look(_price(state, now_ns), now_ns, self._is_quarter(now_ns))
+        look = _Look(_price(agent, now_ns), now_ns, self._is_quarter(now_ns))
         seen = self._shares.seen(board)
-        names = {load.output: load.name for load in state.settings.loads}
+        names = {load.output: load.name for load in loads}
         for output, found in seen.items():
             name = names.get(output, output)
             output_state = board.outputs.get(output)
@@ -100,7 +128,7 @@ class Bookkeeper:
         if feed is not None:
             terms = Terms(True, look.price.price_uc, None)
             self._book(FEED, _seen(board, feed, 0), terms, look)
-        for offer in state.agent.offers:
+        for offer in agent.offers:
             reading = board.readings.get(self._chart.source_meters.get(offer.source, ""))
             given = Seen(power_mw=offer.power_mw)
             given = given if reading is None else _seen(board, reading, offer.power_mw)
@@ -163,25 +191,6 @@ class _Look:
     price: Price
     now_ns: int
     is_quarter: bool
-
-
-def account_lines(totals: Mapping[str, Totals], currency: str) -> list[dict[str, object]]:
-    """Put accounts into the fields of the API and of `rackgrid ledger show --json`."""
-    return [
-        {
-            "load": name,
-            "energy_wh": total.energy_mj / 3_600_000,
-            "estimated_wh": total.estimated_mj / 3_600_000,
-            "unpriced_wh": (total.energy_mj - total.priced_mj) / 3_600_000,
-            "cost": total.cost_nc / (UC * 1000),
-            "reference_cost": total.reference_nc / (UC * 1000),
-            "saving": total.saving_nc / (UC * 1000),
-            "revenue": total.revenue_nc / (UC * 1000),
-            "profit": total.profit_nc / (UC * 1000),
-            "currency": currency,
-        }
-        for name, total in sorted(totals.items())
-    ]
 
 
 class _Shares:
@@ -251,9 +260,9 @@ def _seen(board: Board, reading: Reading, power_mw: int) -> Seen:
     return Seen(reading.energy_mj, reading.estimated_mj, power_mw, doubt_mw)
 
 
-def _price(state: State, now_ns: int) -> Price:
+def _price(agent: Agent, now_ns: int) -> Price:
     """Say which price is in force."""
-    price = state.agent.price
+    price = agent.price
     if price is None or now_ns >= price.until_ns:
         return Price(None, 0, 0)
     return Price(price.price_uc, price.pair.term, price.round)

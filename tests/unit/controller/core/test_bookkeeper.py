@@ -24,11 +24,12 @@ from tests.unit.controller.core.stage import (
 )
 from tests.unit.controller.core.stage import settings as node_settings
 
-from rackgrid.adapters.bookkeeper import Bookkeeper, Chart, account_lines
+from rackgrid.adapters.books import account_lines
 from rackgrid.adapters.ledger import Ledger
 from rackgrid.adapters.ledger_store import LedgerStore
 from rackgrid.core import board as boards
 from rackgrid.core.agent import PriceInForce
+from rackgrid.core.bookkeeper import Bookkeeper, Chart
 from rackgrid.core.node import Node
 from rackgrid.core.settings import SECOND_NS
 from rackgrid.core.state import State
@@ -66,8 +67,8 @@ class Bench:
         self.open()
 
     def open(self) -> None:
-        ledger = Ledger(self.path, "kernel", lambda: self.offset_ns)
-        self.books = Bookkeeper(ledger, self.chart, lambda: self.offset_ns)
+        self.ledger = Ledger(self.path, "kernel", lambda: self.offset_ns)
+        self.books = Bookkeeper(self.ledger, self.chart, lambda: self.offset_ns)
 
     def looks(
         self,
@@ -85,7 +86,7 @@ class Bench:
         if price_uc is not None:
             price = PriceInForce(pair(4), 9, price_uc, self.now_ns + SECOND_NS, False)
         self.state.agent = replace(self.state.agent, board=board, price=price)
-        self.books.look(self.state, self.now_ns)
+        self.books.look(self.state.agent, self.state.settings.loads, self.now_ns)
 
     def rows(self) -> list[Row]:
         """End, and read what was written."""
@@ -174,8 +175,7 @@ def test_meter_that_has_not_spoken_yet_books_nothing_before_it_does(bench: Bench
 def test_crash_before_anything_was_written_loses_no_energy(bench: Bench) -> None:
     """All that is lost is at which price: rows wait in memory for a minute."""
     bench.looks(fan(1000))
-    ledger = bench.books._ledger
-    end = monotonic() + 60
+    ledger, end = bench.ledger, monotonic() + 60
     while ledger.waiting and monotonic() < end:
         Event().wait(0.005)
     bench.looks(fan(1500))
@@ -187,7 +187,7 @@ def test_crash_before_anything_was_written_loses_no_energy(bench: Bench) -> None
 
 
 def test_without_a_board_nothing_is_booked(bench: Bench) -> None:
-    bench.books.look(bench.state, 0)
+    bench.books.look(bench.state.agent, bench.state.settings.loads, 0)
     assert bench.books.totals() == {}
 
 
@@ -312,7 +312,7 @@ def test_load_that_modulates_counts_with_the_level_that_it_is_given(bench: Bench
     for second in range(3):
         told = boards.told(board, Telemetry(second * SECOND_NS, (), (dim,)))
         bench.state.agent = replace(bench.state.agent, board=told)
-        bench.books.look(bench.state, second * SECOND_NS)
+        bench.books.look(bench.state.agent, bench.state.settings.loads, second * SECOND_NS)
     assert bench.books.totals()["fan"].energy_mj == 2 * 1000
 
 
