@@ -21,6 +21,13 @@ def test_swarm_any_faults_break_no_promise_and_healing_makes_one_rack(seed: int)
     assert outcome.violations == (), outcome.lines[-40:]
 
 
+@pytest.mark.parametrize("seed", [505488, 517013])
+def test_swarm_seed_that_once_broke_a_promise_breaks_none(seed: int) -> None:
+    """An unfounded rack that waits for the dead; a misread meter as a title to start a load."""
+    outcome = run(scripted(seed, 5, 30))
+    assert outcome.violations == (), outcome.lines[-40:]
+
+
 @pytest.mark.parametrize("nodes", [2, 3, 4, 7])
 def test_swarm_other_sizes_break_no_promise_either(nodes: int) -> None:
     outcome = run(scripted(1, nodes, 20))

@@ -53,7 +53,7 @@ def _worth_is_doubled(patch: Patch) -> None:
     def doubled(_agent: object, load: LoadSettings, *_: object) -> int:
         return 2 * (load.worth_uc or 0)
 
-    patch.setattr(judgement, "worth_now", doubled)
+    patch.setattr(judgement, "bid_now", doubled)
 
 
 def _worth_is_not_asked(patch: Patch) -> None:

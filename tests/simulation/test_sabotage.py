@@ -32,7 +32,7 @@ from rackgrid.simulation.guest import HandOver, Join, PlannedRestart
 from rackgrid.simulation.mishap import DiskStall, FirmwareHang, Liar, LostRoster, Pause
 from rackgrid.simulation.recipe import seconds
 from rackgrid.simulation.run import run
-from rackgrid.simulation.script import SHARP_MS, Script, Timed
+from rackgrid.simulation.script import SHARP_MS, Script, Timed, scripted
 from rackgrid.simulation.target import BROKER
 from rackgrid.simulation.weather import Delay, Duplication
 
@@ -82,6 +82,10 @@ FLICKERS = script(
 )
 """The node that two sides share loses one broker for a moment, and hears it again."""
 
+MISREAD_AND_HEIR = replace(
+    scripted(517013, 5, 30), timed=tuple(scripted(517013, 5, 30).timed[at] for at in (1, 2, 3))
+)
+"""The broker and another are cut off; the next one hands over when a meter reads far too much."""
 
 UNHEARD_RESTART = script((8, Partition((4,))), (8.02, PlannedRestart(4, 18_000)), seconds=40)
 """A node that is cut off and does not know it yet is restarted: nobody hears what it asks for."""
@@ -252,6 +256,7 @@ CAUGHT: tuple[tuple[Weaken, tuple[Script, ...]], ...] = (
     (weakening.half_the_quiet_time, (FORGETS_WHOM_IT_LEFT,)),
     (weakening.book_opens_at_once, (BROKER_DIES, SLOW_BROKER)),
     (weakening.anything_is_inherited, (BROKER_DIES,)),
+    (weakening.what_is_held_may_be_started, (MISREAD_AND_HEIR,)),
     (weakening.whatever_is_held_is_renewed, (RUNS_OUT,)),
     (weakening.waits_for_authority_only, (HALVES,)),
     (weakening.handover_of_a_closed_book, (CLOSED_HANDOVER,)),

@@ -17,7 +17,7 @@ from rackgrid.core import book as books
 from rackgrid.core import broker, candidate, grant, holding, incumbent
 from rackgrid.core.agent import Agent
 from rackgrid.core.authority import Authority
-from rackgrid.core.book import Book
+from rackgrid.core.book import Book, Choice
 from rackgrid.core.grant import Account
 from rackgrid.core.office import Office
 from rackgrid.core.roster import Roster
@@ -30,6 +30,7 @@ from rackgrid.wire.message import (
     Price,
     Report,
     Resign,
+    StepReport,
 )
 from rackgrid_firmware import guard_turn
 
@@ -281,6 +282,19 @@ def anything_is_inherited(patch: Patch) -> None:
         return None
 
     patch.setattr(books, "limit_mw", limit_mw)
+
+
+def what_is_held_may_be_started(patch: Patch) -> None:
+    """P6: before its waits are over a broker lets a node start what it says that it holds."""
+    choose = books.choose
+
+    def chosen(
+        steps: tuple[StepReport, ...], wanted: int, held_mw: int, room_mw: int, limit: int | None
+    ) -> Choice:
+        running = tuple(replace(step, running=True) for step in steps)
+        return choose(steps if limit is None else running, wanted, held_mw, room_mw, limit)
+
+    patch.setattr(books, "choose", chosen)
 
 
 def waits_for_authority_only(patch: Patch) -> None:

@@ -202,6 +202,10 @@ def choose(
 ) -> Choice:
     """Cover as many wanted steps as the promises allow: running ones first, then by worth.
 
+    Under a takeover's limit only what runs is renewed. What a node reports to hold may be what a
+    meter misread, or what a load draws beyond its grant: no predecessor has counted that, and it is
+    no title to start anything.
+
     Args:
         wanted: mask of the steps that the clearing serves.
         held_mw: what may be renewed without new room.
@@ -213,7 +217,11 @@ def choose(
         most = min(most, limit)
     power = mask = 0
     order = sorted(
-        (index for index in range(len(steps)) if wanted >> index & 1),
+        (
+            index
+            for index, step in enumerate(steps)
+            if wanted >> index & 1 and (limit is None or step.running)
+        ),
         key=lambda index: (not steps[index].running, -steps[index].worth_uc, index),
     )
     for index in order:

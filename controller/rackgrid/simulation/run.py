@@ -136,8 +136,13 @@ def heal(world: World, script: Script) -> None:
 
 
 def disagreement(world: World) -> str | None:
-    """Say why this is not one rack, or None if it is: one broker, one roster, a price for all."""
+    """Say why this is not one rack, or None if it is: one broker, one roster, a price for all.
+
+    A rack that was never founded waits for every node that is expected, by design.
+    """
     running = [seat.node.state for seat in world.seats.values() if seat.node]
+    if len(running) < len(world.seats) and all(state.founds for state in running):
+        return None
     if len(world.brokers()) != 1:
         return f"{len(world.brokers())} brokers"
     if len({state.followed for state in running}) != 1:

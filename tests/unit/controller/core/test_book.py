@@ -275,8 +275,14 @@ def test_choose_starting_reserves_its_inrush() -> None:
 
 
 def test_choose_limit_stands_above_the_room() -> None:
-    steps = (step(5, 2000), step(4, 1000))
+    steps = (step(5, 2000, running=True), step(4, 1000, running=True))
     assert book.choose(steps, 0b11, 0, 9000, 2500) == Choice(2000, 0b01, wanting=True)
+
+
+def test_choose_under_a_limit_renews_what_runs_and_starts_nothing() -> None:
+    """What was reported as held may be a meter's error: it is no title to start a load."""
+    steps = (step(5, 2000, running=True), step(9, 1000))
+    assert book.choose(steps, 0b11, 0, 9000, 9000) == Choice(2000, 0b01, wanting=True)
 
 
 def made_step(worth_uc: int, power_mw: int, more_mw: int, running: bool) -> StepReport:
@@ -305,5 +311,6 @@ def test_choose_anything_is_never_above_the_limit_nor_the_room_beyond_what_is_he
     assert choice.power_mw == sum(s.reserve_mw for s in chosen)
     assert choice.power_mw <= held + max(0, room)
     assert limit is None or choice.power_mw <= limit
+    assert limit is None or all(s.running for s in chosen)
     assert choice.mask & ~wanted == 0
     assert choice.wanting == (choice.mask != wanted)
