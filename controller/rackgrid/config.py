@@ -178,6 +178,20 @@ class DeadlineConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class ModelConfig:
+    """How a temperature moves while its sensor is silent.
+
+    `off_c`, `on_c`: where it ends while the load is off, and on; `slow_s`: in this time about two
+    thirds of the way are made; `blind_s`: how long the model is believed.
+    """
+
+    off_c: float
+    on_c: float
+    slow_s: float
+    blind_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class ThermalConfig:
     """A temperature to keep, and where it is read: a file of the kernel's or an MQTT topic."""
 
@@ -187,6 +201,7 @@ class ThermalConfig:
     worth: float
     file: Path | None
     topic: str
+    model: ModelConfig | None = None
 
 
 KindConfig = TaskConfig | DeadlineConfig | ThermalConfig

@@ -5,7 +5,8 @@
     modulating  worth (of its first bit of power), worth_full (of its last), stages
     task        revenue_per_hour, run_s if only a complete run brings it in
     deadline    energy_wh, by, timezone, worth
-    thermal     low_c, high_c, mode, worth, temperature_file or temperature_topic
+    thermal     low_c, high_c, mode, worth, temperature_file or temperature_topic; and what to
+                believe while that is silent: off_c, on_c, slow_s, blind_s
 
 Each kind has keys of its own; one that belongs to another kind is a mistake, and is said to be.
 """
@@ -19,6 +20,7 @@ from rackgrid.config import (
     GuardConfig,
     KindConfig,
     LoadConfig,
+    ModelConfig,
     TaskConfig,
     ThermalConfig,
 )
@@ -28,6 +30,8 @@ from rackgrid_firmware.section import Section
 from rackgrid_firmware.settings import TomlFile
 
 KINDS = ("required", "flexible", "modulating", "task", "deadline", "thermal")
+_MODEL = ("off_c", "on_c", "slow_s")
+"""Of a model of a temperature: all of them, or none."""
 _NEEDS = {
     "required": (),
     "flexible": ("worth",),
@@ -42,7 +46,7 @@ _MAY = {
     "modulating": ("stages",),
     "task": ("run_s",),
     "deadline": ("worth", "timezone"),
-    "thermal": ("mode", "temperature_file", "temperature_topic"),
+    "thermal": ("mode", "temperature_file", "temperature_topic", "blind_s", *_MODEL),
 }
 _OF_KINDS = frozenset(key for keys in (*_NEEDS.values(), *_MAY.values()) for key in keys)
 _GUARDS = ("start_cost", "usual_run_s", "one_of", "after")
@@ -92,6 +96,10 @@ def kind_keys() -> tuple[Key, ...]:
             pattern=_TOPIC,
             allowed="an MQTT topic without blank, # and +",
         ),
+        Key("off_c", Kind.NUMBER, "where the temperature ends, off", None, low=-100, high=1000),
+        Key("on_c", Kind.NUMBER, "where the temperature ends, on", None, low=-100, high=1000),
+        Key("slow_s", Kind.NUMBER, "two thirds of the way there", None, unit="s", low=1, high=1e7),
+        Key("blind_s", Kind.NUMBER, "how long that is believed", 3600.0, unit="s", high=604800),
         Key("start_cost", Kind.NUMBER, "wear and energy of one start, in currency", 0.0, high=1e3),
         Key("usual_run_s", Kind.NUMBER, "a usual run", 600.0, unit="s", low=1, high=604800),
         Key("one_of", Kind.NAME, "a group of which one load runs at a time", None),
@@ -118,9 +126,16 @@ def kind_of(file: TomlFile, load: Section) -> KindConfig | None:
                 worth=load.number("worth"),
                 file=file.beside(load.text("temperature_file")),
                 topic=load.text("temperature_topic"),
+                model=_model(load),
             )
         case _:
             return None
+
+
+def _model(load: Section) -> ModelConfig | None:
+    if not load.given.issuperset(_MODEL):
+        return None
+    return ModelConfig(*(load.number(key) for key in (*_MODEL, "blind_s")))
 
 
 def guards_of(load: Section) -> GuardConfig:
@@ -150,6 +165,8 @@ def written_kind(load: LoadConfig) -> dict[str, object]:
             said["mode"] = "cool" if thermal.cools else "heat"
             said["temperature_file"] = thermal.file
             said["temperature_topic"] = thermal.topic
+            if thermal.model is not None:
+                said |= {key: getattr(thermal.model, key) for key in (*_MODEL, "blind_s")}
         case None:
             if load.stages is not None:
                 said |= {"worth_full": load.worth_full, "stages": load.stages}
@@ -227,6 +244,10 @@ def _check_thermal(file: TomlFile, load: Section, mqtt: Section) -> None:
         if not sensors:
             text = "missing: a thermal load needs a thermometer, this or temperature_topic"
         file.blame(load, "temperature_topic" if sensors else "temperature_file", text)
+    missing = [key for key in _MODEL if key not in load.given]
+    if missing and load.given & {*_MODEL, "blind_s"}:
+        text = f"missing: a model of the temperature has {', '.join(_MODEL)}"
+        file.blame(load, missing[0], text)
     if "temperature_topic" in load.given and not mqtt.present:
         text = "there is no [mqtt] that says where it is published"
         file.blame(load, "temperature_topic", text)

@@ -35,6 +35,7 @@ from rackgrid.market import choice
 from rackgrid.market.deadline import Goal, deadline_worth_uc
 from rackgrid.market.tariff import Interval
 from rackgrid.market.task import Run, run_worth_uc, task_worth_uc
+from rackgrid.market.temperature import Belief, Model, believed
 from rackgrid.market.thermal import Bounds, Warmth, must_run, thermal_worth_uc
 
 EVERY_NS = SECOND_NS
@@ -122,6 +123,7 @@ class Planner:
         self.writing: Thread | None = None
         """Keeps the days; None before there was one to keep."""
         self._had_to: set[str] = set()
+        self._beliefs: dict[str, Belief | None] = {}
         self._days = _read_days(shelf)
         self._known: Sequence[Interval] = ()
         self._listed_ns: int | None = None
@@ -181,7 +183,7 @@ class Planner:
             case DeadlineConfig() as goal:
                 return self._deadline(load, goal, power_mw, now)
             case ThermalConfig() as thermal:
-                return self._thermal(load, thermal)
+                return self._thermal(load, thermal, now)
             case None:
                 assert load.worth is not None, "a load without a plan has a worth"
                 return microcurrency(load.worth)
@@ -215,18 +217,36 @@ class Planner:
         needed_mj = round(goal.energy_wh * MJ_PER_WH)
         left_mj = needed_mj - (received_mj - day.counter_mj)
         worth_uc = microcurrency(goal.worth)
-        plan = Goal(left_mj, power_mw, begins_ns, ends_ns, worth_uc)
+        # A switch that has just gone off may not go on for a while: so much sooner it is due.
+        due_ns = ends_ns - min(_min_off_ns(load, now.board), (ends_ns - begins_ns) // 4)
+        plan = Goal(left_mj, power_mw, begins_ns, due_ns, worth_uc)
         return deadline_worth_uc(plan, now.wall_ns, now.known, self._cap_uc)
 
-    def _thermal(self, load: LoadConfig, thermal: ThermalConfig) -> int | None:
+    def _thermal(self, load: LoadConfig, thermal: ThermalConfig, now: _Now) -> int | None:
         low_mc, high_mc = round(thermal.low_c * 1000), round(thermal.high_c * 1000)
         bounds = Bounds(low_mc, high_mc, thermal.cools, microcurrency(thermal.worth))
-        warmth = Warmth(self._thermometers[load.name].mc, load.name in self._had_to)
+        warmth = Warmth(self._warmth_mc(load, thermal, now), load.name in self._had_to)
         if must_run(bounds, warmth):
             self._had_to.add(load.name)
         else:
             self._had_to.discard(load.name)
         return thermal_worth_uc(bounds, warmth, self._cap_uc)
+
+    def _warmth_mc(self, load: LoadConfig, thermal: ThermalConfig, now: _Now) -> int | None:
+        """How warm it is: what the sensor says, or the model while that is silent."""
+        read_mc, model = self._thermometers[load.name].mc, thermal.model
+        if model is None:
+            return read_mc
+        moves = Model(
+            off_mc=round(model.off_c * 1000),
+            on_mc=round(model.on_c * 1000),
+            slow_ns=nanoseconds(model.slow_s),
+            blind_ns=nanoseconds(model.blind_s),
+        )
+        belief = self._beliefs.get(load.name)
+        is_on = load.name in now.running
+        belief = self._beliefs[load.name] = believed(moves, belief, read_mc, now.mono_ns, on=is_on)
+        return None if belief is None else belief.mc
 
     def _is_news(self, name: str, worth_uc: int | None) -> bool:
         if name not in self.said:
@@ -259,6 +279,11 @@ def day_of(by_s: int, zone: tzinfo, wall_ns: int) -> tuple[int, int]:
     ]
     ends_ns = next(moment for moment in moments if moment > wall_ns)
     return moments[moments.index(ends_ns) - 1], ends_ns
+
+
+def _min_off_ns(load: LoadConfig, board: Board) -> int:
+    spec = board.specs.get(load.output)
+    return spec.min_off_ns if spec is not None else 0
 
 
 def _power_mw(load: LoadConfig, board: Board) -> int:

@@ -29,7 +29,7 @@ WAITING_MAX: Final = 2_000_000
 JOIN_S: Final = 5.0
 """An SD card may stall; a daemon that ends waits no longer."""
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}\.jsonl")
-_log = logging.getLogger("rackgrid.record")
+_log = logging.getLogger("rackgrid.value")
 
 
 @dataclass(frozen=True, slots=True)

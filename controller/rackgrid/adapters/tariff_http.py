@@ -75,7 +75,7 @@ class HttpTariff:
         self._wall_ns = wall_ns
         self._complaint = ""
         self._stopping = threading.Event()
-        self.slots = self._remembered()
+        self.slots = kept_slots(name, cache)
         """What is known; replaced as a whole, so that it may be read from any thread."""
         self._thread = threading.Thread(target=self._run, name=f"tariff {name}", daemon=True)
 
@@ -113,18 +113,6 @@ class HttpTariff:
                 wait_s, failures = self._config.every_s, 0
             self._stopping.wait(wait_s)
 
-    def _remembered(self) -> Slots:
-        if self._cache is None:
-            return Slots(())
-        try:
-            prices = parse_tariff(self._cache.read_bytes()).prices
-        except FileNotFoundError:
-            return Slots(())
-        except (OSError, ValueError) as fault:
-            _log.warning("source %s: kept prices are not used: %s", self._name, fault)
-            return Slots(())
-        return prices if isinstance(prices, Slots) else Slots(())
-
     def _complain(self, complaint: str) -> None:
         if complaint != self._complaint:
             self._complaint = complaint
@@ -137,6 +125,20 @@ class HttpTariff:
                 )
             else:
                 _log.info("source %s: prices come from %s again", self._name, self._config.url)
+
+
+def kept_slots(name: str, cache: Path | None) -> Slots:
+    """Read the prices of a source that were kept; none, and said, if they cannot be read."""
+    if cache is None:
+        return Slots(())
+    try:
+        prices = parse_tariff(cache.read_bytes()).prices
+    except FileNotFoundError:
+        return Slots(())
+    except (OSError, ValueError) as fault:
+        _log.warning("source %s: kept prices are not used: %s", name, fault)
+        return Slots(())
+    return prices if isinstance(prices, Slots) else Slots(())
 
 
 def parse_answer(text: bytes, config: HttpTariffConfig) -> Slots:

@@ -17,7 +17,7 @@ from typing import Final
 
 from rackgrid.adapters.aside import write_aside
 from rackgrid.adapters.tariff_file import PRICE_MAX, number, parse_tariff
-from rackgrid.adapters.tariff_http import KEEP_NS, merged, written
+from rackgrid.adapters.tariff_http import KEEP_NS, kept_slots, merged, written
 from rackgrid.config_units import microcurrency
 from rackgrid.market.tariff import DAY_S, SECOND_NS, Flat, Prices, Slots
 
@@ -52,7 +52,7 @@ class MqttTariff:
         self._clock = clock
         self._complaint = ""
         self._said_ns = 0
-        self._prices: Prices = self._remembered()
+        self._prices: Prices = kept_slots(name, cache)
         self.writing: Thread | None = None
         """Keeps what was heard last; None before that."""
 
@@ -85,18 +85,6 @@ class MqttTariff:
         if self._cache is None:
             return
         self.writing = write_aside(self._cache, written(known), self._complain)
-
-    def _remembered(self) -> Slots:
-        if self._cache is None:
-            return Slots(())
-        try:
-            prices = parse_tariff(self._cache.read_bytes()).prices
-        except FileNotFoundError:
-            return Slots(())
-        except (OSError, ValueError) as fault:
-            _log.warning("source %s: kept prices are not used: %s", self._name, fault)
-            return Slots(())
-        return prices if isinstance(prices, Slots) else Slots(())
 
     def _complain(self, complaint: str) -> None:
         if complaint and complaint != self._complaint:

@@ -14,7 +14,7 @@ from rackgrid.core.office import Office
 from rackgrid.core.roster import Roster
 from rackgrid.core.settings import NodeSettings
 from rackgrid.identity import NodeId, Pair, RackId, Stamp
-from rackgrid.record import replace
+from rackgrid.value import replace
 from rackgrid.wire.message import NODES_MAX, PROTOCOL_VERSION, Join, RosterLine
 
 MAKING_ROOM = "making room: "

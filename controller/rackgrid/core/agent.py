@@ -22,7 +22,7 @@ from rackgrid.identity import NO_LIMIT, NO_PAIR, Limit, Pair, Round
 from rackgrid.market.choice import stay_uc
 from rackgrid.market.curve import Step
 from rackgrid.market.offer import Offer
-from rackgrid.record import replace
+from rackgrid.value import replace
 from rackgrid.wire.message import Allotment, OfferReport, Price, Report, StepReport
 from rackgrid.wire.vocabulary import Why
 from rackgrid_firmware.link import OutputState

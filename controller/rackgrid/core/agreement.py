@@ -29,7 +29,7 @@ from types import MappingProxyType
 
 from rackgrid.core.roster import NO_ROSTER, Roster, united
 from rackgrid.identity import NodeId, Pair, Stamp
-from rackgrid.record import replace
+from rackgrid.value import replace
 
 
 @dataclass(frozen=True, slots=True)

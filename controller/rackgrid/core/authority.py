@@ -15,7 +15,7 @@ from types import MappingProxyType
 
 from rackgrid.core.roster import Roster
 from rackgrid.identity import NodeId
-from rackgrid.record import replace
+from rackgrid.value import replace
 
 SENT_MAX = 64
 """Heartbeats whose sending is remembered; an ack to an older one carries no authority."""

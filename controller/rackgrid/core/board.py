@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from rackgrid.market.load import floor_mw
-from rackgrid.record import replace
+from rackgrid.value import replace
 from rackgrid_firmware.device import LEVEL_FULL, UNAVAILABLE, Accuracy, Quality, Reading, Verdict
 from rackgrid_firmware.link import Attached, OutputSpec, OutputState, Switched, Telemetry
 

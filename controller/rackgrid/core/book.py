@@ -22,7 +22,7 @@ from rackgrid.core import grant
 from rackgrid.core.grant import Account, Handed
 from rackgrid.core.settings import MS_NS, Timing
 from rackgrid.identity import BootId, NodeId
-from rackgrid.record import replace
+from rackgrid.value import replace
 from rackgrid.wire.message import ClaimReport, Report, StepReport
 
 

@@ -20,7 +20,7 @@ from rackgrid.core.roster import Roster
 from rackgrid.core.settings import MS_NS, NodeSettings, Timing
 from rackgrid.identity import BootId, Limit, NodeId, Pair, Round
 from rackgrid.market.clearing import Clearing, clear
-from rackgrid.record import replace
+from rackgrid.value import replace
 from rackgrid.wire.message import (
     ALLOTMENTS_MAX,
     Ack,

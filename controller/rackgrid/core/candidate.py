@@ -8,7 +8,7 @@ from rackgrid.core.action import Remember, ReserveTerms
 from rackgrid.core.election import Following, Leading, Listening, Standing
 from rackgrid.core.state import AckDue, State
 from rackgrid.identity import NodeId, Pair, Rank, Term
-from rackgrid.record import replace
+from rackgrid.value import replace
 from rackgrid.wire.message import (
     Ack,
     Answer,

@@ -7,7 +7,7 @@ from rackgrid.core import candidate, incumbent, restart
 from rackgrid.core.action import Left
 from rackgrid.core.settings import MS_NS, SECOND_NS
 from rackgrid.core.state import State
-from rackgrid.record import replace
+from rackgrid.value import replace
 from rackgrid.wire.message import Leave
 
 LEAVE_PATIENCE_NS = 4 * SECOND_NS

@@ -28,7 +28,7 @@ from dataclasses import dataclass
 
 from rackgrid.core.settings import MS_NS, Timing
 from rackgrid.identity import NodeId, Pair
-from rackgrid.record import replace
+from rackgrid.value import replace
 from rackgrid.wire.message import Report
 from rackgrid.wire.vocabulary import Stance
 

@@ -16,7 +16,7 @@ from collections.abc import Container
 
 from rackgrid.core.roster import Roster
 from rackgrid.identity import NodeId, Rank
-from rackgrid.record import replace
+from rackgrid.value import replace
 from rackgrid.wire.message import RosterLine
 
 VOTERS_MAX = 5

@@ -20,7 +20,7 @@ from types import MappingProxyType
 
 from rackgrid.core.settings import MS_NS, Timing
 from rackgrid.identity import BootId, NodeId, Pair
-from rackgrid.record import replace
+from rackgrid.value import replace
 from rackgrid.wire.message import ClaimReport, Report
 
 ISSUED_MAX = 16

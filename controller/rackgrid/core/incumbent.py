@@ -13,7 +13,7 @@ from rackgrid.core.office import Office
 from rackgrid.core.settings import MS_NS, SECOND_NS
 from rackgrid.core.state import State
 from rackgrid.identity import BootId, NodeId, Rank
-from rackgrid.record import replace
+from rackgrid.value import replace
 from rackgrid.wire.message import NODES_MAX, Ack, Price, Remove, Resign
 
 FOUNDING_NS = 5 * SECOND_NS

@@ -23,7 +23,7 @@ from rackgrid.core.grant import holding_ms
 from rackgrid.core.reason import Decision, Grounds
 from rackgrid.core.settings import LoadSettings, NodeSettings
 from rackgrid.identity import NO_PAIR
-from rackgrid.record import replace
+from rackgrid.value import replace
 from rackgrid.wire.vocabulary import Why
 from rackgrid_firmware.device import LEVEL_FULL, Verdict
 from rackgrid_firmware.link import Hold, OutputState, Release

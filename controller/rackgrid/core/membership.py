@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from rackgrid.identity import NO_PAIR, NO_RACK, NO_STAMP, BootId, NodeId, Pair, RackId, Rank, Stamp
-from rackgrid.record import replace
+from rackgrid.value import replace
 from rackgrid.wire.message import NODES_MAX, Beacon, LoadStatus
 from rackgrid.wire.vocabulary import Role
 

@@ -53,7 +53,7 @@ from rackgrid.core.roster import NO_ROSTER, Roster
 from rackgrid.core.settings import MS_NS, NodeSettings
 from rackgrid.core.state import State
 from rackgrid.identity import NO_PAIR, NO_RACK, BootId, NodeId, Pair
-from rackgrid.record import replace
+from rackgrid.value import replace
 from rackgrid.wire.message import (
     Ack,
     Answer,

@@ -21,7 +21,7 @@ from rackgrid.core.view import (
     View,
 )
 from rackgrid.identity import NO_RACK, NodeId
-from rackgrid.record import replace
+from rackgrid.value import replace
 from rackgrid.wire.message import LoadStatus
 from rackgrid.wire.vocabulary import Why
 from rackgrid_firmware.device import Accuracy, Quality, Reading

@@ -11,7 +11,7 @@ from rackgrid.core import admission, candidate, election
 from rackgrid.core.settings import SECOND_NS
 from rackgrid.core.state import LED, Recovering, State
 from rackgrid.identity import NO_BOOT, NO_RACK, Stamp
-from rackgrid.record import replace
+from rackgrid.value import replace
 
 PATIENCE_NS = 5 * SECOND_NS
 """So long nobody must have led: a majority that is still there has elected somebody by then."""

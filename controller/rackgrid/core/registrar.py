@@ -16,7 +16,7 @@ from rackgrid.core.office import Joining, Office
 from rackgrid.core.roster import Roster
 from rackgrid.core.state import State
 from rackgrid.identity import NO_RACK, BootId, NodeId, RackId
-from rackgrid.record import replace
+from rackgrid.value import replace
 from rackgrid.wire.message import Ack, Join, JoinReply, Pledge, PledgeLine, RosterLine
 
 

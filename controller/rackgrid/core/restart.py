@@ -20,7 +20,7 @@ from rackgrid.core.pledge import SPAN_MAX_NS
 from rackgrid.core.settings import MS_NS, SECOND_NS
 from rackgrid.core.state import State, Stopping
 from rackgrid.identity import NO_PAIR
-from rackgrid.record import replace
+from rackgrid.value import replace
 from rackgrid.wire.message import Pledge, PledgeLine
 from rackgrid_firmware.link import Hold
 

@@ -25,7 +25,7 @@ from rackgrid.identity import (
     RackId,
     Stamp,
 )
-from rackgrid.record import replace
+from rackgrid.value import replace
 from rackgrid.wire.message import NODES_MAX, PLEDGES_MAX, PledgeLine, RosterLine, RosterUpdate
 
 

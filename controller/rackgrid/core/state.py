@@ -24,7 +24,7 @@ from rackgrid.core.office import Office
 from rackgrid.core.roster import NO_ROSTER, Roster
 from rackgrid.core.settings import MS_NS, NodeSettings, Timing
 from rackgrid.identity import NO_PAIR, NO_RACK, BootId, NodeId, Pair, Rank
-from rackgrid.record import replace
+from rackgrid.value import replace
 from rackgrid.wire.message import NODES_MAX, Heartbeat, Message, Price, Report, Resign
 from rackgrid.wire.vocabulary import Role
 

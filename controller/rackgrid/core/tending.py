@@ -5,7 +5,7 @@ from __future__ import annotations
 from rackgrid.core.action import Instruct
 from rackgrid.core.event import OutputRequested, Tend
 from rackgrid.core.state import State
-from rackgrid.record import replace
+from rackgrid.value import replace
 from rackgrid_firmware.link import Clear, Lock
 
 

@@ -11,7 +11,14 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from rackgrid.cli.config import resolved
-from rackgrid.config import DeadlineConfig, GuardConfig, KindConfig, TaskConfig, ThermalConfig
+from rackgrid.config import (
+    DeadlineConfig,
+    GuardConfig,
+    KindConfig,
+    ModelConfig,
+    TaskConfig,
+    ThermalConfig,
+)
 from rackgrid.config_file import load_config
 
 CORPUS = Path(__file__).parent / "config_corpus"
@@ -30,6 +37,13 @@ KINDS: list[tuple[str, KindConfig | None]] = [
         'kind = "thermal"\nworth = 0.5\nlow_c = -3\nhigh_c = 7\nmode = "heat"\n'
         'temperature_topic = "room"\n[mqtt]\nhost = "127.0.0.1"\n',
         ThermalConfig(-3.0, 7.0, False, 0.5, None, "room"),
+    ),
+    (
+        'kind = "thermal"\nworth = 0.5\nlow_c = 3\nhigh_c = 7\noff_c = 21\non_c = -9\n'
+        'slow_s = 7200\ntemperature_topic = "room"\n[mqtt]\nhost = "127.0.0.1"\n',
+        ThermalConfig(
+            *(3.0, 7.0, True, 0.5, None, "room"), ModelConfig(21.0, -9.0, 7200.0, 3600.0)
+        ),
     ),
     ("worth = 0.5\n", None),
 ]

@@ -12,12 +12,13 @@ import pytest
 from tests.unit.controller.core.stage import board, output
 
 from rackgrid.adapters.planner import CLOCK_NS, EVERY_NS, Planner, World, day_of
-from rackgrid.adapters.thermometer import Thermometer
+from rackgrid.adapters.thermometer import OLD_NS, Thermometer
 from rackgrid.config import (
     DeadlineConfig,
     GuardConfig,
     KindConfig,
     LoadConfig,
+    ModelConfig,
     TaskConfig,
     ThermalConfig,
 )
@@ -181,6 +182,24 @@ def test_fridge_whose_temperature_nobody_knows_runs_and_a_heater_does_not(tmp_pa
     heater = ThermalConfig(18, 22, False, 1.0, None, "t")
     assert Bench(tmp_path / "a", (load("lamp", fridge),)).worth() == CAP
     assert Bench(tmp_path / "b", (load("lamp", heater),)).worth() is None
+
+
+def test_fridge_whose_sensor_falls_silent_is_believed_by_its_model_for_a_while(
+    tmp_path: Path,
+) -> None:
+    model = ModelConfig(off_c=20, on_c=-10, slow_s=3600, blind_s=1800)
+    plan = ThermalConfig(0, 10, True, 1.0, None, "t", model)
+    clock = [START]
+    bench = Bench(tmp_path / "days", (load("lamp", plan),))
+    bench.thermometer = Thermometer("lamp", lambda: clock[0])
+    bench.begin()
+    bench.thermometer.hear("t", b"5.0")
+    assert bench.look() == {"lamp": 500_000}
+    clock[0] += OLD_NS
+    warmer = bench.look(after_ns=1200 * S)
+    assert warmer is not None
+    assert 700_000 < (warmer["lamp"] or 0) < 900_000  # off, it creeps towards 20 °C
+    assert bench.look(after_ns=601 * S) == {"lamp": CAP}  # and then nobody knows
 
 
 def test_fridge_at_its_bound_runs_until_it_is_well_inside(tmp_path: Path) -> None:

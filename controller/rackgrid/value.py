@@ -1,4 +1,4 @@
-"""`replace` for frozen records: what `dataclasses.replace` does, for half of its time.
+"""`replace` for frozen values: what `dataclasses.replace` does, for half of its time.
 
 Every step of the core makes a new value of an old one, a hundred times a second on an idle rack,
 and `dataclasses.replace` asks each field of each record anew how it is to be treated. The core's

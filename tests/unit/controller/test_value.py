@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rackgrid.core.agent import Agent
-from rackgrid.record import replace
+from rackgrid.value import replace
 
 
 @dataclass(frozen=True, slots=True)
