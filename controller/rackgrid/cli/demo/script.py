@@ -30,7 +30,7 @@ class Deed:
     """One thing that happens.
 
     Attributes:
-        at_s: when, s after the rack has started.
+        at_s: when, s after the rack has its first broker.
         do: one of `DEEDS`.
     """
 
@@ -80,7 +80,7 @@ def default_script(nodes: int) -> tuple[Deed, ...]:
 _EVENT = Table(
     "event",
     (
-        Key("at_s", Kind.NUMBER, "when, after the start", unit="s", high=1e6),
+        Key("at_s", Kind.NUMBER, "when, after the first broker", unit="s", high=1e6),
         Key("do", Kind.TEXT, "what", choices=DEEDS),
         Key("node", Kind.TEXT, "to which node", ""),
         Key("output", Kind.TEXT, "to which output", ""),

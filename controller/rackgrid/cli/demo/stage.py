@@ -18,6 +18,8 @@ from rackgrid.cli.demo.script import Deed
 from rackgrid.cli.demo.tail import Line, Tail
 from rackgrid.cli.exit import Exit
 
+START_S = 30.0
+"""The script begins with the rack's first broker, and no later than this."""
 LOOK_S = 0.25
 ASK_S = 1.0
 EVENTS_SHOWN = 8
@@ -91,11 +93,14 @@ class Stage:
 
     def _play(self, look: Callable[[], None], waker: socket.socket) -> None:
         start = time.monotonic()
+        up_s: float | None = None
         while not self._stopping:
             elapsed = time.monotonic() - start
             if self._seconds and elapsed >= self._seconds:
                 return
-            while self._deeds and self._deeds[0].at_s <= elapsed:
+            if up_s is None and (elapsed >= START_S or (self.state() or {}).get("broker")):
+                up_s = elapsed
+            while up_s is not None and self._deeds and self._deeds[0].at_s <= elapsed - up_s:
                 self._do(self._deeds.pop(0), elapsed)
             self._follow(elapsed)
             look()

@@ -115,9 +115,14 @@ def test_stage_deeds_that_are_due_are_done_in_their_order(rack: PlayedRack) -> N
 def test_stage_deed_that_cannot_be_done_is_said_and_the_play_goes_on(
     rack: PlayedRack, wrong: Deed, said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    play(rack, wrong, deed(0, "sun", "on we go", watts=1.0), broker="")
+    play(rack, wrong, deed(0, "sun", "on we go", watts=1.0), broker="gone")
     assert said in capsys.readouterr().out
     assert rack.done == [("sun", 1.0)]
+
+
+def test_stage_script_waits_for_the_first_broker(rack: PlayedRack) -> None:
+    play(rack, deed(0, "sun", "too early", watts=1.0), broker="")
+    assert rack.done == []
 
 
 def test_stage_in_lines_tells_deeds_brokers_and_switches(
