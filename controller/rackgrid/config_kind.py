@@ -62,7 +62,7 @@ _WHY = {
     ),
     ("thermal", "worth"): "what a kWh is worth to it just before it has to run",
 }
-_TOPIC = r"[^\s#+$][^\s#+]{0,199}"
+TOPIC = r"[^\s#+$][^\s#+]{0,199}"
 
 
 def kind_keys() -> tuple[Key, ...]:
@@ -93,7 +93,7 @@ def kind_keys() -> tuple[Key, ...]:
             Kind.TEXT,
             "where a sensor publishes °C",
             None,
-            pattern=_TOPIC,
+            pattern=TOPIC,
             allowed="an MQTT topic without blank, # and +",
         ),
         Key("off_c", Kind.NUMBER, "where the temperature ends, off", None, low=-100, high=1000),

@@ -7,7 +7,7 @@ is refused too: it comes from a file of its own, for this one is shown, copied a
 
 from __future__ import annotations
 
-from rackgrid.config_kind import kind_keys
+from rackgrid.config_kind import TOPIC, kind_keys
 from rackgrid.config_plug import PLUG_KEYS, plug_keys
 from rackgrid.wire.message import LOADS_MAX, NODES_MAX, OFFERS_MAX
 from rackgrid_firmware.key import Key, Kind, Need, Table
@@ -222,7 +222,7 @@ def _source(refused: tuple[tuple[str, str], ...]) -> Table:
             Kind.TEXT,
             "an MQTT topic under which a tariff is published",
             None,
-            pattern=r"[^\s#+$][^\s#+]{0,199}",
+            pattern=TOPIC,
             allowed="a topic without blank, # and +",
         ),
     )
