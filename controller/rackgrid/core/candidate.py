@@ -153,6 +153,8 @@ def called(node: State, sender: NodeId, message: Election, now_ns: int) -> None:
     node.unicast(
         sender, Answer(message.nonce, answer, node.settings.priority, known, node.report(now_ns))
     )
+    if knows_more and not node.roster.founding:
+        node.unicast(sender, node.roster.update(0))
     if answer is Stance.OUTRANKED and not isinstance(state, Standing):
         stand(node, now_ns, getattr(state, "attempt", 0))
     elif answer is Stance.SUPPORT:

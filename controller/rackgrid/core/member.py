@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rackgrid.core import candidate, election, registrar
-from rackgrid.core.roster import NO_ROSTER, announced
+from rackgrid.core.roster import NO_ROSTER, Roster, announced
 from rackgrid.core.settings import MS_NS, SECOND_NS
 from rackgrid.core.state import State
 from rackgrid.identity import NO_RACK, NodeId, RackId, Stamp
@@ -59,9 +59,12 @@ def join_replied(node: State, message: JoinReply) -> None:
         node.note(f"not admitted to the rack: {message.reason}")
 
 
-def roster_heard(node: State, message: RosterUpdate) -> None:
+def roster_heard(node: State, sender: NodeId, message: RosterUpdate, now_ns: int) -> None:
     """Have the followed broker's roster stored: this node's own rack, or one that admits it."""
     roster = announced(message)
+    if sender != roster.stamp.pair.node:
+        _passed_on(node, roster, now_ns)
+        return
     if roster.stamp.pair != node.followed or node.office is not None:
         return
     if roster.line(node.me) is None and node.roster.rack == NO_RACK:
@@ -72,6 +75,25 @@ def roster_heard(node: State, message: RosterUpdate) -> None:
     newest = node.storing or node.roster
     if roster.stamp > newest.stamp:
         node.store(roster)
+
+
+def _passed_on(node: State, roster: Roster, now_ns: int) -> None:
+    """Have a newer roster stored that another node holds, and whose broker is gone (P7).
+
+    The only one that holds it may have no vote: then nobody else would lead by it, and nobody could
+    lead without. It comes too late to count for its own broker, to whom this node is not bound any
+    more; and what a later broker has agreed is newer than it.
+    """
+    newest, office = node.storing or node.roster, node.office
+    if roster.founding or roster.rack != newest.rack:
+        return  # whoever founds or joins a rack is given its roster by the broker
+    if roster.stamp <= newest.stamp or roster.stamp.pair > node.fence:
+        return
+    if office is not None:
+        if not office.agreement.is_newer(roster.stamp, office.pair):
+            return
+        candidate.leave_office(node, now_ns, "another node knows a newer roster")
+    node.store(roster)
 
 
 def roster_stored(node: State, stamp: Stamp, now_ns: int) -> None:

@@ -77,7 +77,7 @@ from rackgrid_firmware.guard import NOT_ON
 from rackgrid_firmware.link import Attached, Refused, Switched, Telemetry
 from rackgrid_firmware.link import Report as FirmwareReport
 
-FROM_THE_PAIR = (Coordinator, Election, Heartbeat, JoinReply, Price, Remove, Resign, RosterUpdate)
+FROM_THE_PAIR = (Coordinator, Election, Heartbeat, JoinReply, Price, Remove, Resign)
 """Messages that only the node which their pair names may send."""
 JUDGE_NS = 100 * MS_NS
 """Loads are judged at each event that changes something, and else not more often than this."""
@@ -278,7 +278,7 @@ class Node:
             case JoinReply():
                 member.join_replied(node, message)
             case RosterUpdate():
-                member.roster_heard(node, message)
+                member.roster_heard(node, sender, message, now_ns)
             case Election():
                 candidate.called(node, sender, message, now_ns)
             case Pledge():

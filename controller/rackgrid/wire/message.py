@@ -182,6 +182,8 @@ class PledgeLine:
 class RosterUpdate:
     """Multicast by the broker: store this roster, and say in your ack that you have (P7).
 
+    Unicast by anybody else to a candidate that claims an older one: this is what I have stored.
+
     Attributes:
         pair: who announces it; with the version, its stamp.
         agreed_version: the newest that is agreed under this pair; 0 before the first.

@@ -34,7 +34,15 @@ from rackgrid.core.election import Following, Listening, Standing
 from rackgrid.core.event import FirmwareLost, LoopLate
 from rackgrid.core.settings import MS_NS
 from rackgrid.identity import NO_RACK, NO_STAMP, NodeId, Stamp
-from rackgrid.wire.message import Ack, Answer, Coordinator, Election, Resign, Superseded
+from rackgrid.wire.message import (
+    Ack,
+    Answer,
+    Coordinator,
+    Election,
+    Resign,
+    RosterUpdate,
+    Superseded,
+)
 from rackgrid.wire.vocabulary import Stance
 
 # --- following -------------------------------------------------------------------------------
@@ -281,6 +289,21 @@ def test_called_by_a_higher_rank_with_an_older_roster_it_is_not_supported() -> N
     player = awake((ANNA, 1), (BERT, 9))
     assert stance_of(player, election(pair(4, BERT), 9, has=OLDER), BERT) is Stance.OUTRANKED
     assert isinstance(player.node.state.election, Standing)
+
+
+def test_called_by_an_older_roster_it_passes_its_own_on() -> None:
+    """Fails if what only a node without a vote has stored can keep the rack from ever leading."""
+    player = Player(settings(expect=2), keeps=roster(ME, BERT, version=3))
+    said = player.hears(BERT, election(pair(4, BERT), 9, has=OLDER), unicast=False)
+    assert only(Answer, said).stance is Stance.BOUND
+    assert only(RosterUpdate, said) == roster(ME, BERT, version=3).update(0)
+    assert {a.to for a in said if isinstance(a, Unicast)} == {BERT}
+
+
+def test_called_by_an_older_roster_a_founding_one_is_not_passed_on() -> None:
+    player = Player(settings(expect=2), keeps=roster(ME, BERT, version=3, founding=True))
+    said = player.hears(BERT, election(pair(4, BERT), 9, has=OLDER), unicast=False)
+    assert all_of(RosterUpdate, said) == []
 
 
 def test_called_by_an_older_roster_in_its_own_weakness_is_bound() -> None:

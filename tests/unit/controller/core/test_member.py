@@ -38,6 +38,7 @@ from rackgrid.wire.vocabulary import Role
 
 BERT = 9
 OF = pair(4, BERT)
+OTHER = RackId(0xB0)
 
 
 def beat(player: Player, seq: int, *, agreed: int = 0) -> list[Action]:
@@ -222,7 +223,6 @@ def test_roster_lost_a_repeated_announcement_may_say_that_it_is_agreed() -> None
     assert not player.node.state.is_lost
 
 
-OTHER = RackId(0xB0)
 LETS_GO = "lets go of the rack that was never founded: n9 has founded another"
 
 

@@ -207,7 +207,6 @@ def test_heard_member_that_speaks_for_another_is_not_believed() -> None:
         Coordinator(wire, 9),
         ballot.election(pair(9, BERT), 9),
         Price(wire, Round(1), 1, 1, 0, 0, 0, 0, False, ()),
-        roster(ME, of=pair(9, BERT)).update(0),
         Remove(wire, ME, 1, ""),
         Resign(pair(4, BERT), False, ()),
         JoinReply(1, pair(4, BERT), False, "no"),
