@@ -3,6 +3,7 @@
 RackgridError
 ├── ConfigError    (ValueError)  the configuration is wrong: carries every finding at once
 ├── StoreError     (OSError)     a promise cannot be kept durably: stop granting
+├── SigningError   (OSError)     this node's key cannot be used
 └── TransportError (OSError)     the network cannot be used as configured
 
 A peer's fault is never an exception: it is a `Rejection`, a value, counted by reason. An assertion
@@ -31,6 +32,10 @@ class ConfigError(RackgridError, ValueError):
 
 class StoreError(RackgridError, OSError):
     """State cannot be kept durably."""
+
+
+class SigningError(RackgridError, OSError):
+    """Nothing can be signed or checked: this node's key cannot be read or used."""
 
 
 class TransportError(RackgridError, OSError):

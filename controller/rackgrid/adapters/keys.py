@@ -1,9 +1,10 @@
 """A node's identity, and the rack's group key: the two secrets on its disk.
 
 The *identity* is an Ed25519 key pair, made at the first start. Its public half names the node: the
-node id is 64 bits of its hash, so nobody hands out numbers, and a node can later sign what it says.
-Making one needs `cryptography`, which takes a Pi a second to import and 10 MB to keep; so it is
-made once, in a process of its own, both halves are stored, and every start reads a line of text.
+node id is 64 bits of its hash, so nobody hands out numbers, and a node can sign what it says
+(`signing`). Making one needs `cryptography`, which takes a Pi a second to import and 10 MB to keep;
+so it is made once, in a process of its own, both halves are stored, and every start reads a line of
+text.
 
 The *group key* is 32 random bytes, the same file on every node. Whoever can read it can elect
 itself broker, so a file that others can read is refused. A systemd credential shows the group as a
@@ -72,6 +73,24 @@ def load_identity(state_dir: Path) -> Identity:
             "the user that runs rackgrid, and make the disk writable"
         ) from fault
     return Identity(node_id_of(public), public)
+
+
+def load_private_key(state_dir: Path) -> bytes:
+    """Read the private half, 32 bytes: for the process that signs, and nobody else.
+
+    Raises:
+        StoreError: if there is none, or it cannot be read or trusted.
+    """
+    path = state_dir / IDENTITY_FILE
+    try:
+        return _read_identity(path)[0]
+    except OSError as fault:
+        if isinstance(fault, StoreError):
+            raise
+        raise StoreError(
+            f"cannot read this node's private key in {path}: {fault.strerror}: it is made at the "
+            "daemon's first start; give it to the user that runs rackgrid"
+        ) from fault
 
 
 def _make_elsewhere(state_dir: Path) -> None:

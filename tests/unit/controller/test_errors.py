@@ -4,12 +4,17 @@ import errno
 
 import pytest
 
-from rackgrid.errors import ConfigError, RackgridError, StoreError, TransportError
+from rackgrid.errors import ConfigError, RackgridError, SigningError, StoreError, TransportError
 
 
 @pytest.mark.parametrize(
     ("leaf", "standard"),
-    [(ConfigError, ValueError), (StoreError, OSError), (TransportError, OSError)],
+    [
+        (ConfigError, ValueError),
+        (StoreError, OSError),
+        (SigningError, OSError),
+        (TransportError, OSError),
+    ],
 )
 def test_error_is_ours_and_the_standard_one(
     leaf: type[RackgridError], standard: type[Exception]

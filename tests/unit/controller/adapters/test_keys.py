@@ -10,7 +10,13 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from rackgrid.adapters import keys
-from rackgrid.adapters.keys import Identity, load_group_key, load_identity, new_group_key
+from rackgrid.adapters.keys import (
+    Identity,
+    load_group_key,
+    load_identity,
+    load_private_key,
+    new_group_key,
+)
 from rackgrid.errors import ConfigError, StoreError
 from rackgrid.identity import NodeId
 
@@ -211,3 +217,22 @@ def test_group_key_refused_is_not_shown(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         load_group_key(key_file(tmp_path, bad.encode()))
     assert KEY.hex()[:8] not in str(caught.value)
+
+
+def test_private_key_is_the_half_that_belongs_to_the_public_one(tmp_path: Path) -> None:
+    identity = load_identity(tmp_path)
+    private = Ed25519PrivateKey.from_private_bytes(load_private_key(tmp_path))
+    assert private.public_key().public_bytes_raw() == identity.public_key
+
+
+def test_private_key_is_never_made_on_the_way(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="made at the daemon's first start"):
+        load_private_key(tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_private_key_that_others_can_read_is_not_used(tmp_path: Path) -> None:
+    load_identity(tmp_path)
+    (tmp_path / "identity").chmod(0o644)
+    with pytest.raises(StoreError, match="chmod 600"):
+        load_private_key(tmp_path)
