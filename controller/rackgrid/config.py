@@ -79,17 +79,43 @@ class HttpTariffConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class BatteryConfig:
+    """What a source stores.
+
+    Attributes:
+        capacity_wh: of its cells.
+        low_percent, high_percent: between what it is kept.
+        efficiency_percent: what comes out of 100 that went in.
+        wear: what a kWh that comes out has cost of the cells' life, currency.
+        price_low, price_high: the prices to expect while none is known ahead, currency per kWh.
+        full_v, empty_v: at its terminals when it is full, and when it must give no more.
+    """
+
+    capacity_wh: float
+    low_percent: float
+    high_percent: float
+    efficiency_percent: float
+    wear: float
+    price_low: float
+    price_high: float
+    full_v: float
+    empty_v: float
+
+
+@dataclass(frozen=True, slots=True)
 class SourceConfig:
     """A source that this node speaks for.
 
     Attributes:
         name: of the source.
-        price: of its energy, currency per kWh.
+        price: of its energy, currency per kWh; of a battery it means nothing.
         power_w: the most that it gives, W (0: the feed's capacity).
         meter: a meter of the board that measures what it gives now, or "".
         tariff_file: a file that holds the current price and power, watched for changes, or None.
         http: where prices are published, or None.
         tariff_topic: the MQTT topic under which they are, or ""; one of the three at most.
+        export: whether what nobody here takes of it is sold, at its price.
+        battery: what it stores, or None.
     """
 
     name: str
@@ -99,6 +125,8 @@ class SourceConfig:
     tariff_file: Path | None
     http: HttpTariffConfig | None = None
     tariff_topic: str = ""
+    export: bool = False
+    battery: BatteryConfig | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +232,14 @@ class ThermalConfig:
     model: ModelConfig | None = None
 
 
-KindConfig = TaskConfig | DeadlineConfig | ThermalConfig
+@dataclass(frozen=True, slots=True)
+class ChargerConfig:
+    """What charges a battery of this node: the name of its source."""
+
+    battery: str
+
+
+KindConfig = TaskConfig | DeadlineConfig | ThermalConfig | ChargerConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,8 +265,8 @@ class LoadConfig:
 
     Attributes:
         output: of the board; a plug's is its own name.
-        kind: "required", "flexible", "modulating" (dimmed by the price), "task", "deadline" or
-            "thermal".
+        kind: "required", "flexible", "modulating" (dimmed by the price), "task", "deadline",
+            "thermal" or "charger".
         worth: highest price at which it is wanted, currency per kWh; None if it is required or has
             something to do.
         plug: how it is switched if the board does not do it.

@@ -134,7 +134,7 @@ def check_loads(file: TomlFile, loads: list[Section], feed: Section) -> None:
     outputs: dict[str, Section] = {}
     for load in loads:
         if load.sound("worth") and "worth" in load.given:
-            _check_cap(file, load, "worth", feed)
+            check_cap(file, load, "worth", feed)
         output = load.text("output") or load.text("name")
         if not load.sound("output", "name") or not output:
             continue
@@ -148,7 +148,8 @@ def _output_key(load: Section) -> str:
     return "output" if "output" in load.given else "name"
 
 
-def _check_cap(file: TomlFile, section: Section, key: str, feed: Section) -> None:
+def check_cap(file: TomlFile, section: Section, key: str, feed: Section) -> None:
+    """Check that a worth or a price is not above what may be bid at all."""
     cap = feed.number("price_cap")
     if feed.sound("price_cap") and section.number(key) > cap:
         text = complaint(
@@ -157,27 +158,6 @@ def _check_cap(file: TomlFile, section: Section, key: str, feed: Section) -> Non
             f"at most price_cap, {cap:g}",
         )
         file.blame(section, key, text)
-
-
-def _check_tariff(file: TomlFile, source: Section, mqtt: Section) -> None:
-    """One tariff a source: two would take turns by chance."""
-    keys = ("tariff_file", "tariff_topic")
-    ways = ["http"] if source.inside["http"].present else []
-    ways += [key for key in keys if key in source.given]
-    for key in ways[1:]:
-        file.blame(source, key, f"there is `{ways[0]}` too; keep one of the two")
-    if "tariff_topic" in source.given and not mqtt.present:
-        file.blame(source, "tariff_topic", "there is no [mqtt] that says where it is published")
-
-
-def check_sources(file: TomlFile, sections: dict[str, list[Section]]) -> None:
-    """Check names, and that somebody may pay each source's price."""
-    sources, feed, mqtt = sections["source"], sections["feed"][0], sections["mqtt"][0]
-    file.unique(sources, "name")
-    for source in sources:
-        if source.sound("price"):
-            _check_cap(file, source, "price", feed)
-        _check_tariff(file, source, mqtt)
 
 
 # --- against the board profile --------------------------------------------------------------------

@@ -15,24 +15,22 @@ from pathlib import Path
 from rackgrid.config import (
     Config,
     FeedConfig,
-    HttpTariffConfig,
     LoadConfig,
     MockConfig,
     MqttConfig,
     NodeConfig,
     RackConfig,
-    SourceConfig,
     WebConfig,
 )
 from rackgrid.config_check import (
     check_loads,
     check_profile,
     check_rack,
-    check_sources,
     rack_notes,
 )
 from rackgrid.config_kind import check_kinds, guards_of, kind_of
 from rackgrid.config_plug import check_plugs, plug
+from rackgrid.config_source import check_sources, source_of
 from rackgrid.config_table import elsewhere, refused_tables, tables
 from rackgrid.errors import ConfigError
 from rackgrid_firmware.key import complaint, meant, shown
@@ -153,7 +151,7 @@ def _config(file: TomlFile, sections: Sections) -> Config:
                 feed.number("reference_price") if "reference_price" in feed.given else None
             ),
         ),
-        sources=tuple(_source(file, source) for source in sections["source"]),
+        sources=tuple(source_of(file, source) for source in sections["source"]),
         node=_node(file, sections["node"][0]),
         loads=tuple(_load(file, load) for load in sections["load"]),
         mqtt=_mqtt(file, mqtt) if mqtt.present else None,
@@ -189,33 +187,6 @@ def _rack(file: TomlFile, rack: Section) -> RackConfig:
         demote_after_s=rack.number("demote_after_s"),
         restart_s=rack.number("restart_s"),
         voters_max=rack.integer("voters_max"),
-    )
-
-
-def _source(file: TomlFile, source: Section) -> SourceConfig:
-    return SourceConfig(
-        name=source.text("name"),
-        price=source.number("price"),
-        power_w=source.number("power_w"),
-        meter=source.text("meter"),
-        tariff_file=file.beside(source.text("tariff_file")),
-        http=_http(file, source.inside["http"]),
-        tariff_topic=source.text("tariff_topic"),
-    )
-
-
-def _http(file: TomlFile, http: Section) -> HttpTariffConfig | None:
-    if not http.present:
-        return None
-    return HttpTariffConfig(
-        url=http.text("url"),
-        every_s=http.number("every_s"),
-        items=http.text("items"),
-        start=http.text("start"),
-        end=http.text("end"),
-        value=http.text("value"),
-        scale=http.number("scale"),
-        header_file=file.beside(http.text("header_file")),
     )
 
 

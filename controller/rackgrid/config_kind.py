@@ -7,6 +7,7 @@
     deadline    energy_wh, by, timezone, worth
     thermal     low_c, high_c, mode, worth, temperature_file or temperature_topic; and what to
                 believe while that is silent: off_c, on_c, slow_s, blind_s
+    charger     battery: the source of this node that it charges
 
 Each kind has keys of its own; one that belongs to another kind is a mistake, and is said to be.
 """
@@ -16,6 +17,7 @@ from __future__ import annotations
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from rackgrid.config import (
+    ChargerConfig,
     DeadlineConfig,
     GuardConfig,
     KindConfig,
@@ -29,7 +31,7 @@ from rackgrid_firmware.key import Key, Kind, complaint, shown
 from rackgrid_firmware.section import Section
 from rackgrid_firmware.settings import TomlFile
 
-KINDS = ("required", "flexible", "modulating", "task", "deadline", "thermal")
+KINDS = ("required", "flexible", "modulating", "task", "deadline", "thermal", "charger")
 _MODEL = ("off_c", "on_c", "slow_s")
 """Of a model of a temperature: all of them, or none."""
 _NEEDS = {
@@ -39,6 +41,7 @@ _NEEDS = {
     "task": ("revenue_per_hour",),
     "deadline": ("energy_wh", "by"),
     "thermal": ("worth", "low_c", "high_c"),
+    "charger": ("battery",),
 }
 _MAY = {
     "required": (),
@@ -47,6 +50,7 @@ _MAY = {
     "task": ("run_s",),
     "deadline": ("worth", "timezone"),
     "thermal": ("mode", "temperature_file", "temperature_topic", "blind_s", *_MODEL),
+    "charger": (),
 }
 _OF_KINDS = frozenset(key for keys in (*_NEEDS.values(), *_MAY.values()) for key in keys)
 _GUARDS = ("start_cost", "usual_run_s", "one_of", "after")
@@ -100,6 +104,7 @@ def kind_keys() -> tuple[Key, ...]:
         Key("on_c", Kind.NUMBER, "where the temperature ends, on", None, low=-100, high=1000),
         Key("slow_s", Kind.NUMBER, "two thirds of the way there", None, unit="s", low=1, high=1e7),
         Key("blind_s", Kind.NUMBER, "how long that is believed", 3600.0, unit="s", high=604800),
+        Key("battery", Kind.NAME, "the source of this node that it charges", None),
         Key("start_cost", Kind.NUMBER, "wear and energy of one start, in currency", 0.0, high=1e3),
         Key("usual_run_s", Kind.NUMBER, "a usual run", 600.0, unit="s", low=1, high=604800),
         Key("one_of", Kind.NAME, "a group of which one load runs at a time", None),
@@ -128,6 +133,8 @@ def kind_of(file: TomlFile, load: Section) -> KindConfig | None:
                 topic=load.text("temperature_topic"),
                 model=_model(load),
             )
+        case "charger":
+            return ChargerConfig(load.text("battery"))
         case _:
             return None
 
@@ -167,6 +174,8 @@ def written_kind(load: LoadConfig) -> dict[str, object]:
             said["temperature_topic"] = thermal.topic
             if thermal.model is not None:
                 said |= {key: getattr(thermal.model, key) for key in (*_MODEL, "blind_s")}
+        case ChargerConfig() as charger:
+            said["battery"] = charger.battery
         case None:
             if load.stages is not None:
                 said |= {"worth_full": load.worth_full, "stages": load.stages}
@@ -193,6 +202,11 @@ def check_kinds(file: TomlFile, sections: dict[str, list[Section]]) -> None:
             _check_zone(file, load)
         if kind == "thermal":
             _check_thermal(file, load, sections["mqtt"][0])
+        if kind == "charger":
+            stores = [s for s in sections["source"] if s.inside["battery"].present]
+            names = {store.text("name") for store in stores if store.sound("name")}
+            file.refer(load, "battery", names, "source here with a [source.battery]")
+    file.unique([load for load in loads if load.text("kind") == "charger"], "battery")
     _check_after(file, loads)
 
 

@@ -7,17 +7,16 @@ is refused too: it comes from a file of its own, for this one is shown, copied a
 
 from __future__ import annotations
 
-from rackgrid.config_kind import TOPIC, kind_keys
+from rackgrid.config_kind import kind_keys
 from rackgrid.config_plug import PLUG_KEYS, plug_keys
-from rackgrid.wire.message import LOADS_MAX, NODES_MAX, OFFERS_MAX
-from rackgrid_firmware.key import Key, Kind, Need, Table
+from rackgrid.config_source import seconds, secret, source_table
+from rackgrid.wire.message import LOADS_MAX, NODES_MAX
+from rackgrid_firmware.key import Key, Kind, Table
 
 _OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
 _MULTICAST = rf"2(?:2[4-9]|3[0-9])(?:\.{_OCTET}){{3}}"
 _INTERFACE = r"(?!\.{1,2}\Z)[A-Za-z0-9_.@-]{1,15}"
 _TOPIC = r"[^\s#+/$][^\s#+]{0,63}"
-_KEYS = r"[^\s]{0,200}"
-_KEYS_SAID = 'keys apart by dots, such as "data.prices"'
 _HOST = r"[A-Za-z0-9_.:%\[\]-]{1,253}"
 
 _COPPER = (
@@ -41,7 +40,7 @@ def tables(board: str) -> tuple[Table, ...]:
     return (
         _RACK,
         _FEED,
-        _source(copper),
+        source_table(copper),
         _node(copper),
         _load(tuple(load_copper)),
         _MQTT,
@@ -53,14 +52,6 @@ def tables(board: str) -> tuple[Table, ...]:
 def elsewhere(board: str) -> str:
     """Say where a fact stands that does not stand here."""
     return f"belongs into the board profile {board or '(see [node] board)'}"
-
-
-def _secret(file_key: str) -> str:
-    return f"a secret does not stand here, where everyone reads it; put it into a file: {file_key}"
-
-
-def _seconds(name: str, doc: str, default: float | Need, low: float, high: float) -> Key:
-    return Key(name, Kind.NUMBER, doc, default, unit="s", low=low, high=high)
 
 
 _RACK = Table(
@@ -86,20 +77,20 @@ _RACK = Table(
         Key("ttl", Kind.INTEGER, "hops that a multicast may make", 1, high=32),
         Key("key_file", Kind.PATH, "the file with the group key", "/etc/rackgrid/rack.key"),
         Key("expect", Kind.INTEGER, "nodes heard before a first broker", 1, low=1, high=NODES_MAX),
-        _seconds("heartbeat_s", "between the broker's heartbeats", 0.1, 0.01, 10),
+        seconds("heartbeat_s", "between the broker's heartbeats", 0.1, 0.01, 10),
         Key("suspect", Kind.INTEGER, "silent heartbeats until an election", 3, low=2, high=20),
-        _seconds("beacon_s", "between beacons", 1.0, 0.05, 60),
-        _seconds("round_s", "between clearings", 0.5, 0.05, 60),
-        _seconds("authority_s", "how long an ack lets the broker grant", 0.5, 0.03, 60),
-        _seconds("grant_s", "how long a grant lives", 2.5, 0.1, 60),
+        seconds("beacon_s", "between beacons", 1.0, 0.05, 60),
+        seconds("round_s", "between clearings", 0.5, 0.05, 60),
+        seconds("authority_s", "how long an ack lets the broker grant", 0.5, 0.03, 60),
+        seconds("grant_s", "how long a grant lives", 2.5, 0.1, 60),
         Key("preempt", Kind.FLAG, "whether a stable node of higher rank gets the office", True),
-        _seconds("preempt_after_s", "how long it must have been stable", 60.0, 0, 86400),
-        _seconds("demote_after_s", "how long a silent node keeps its vote", 300.0, 1, 2592000),
-        _seconds("restart_s", "how long loads may run on over a restart", 15.0, 0, 60),
+        seconds("preempt_after_s", "how long it must have been stable", 60.0, 0, 86400),
+        seconds("demote_after_s", "how long a silent node keeps its vote", 300.0, 1, 2592000),
+        seconds("restart_s", "how long loads may run on over a restart", 15.0, 0, 60),
         Key("voters_max", Kind.INTEGER, "most nodes that vote, odd", 5, low=1, high=15),
     ),
     required=True,
-    refused=(("key", _secret("key_file")),),
+    refused=(("key", secret("key_file")),),
 )
 _FEED = Table(
     "feed",
@@ -157,7 +148,7 @@ _MQTT = Table(
             allowed="1 to 64 characters without blank, # and +",
         ),
     ),
-    refused=(("password", _secret("password_file")),),
+    refused=(("password", secret("password_file")),),
 )
 _WEB = Table(
     "web",
@@ -173,31 +164,7 @@ _WEB = Table(
         Key("port", Kind.INTEGER, "its TCP port; 0 lets the kernel choose", 8470, high=65535),
         Key("enabled", Kind.FLAG, "whether there is an API", True),
     ),
-    refused=(("token", _secret("there is none yet, the API only reads")),),
-)
-_HTTP = Table(
-    "http",
-    (
-        Key(
-            "url",
-            Kind.TEXT,
-            "where the prices are published",
-            pattern=r"https?://[^\s]{1,500}",
-            allowed="an address that begins with http:// or https://",
-        ),
-        _seconds("every_s", "between two askings", 900.0, 10, 86400),
-        Key("items", Kind.TEXT, "keys to the list of slots", "", pattern=_KEYS, allowed=_KEYS_SAID),
-        Key(
-            "start", Kind.TEXT, "key of a slot's start", "start", pattern=_KEYS, allowed=_KEYS_SAID
-        ),
-        Key("end", Kind.TEXT, "key of a slot's end; none: the next start", "", pattern=_KEYS),
-        Key(
-            "value", Kind.TEXT, "key of a slot's price", "value", pattern=_KEYS, allowed=_KEYS_SAID
-        ),
-        Key("scale", Kind.NUMBER, "from its unit to currency per kWh", 1.0, low=-1e6, high=1e6),
-        Key("header_file", Kind.PATH, "a file with one header to send along", None),
-    ),
-    refused=(("token", _secret("header_file")),),
+    refused=(("token", secret("there is none yet, the API only reads")),),
 )
 _MOCK = Table(
     "mock",
@@ -208,25 +175,6 @@ _MOCK = Table(
         Key("script", Kind.PATH, "what happens in the plant, and when", None),
     ),
 )
-
-
-def _source(refused: tuple[tuple[str, str], ...]) -> Table:
-    keys = (
-        Key("name", Kind.NAME, "what this source is called"),
-        Key("price", Kind.NUMBER, "what a kWh costs here", low=-1e6, high=1e6),
-        Key("power_w", Kind.NUMBER, "the most that it gives; 0: capacity", 0.0, unit="W", high=1e6),
-        Key("meter", Kind.NAME, "the board's meter that sees it", None),
-        Key("tariff_file", Kind.PATH, "a file with the price and power of now", None),
-        Key(
-            "tariff_topic",
-            Kind.TEXT,
-            "an MQTT topic under which a tariff is published",
-            None,
-            pattern=TOPIC,
-            allowed="a topic without blank, # and +",
-        ),
-    )
-    return Table("source", keys, many=True, count_max=OFFERS_MAX, refused=refused, tables=(_HTTP,))
 
 
 def _node(refused: tuple[tuple[str, str], ...]) -> Table:

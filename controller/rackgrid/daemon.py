@@ -107,7 +107,8 @@ class Daemon:
         self._trace = Trace(config.mock.trace, config.node.name) if config.mock.trace else None
         self._bridge = _bridge(config, self.view)
         self._books = Books(config, parts.wall)
-        world = World(parts.wall, parts.sources.ahead, self._received_mj)
+        sources = parts.sources
+        world = World(parts.wall, sources.ahead, self._received_mj, sources.buys_uc)
         self._plans = open_plans(config, world, parts.ears)
         self._tick_guarded = guarded(self._tick, self._failed)
         self._chore_guarded = guarded(self._chore, self._failed)
@@ -129,7 +130,8 @@ class Daemon:
         config = self._parts.config
         now_ns = monotonic_ns()
         rejected = self._parts.group.rejected
-        return view(self.node.state, config.rack.name, config.feed.currency, rejected, now_ns)
+        names, charges = (config.rack.name, config.feed.currency), self._parts.sources.charges()
+        return view(self.node.state, *names, rejected, now_ns, charges)
 
     def accounts(self) -> list[dict[str, object]]:
         """Say what each load has drawn, and what that cost."""
@@ -239,7 +241,7 @@ class Daemon:
             return
         self._readings = board.readings
         self._books.look(self.node.state, monotonic_ns())
-        offers = self._parts.sources.metered(board.readings.values())
+        offers = self._parts.sources.metered(board.readings.values(), board.accuracy)
         if offers is not None:
             self._driver.handle(OffersChanged(monotonic_ns(), offers))
 

@@ -97,6 +97,7 @@ def chart_of(config: Config) -> Chart:
         },
         feed_meter=config.feed.meter,
         source_meters={source.name: source.meter for source in config.sources if source.meter},
+        exported=frozenset(source.name for source in config.sources if source.export),
     )
 
 

@@ -27,7 +27,7 @@ from typing import cast
 
 from rackgrid.adapters.aside import write_aside
 from rackgrid.adapters.thermometer import Thermometer
-from rackgrid.config import DeadlineConfig, LoadConfig, TaskConfig, ThermalConfig
+from rackgrid.config import ChargerConfig, DeadlineConfig, LoadConfig, TaskConfig, ThermalConfig
 from rackgrid.config_units import microcurrency, milliwatts, nanoseconds
 from rackgrid.core.board import Board
 from rackgrid.core.settings import SECOND_NS
@@ -61,11 +61,13 @@ class World:
         wall_ns: Unix time, ns; None while the clock is not set.
         ahead: prices known between two moments of Unix time, ns.
         received_mj: energy that each load has had, by its counter in the ledger, mJ.
+        buys_uc: at which price a battery is charged at most, uc per kWh; None: it is not.
     """
 
     wall_ns: Callable[[], int | None]
     ahead: Callable[[int, int], Sequence[Interval]]
     received_mj: Callable[[], Mapping[str, int]]
+    buys_uc: Callable[[str], int | None] = lambda _battery: None
 
 
 @dataclass(slots=True)
@@ -184,6 +186,9 @@ class Planner:
                 return self._deadline(load, goal, power_mw, now)
             case ThermalConfig() as thermal:
                 return self._thermal(load, thermal, now)
+            case ChargerConfig(battery):
+                buys_uc = self._world.buys_uc(battery)
+                return None if buys_uc is None else min(buys_uc, self._cap_uc)
             case None:
                 assert load.worth is not None, "a load without a plan has a worth"
                 return microcurrency(load.worth)

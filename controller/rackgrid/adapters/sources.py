@@ -14,7 +14,7 @@ a price that has ended is nobody's.
 
 A metered source must never be offered for more than it gives, and a noisy meter must not move the
 market at each sample: the offer follows the meter down at once, and up only when the difference is
-worth a round.
+worth a round. What a battery offers is `accumulator`'s affair.
 """
 
 from __future__ import annotations
@@ -23,10 +23,11 @@ import logging
 import math
 import os
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rackgrid.adapters.accumulator import Accumulator
 from rackgrid.adapters.tariff_file import Tariff, parse_tariff
 from rackgrid.adapters.tariff_http import HttpTariff
 from rackgrid.adapters.tariff_mqtt import MqttTariff
@@ -35,7 +36,8 @@ from rackgrid.config_units import microcurrency, milliwatts
 from rackgrid.market.offer import Offer
 from rackgrid.market.tariff import Interval, Prices, ahead
 from rackgrid.wire.message import OFFERS_MAX
-from rackgrid_firmware.device import Quality, Reading
+from rackgrid_firmware.device import Accuracy, Quality, Reading
+from rackgrid_firmware.output import kernel_boot_id
 
 if TYPE_CHECKING:
     from rackgrid.adapters.ears import Ears
@@ -48,6 +50,10 @@ STALE_NS = 2_000_000_000
 """A meter that has said nothing for this long sees nothing, ns."""
 QUANTUM_MW = 50
 """Metered offers are multiples of this, rounded down, mW."""
+AHEAD_NS = 24 * 3600 * 1_000_000_000
+"""So far ahead a battery looks at prices."""
+LIST_NS = 30_000_000_000
+"""Between two listings of prices ahead, ns: a pattern of a week takes ms to lay out."""
 RISE_MW = 250
 RISE_PERCENT = 2
 """A metered offer rises when the meter shows this much more, in mW and in per cent of the offer."""
@@ -78,6 +84,8 @@ class Sources:
         self._sources = [_Source(config, capacity_mw, wall_ns, state_dir) for config in configs]
         self._wall_ns = wall_ns
         self._looked_ns: int | None = None
+        self._listed_ns: int | None = None
+        self._known: tuple[Interval, ...] = ()
         self._offers: tuple[Offer, ...] | None = None
 
     def start(self) -> None:
@@ -87,10 +95,12 @@ class Sources:
                 source.http.start()
 
     def close(self) -> None:
-        """Ask no more."""
+        """Ask no more, and keep what is in the batteries."""
         for source in self._sources:
             if source.http is not None:
                 source.http.stop()
+            if source.battery is not None:
+                source.battery.keep()
 
     def poll(self, now_ns: int) -> tuple[Offer, ...] | None:
         """Look at files, clock and meters; give all offers if any of them changed, else None.
@@ -104,17 +114,33 @@ class Sources:
             return None
         self._looked_ns = now_ns
         for source in self._sources:
-            source.look(now_ns)
+            source.look(now_ns, self._ahead)
         return self._changed()
 
-    def metered(self, readings: Iterable[Reading]) -> tuple[Offer, ...] | None:
-        """Take the newest readings; give all offers if any of them changed, else None."""
+    def metered(
+        self, readings: Iterable[Reading], accuracy: Mapping[str, Accuracy] | None = None
+    ) -> tuple[Offer, ...] | None:
+        """Take the newest readings; give all offers if any of them changed, else None.
+
+        Args:
+            accuracy: how far each meter may be believed, where that is known.
+        """
         by_meter = {reading.meter: reading for reading in readings}
         for source in self._sources:
             reading = by_meter.get(source.meter)
             if reading is not None:
-                source.take(reading)
+                source.take(reading, (accuracy or {}).get(source.meter))
         return self._changed()
+
+    def buys_uc(self, battery: str) -> int | None:
+        """Say at which price a battery is charged at most, uc per kWh; None: it is not."""
+        found = next((s.battery for s in self._sources if s.name == battery), None)
+        return None if found is None else found.buys_uc
+
+    def charges(self) -> dict[str, float]:
+        """Say how full each battery is at least, 0 to 1."""
+        batteries = ((source.name, source.battery) for source in self._sources)
+        return {name: battery.share for name, battery in batteries if battery is not None}
 
     def ahead(self, from_ns: int, until_ns: int) -> tuple[Interval, ...]:
         """List what is known of prices to come: by the first source that has a tariff.
@@ -130,6 +156,15 @@ class Sources:
         for source in self._sources:
             if source.mqtt is not None:
                 ears.listen(source.topic, source.mqtt.hear, retained=True)
+
+    def _ahead(self, now_ns: int) -> tuple[Interval, ...]:
+        """List prices ahead for the batteries, now and then."""
+        wall_ns = self._wall_ns()
+        if wall_ns is None:
+            self._known, self._listed_ns = (), None
+        elif self._listed_ns is None or now_ns - self._listed_ns >= LIST_NS:
+            self._known, self._listed_ns = self.ahead(wall_ns, wall_ns + AHEAD_NS), now_ns
+        return self._known
 
     def _changed(self) -> tuple[Offer, ...] | None:
         wall_ns = self._wall_ns()
@@ -156,7 +191,13 @@ class _Source:
         if config.http is not None:
             self.http = HttpTariff(config.name, config.http, cache)
         self.mqtt = MqttTariff(config.name, cache, wall_ns) if self.topic else None
-        self._name = config.name
+        self.name = config.name
+        self.battery = None
+        if config.battery is not None:
+            shelf = state_dir / f"battery.{config.name}.json" if state_dir is not None else None
+            self.battery = Accumulator(
+                *(config.name, config.battery, config.power_w, shelf, kernel_boot_id(), wall_ns)
+            )
         self._price_uc = microcurrency(config.price)
         self._power_mw = milliwatts(config.power_w) or capacity_mw
         self._path = config.tariff_file
@@ -167,15 +208,19 @@ class _Source:
         self._metered_mw = 0
         self._read_ns: int | None = None
 
-    def look(self, now_ns: int) -> None:
+    def look(self, now_ns: int, ahead: Callable[[int], Sequence[Interval]]) -> None:
         """Read the file if it changed, and notice a meter that has gone silent."""
+        if self.battery is not None:
+            self.battery.look(now_ns, ahead(now_ns))
         if self._path is not None:
             self._look_at(self._path)
         if self._read_ns is not None and now_ns - self._read_ns >= STALE_NS:
             self._metered_mw = 0
 
-    def take(self, reading: Reading) -> None:
+    def take(self, reading: Reading, accuracy: Accuracy | None) -> None:
         """Let the offer follow the meter: down at once, up by a step that matters."""
+        if self.battery is not None:
+            self.battery.take(reading, accuracy)
         self._read_ns = reading.t_ns
         gives_mw = 0
         if reading.quality is not Quality.STALE and math.isfinite(reading.watts):
@@ -186,6 +231,8 @@ class _Source:
 
     def offer(self, wall_ns: int | None) -> Offer:
         """Say what the source offers at this wall time."""
+        if self.battery is not None:
+            return self.battery.offer()
         price_uc = self._tariff_uc(wall_ns)
         self._say_whose_price(price_uc is not None)
         power_mw = self._power_mw
@@ -193,7 +240,7 @@ class _Source:
             power_mw = self._tariff.power_mw
         if self.meter:
             power_mw = min(power_mw, self._metered_mw)
-        return Offer(self._name, self._price_uc if price_uc is None else price_uc, power_mw)
+        return Offer(self.name, self._price_uc if price_uc is None else price_uc, power_mw)
 
     def _tariff_uc(self, wall_ns: int | None) -> int | None:
         """Say what the tariff asks now; None where it says nothing."""
@@ -227,7 +274,7 @@ class _Source:
             self._complaint = complaint
             _log.warning(
                 "source %s: tariff file %s is not used as it is now: %s",
-                self._name,
+                self.name,
                 self._path,
                 complaint,
             )
@@ -240,7 +287,7 @@ class _Source:
         whose = (
             "the tariff's" if by_tariff else "the configuration's: the tariff does not cover now"
         )
-        _log.info("source %s: the price is %s", self._name, whose)
+        _log.info("source %s: the price is %s", self.name, whose)
 
 
 def read_tariff(path: Path) -> Tariff:

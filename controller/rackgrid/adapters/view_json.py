@@ -14,7 +14,7 @@ import json
 from collections.abc import Iterator
 from math import isfinite
 
-from rackgrid.core.view import LoadView, MemberView, MeterView, RosterView, View
+from rackgrid.core.view import LoadView, MemberView, MeterView, RosterView, SourceView, View
 
 Json = dict[str, object]
 
@@ -46,6 +46,7 @@ def rack_state(view: View) -> Json:
             "limit_w": _number(view.feed.limit_w),
         },
         "loads": [load_state(load) for load in view.loads],
+        "sources": [source_state(source) for source in view.sources],
         "meters": [meter_state(meter) for meter in view.meters],
         "firmware": view.firmware,
         "rejected": dict(view.rejected),
@@ -82,6 +83,17 @@ def load_state(load: LoadView) -> Json:
         "grant_w": _number(load.grant_w),
         "reason": load.reason,
         "fault": load.fault,
+    }
+
+
+def source_state(source: SourceView) -> Json:
+    """Make what a node says of a source."""
+    return {
+        "name": source.name,
+        "node": source.node,
+        "price": _number(source.price),
+        "power_w": _number(source.power_w),
+        "charge": _number(source.charge),
     }
 
 

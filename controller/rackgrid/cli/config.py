@@ -109,12 +109,17 @@ def resolved(config: Config) -> Iterator[str]:
             if each is not None:
                 yield from ("", table.title)
                 yield from _lines(table, each)  # pyright: ignore[reportUnknownArgumentType]
+                for inner in table.tables:
+                    inside = getattr(each, inner.name)  # pyright: ignore[reportUnknownArgumentType]
+                    if inside is not None:
+                        yield f"[{table.name}.{inner.name}]"
+                        yield from _lines(inner, inside)
 
 
 def _lines(table: Table, part: object) -> Iterator[str]:
     for key in table.keys:
         value = _value(part, key.name)
-        if value is None or (value == "" and key.default is None):
+        if value is None or value == "":
             continue
         text = shown_whole(value)
         mark = " (default)" if _is_default(key, value) else ""
@@ -122,12 +127,14 @@ def _lines(table: Table, part: object) -> Iterator[str]:
 
 
 def _value(part: object, key: str) -> object:
-    from rackgrid.config import LoadConfig
+    from rackgrid.config import LoadConfig, SourceConfig
     from rackgrid.config_kind import written_kind
     from rackgrid.config_plug import written_way
 
     if isinstance(part, LoadConfig):
         return (written_kind(part) | written_way(part)).get(key)
+    if isinstance(part, SourceConfig) and part.battery is not None and key == "price":
+        return None  # it comes from what is in it
     return getattr(part, key)
 
 

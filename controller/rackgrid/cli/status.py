@@ -52,8 +52,9 @@ def show(state: Record) -> None:
     console = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDTH_PIPED)
     for line in summary(state):
         console.print(line, markup=False)
-    for table in (_nodes(state), _loads(state)):
-        console.print(table)
+    for table in (_nodes(state), _loads(state), _sources(state)):
+        if table.row_count:
+            console.print(table)
 
 
 def summary(state: Record) -> list[str]:
@@ -136,13 +137,38 @@ def _loads(state: Record) -> Table:
     return table
 
 
+def _sources(state: Record) -> Table:
+    table = _table("source", "node", "offers", "price", "charge")
+    for source in state.records("sources"):
+        price, charge = source.number("price"), source.number("charge")
+        _row(
+            table,
+            source.text("name"),
+            source.text("node"),
+            _watts(source.number("power_w")),
+            "?" if price is None else f"{price:.3f}",
+            "" if charge is None else f"{charge:.0%}",
+        )
+    return table
+
+
 def _table(*columns: str) -> Table:
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for column in columns:
-        right = column in {"votes", "priority", "draw", "floor", "worth", "heard"}
+        right = column in {
+            "votes",
+            "priority",
+            "draw",
+            "floor",
+            "worth",
+            "heard",
+            "offers",
+            "price",
+            "charge",
+        }
         table.add_column(column, justify="right" if right else "left")
     return table
 

@@ -73,12 +73,14 @@ class Chart:
         revenues_uc: what an hour of each task brings in, by the name of its load.
         feed_meter: the board's meter that sees the whole feed, or "".
         source_meters: the meters of the sources that have one, by their names.
+        exported: the sources of which the rest is sold.
     """
 
     reference_uc: int | None = None
     revenues_uc: Mapping[str, int] = field(default_factory=dict[str, int])
     feed_meter: str = ""
     source_meters: Mapping[str, str] = field(default_factory=dict[str, str])
+    exported: frozenset[str] = frozenset()
 
 
 class Bookkeeper:
@@ -132,7 +134,9 @@ class Bookkeeper:
             reading = board.readings.get(self._chart.source_meters.get(offer.source, ""))
             given = Seen(power_mw=offer.power_mw)
             given = given if reading is None else _seen(board, reading, offer.power_mw)
-            name, terms = source_account(offer.source), Terms(True, offer.price_uc, None)
+            exports = offer.source in self._chart.exported
+            name = source_account(offer.source, exports=exports)
+            terms = Terms(True, offer.price_uc, None)
             self._book(name, given, terms, look)
 
     def close(self) -> None:

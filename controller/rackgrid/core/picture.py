@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from rackgrid.core import board as boards
 from rackgrid.core import limit as limits
@@ -18,11 +18,13 @@ from rackgrid.core.view import (
     NodeView,
     PriceView,
     RosterView,
+    SourceView,
     View,
 )
 from rackgrid.identity import NO_RACK, NodeId
+from rackgrid.market.offer import Offer
 from rackgrid.value import replace
-from rackgrid.wire.message import LoadStatus
+from rackgrid.wire.message import LoadStatus, OfferReport
 from rackgrid.wire.vocabulary import Why
 from rackgrid_firmware.device import Accuracy, Quality, Reading
 
@@ -38,11 +40,13 @@ def view(
     currency: str,
     rejected: dict[str, int],
     now_ns: int,
+    charges: Mapping[str, float] | None = None,
 ) -> View:
     """Draw the whole picture.
 
     Args:
         rejected: datagrams dropped by reason, counted by the transport.
+        charges: how full each of this node's batteries is at least, 0 to 1.
     """
     followed = node.followed
     settings = node.settings
@@ -64,6 +68,7 @@ def view(
         meters=_meters(node.agent),
         firmware=node.agent.board is not None,
         rejected=rejected,
+        sources=_sources(node, charges or {}, now_ns),
     )
 
 
@@ -200,6 +205,22 @@ def _load(
         reason=f"off: {fault}" if is_barred and fault else why,
         fault=fault or ("latched" if is_barred else None),
     )
+
+
+def _sources(node: State, charges: Mapping[str, float], now_ns: int) -> tuple[SourceView, ...]:
+    """This node's own sources and, of a broker, those that living members report."""
+
+    def shown(who: str, said: Offer | OfferReport, charge: float | None = None) -> SourceView:
+        return SourceView(said.source, who, said.price_uc / UC, said.power_mw / 1000, charge)
+
+    own = node.agent.offers
+    views = [shown(node.settings.name, said, charges.get(said.source)) for said in own]
+    reported = (
+        {n: a.report.offers for n, a in node.office.book.accounts.items()} if node.office else {}
+    )
+    for peer in node.live(now_ns):
+        views += (shown(peer.name or _id(peer.node), said) for said in reported.get(peer.node, ()))
+    return tuple(sorted(views, key=lambda view: (view.name, view.node)))
 
 
 def _meters(agent: Agent) -> tuple[MeterView, ...]:

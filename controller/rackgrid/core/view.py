@@ -96,6 +96,22 @@ class LoadView:
 
 
 @dataclass(frozen=True, slots=True)
+class SourceView:
+    """What a node says of a source: each knows its own, and the broker all that were reported.
+
+    Attributes:
+        charge: how full a battery is at least, 0 to 1; None of anything else, and of what another
+            node meters.
+    """
+
+    name: str
+    node: str
+    price: float
+    power_w: float
+    charge: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class MeterView:
     """One meter of this node.
 
@@ -142,3 +158,4 @@ class View:
     firmware: bool
     rejected: dict[str, int]
     """Datagrams dropped, by reason."""
+    sources: tuple[SourceView, ...] = ()

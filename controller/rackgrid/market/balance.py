@@ -5,6 +5,8 @@ postings whose energy (mJ) and money (nano-currency) both sum to nought:
 
 - a **load** takes energy and pays what its rows say;
 - a **source** gives energy and earns its own offer's price for it;
+- the **export** takes what metered sources gave and nobody here took, and pays for it what the
+  exporting ones ask, the dearest first: below nought, it is paid for taking it;
 - the **metering loss** takes what the feed's meter saw and no load's meter did: what cables and
   converters warm, what nobody meters, and the meters' own errors. It is valued at the price that
   loads paid on average, and nobody pays that: the account shows it (below nought where the loads'
@@ -27,7 +29,7 @@ Source: JCGM 100:2008 (GUM), 5.1.2 (independent contributions), 5.2.2 (correlate
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from math import isqrt
@@ -39,10 +41,12 @@ ELECTRONICS = "(electronics)"
 FEED = "(feed)"
 """The account of the meter that sees the whole feed."""
 _SOURCE = "(source "
+_EXPORTS = ", exports)"
 
 LOSS = "metering loss"
 RENT = "scarcity rent"
 UNPAID = "unpaid"
+EXPORT = "export"
 UNOFFERED = "no offer"
 """Gave what no source had offered."""
 
@@ -116,9 +120,13 @@ class Balance:
         return sum(each.energy_mj for each in self.postings if each.account == account)
 
 
-def source_account(name: str) -> str:
-    """Name the account of a source."""
-    return f"{_SOURCE}{name})"
+def source_account(name: str, *, exports: bool = False) -> str:
+    """Name the account of a source; the account says whether the rest of it is sold."""
+    return f"{_SOURCE}{name}{_EXPORTS if exports else ')'}"
+
+
+def _exports(account: str) -> bool:
+    return is_source(account) and account.endswith(_EXPORTS)
 
 
 def is_load(account: str) -> bool:
@@ -207,7 +215,7 @@ def balanced(loads: Iterable[Part], offers: Iterable[Part], feed: Iterable[Part]
     postings += gave
     if feed_mj is not None:
         postings.append(Posting(LOSS, loss_mj, -_at_mean(loss_mj, taken)))
-    earned_nc = sum(each.money_nc for each in gave)
+    earned_nc = sum(each.money_nc for each in gave)  # less what the export has paid
     unpaid_mj = sum(part.energy_mj - part.priced_mj for part in taken)
     if unpaid_mj and given_mj:
         postings.append(Posting(UNPAID, 0, -(earned_nc * unpaid_mj // given_mj)))
@@ -251,6 +259,7 @@ def _summed(parts: Iterable[Part]) -> list[Part]:
 def _delivered(given_mj: int, offers: Sequence[Part]) -> list[Posting]:
     """Share out what was given among the sources: the metered ones first, then by merit order."""
     amounts: dict[tuple[str, int], int] = {}
+    sold: dict[tuple[str, int], int] = {}
     left_mj = given_mj
     for part in sorted(
         offers, key=lambda part: (_is_guess(part), part.price_uc or 0, part.account)
@@ -260,14 +269,30 @@ def _delivered(given_mj: int, offers: Sequence[Part]) -> list[Posting]:
             key = part.account, part.price_uc or 0
             amounts[key] = amounts.get(key, 0) + takes_mj
             left_mj -= takes_mj
+            if not _is_guess(part) and _exports(part.account):
+                sold[key] = sold.get(key, 0) + takes_mj
     postings = [
         Posting(account, -energy_mj, energy_mj * price_uc // MJ_UC_PER_NC)
         for (account, price_uc), energy_mj in amounts.items()
     ]
+    exported = _exported(-left_mj, sold)
+    left_mj += exported.energy_mj
+    if exported.energy_mj:
+        postings.append(exported)
     if left_mj:
-        # Below nought where the sources' meters show more than was taken.
+        # Below nought where the sources' meters show more than was taken, and nobody sells it.
         postings.append(Posting(UNOFFERED, -left_mj, 0))
     return postings
+
+
+def _exported(surplus_mj: int, sold: Mapping[tuple[str, int], int]) -> Posting:
+    """Sell what is left over: of the exporting sources, the dearest first."""
+    taken_mj = paid_nc = 0
+    for (_, price_uc), energy_mj in sorted(sold.items(), key=lambda each: -each[0][1]):
+        takes_mj = min(max(0, surplus_mj - taken_mj), energy_mj)
+        taken_mj += takes_mj
+        paid_nc += takes_mj * price_uc // MJ_UC_PER_NC
+    return Posting(EXPORT, taken_mj, -paid_nc)
 
 
 def _is_guess(part: Part) -> bool:

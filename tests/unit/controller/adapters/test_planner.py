@@ -14,6 +14,7 @@ from tests.unit.controller.core.stage import board, output
 from rackgrid.adapters.planner import CLOCK_NS, EVERY_NS, Planner, World, day_of
 from rackgrid.adapters.thermometer import OLD_NS, Thermometer
 from rackgrid.config import (
+    ChargerConfig,
     DeadlineConfig,
     GuardConfig,
     KindConfig,
@@ -53,6 +54,7 @@ class Bench:
     wall_ns: int | None = NOON
     known: tuple[Interval, ...] = ()
     received: dict[str, int] = field(default_factory=dict[str, int])
+    buys: dict[str, int] = field(default_factory=dict[str, int])
     thermometer: Thermometer = field(default_factory=lambda: Thermometer("lamp"))
     now_ns: int = START
     planner: Planner | None = None
@@ -64,7 +66,12 @@ class Bench:
         """Start anew, as after a restart."""
         if self.planner is not None and self.planner.writing is not None:
             self.planner.writing.join()
-        world = World(lambda: self.wall_ns, lambda _from, _until: self.known, lambda: self.received)
+        world = World(
+            lambda: self.wall_ns,
+            lambda _from, _until: self.known,
+            lambda: self.received,
+            self.buys.get,
+        )
         self.planner = Planner(
             *(self.loads, CAP, self.burn_max_mw, world, {"lamp": self.thermometer}),
             *(self.shelf, self.now_ns),
@@ -265,3 +272,12 @@ def test_shelf_that_is_broken_is_said_and_the_day_counted_anew(
     plan = DeadlineConfig(6.0, 16 * 3600, ZoneInfo("UTC"), 0.0)
     assert Bench(shelf, (load("lamp", plan),)).look() is not None
     assert "counted anew" in caplog.text
+
+
+def test_charger_is_worth_what_its_battery_buys_for(tmp_path: Path) -> None:
+    bench = Bench(tmp_path / "days", (load("lamp", ChargerConfig("pack")),))
+    assert bench.worth() is None
+    bench.buys["pack"] = 120_000
+    assert bench.worth() == 120_000
+    bench.buys["pack"] = CAP + 1
+    assert bench.worth() == CAP

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from rackgrid.adapters.sources import (
     FILE_MAX,
+    LIST_NS,
     POLL_NS,
     QUANTUM_MW,
     RISE_MW,
@@ -22,9 +23,9 @@ from rackgrid.adapters.sources import (
     STALE_NS,
     Sources,
 )
-from rackgrid.config import SourceConfig
+from rackgrid.config import BatteryConfig, SourceConfig
 from rackgrid.market.offer import Offer
-from rackgrid_firmware.device import Quality, Reading
+from rackgrid_firmware.device import Accuracy, Quality, Reading
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 GRID = SourceConfig("grid", 0.3, 60.0, "", None)
@@ -263,3 +264,34 @@ def test_metered_offer_under_noise_only_ever_settles_downwards(noise: list[float
     assert all(later < earlier for earlier, later in pairwise(powers))
     # ±0.1 W spans four quanta: no more changes than that, however many samples.
     assert len(powers) <= 200 // QUANTUM_MW + 1
+
+
+PACK = SourceConfig(
+    *("pack", 0.0, 30.0, "pv", None, None, "", False),
+    BatteryConfig(100.0, 20.0, 100.0, 80.0, 0.02, 0.10, 0.40, 14.4, 11.5),
+)
+EXACT = {"pv": Accuracy(0, 0, 0, 0)}
+
+
+def test_battery_offers_and_buys_by_the_tariff_that_is_known_ahead(tmp_path: Path) -> None:
+    path = tmp_path / "tariff.json"
+    path.write_text(hours(0.20, 0.60))
+    sources = Sources([by_file(path), PACK], 100.0, Clock(), tmp_path)
+    sources.poll(0)
+    sources.metered([Reading("pv", 1000, 14.4, 0.0, 0, Quality.FRESH)], EXACT)
+    offers = sources.poll(POLL_NS)
+    assert offers == (Offer("grid", 200_000, 60_000), Offer("pack", 270_000, 30_000))
+    assert (sources.charges(), sources.buys_uc("pack")) == ({"pack": 1.0}, None)
+    # Half of what it may give is gone: it sells half way between 0.27 and the dearest hour.
+    later = Reading("pv", LIST_NS, 12.8, 1.0, 40 * 3_600_000, Quality.FRESH)
+    sources.metered([later], EXACT)
+    assert price_of(sources.poll(LIST_NS)) == 200_000
+    sold_uc = 435_000 + 1  # in the battery's favour
+    assert sources.metered([]) is None
+    assert sources.buys_uc("pack") == (sold_uc - 20_000) * 8 // 10
+    sources.close()
+    assert (tmp_path / "battery.pack.json").exists()
+
+
+def test_battery_that_nobody_has_charges_nothing() -> None:
+    assert Sources([GRID], 100.0).buys_uc("pack") is None

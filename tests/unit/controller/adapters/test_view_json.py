@@ -87,6 +87,7 @@ def test_rack_state_has_every_key_of_the_contract() -> None:
     assert set(state) == {
         "rack", "node", "role", "term", "broker", "broker_id", "authority", "roster", "members",
         "price", "feed", "loads", "meters", "firmware", "rejected", "rack_id", "roster_version",
+        "sources",
     }  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from rackgrid.core.view import (
     NodeView,
     PriceView,
     RosterView,
+    SourceView,
     View,
 )
 
@@ -45,6 +46,10 @@ VIEW = View(
     meters=(),
     firmware=True,
     rejected={},
+    sources=(
+        SourceView("grid", "pi-1", 0.3, 60.0),
+        SourceView("pack", "pi-1", -0.02, 30.0, 0.756),
+    ),
 )
 
 

@@ -48,6 +48,8 @@ def test_status_shows_rack_price_feed_nodes_and_loads_with_reasons(
     rows = {line.split()[0]: line for line in out.splitlines() if line.strip()}
     assert rows["fan"].split()[1:3] == ["pi-1", "off"]
     assert rows["server"].split()[1:3] == ["pi-1", "on"]
+    assert rows["grid"].split() == ["grid", "pi-1", "60.0", "W", "0.300"]
+    assert rows["pack"].split() == ["pack", "pi-1", "30.0", "W", "-0.020", "76%"]
     assert "\x1b" not in out
 
 

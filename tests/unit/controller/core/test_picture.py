@@ -23,8 +23,9 @@ from tests.unit.controller.core.stage import (
 from rackgrid.core import board as boards
 from rackgrid.core import picture
 from rackgrid.core.settings import MS_NS, SECOND_NS
-from rackgrid.core.view import MeterView, View
+from rackgrid.core.view import MeterView, SourceView, View
 from rackgrid.identity import Round
+from rackgrid.market.offer import Offer
 from rackgrid.wire.message import Allotment, Beacon, LoadStatus, Price
 from rackgrid.wire.vocabulary import Role, Why
 from rackgrid_firmware.device import Accuracy, Quality, Verdict
@@ -150,6 +151,17 @@ def test_view_of_the_broker_itself_has_authority() -> None:
     player.passes(SECOND_NS)
     view = seen(player)
     assert (view.role, view.broker, view.authority) == ("broker", "n5", True)
+
+
+def test_view_of_a_member_has_its_own_sources_and_how_full_its_battery_is() -> None:
+    player = playing()
+    offers = (Offer("pack", 300_000, 30_000), Offer("grid", -10_000, 60_000))
+    player.happens_offers(*offers)
+    view = picture.view(player.node.state, "bench", "EUR", {}, player.now_ns, {"pack": 0.5})
+    assert view.sources == (
+        SourceView("grid", "n5", -0.01, 60.0),
+        SourceView("pack", "n5", 0.3, 30.0, 0.5),
+    )
 
 
 def test_view_broker_without_a_name_is_shown_by_its_id() -> None:

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rackgrid.market.balance import (
+    EXPORT,
     FEED,
     LOSS,
     RENT,
@@ -29,6 +30,7 @@ from rackgrid.market.row import Mixed, Row, Terms
 
 KWH_MJ = 3_600_000_000
 GRID, SUN = source_account("grid"), source_account("sun")
+ROOF = source_account("roof", exports=True)
 
 
 def load(name: str, energy_mj: int, price_uc: int | None = 300_000, doubt_mj: int = 0) -> Part:
@@ -105,6 +107,34 @@ def test_offer_that_changed_its_price_earns_each_for_its_part() -> None:
     offers = [offer(GRID, KWH_MJ, 100_000), offer(GRID, KWH_MJ, 200_000)]
     balance = balanced([load("fan", 2 * KWH_MJ)], offers, [])
     assert balance.money_nc(GRID) == 300_000_000
+
+
+@pytest.mark.parametrize("price_uc", [80_000, -50_000])
+def test_what_nobody_takes_is_sold_at_what_the_source_asks(price_uc: int) -> None:
+    """Below nought the grid is paid for taking it, and the source pays."""
+    offers = [offer(ROOF, 3 * KWH_MJ, price_uc, metered=True)]
+    balance = balanced([load("fan", KWH_MJ, price_uc)], offers, [])
+    assert (balance.energy_mj(ROOF), balance.energy_mj(EXPORT)) == (-3 * KWH_MJ, 2 * KWH_MJ)
+    assert balance.money_nc(ROOF) == 3 * price_uc * 1000
+    assert balance.money_nc(EXPORT) == -2 * price_uc * 1000
+    assert balance.money_nc(RENT) == 0
+    assert objections(balance) == []
+
+
+def test_dearest_of_what_is_left_over_is_sold_first() -> None:
+    low = source_account("barn", exports=True)
+    offers = [offer(ROOF, KWH_MJ, 80_000, metered=True), offer(low, KWH_MJ, 30_000, metered=True)]
+    balance = balanced([load("fan", KWH_MJ // 2)], offers, [])
+    assert balance.money_nc(EXPORT) == -80_000_000 - 15_000_000
+
+
+def test_nothing_is_sold_of_what_is_not_exported_and_none_that_was_not_metered() -> None:
+    for offers in (
+        [offer(SUN, 3 * KWH_MJ, 80_000, metered=True)],
+        [offer(ROOF, 3 * KWH_MJ, 80_000)],
+    ):
+        balance = balanced([load("fan", KWH_MJ)], offers, [])
+        assert balance.energy_mj(EXPORT) == balance.money_nc(EXPORT) == 0
 
 
 def test_energy_that_nobody_offered_is_objected_to() -> None:
@@ -212,7 +242,7 @@ LOADS = st.lists(
     max_size=8,
 )
 OFFERS = st.lists(
-    st.builds(offer, st.sampled_from([GRID, SUN]), ENERGY, PRICE, metered=st.booleans()),
+    st.builds(offer, st.sampled_from([GRID, SUN, ROOF]), ENERGY, PRICE, metered=st.booleans()),
     max_size=6,
 )
 FEEDS = st.lists(st.builds(Part, st.just(FEED), ENERGY, doubt_mj=st.integers(0, 99)), max_size=2)
