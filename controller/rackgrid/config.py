@@ -16,7 +16,9 @@ class RackConfig:
     """The rack and its timers.
 
     `group` and `port` are where nodes meet; `interface` is a name such as "eth0" or "lo".
-    `voters_max` is odd; what the rack does goes by its broker's word, so all nodes say the same.
+    `newcomer_priority` and `newcomer_floor_w` bound who comes to a rack that is there already; of
+    the floor None means half of the feed. `voters_max` is odd. What the rack does goes by its
+    broker's word, so all nodes say the same.
     """
 
     name: str
@@ -37,6 +39,8 @@ class RackConfig:
     demote_after_s: float
     restart_s: float
     voters_max: int
+    newcomer_priority: int = 99
+    newcomer_floor_w: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

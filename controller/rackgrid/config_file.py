@@ -187,6 +187,10 @@ def _rack(file: TomlFile, rack: Section) -> RackConfig:
         demote_after_s=rack.number("demote_after_s"),
         restart_s=rack.number("restart_s"),
         voters_max=rack.integer("voters_max"),
+        newcomer_priority=rack.integer("newcomer_priority"),
+        newcomer_floor_w=(
+            rack.number("newcomer_floor_w") if "newcomer_floor_w" in rack.given else None
+        ),
     )
 
 

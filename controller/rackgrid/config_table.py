@@ -10,7 +10,7 @@ from __future__ import annotations
 from rackgrid.config_kind import kind_keys
 from rackgrid.config_plug import PLUG_KEYS, plug_keys
 from rackgrid.config_source import seconds, secret, source_table
-from rackgrid.wire.message import LOADS_MAX, NODES_MAX
+from rackgrid.wire.message import LOADS_MAX, NODE_NAME_MAX, NODES_MAX
 from rackgrid_firmware.key import Key, Kind, Table
 
 _OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
@@ -87,6 +87,15 @@ _RACK = Table(
         seconds("preempt_after_s", "how long it must have been stable", 60.0, 0, 86400),
         seconds("demote_after_s", "how long a silent node keeps its vote", 300.0, 1, 2592000),
         seconds("restart_s", "how long loads may run on over a restart", 15.0, 0, 60),
+        Key("newcomer_priority", Kind.INTEGER, "the highest of who comes later", 99, high=65535),
+        Key(
+            "newcomer_floor_w",
+            Kind.NUMBER,
+            "the largest floor of who comes later; none: half of the feed",
+            None,
+            unit="W",
+            high=1e6,
+        ),
         Key("voters_max", Kind.INTEGER, "most nodes that vote, odd", 5, low=1, high=15),
     ),
     required=True,
@@ -179,7 +188,13 @@ _MOCK = Table(
 
 def _node(refused: tuple[tuple[str, str], ...]) -> Table:
     keys = (
-        Key("name", Kind.NAME, "what this node is called, unique in the rack"),
+        Key(
+            "name",
+            Kind.NAME,
+            "what this node is called, unique in the rack",
+            pattern=f".{{1,{NODE_NAME_MAX}}}",
+            allowed=f"1 to {NODE_NAME_MAX} of a-z 0-9 _ -",
+        ),
         Key("priority", Kind.INTEGER, "the highest becomes broker", 100, high=65535),
         Key("board", Kind.PATH, "the board profile", allowed="the path of a TOML file"),
         Key("state_dir", Kind.PATH, "survives a reboot", "/var/lib/rackgrid"),

@@ -62,6 +62,12 @@ def timing(rack: RackConfig) -> Timing:
     )
 
 
+def _newcomer_floor_mw(config: Config) -> int:
+    """Return the largest floor that a newcomer gets: half of the feed, if nothing is said."""
+    floor_w = config.rack.newcomer_floor_w
+    return milliwatts(config.feed.capacity_w / 2 if floor_w is None else floor_w)
+
+
 def loads(config: Config) -> tuple[LoadSettings, ...]:
     """Return the loads as the market sees them."""
     return tuple(
@@ -129,4 +135,6 @@ def node_settings(
         seed=seed,
         meters_feed=bool(config.feed.meter),
         voters_max=config.rack.voters_max,
+        newcomer_priority=config.rack.newcomer_priority,
+        newcomer_floor_mw=_newcomer_floor_mw(config),
     )

@@ -151,7 +151,8 @@ class Key:
             return complaint("not one of the choices", got, self.range, meant(value, self.choices))
         if self.kind is Kind.NAME and not _NAME.fullmatch(value):
             near = re.sub(r"[^a-z0-9_-]+", "-", value.lower()).strip("-")[:NAME_MAX]
-            return complaint("not a name", got, self.range, f"'{near}'" if near else "")
+            is_one = near and not (self.pattern and not re.fullmatch(self.pattern, near))
+            return complaint("not a name", got, self.range, f"'{near}'" if is_one else "")
         if self.pattern and not re.fullmatch(self.pattern, value):
             return complaint("not understood", got, self.range)
         if not value:

@@ -24,7 +24,7 @@ FOUNDER = Pair(Term(1), NodeId(1), BootId(1))
 
 def line(number: int, votes: int) -> RosterLine:
     """A member that reserves so many milliwatts as its number says."""
-    return RosterLine(NodeId(number), f"n{number}", number, number, votes)
+    return RosterLine(NodeId(number), f"n{number}", number, number, number, votes)
 
 
 FIRST = Roster(

@@ -217,8 +217,10 @@ def test_top_folder_says_what_lives_in_it(folder: str) -> None:
 def test_decisions_have_their_four_headings() -> None:
     pages = sorted((ROOT / "controller/decisions").glob("*.md"))
     assert pages
-    for number, page in enumerate(pages, 1):
-        assert page.name.startswith(f"{number:04d}-"), page.name
+    numbers = [int(page.name.split("-", 1)[0]) for page in pages]
+    assert numbers == sorted(set(numbers)), "each number names one decision"
+    for page in pages:
+        assert re.match(r"\d{4}-[a-z0-9-]+\.md$", page.name), page.name
         headings = re.findall(r"^## (.*)$", page.read_text(), re.MULTILINE)
         assert headings[:4] == ["Context", "Choice", "Rejected", "Consequences"], page.name
 

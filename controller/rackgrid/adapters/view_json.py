@@ -127,6 +127,7 @@ def _roster_line(line: RosterView) -> Json:
         "name": line.name,
         "priority": line.priority,
         "floor_w": _number(line.floor_w),
+        "floor_max_w": _number(line.floor_max_w),
         "votes": line.votes,
         "meters_feed": line.meters_feed,
         "absent": line.absent,

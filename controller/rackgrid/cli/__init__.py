@@ -32,6 +32,7 @@ VERBS = {
     "ledger": "show, export or verify what loads drew and cost",
     "load": "clear a load's fault, lock it out, or unlock it",
     "meter": "read, watch, calibrate and verify this node's meters",
+    "node": "change a node's rank or its largest floor",
     "recover": "form the roster anew when a majority is gone",
     "relays": "bring every output to its safe level when no firmware runs",
     "replay": "tell a recorded day, or check it line by line",

@@ -3,6 +3,12 @@
 A floor is a promise without an end: whoever is admitted may draw it whatever happens. So it must
 fit beside all other floors for good, and beside every grant that is in force at that moment; where
 it fits for good and not yet, room is made first.
+
+How much that may be, and how high a node ranks, is the roster's word and not the node's own:
+whoever holds the group key could else reserve the feed, or talk itself into office. Those who found
+a rack are as they say, since an operator sets all of them up at once. Who comes later gets no more
+than the settings allow a newcomer; and what a line allows is changed by an operator alone
+(`allowance`).
 """
 
 from __future__ import annotations
@@ -10,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from rackgrid.core import broker, franchise
+from rackgrid.core.allowance import NO_ALLOWANCE, Allowance
 from rackgrid.core.office import Office
 from rackgrid.core.roster import Roster
 from rackgrid.core.settings import NodeSettings
@@ -31,6 +38,7 @@ def refusal(
     line = roster.line(node)
     if line is not None and join.floor_mw <= line.floor_mw:
         return None
+    allowed = office.allowed.get(node, NO_ALLOWANCE)
     if line is None and len(roster.lines) >= NODES_MAX:
         return f"the roster is full ({NODES_MAX} nodes)"
     capacity_mw = broker.capacity_mw(office, settings) - settings.reserve_mw
@@ -38,6 +46,9 @@ def refusal(
     floors_mw = roster.floors_mw + extra_mw
     if floors_mw > capacity_mw:
         return too_much(join.floor_mw, floors_mw, capacity_mw)
+    most_mw = line.floor_max_mw if line else allowed.floor_max(settings)
+    if join.floor_mw > most_mw:
+        return not_allowed(node, join, most_mw)
     if not office.book.opened:
         return MAKING_ROOM + "the new broker does not know yet what all nodes hold"
     drawn_mw = broker.reserved_mw(office) + broker.pledged_mw(office, now_ns)
@@ -63,19 +74,35 @@ def too_much(floor_mw: int, floors_mw: int, capacity_mw: int) -> str:
     )
 
 
-def admitted(roster: Roster, node: NodeId, join: Join) -> Roster:
+def not_allowed(node: NodeId, join: Join, most_mw: int) -> str:
+    """Say that a node wants a larger floor than it may have without an operator's word."""
+    return (
+        f"its floor of {join.floor_mw / 1000:.1f} W is above the {most_mw / 1000:.1f} W that it may"
+        f" have; if that is right: rackgrid node {node:016x} --floor-max"
+        f" {join.floor_mw / 1000:g}, on the broker"
+    )
+
+
+def admitted(
+    roster: Roster, node: NodeId, join: Join, allowed: Allowance, settings: NodeSettings
+) -> Roster:
     """Admit a node, at first without a vote; the same line again changes nothing.
 
-    A vote that is given before its node has acked would take authority away while it waits.
+    A vote that is given before its node has acked would take authority away while it waits. Of one
+    that is known, its priority and what its floor may be stay as they are.
     """
     known = roster.line(node)
-    line = line_of(node, join, known.votes if known else 0)
+    if known is None:
+        priority = min(join.priority, allowed.priority_max(settings))
+        return roster.with_line(replace(line_of(node, join), priority=priority))
+    line = replace(known, name=join.name, floor_mw=join.floor_mw, meters_feed=join.meters_feed)
     return roster if known == line else roster.with_line(line)
 
 
-def line_of(node: NodeId, join: Join, votes: int = 0) -> RosterLine:
+def line_of(node: NodeId, join: Join) -> RosterLine:
     """Make the line that a JOIN asks for."""
-    return RosterLine(node, join.name, join.priority, join.floor_mw, votes, join.meters_feed)
+    floor_mw = join.floor_mw
+    return RosterLine(node, join.name, join.priority, floor_mw, floor_mw, 0, join.meters_feed)
 
 
 def founded(rack: RackId, pair: Pair, lines: Iterable[RosterLine], voters_max: int) -> Roster:

@@ -23,7 +23,7 @@ from rackgrid.market.choice import stay_uc
 from rackgrid.market.curve import Step
 from rackgrid.market.offer import Offer
 from rackgrid.value import replace
-from rackgrid.wire.message import Allotment, OfferReport, Price, Report, StepReport
+from rackgrid.wire.message import Allotment, OfferReport, Price, Report, RosterLine, StepReport
 from rackgrid.wire.vocabulary import Why
 from rackgrid_firmware.link import OutputState
 
@@ -222,6 +222,14 @@ def lapsed(agent: Agent, now_ns: int) -> tuple[Agent, list[Action]]:
         agent = replace(agent, price=None, refused=frozenset())
         actions.append(PriceLost())
     return agent, actions
+
+
+def with_whole_floor(report: Report, board: Board, line: RosterLine) -> Report:
+    """Add to the excess what is drawn of a floor that the roster does not reserve (yet) (P8)."""
+    unreserved_mw = min(report.required_mw, board.floor_mw) - line.floor_mw
+    if unreserved_mw <= 0:
+        return report
+    return replace(report, excess_mw=report.excess_mw + unreserved_mw)
 
 
 def next_deadline_ns(agent: Agent) -> int | None:

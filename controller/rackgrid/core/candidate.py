@@ -7,7 +7,7 @@ from rackgrid.core import broker, election, membership
 from rackgrid.core.action import Remember, ReserveTerms
 from rackgrid.core.election import Following, Leading, Listening, Standing
 from rackgrid.core.state import AckDue, State
-from rackgrid.identity import NodeId, Pair, Rank, Term
+from rackgrid.identity import NodeId, Pair, Term
 from rackgrid.value import replace
 from rackgrid.wire.message import (
     Ack,
@@ -139,7 +139,7 @@ def called(node: State, sender: NodeId, message: Election, now_ns: int) -> None:
     knows_more = node.roster.stamp > message.roster
     state = node.election
     heard_ns = state.heard_ns if isinstance(state, Following) else election.NEVER_HEARD
-    outranks = knows_more or node.rank > Rank(message.priority, sender)
+    outranks = knows_more or node.rank > node.rank_of(sender, message.priority)
     answer = election.stance(
         leads=node.office is not None,
         heard_ago_ns=now_ns - heard_ns,
@@ -149,10 +149,8 @@ def called(node: State, sender: NodeId, message: Election, now_ns: int) -> None:
         knows_more=knows_more,
         timing=node.timing,
     )
-    known = node.bar
-    node.unicast(
-        sender, Answer(message.nonce, answer, node.settings.priority, known, node.report(now_ns))
-    )
+    known, claimed = node.bar, node.settings.priority
+    node.unicast(sender, Answer(message.nonce, answer, claimed, known, node.report(now_ns)))
     if knows_more and not node.roster.founding:
         node.unicast(sender, node.roster.update(0))
     if answer is Stance.OUTRANKED and not isinstance(state, Standing):
@@ -193,9 +191,7 @@ def stand(node: State, now_ns: int, attempt: int) -> None:
         node.election = Listening(now_ns + election.BACK_OFF_MAX_NS, attempt)
         node.become("there is no term to stand for", now_ns)
         return
-    higher = frozenset(
-        p.node for p in node.live(now_ns) if p.rank > node.rank and p.node != node.followed.node
-    )
+    higher = node.higher(now_ns, node.followed.node)
     nonce = node.jitter.next64()
     node.election = election.stood(pair, nonce, higher, now_ns, attempt, node.timing)
     rack, roster = node.roster.rack, node.roster.stamp

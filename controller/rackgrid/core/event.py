@@ -104,6 +104,19 @@ class ForgetRequested:
 
 
 @dataclass(frozen=True, slots=True)
+class AllowRequested:
+    """The operator says how high a node ranks, or how large its floor may become; None: as it is.
+
+    Only a broker can follow it.
+    """
+
+    now_ns: int
+    node: NodeId
+    priority: int | None
+    floor_max_mw: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class HandoverRequested:
     """The operator wants another broker."""
 
@@ -155,6 +168,7 @@ class OutputRequested:
 
 Request = (
     ForgetRequested
+    | AllowRequested
     | HandoverRequested
     | RecoverRequested
     | LeaveRequested

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from rackgrid.core import candidate, election, registrar
+from rackgrid.core import allowance, candidate, election, registrar
+from rackgrid.core.event import AllowRequested
 from rackgrid.core.roster import NO_ROSTER, Roster, announced
 from rackgrid.core.settings import MS_NS, SECOND_NS
 from rackgrid.core.state import State
 from rackgrid.identity import NO_RACK, NodeId, RackId, Stamp
+from rackgrid.value import replace
 from rackgrid.wire.message import (
     PROTOCOL_VERSION,
     Forget,
@@ -30,6 +32,12 @@ def seek_admission(node: State, now_ns: int) -> None:
     if node.leave_ns is not None:
         return
     line = node.roster.line(node.me)
+    if line is not None and line.priority != node.settings.priority:
+        node.note(
+            f"this node ranks by its line on the roster, with priority {line.priority}; its own"
+            f" configuration says {node.settings.priority}; to change the line: rackgrid node"
+            f" {node.settings.name} --priority {node.settings.priority}, on the broker"
+        )
     wanted = (node.agent.board.floor_mw, node.settings.meters_feed)
     if line is not None and (line.floor_mw, line.meters_feed) == wanted:
         node.join_ns = None
@@ -156,6 +164,18 @@ def forget(node: State, who: NodeId, now_ns: int) -> None:
         node.note("not forgotten: that node is heard; take it out with `rackgrid leave` there")
     else:
         node.forgetting = {**node.forgetting, who: now_ns + FORGET_NS}
+
+
+def allow(node: State, asked: AllowRequested) -> None:
+    """Have a node's rank or its largest floor changed, as an operator says at the broker."""
+    if node.office is None:
+        node.note("not changed: only the broker changes a node's line; ask there")
+        return
+    word = allowance.Allowance(asked.priority, asked.floor_max_mw)
+    node.office = replace(
+        node.office, allowed=allowance.said(node.office.allowed, asked.node, word)
+    )
+    node.urgent = True
 
 
 def press(node: State, now_ns: int) -> None:

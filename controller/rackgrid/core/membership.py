@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from rackgrid.identity import NO_PAIR, NO_RACK, NO_STAMP, BootId, NodeId, Pair, RackId, Rank, Stamp
+from rackgrid.identity import NO_PAIR, NO_RACK, NO_STAMP, BootId, NodeId, Pair, RackId, Stamp
 from rackgrid.value import replace
 from rackgrid.wire.message import NODES_MAX, Beacon, LoadStatus
 from rackgrid.wire.vocabulary import Role
@@ -25,6 +25,7 @@ class Peer:
     """What is known of another node from its own words.
 
     Attributes:
+        priority: the one that it says; what counts is its line on the roster (`state.rank_of`).
         heard_ns: when its last authentic datagram came.
         steady_ns: since when it has been heard without a gap: only a steady node may preempt.
     """
@@ -43,11 +44,6 @@ class Peer:
     draw_mw: int = 0
     api_port: int = 0
     loads: tuple[LoadStatus, ...] = ()
-
-    @property
-    def rank(self) -> Rank:
-        """Where it stands in the bully's order."""
-        return Rank(self.priority, self.node)
 
 
 Peers = Mapping[NodeId, Peer]
@@ -110,7 +106,7 @@ def forgotten(peers: Peers, node: NodeId) -> Peers:
 
 
 def live(peers: Peers, now_ns: int, silence_ns: int) -> tuple[Peer, ...]:
-    """List the peers heard within `silence_ns`, highest rank first."""
+    """List the peers heard within `silence_ns`, those first that say the highest priority."""
     alive = [p for p in peers.values() if now_ns - p.heard_ns <= silence_ns]
     return tuple(sorted(alive, key=lambda p: (p.priority, p.node), reverse=True))
 

@@ -29,6 +29,7 @@ from rackgrid.core import (
 )
 from rackgrid.core.action import Action
 from rackgrid.core.event import (
+    AllowRequested,
     CapacityChanged,
     DatagramReceived,
     Event,
@@ -233,6 +234,8 @@ class Node:
         match request:
             case ForgetRequested():
                 member.forget(node, request.node, now_ns)
+            case AllowRequested():
+                member.allow(node, request)
             case HandoverRequested():
                 incumbent.hand_over(node, now_ns)
             case OutputRequested():

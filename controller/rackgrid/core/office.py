@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from rackgrid.core.agreement import Agreement
+from rackgrid.core.allowance import Allowance
 from rackgrid.core.authority import NEVER, Authority
 from rackgrid.core.book import Book
 from rackgrid.identity import BootId, NodeId, Pair
@@ -36,6 +37,7 @@ class Office:
         announced_ns: when the newest roster was multicast; told_ns: node → when it was told again.
         founders: those who would found a rack with this node.
         joining: nodes that wait for room, or for their turn.
+        allowed: what an operator has told this broker about nodes, and is not on the roster yet.
         leaving: nodes that said that they are off, each with the boot that said so.
         pledged_ns: node → when this broker proposed its pledge; the others are as old as the term.
         left: node → the pair that it left for this one.
@@ -62,6 +64,7 @@ class Office:
     told_ns: Mapping[NodeId, int] = field(default_factory=lambda: MappingProxyType({}))
     founders: Mapping[NodeId, RosterLine] = field(default_factory=lambda: MappingProxyType({}))
     joining: Mapping[NodeId, Joining] = field(default_factory=lambda: MappingProxyType({}))
+    allowed: Mapping[NodeId, Allowance] = field(default_factory=lambda: MappingProxyType({}))
     leaving: Mapping[NodeId, BootId] = field(default_factory=lambda: MappingProxyType({}))
     pledged_ns: Mapping[NodeId, int] = field(default_factory=lambda: MappingProxyType({}))
     left: Mapping[NodeId, Pair] = field(default_factory=lambda: MappingProxyType({}))

@@ -52,7 +52,7 @@ def view(
     settings = node.settings
     return View(
         rack=rack,
-        node=NodeView(_id(node.me), settings.name, settings.priority),
+        node=NodeView(_id(node.me), settings.name, _priority(node, node.me, settings.priority)),
         role=node.role.name.lower(),
         term=followed.term,
         broker=_name(node, followed.node) if followed.node else "",
@@ -93,6 +93,7 @@ def _roster(node: State, now_ns: int) -> tuple[RosterView, ...]:
             name=line.name,
             priority=line.priority,
             floor_w=line.floor_mw / 1000,
+            floor_max_w=line.floor_max_mw / 1000,
             votes=line.votes,
             meters_feed=line.meters_feed,
             absent=line.node not in heard,
@@ -108,7 +109,7 @@ def _members(node: State, now_ns: int) -> tuple[MemberView, ...]:
         id=_id(node.me),
         name=node.settings.name,
         role=node.role.name.lower(),
-        priority=node.settings.priority,
+        priority=_priority(node, node.me, node.settings.priority),
         draw_w=boards.total_mw(board, now_ns, required_only=False) / 1000 if board else 0.0,
         floor_w=board.floor_mw / 1000 if board else 0.0,
         heard_ms=0,
@@ -120,7 +121,7 @@ def _members(node: State, now_ns: int) -> tuple[MemberView, ...]:
             id=_id(p.node),
             name=p.name or _id(p.node),
             role=p.role.name.lower(),
-            priority=p.priority,
+            priority=_priority(node, p.node, p.priority),
             draw_w=p.draw_mw / 1000,
             floor_w=p.floor_mw / 1000,
             heard_ms=(now_ns - p.heard_ns) // MS_NS,
@@ -130,6 +131,12 @@ def _members(node: State, now_ns: int) -> tuple[MemberView, ...]:
         for p in node.live(now_ns)
     ]
     return tuple(sorted([mine, *others], key=lambda m: m.name))
+
+
+def _priority(node: State, who: NodeId, claimed: int) -> int:
+    """By which a node ranks: its line's, and without one what it says."""
+    line = node.roster.line(who)
+    return line.priority if line else claimed
 
 
 def _reported_excess_w(node: State, who: NodeId) -> float | None:

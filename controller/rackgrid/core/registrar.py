@@ -6,12 +6,21 @@ under way at a time; who asks for another asks again, or waits in `Office.joinin
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from rackgrid.core import admission, book, broker, candidate, franchise, membership
+from rackgrid.core import (
+    admission,
+    allowance,
+    book,
+    broker,
+    candidate,
+    franchise,
+    membership,
+    presence,
+    release,
+)
 from rackgrid.core import agreement as agreements
 from rackgrid.core import limit as limits
 from rackgrid.core import pledge as pledges
+from rackgrid.core.allowance import NO_ALLOWANCE
 from rackgrid.core.office import Joining, Office
 from rackgrid.core.roster import Roster
 from rackgrid.core.state import State
@@ -107,12 +116,14 @@ def _change(node: State, office: Office, base: Roster, now_ns: int) -> None:
     if base.limit.yields_to(word):
         announce(node, base.with_limit(word), now_ns)
         return
+    if _allow(node, office, base, now_ns):
+        return
     if _outlive(node, office, base, now_ns) or _release(node, office, now_ns):
         return
     for who, waiting in office.joining.items():
         if _admit(node, office, who, waiting, now_ns):
             return
-    present, gone = _present(node, office, now_ns), _gone(node, office, now_ns)
+    present, gone = presence.present(node, office, now_ns), presence.gone(node, office, now_ns)
     step = franchise.next_step(base, present, gone, node.settings.voters_max)
     if step is not None:
         announce(node, step, now_ns)
@@ -169,12 +180,25 @@ def _admit(node: State, office: Office, who: NodeId, waiting: Joining, now_ns: i
         node.office = replace(office, joining={**rest, who: waiting})
         return False
     node.office = replace(office, joining=rest)
-    roster = admission.admitted(base, who, join)
+    allowed = office.allowed.get(who, NO_ALLOWANCE)
+    roster = admission.admitted(base, who, join, allowed, node.settings)
     if roster is base:
         node.unicast(who, base.update(office.agreement.agreed_version))
         return False
     announce(node, roster, now_ns)
     return True
+
+
+def _allow(node: State, office: Office, base: Roster, now_ns: int) -> bool:
+    """Begin the next change that an operator has asked for; who is still to come waits for it."""
+    for who, word in office.allowed.items():
+        if base.line(who) is not None:
+            node.office = replace(office, allowed=allowance.without(office.allowed, who))
+            changed = allowance.applied(base, who, word)
+            if changed is not base:
+                announce(node, changed, now_ns)
+            return True
+    return False
 
 
 def _refuse(node: State, office: Office, who: NodeId, join: Join, reason: str) -> None:
@@ -232,7 +256,8 @@ def _found(node: State, now_ns: int) -> None:
     if board is None or 1 + len(founders) < node.settings.expect:
         return
     me = node.settings
-    mine = RosterLine(node.me, me.name, me.priority, board.floor_mw, 0, me.meters_feed)
+    floor_mw = board.floor_mw
+    mine = RosterLine(node.me, me.name, me.priority, floor_mw, floor_mw, 0, me.meters_feed)
     founders.append(mine)
     said = [office.supports[line.node] for line in founders if line.node in office.supports]
     least_mw = min([me.capacity_mw, *(report.capacity_mw for report in said)])
@@ -270,46 +295,11 @@ def left(node: State, sender: NodeId, boot: BootId, now_ns: int) -> None:
 
 
 def _release(node: State, office: Office, now_ns: int) -> bool:
-    """Begin to release one of those that are off: by their own word, or by an operator's."""
-    base = office.agreement.base
-    for who in (*office.leaving, *node.forgetting):
-        line = base.line(who)
-        if line is None or not _is_off(node, office, who, now_ns):
-            continue
-        step = _inherited(node, office, line, now_ns) if line.votes else base.without(who)
-        if step is not None:
-            announce(node, step, now_ns)
-            return True
-    return False
-
-
-def _inherited(node: State, office: Office, line: RosterLine, now_ns: int) -> Roster | None:
-    """Release a voter: its last extra vote first, since the sum of votes moves by one.
-
-    The only one that votes gives its vote to another before: a roster without votes would be the
-    rack's end. None while nobody can take it.
-    """
-    base = office.agreement.base
-    if line.votes > 1:
-        return base.with_line(replace(line, votes=line.votes - 1))
-    if base.votes > 1:
-        return base.without(line.node)
-    others = _present(node, office, now_ns) - {line.node}
-    if not others:
-        return None
-    return franchise.next_step(base, others, {line.node}, node.settings.voters_max)
-
-
-def _is_off(node: State, office: Office, who: NodeId, now_ns: int) -> bool:
-    """Whether it is still the boot that left, or nothing is heard of one that is to be forgotten.
-
-    A node that has started again meanwhile may draw its floor.
-    """
-    account = office.book.accounts.get(who)
-    if account is not None and office.leaving.get(who) == account.boot:
-        return True
-    is_silent = broker.silence_ns(office, who, now_ns) > node.timing.absent_ns
-    return who in node.forgetting and who != node.me and is_silent
+    """Begin to release one of those that are off."""
+    step = release.next_step(node, office, now_ns)
+    if step is not None:
+        announce(node, step, now_ns)
+    return step is not None
 
 
 # --- those who restart ----------------------------------------------------------------------------
@@ -355,32 +345,3 @@ def _outlive(node: State, office: Office, base: Roster, now_ns: int) -> bool:
             announce(node, base.without_pledge(pledge.node), now_ns)
             return True
     return False
-
-
-# --- who votes ------------------------------------------------------------------------------------
-
-
-def _present(node: State, office: Office, now_ns: int) -> frozenset[NodeId]:
-    """Nodes that are heard, vote, and have stored the newest roster."""
-    base = office.agreement.base
-    stored_by: Mapping[NodeId, int] = office.agreement.stored
-    return frozenset(
-        line.node
-        for line in base.lines
-        if stored_by.get(line.node) == base.version
-        and (line.node == node.me or _is_heard(node, office, line.node, now_ns))
-    )
-
-
-def _is_heard(node: State, office: Office, who: NodeId, now_ns: int) -> bool:
-    return broker.silence_ns(office, who, now_ns) <= node.timing.absent_ns
-
-
-def _gone(node: State, office: Office, now_ns: int) -> frozenset[NodeId]:
-    """Nodes that have been silent for so long that they lose their vote."""
-    return frozenset(
-        line.node
-        for line in office.agreement.base.lines
-        if line.node != node.me
-        and broker.silence_ns(office, line.node, now_ns) > node.timing.demote_after_ns
-    )

@@ -123,6 +123,9 @@ class NodeSettings:
         terms_until: one past the block's last; asking for more is an action.
         meters_feed: whether a meter of this node sees the whole feed.
         voters_max: most nodes that vote; odd.
+        newcomer_priority: the highest that a node gets which comes to a rack that is there already;
+            an operator may allow more (`allowance`).
+        newcomer_floor_mw: the largest floor that such a node gets, mW.
         seed: 64 random bits: jitter and nonces come from it, so a run can be replayed.
     """
 
@@ -140,3 +143,5 @@ class NodeSettings:
     seed: int
     meters_feed: bool = False
     voters_max: int = 5
+    newcomer_priority: int = 99
+    newcomer_floor_mw: int = 30_000

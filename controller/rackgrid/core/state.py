@@ -33,6 +33,8 @@ NOTES_MAX = 64
 """Different notes remembered, so that each is said once."""
 
 
+UNRANKED = -1
+"""Below every priority."""
 EVER_NS = 1 << 62
 """Later than every clock shows."""
 
@@ -171,7 +173,22 @@ class State:
     @property
     def rank(self) -> Rank:
         """This node's place in the bully's order."""
-        return Rank(self.settings.priority, self.me)
+        return self.rank_of(self.me, self.settings.priority)
+
+    def rank_of(self, who: NodeId, claimed: int) -> Rank:
+        """Say where a node stands in the bully's order.
+
+        By its line on the roster, whatever it says of itself. Who is on no roster cannot lead the
+        rack that it speaks for, and ranks below all others. Where there is none yet, each node's
+        own word counts.
+
+        Args:
+            claimed: the priority that it says that it has.
+        """
+        line = self.roster.line(who)
+        if line is not None:
+            return Rank(line.priority, who)
+        return Rank(claimed if self.roster.rack == NO_RACK else UNRANKED, who)
 
     @property
     def followed(self) -> Pair:
@@ -204,17 +221,20 @@ class State:
         """The peers that are heard, highest rank first."""
         return membership.live(self.peers, now_ns, self.silence_ns)
 
+    def higher(self, now_ns: int, broker: NodeId) -> frozenset[NodeId]:
+        """Live nodes that rank higher, apart from the broker whose place is in question."""
+        mine, since_ns = self.rank, now_ns - self.silence_ns
+        return frozenset(
+            peer.node
+            for peer in self.peers.values()
+            if peer.heard_ns >= since_ns
+            and peer.node != broker
+            and self.rank_of(peer.node, peer.priority) > mine
+        )
+
     def rank_index(self, now_ns: int, broker: NodeId) -> int:
         """How many live nodes rank higher, apart from the broker whose place is in question."""
-        mine = (self.settings.priority, self.me)
-        since_ns = now_ns - self.silence_ns
-        return sum(
-            1
-            for peer in self.peers.values()
-            if (peer.priority, peer.node) > mine
-            and peer.heard_ns >= since_ns
-            and peer.node != broker
-        )
+        return len(self.higher(now_ns, broker))
 
     def votes(self, now_ns: int, *, founding: bool) -> bool:
         """Whether this node's word may count for a broker, which founds a rack or leads one.
@@ -315,7 +335,8 @@ class State:
         """Make the next numbered bid and report."""
         self.agent, report = agents.bid(self.agent, self.settings, now_ns)
         self.reported_mw, self.beyond_mw = agents.held_mw(self.agent, now_ns)
-        return report
+        line, board = self.roster.line(self.me), self.agent.board
+        return agents.with_whole_floor(report, board, line) if board and line else report
 
     def multicast(self, message: Message) -> None:
         """Send to the group."""

@@ -22,6 +22,7 @@ class RosterView:
     """One admitted node.
 
     Attributes:
+        floor_max_w: what it may raise its floor to without an operator's word.
         meters_feed: whether a meter of it sees the whole feed.
         absent: whether it is not heard now; never so of this node itself.
         pledged_w: what it goes on holding while it restarts; 0 if it does not.
@@ -35,6 +36,7 @@ class RosterView:
     meters_feed: bool
     absent: bool
     pledged_w: float = 0.0
+    floor_max_w: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

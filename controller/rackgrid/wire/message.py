@@ -2,8 +2,9 @@
 
 Messages carry state, not changes, and are idempotent: a lost one is repaired by the next. Fields
 are integers (mW, ms, micro-currency per kWh) or short names; each field's annotation is its
-encoding, and `codec` derives the bytes from the annotations, so this file *is* the wire format. The
-sender's identity, boot and the freshness counters are in the sealed envelope (`seal`), not here.
+encoding, and `codec` derives the bytes from the annotations, so this file *is* the wire format,
+with `belonging` (what is said of the roster) and `limit`. The sender's identity, boot and the
+freshness counters are in the sealed envelope (`seal`), not here.
 
 No clock value crosses the wire: a bid is named by its sequence number, and its sender knows when it
 sent it.
@@ -14,26 +15,28 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from rackgrid.identity import NO_LIMIT, BootId, Limit, NodeId, Pair, RackId, Round, Stamp
+from rackgrid.identity import BootId, Limit, NodeId, Pair, RackId, Round, Stamp
 from rackgrid.market.curve import BID_STEPS_MAX
+from rackgrid.wire.belonging import Forget as Forget
+from rackgrid.wire.belonging import Join as Join
+from rackgrid.wire.belonging import JoinReply as JoinReply
+from rackgrid.wire.belonging import Leave as Leave
+from rackgrid.wire.belonging import Pledge as Pledge
+from rackgrid.wire.belonging import PledgeLine as PledgeLine
+from rackgrid.wire.belonging import RosterLine as RosterLine
+from rackgrid.wire.belonging import RosterUpdate as RosterUpdate
+from rackgrid.wire.limit import ALLOTMENTS_MAX as ALLOTMENTS_MAX
+from rackgrid.wire.limit import DATAGRAM_MAX as DATAGRAM_MAX
+from rackgrid.wire.limit import I64, U16, U32, U64
+from rackgrid.wire.limit import LOADS_MAX as LOADS_MAX
+from rackgrid.wire.limit import NAME_MAX as NAME_MAX
+from rackgrid.wire.limit import NODE_NAME_MAX as NODE_NAME_MAX
+from rackgrid.wire.limit import NODES_MAX as NODES_MAX
+from rackgrid.wire.limit import OFFERS_MAX as OFFERS_MAX
+from rackgrid.wire.limit import PLEDGES_MAX as PLEDGES_MAX
+from rackgrid.wire.limit import PROTOCOL_VERSION as PROTOCOL_VERSION
+from rackgrid.wire.limit import TEXT_MAX as TEXT_MAX
 from rackgrid.wire.vocabulary import Role, Stance, Why
-
-U8, U16, U32, U64, I64 = "u8", "u16", "u32", "u64", "i64"
-
-PROTOCOL_VERSION = 2
-DATAGRAM_MAX = 1400
-"""Longest datagram, bytes: below every Ethernet MTU, so that none is ever fragmented."""
-NODES_MAX = 24
-"""Most entries in a roster message: so many fit one datagram with the longest names."""
-PLEDGES_MAX = 5
-"""Most pledges in a roster message, beside all its entries."""
-ALLOTMENTS_MAX = 40
-"""Most allotments in one price message; more nodes take several, each valid by itself."""
-OFFERS_MAX = 8
-LOADS_MAX = 24
-NAME_MAX = 32
-"""Longest name of a node or load on the wire, bytes of UTF-8."""
-TEXT_MAX = 160
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +119,7 @@ class Beacon:
         rack, roster: to which it belongs (0: to none), and the newest that it has stored.
     """
 
-    name: Annotated[str, NAME_MAX]
+    name: Annotated[str, NODE_NAME_MAX]
     priority: Annotated[int, U16]
     role: Role
     followed: Pair
@@ -126,96 +129,6 @@ class Beacon:
     draw_mw: Annotated[int, U32]
     api_port: Annotated[int, U16]
     loads: Annotated[tuple[LoadStatus, ...], LOADS_MAX]
-
-
-@dataclass(frozen=True, slots=True)
-class Join:
-    """Unicast to the broker: admit me with this floor; maybe one of my meters sees the feed."""
-
-    nonce: Annotated[int, U64]
-    name: Annotated[str, NAME_MAX]
-    priority: Annotated[int, U16]
-    floor_mw: Annotated[int, U32]
-    meters_feed: bool
-    protocol: Annotated[int, U16]
-
-
-@dataclass(frozen=True, slots=True)
-class JoinReply:
-    """Unicast: admitted (the roster follows by multicast), or why not and what to do."""
-
-    nonce: Annotated[int, U64]
-    pair: Pair
-    admitted: bool
-    reason: Annotated[str, TEXT_MAX]
-
-
-@dataclass(frozen=True, slots=True)
-class RosterLine:
-    """One admitted node; who meters the whole feed has two votes where they would be even."""
-
-    node: Annotated[NodeId, U64]
-    name: Annotated[str, NAME_MAX]
-    priority: Annotated[int, U16]
-    floor_mw: Annotated[int, U32]
-    votes: Annotated[int, U8]
-    meters_feed: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class PledgeLine:
-    """What a node that restarts goes on holding, counted like a floor until it is back.
-
-    Attributes:
-        boot: which asked for it: the one that stopped.
-        power_mw: the most that its flexible outputs draw, mW.
-        span_ms: how long, from the asking on, by the node's own clock.
-    """
-
-    node: Annotated[NodeId, U64]
-    boot: Annotated[BootId, U64]
-    power_mw: Annotated[int, U32]
-    span_ms: Annotated[int, U32]
-
-
-@dataclass(frozen=True, slots=True)
-class RosterUpdate:
-    """Multicast by the broker: store this roster, and say in your ack that you have (P7).
-
-    Unicast by anybody else to a candidate that claims an older one: this is what I have stored.
-
-    Attributes:
-        pair: who announces it; with the version, its stamp.
-        agreed_version: the newest that is agreed under this pair; 0 before the first.
-        founding: it is the first of its rack, or recovered: every node on it must have stored it.
-        founded: the boot of the broker under which they had; 0 while it is founding.
-        pledges: of those that restart, at most one a node; limit: an operator's, on the feed.
-    """
-
-    pair: Pair
-    rack: Annotated[RackId, U64]
-    version: Annotated[int, U32]
-    agreed_version: Annotated[int, U32]
-    founding: bool
-    founded: Annotated[BootId, U64]
-    lines: Annotated[tuple[RosterLine, ...], NODES_MAX]
-    pledges: Annotated[tuple[PledgeLine, ...], PLEDGES_MAX] = ()
-    limit: Limit = NO_LIMIT
-
-
-@dataclass(frozen=True, slots=True)
-class Pledge:
-    """Unicast to the broker: I stop, and go on holding this; or, with no power: I am back.
-
-    Attributes:
-        boot: whose pledge: the sender's own, or the earlier boot's that it ends.
-        power_mw: what is held, mW; 0 ends it.
-        span_ms: how long, from the first asking of this boot on.
-    """
-
-    boot: Annotated[BootId, U64]
-    power_mw: Annotated[int, U32]
-    span_ms: Annotated[int, U32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,20 +212,6 @@ class Remove:
     node: Annotated[NodeId, U64]
     silent_ms: Annotated[int, U32]
     reason: Annotated[str, TEXT_MAX]
-
-
-@dataclass(frozen=True, slots=True)
-class Leave:
-    """Multicast: I go, my flexible loads are off and my floor may be released."""
-
-    floor_mw: Annotated[int, U32]
-
-
-@dataclass(frozen=True, slots=True)
-class Forget:
-    """Unicast to the broker: an operator says that this silent node is off for good."""
-
-    node: Annotated[NodeId, U64]
 
 
 @dataclass(frozen=True, slots=True)

@@ -149,3 +149,15 @@ def test_node_settings_of_a_metered_feed_say_so() -> None:
     voting = replace(metered, rack=replace(RACK, voters_max=7))
     it = node_settings(voting, api_port=0, terms_from=1, terms_until=2, seed=1)
     assert (it.meters_feed, it.voters_max) == (True, 7)
+
+
+def test_newcomers_floor_is_half_of_the_feed_if_nothing_is_said() -> None:
+    def told(floor_w: float | None) -> tuple[int, int]:
+        rack = replace(RACK, newcomer_floor_w=floor_w, newcomer_priority=7)
+        config = replace(CONFIG, rack=rack)
+        it = node_settings(config, api_port=0, terms_from=1, terms_until=2, seed=1)
+        return it.newcomer_floor_mw, it.newcomer_priority
+
+    assert told(None) == (15_000, 7)
+    assert told(0.0) == (0, 7)
+    assert told(4.5) == (4500, 7)

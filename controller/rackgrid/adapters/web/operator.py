@@ -1,4 +1,4 @@
-"""What an operator may ask of this node over HTTP: forget, hand over, recover, another capacity.
+"""What an operator may ask of this node over HTTP: forget, allow, hand over, recover, a capacity.
 
 A wish that cannot be fulfilled is refused where the view tells so at once, and the reason says what
 to do. Else it is accepted (202) and its outcome shows in `/api/state`: what the rack agrees on
@@ -7,17 +7,18 @@ takes the word of others, and no answer waits for that.
 
 from __future__ import annotations
 
-import asyncio
-import json
+import re
 from collections.abc import Awaitable, Callable
 
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from rackgrid.adapters.web.answer import answer, refuse
+from rackgrid.adapters.web.body import read_values
 from rackgrid.adapters.web.doors import Doors
 from rackgrid.core.event import (
+    AllowRequested,
     CapacityChanged,
     ForgetRequested,
     HandoverRequested,
@@ -27,17 +28,15 @@ from rackgrid.core.event import (
 )
 from rackgrid.core.view import RosterView, View
 from rackgrid.identity import NodeId
-from rackgrid_firmware.key import Key, Kind, complaint
-from rackgrid_firmware.settings import is_table
+from rackgrid_firmware.key import Key, Kind
 
-BODY_MAX = 1024
-"""Longest body, bytes."""
-BODY_S = 5.0
-"""A body is here within this, s."""
 CAPACITY = Key(
     "capacity_w", Kind.NUMBER, "what the feed gives from now on", unit="W", low=0.001, high=1e6
 )
 EXAMPLE = 'send {"capacity_w": 40.0}'
+PRIORITY = Key("priority", Kind.INTEGER, "its rank in elections", high=65535)
+FLOOR_MAX = Key("floor_max_w", Kind.NUMBER, "the most that its floor may be", unit="W", high=1e6)
+ALLOW_EXAMPLE = 'send {"priority": 100}, {"floor_max_w": 12.0}, or both'
 
 
 def routes(doors: Doors) -> list[Route]:
@@ -48,6 +47,9 @@ def routes(doors: Doors) -> list[Route]:
 
     async def forget(request: Request) -> Response:
         return _forget(doors, str(request.path_params["node"]))
+
+    async def allow(request: Request) -> Response:
+        return await _allow(doors, str(request.path_params["node"]), request)
 
     async def handover(_request: Request) -> Response:
         return _handover(doors)
@@ -65,6 +67,7 @@ def routes(doors: Doors) -> list[Route]:
     return [
         posted("/api/loads/{load}/{what}", tend),
         posted("/api/forget/{node}", forget),
+        posted("/api/nodes/{node}", allow),
         posted("/api/handover", handover),
         posted("/api/recover", recover),
         posted("/api/feed", feed),
@@ -73,14 +76,11 @@ def routes(doors: Doors) -> list[Route]:
 
 def _forget(doors: Doors, who: str) -> Response:
     view = doors.source()
-    lines = [line for line in view.roster if who in (line.name, line.id)]
-    if not lines:
-        known = ", ".join(line.name for line in view.roster) or "nobody"
-        return refuse(404, f"no node {who[:40]!r} is on the roster; it has {known}")
-    if len(lines) > 1:
-        ids = ", ".join(line.id for line in lines)
-        return refuse(409, f"several nodes are called {who}: ask by id, one of {ids}")
-    line = lines[0]
+    line = _line(view, who)
+    if isinstance(line, Response):
+        return line
+    if line is None:
+        return refuse(404, f"no node {who} is on the roster; it has {_names(view)}")
     if not line.absent:
         return refuse(409, _alive(view, line))
     doors.ask(ForgetRequested(doors.clock(), NodeId(int(line.id, 16))))
@@ -135,47 +135,62 @@ def _recover(doors: Doors) -> Response:
 
 
 async def _feed(doors: Doors, request: Request) -> Response:
-    try:
-        async with asyncio.timeout(BODY_S):
-            body = await _body(request)
-    except TimeoutError:
-        return refuse(408, f"the body did not come within {BODY_S:g} s; {EXAMPLE}")
-    except ClientDisconnect:
-        return refuse(400, f"the body ended early; {EXAMPLE}")
-    if body is None:
-        return refuse(413, f"a body of more than {BODY_MAX} bytes; {EXAMPLE}")
-    capacity_w = _capacity_w(body)
-    if isinstance(capacity_w, str):
-        return refuse(400, f"body of POST /api/feed: {capacity_w}; {EXAMPLE}")
+    values = await read_values(request, (CAPACITY,), EXAMPLE)
+    if isinstance(values, Response):
+        return values
+    if CAPACITY.name not in values:
+        said = f"{CAPACITY.name} is missing: {CAPACITY.doc}, W; {EXAMPLE}"
+        return refuse(400, f"body of POST /api/feed: {said}")
+    capacity_w = values[CAPACITY.name]
+    assert isinstance(capacity_w, int | float), "its objection has seen to that"
     # Rounded down, as the configuration's is: rounding never creates power.
     doors.ask(CapacityChanged(doors.clock(), int(capacity_w * 1000 + 1e-6)))
-    return answer({"capacity_w": capacity_w}, 202)
+    return answer({"capacity_w": float(capacity_w)}, 202)
 
 
-async def _body(request: Request) -> bytes | None:
-    """Read the body; None if it is too long."""
-    body = b""
-    async for part in request.stream():
-        body += part
-        if len(body) > BODY_MAX:
-            return None
-    return body
+async def _allow(doors: Doors, who: str, request: Request) -> Response:
+    values = await read_values(request, (PRIORITY, FLOOR_MAX), ALLOW_EXAMPLE)
+    if isinstance(values, Response):
+        return values
+    if not values:
+        return refuse(400, f"nothing to change; {ALLOW_EXAMPLE}")
+    view = doors.source()
+    if view.broker_id != view.node.id:
+        at = f"{view.broker} is: ask there" if view.broker else "there is none now"
+        return refuse(409, f"only the broker changes a node's line, and {at}")
+    line = _line(view, who)
+    if isinstance(line, Response):
+        return line
+    priority, floor_max_w = values.get(PRIORITY.name), values.get(FLOOR_MAX.name)
+    floor_max_mw = None
+    if isinstance(floor_max_w, int | float):
+        floor_max_mw = int(floor_max_w * 1000 + 1e-6)
+        if line is not None and floor_max_mw < int(line.floor_w * 1000 + 1e-6):
+            reserved = f"{line.name} has {line.floor_w:g} W reserved"
+            return refuse(409, f"{reserved}: lower its required loads first, or take it out")
+    node = NodeId(int(line.id if line else who, 16))
+    wish = priority if isinstance(priority, int) else None
+    doors.ask(AllowRequested(doors.clock(), node, wish, floor_max_mw))
+    name = line.name if line else ""
+    return answer({"node": f"{node:016x}", "name": name, "waits": line is None}, 202)
 
 
-def _capacity_w(body: bytes) -> float | str:
-    """Take the capacity out of a body, or say what is wrong with it."""
-    try:
-        value: object = json.loads(body)
-    except (ValueError, RecursionError):
-        return "not JSON"
-    if not is_table(value):
-        return "not a JSON object"
-    if unknown := sorted(value.keys() - {CAPACITY.name}):
-        return complaint(f"unknown key {unknown[0][:40]!r}", "", CAPACITY.name)
-    if CAPACITY.name not in value:
-        return f"{CAPACITY.name} is missing: {CAPACITY.doc}, W"
-    capacity_w = value[CAPACITY.name]
-    if wrong := CAPACITY.objection(capacity_w):
-        return f"{CAPACITY.name}: {wrong}"
-    assert isinstance(capacity_w, int | float), "its objection has seen to that"
-    return float(capacity_w)
+def _line(view: View, who: str) -> RosterView | Response | None:
+    """Find a node by its name or id; None for the id of one that is still to come."""
+    lines = [line for line in view.roster if who in (line.name, line.id)]
+    if len(lines) > 1:
+        ids = ", ".join(line.id for line in lines)
+        return refuse(409, f"several nodes are called {who}: ask by id, one of {ids}")
+    if lines:
+        return lines[0]
+    if re.fullmatch("[0-9a-f]{16}", who):
+        return None
+    return refuse(
+        404,
+        f"no node {who[:40]!r} is on the roster; it has {_names(view)}; of one that is still to"
+        " come, give the id, 16 hexadecimal digits, as its log says it",
+    )
+
+
+def _names(view: View) -> str:
+    return ", ".join(line.name for line in view.roster) or "nobody"

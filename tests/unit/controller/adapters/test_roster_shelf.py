@@ -23,7 +23,7 @@ from rackgrid.errors import StoreError
 from rackgrid.identity import BootId, NodeId, Stamp
 from rackgrid.wire.codec import encode
 from rackgrid.wire.message import (
-    NAME_MAX,
+    NODE_NAME_MAX,
     NODES_MAX,
     PLEDGES_MAX,
     Leave,
@@ -97,7 +97,10 @@ def test_shelf_roster_let_go_is_let_go_for_good(tmp_path: Path) -> None:
 
 def test_shelf_fullest_roster_of_the_longest_names_is_read_again(tmp_path: Path) -> None:
     most = 2**32 - 1
-    rows = [RosterLine(line(n).node, "é" * (NAME_MAX // 2), 9, most, 2) for n in range(NODES_MAX)]
+    rows = [
+        RosterLine(line(n).node, "é" * (NODE_NAME_MAX // 2), 9, most, most, 2)
+        for n in range(NODES_MAX)
+    ]
     pledges = tuple(PledgeLine(NodeId(n), BootId(n), most, most) for n in range(PLEDGES_MAX))
     full = replace(roster(*rows), pledges=pledges)
     assert len(encode(full.update(most))) <= PAYLOAD_MAX, "it has to fit one datagram"

@@ -33,7 +33,7 @@ VIEW = View(
     authority=True,
     rack_id="00000000000000cc",
     roster_version=5,
-    roster=(RosterView("00000000000000aa", "alfa", 7, 12.5, 1, True, False),),
+    roster=(RosterView("00000000000000aa", "alfa", 7, 12.5, 1, True, False, floor_max_w=15.0),),
     members=(
         MemberView("00000000000000bb", "bravo", "member", 5, 5.0, 6.0, 120, 8471, None),
         MemberView("00000000000000aa", "alfa", "broker", 7, 52.0, 12.5, 0, 8470, 0.5),
@@ -61,6 +61,7 @@ def test_rack_state_has_every_key_of_the_contract() -> None:
             "name": "alfa",
             "priority": 7,
             "floor_w": 12.5,
+            "floor_max_w": 15,
             "votes": 1,
             "meters_feed": True,
             "absent": False,

@@ -8,6 +8,7 @@ from tests.unit.controller.core.stage import (
     RACK,
     TIMING,
     Player,
+    line,
     only,
     pair,
     report,
@@ -98,9 +99,10 @@ def ack(
 def awake(*peers: tuple[int, int], keeps: Roster | None = None) -> Player:
     """A node past its quiet time that hears these (node, priority), and has not stood yet.
 
-    By default all of them are admitted and vote.
+    By default all of them are admitted with this priority, and vote.
     """
-    kept = roster(ME, *(who for who, _ in peers)) if keeps is None else keeps
+    lines = (line(who, priority=priority) for who, priority in peers)
+    kept = roster(ME, *lines) if keeps is None else keeps
     player = Player(settings(expect=1 + len(peers)), remembered=pair(1, 1, 1), keeps=kept)
     for who, priority in peers:
         player.hears(who, beacon(priority, rack=kept.rack), unicast=False)

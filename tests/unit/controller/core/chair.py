@@ -112,6 +112,14 @@ def formed(told: NodeSettings | None = None, keeps: Roster = THREE) -> Player:
     return player
 
 
+def with_room(told: NodeSettings | None = None, keeps: Roster = THREE) -> Player:
+    """A broker that knows what all of them hold."""
+    player = formed(told, keeps)
+    rounds(player)
+    assert office(player).book.opened
+    return player
+
+
 def founding(told: NodeSettings | None = None) -> Player:
     """A node that leads before there is a rack."""
     return elected(told, NO_ROSTER)

@@ -179,11 +179,12 @@ def line(
     floor_mw: int = 5000,
     votes: int = 1,
     *,
-    priority: int = 0,
+    priority: int | None = None,
     meters_feed: bool = False,
 ) -> RosterLine:
-    """An admitted node."""
-    return RosterLine(NodeId(node), f"n{node}", priority, floor_mw, votes, meters_feed)
+    """An admitted node; this one ranks as its settings say."""
+    ranks = (5 if node == ME else 0) if priority is None else priority
+    return RosterLine(NodeId(node), f"n{node}", ranks, floor_mw, floor_mw, votes, meters_feed)
 
 
 def roster(

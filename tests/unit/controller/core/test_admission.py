@@ -9,12 +9,13 @@ from tests.unit.controller.core.stage import RACK, TIMING, line, pair, report, r
 
 from rackgrid.core import admission, agreement, broker, grant
 from rackgrid.core.admission import MAKING_ROOM
+from rackgrid.core.allowance import NO_ALLOWANCE, Allowance
 from rackgrid.core.book import Book
 from rackgrid.core.office import Office
 from rackgrid.core.roster import Roster
 from rackgrid.identity import BootId, NodeId, Stamp
 from rackgrid.wire.codec import encode
-from rackgrid.wire.message import NAME_MAX, NODES_MAX, PROTOCOL_VERSION, Join, RosterLine
+from rackgrid.wire.message import NODE_NAME_MAX, NODES_MAX, PROTOCOL_VERSION, Join, RosterLine
 from rackgrid.wire.seal import PAYLOAD_MAX
 
 NOW = 10**12
@@ -32,6 +33,10 @@ def office(granted_mw: int = 0, *, opened: bool = True, of: Roster = ROSTER) -> 
     account = grant.issued(account, 1, granted_mw, TIMING)
     held = Book({ANNA: account}, first_majority_ns=NOW, opened=opened)
     return replace(broker.taken(pair(3), of, {}, NOW), book=held)
+
+
+def admitted(of: Roster, node: NodeId, asked: Join, allowed: Allowance = NO_ALLOWANCE) -> Roster:
+    return admission.admitted(of, node, asked, allowed, TOLD)
 
 
 def refused(held: Office, asked: Join, node: NodeId = BERT) -> str | None:
@@ -71,7 +76,7 @@ def test_refusal_new_broker_that_does_not_know_all_holdings_admits_nobody_new() 
 
 @pytest.mark.parametrize("opened", [True, False])
 def test_refusal_known_node_with_no_greater_floor_is_always_welcome(opened: bool) -> None:
-    held = office(18_000, opened=opened)
+    held = office(18_000, opened=opened, of=roster(replace(line(ANNA, 8000), floor_max_mw=9000)))
     assert refused(held, join(8000), ANNA) is None
     said = refused(held, join(8001), ANNA)
     assert said is not None
@@ -123,7 +128,7 @@ def test_refusal_fullest_roster_of_the_longest_names_still_fits_a_datagram() -> 
     of = roster()
     for number in range(NODES_MAX):
         assert refused(office(of=of), join(0), NodeId(100 + number)) is None
-        of = admission.admitted(of, NodeId(100 + number), join(0, name="n" * NAME_MAX))
+        of = admitted(of, NodeId(100 + number), join(0, name="n" * NODE_NAME_MAX))
     assert len(encode(of.update(9))) <= PAYLOAD_MAX
 
 
@@ -131,24 +136,79 @@ def test_refusal_fullest_roster_of_the_longest_names_still_fits_a_datagram() -> 
 
 
 def test_admitted_newcomer_has_no_vote_yet() -> None:
-    made = admission.admitted(ROSTER, BERT, join())
-    assert made.line(BERT) == RosterLine(BERT, "bert", 3, 5000, 0)
+    made = admitted(ROSTER, BERT, join())
+    assert made.line(BERT) == RosterLine(BERT, "bert", 3, 5000, 5000, 0)
     assert made.version == ROSTER.version + 1
 
 
+def test_admitted_newcomer_ranks_no_higher_than_the_settings_let_it() -> None:
+    """Fails if whoever holds the group key could talk itself into office."""
+    made = admitted(ROSTER, BERT, replace(join(), priority=65_535)).line(BERT)
+    assert made is not None
+    assert made.priority == TOLD.newcomer_priority == 99
+
+
+def test_admitted_newcomer_ranks_as_an_operator_has_allowed_it() -> None:
+    asked = replace(join(), priority=200)
+    for allowed, ranks in ((300, 200), (200, 200), (150, 150), (7, 7)):
+        made = admitted(ROSTER, BERT, asked, Allowance(priority=allowed)).line(BERT)
+        assert made is not None
+        assert made.priority == ranks
+
+
 def test_admitted_again_with_the_same_line_changes_nothing() -> None:
-    made = admission.admitted(ROSTER, BERT, join())
-    assert admission.admitted(made, BERT, join()) is made
+    made = admitted(ROSTER, BERT, join())
+    assert admitted(made, BERT, join()) is made
 
 
-def test_admitted_again_with_another_floor_keeps_the_vote() -> None:
-    made = admission.admitted(ROSTER, ANNA, join(9000, name="anna"))
-    assert made.line(ANNA) == RosterLine(ANNA, "anna", 3, 9000, 1)
+def test_admitted_again_with_another_priority_changes_nothing() -> None:
+    """Fails if a node could raise its rank by asking once more."""
+    made = admitted(ROSTER, BERT, join())
+    assert admitted(made, BERT, replace(join(), priority=65_535)) is made
+
+
+def test_admitted_again_with_another_floor_keeps_vote_rank_and_what_it_may_have() -> None:
+    made = admitted(ROSTER, ANNA, join(7000, name="anna"))
+    assert made.line(ANNA) == RosterLine(ANNA, "anna", 0, 7000, 8000, 1)
 
 
 def test_admitted_that_meters_the_feed_says_so_on_its_line() -> None:
-    made = admission.admitted(ROSTER, BERT, replace(join(), meters_feed=True))
-    assert made.line(BERT) == RosterLine(BERT, "bert", 3, 5000, 0, meters_feed=True)
+    made = admitted(ROSTER, BERT, replace(join(), meters_feed=True))
+    assert made.line(BERT) == RosterLine(BERT, "bert", 3, 5000, 5000, 0, meters_feed=True)
+
+
+# --- how large a floor may be ----------------------------------------------------------------
+
+
+def test_refusal_floor_above_the_lines_limit_says_both_figures_and_what_to_do() -> None:
+    """Fails if a node could reserve the feed by asking for a higher floor than was allowed."""
+    said = refused(office(), join(8001), ANNA)
+    assert said is not None
+    assert "its floor of 8.0 W is above the 8.0 W that it may have" in said
+    assert "rackgrid node 0000000000000001 --floor-max 8.001, on the broker" in said
+
+
+def test_refusal_floor_up_to_the_lines_limit_is_none() -> None:
+    """A node that lowered its floor may have it back: its line remembers how much it may be."""
+    lowered = roster(replace(line(ANNA, 8000), floor_mw=5000))
+    assert refused(office(of=lowered), join(8000), ANNA) is None
+    assert refused(office(of=lowered), join(8001), ANNA) is not None
+
+
+def test_refusal_newcomers_floor_above_what_the_settings_let_it() -> None:
+    told = replace(TOLD, newcomer_floor_mw=4000)
+    assert admission.refusal(office(), BERT, join(4000), told, NOW) is None
+    said = admission.refusal(office(), BERT, join(4001), told, NOW)
+    assert said is not None
+    assert "above the 4.0 W that it may have" in said
+
+
+def test_refusal_newcomers_floor_that_an_operator_has_allowed_is_none() -> None:
+    told = replace(TOLD, newcomer_floor_mw=0)
+    held = replace(office(), allowed={BERT: Allowance(floor_max_mw=5000)})
+    assert admission.refusal(held, BERT, join(5000), told, NOW) is None
+    assert admission.refusal(held, BERT, join(5001), told, NOW) is not None
+    assert admission.refusal(held, NodeId(3), join(5000), told, NOW) is not None
 
 
 # --- the first roster ------------------------------------------------------------------------

@@ -26,6 +26,7 @@ from tests.unit.controller.core.stage import (
     attached,
     board,
     boards,
+    line,
     output,
     pair,
     reading,
@@ -69,6 +70,19 @@ def test_bid_reports_what_is_held_drawn_and_offered() -> None:
     assert (said.draw_mw, said.required_mw) == (11_000, 5000)
     assert said.offers == (OfferReport("sun", 5, 100),)
     assert said.capacity_mw == 60_000
+
+
+def test_with_whole_floor_adds_what_is_drawn_beyond_the_line_and_within_the_own_floor() -> None:
+    told, of = agents.bid(agent(), TOLD, NOW)[1], board()
+    for reserved_mw, drawn_mw, excess_mw in (
+        (5000, 5000, 0),
+        (4000, 5000, 1000),
+        (4000, 3000, 0),
+        (4000, 9000, 1000),
+    ):
+        said = replace(told, required_mw=drawn_mw)
+        whole = agents.with_whole_floor(said, of, line(ME, reserved_mw))
+        assert whole == replace(said, excess_mw=excess_mw)
 
 
 def test_bid_load_inside_its_min_off_is_no_step() -> None:

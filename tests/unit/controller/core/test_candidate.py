@@ -9,6 +9,7 @@ from tests.unit.controller.core.ballot import (
     H,
     answer,
     awake,
+    beacon,
     election,
     founder,
     heartbeat,
@@ -349,3 +350,24 @@ def test_called_while_leading_says_that_it_is_alive() -> None:
     player, call = standing((ANNA, 1))
     player.hears(ANNA, answer(call.nonce, Stance.SUPPORT))
     assert stance_of(player, election(pair(call.pair.term, ANNA), 9)) is Stance.ALIVE
+
+
+def test_called_by_one_that_claims_a_higher_rank_than_its_line_it_is_outranked_all_the_same() -> (
+    None
+):
+    """Fails if whoever holds the group key could talk itself into office."""
+    player = awake((ANNA, 1))
+    player.hears(ANNA, beacon(65_535), unicast=False)
+    assert stance_of(player, election(pair(4, ANNA), 65_535), ANNA) is Stance.OUTRANKED
+    assert isinstance(player.node.state.election, Standing)
+
+
+def test_called_by_one_that_claims_a_lower_rank_than_its_line_it_is_supported() -> None:
+    """Every node ranks another by the same line: a claim that differs splits no election."""
+    player = awake((BERT, 9))
+    assert stance_of(player, election(pair(4, BERT), 0), BERT) is Stance.SUPPORT
+
+
+def test_called_by_one_that_is_not_on_the_roster_it_ranks_below_all() -> None:
+    player = awake((ANNA, 1))
+    assert stance_of(player, election(pair(4, BERT), 9), BERT) is Stance.OUTRANKED

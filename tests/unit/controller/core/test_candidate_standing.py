@@ -221,3 +221,11 @@ def test_start_listens_before_it_stands() -> None:
     player.passes(H)
     assert isinstance(player.node.state.election, Leading)
     assert player.now_ns < START_NS + 4 * H
+
+
+def test_stand_waits_for_nobody_who_only_claims_a_higher_rank() -> None:
+    player = awake((ANNA, 1))
+    player.hears(ANNA, beacon(65_535), unicast=False)
+    said = player.steps_until(lambda node: isinstance(node.state.election, Standing))
+    player.hears(ANNA, answer(only(Election, said).nonce, Stance.SUPPORT))
+    assert isinstance(player.node.state.election, Leading)

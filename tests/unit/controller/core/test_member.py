@@ -11,6 +11,7 @@ from tests.unit.controller.core.stage import (
     Player,
     all_of,
     attached,
+    line,
     messages,
     only,
     pair,
@@ -353,3 +354,14 @@ def test_forget_who_is_heard_or_unknown_or_itself_is_refused_with_what_to_do() -
             "nothing to forget: that" if who == 77 else "not forgotten: that node is heard"
         )
         assert player.node.state.forgetting == {}
+
+
+def test_rank_that_differs_from_the_configuration_is_said_with_what_to_do() -> None:
+    player = following(roster(line(ME, priority=3), BERT))
+    beat(player, 2)
+    said = [a.text for a in player.said if isinstance(a, Noted)]
+    (note,) = [text for text in said if "ranks by its line" in text]
+    assert "rackgrid node n5 --priority 5" in note
+    as_told = following(roster(ME, BERT))
+    beat(as_told, 2)
+    assert not [a for a in as_told.said if isinstance(a, Noted) and "ranks" in a.text]

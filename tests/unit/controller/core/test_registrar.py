@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import pytest
+from dataclasses import replace
+
 from tests.unit.controller.core.ballot import ack
 from tests.unit.controller.core.chair import (
     ANNA,
@@ -20,6 +21,7 @@ from tests.unit.controller.core.chair import (
     notes,
     office,
     rounds,
+    with_room,
 )
 from tests.unit.controller.core.stage import (
     FOUNDER,
@@ -37,11 +39,11 @@ from tests.unit.controller.core.stage import (
 
 from rackgrid.core import registrar
 from rackgrid.core.action import StoreRoster
-from rackgrid.core.event import ForgetRequested
-from rackgrid.core.roster import NO_ROSTER, Roster
-from rackgrid.core.settings import SECOND_NS, NodeSettings, Timing
+from rackgrid.core.event import AllowRequested
+from rackgrid.core.roster import NO_ROSTER
+from rackgrid.core.settings import SECOND_NS, Timing
 from rackgrid.identity import Limit, NodeId, Stamp
-from rackgrid.wire.message import Forget, Heartbeat, JoinReply, Leave, Price, RosterUpdate
+from rackgrid.wire.message import Heartbeat, JoinReply, Price, RosterUpdate
 
 H = TIMING.heartbeat_ns
 NOBODY_HAS_ONE = NO_ROSTER.stamp
@@ -144,14 +146,6 @@ def test_limit_that_is_older_than_the_agreed_one_changes_nothing() -> None:
 # --- those who come --------------------------------------------------------------------------
 
 
-def with_room(told: NodeSettings | None = None, keeps: Roster = THREE) -> Player:
-    """A broker that knows what all of them hold."""
-    player = formed(told, keeps)
-    rounds(player)
-    assert office(player).book.opened
-    return player
-
-
 def test_joined_newcomer_is_on_the_next_roster_and_on_no_other_before_it_is_agreed() -> None:
     player = with_room()
     said = joins(player, CARL)
@@ -224,124 +218,91 @@ def test_joined_word_of_a_dead_boot_lowers_no_floor() -> None:
     assert base(player).floors_mw == before.floors_mw - 1000
 
 
-# --- those who go ----------------------------------------------------------------------------
+# --- what an operator allows -----------------------------------------------------------------
 
 
-def leaves(player: Player, who: int, boot: int | None = None) -> None:
-    player.hears(who, Leave(5000), boot=boot, unicast=False)
-
-
-def test_left_releases_floor_and_vote_once_it_is_agreed_and_its_watts_stay_counted() -> None:
-    player = with_room()
-    leaves(player, BERT)
-    assert base(player).line(NodeId(BERT)) is not None
-    acks(player, ANNA)
-    assert base(player).line(NodeId(BERT)) is None
-    assert BERT in office(player).book.accounts
-
-
-def test_left_with_two_votes_gives_one_back_first() -> None:
-    """Fails if the sum of votes moves by two: two majorities could miss each other."""
-    keeps = roster(line(ME, priority=5), line(ANNA, votes=2, meters_feed=True))
-    player = with_room(settings(expect=2), keeps)
-    leaves(player, ANNA)
-    assert [x.votes for x in office(player).agreement.newest.lines] == [1, 1]
-    acks(player, ANNA)
-    leaves(player, ANNA)
-    assert [x.node for x in office(player).agreement.newest.lines] == [ME]
-
-
-def leaves_as_the_only_voter() -> Player:
-    """Anna alone votes; she leaves, and this node, which leads by her vote, has none."""
-    me = line(ME, votes=0, priority=5)
-    player = elected(keeps=roster(me, ANNA, line(BERT, votes=0)))
-    acks(player, ANNA)
+def allows(
+    player: Player, who: int, priority: int | None = None, floor_max_mw: int | None = None
+) -> None:
+    player.happens(AllowRequested(player.now_ns, NodeId(who), priority, floor_max_mw))
     rounds(player)
-    acks(player, ANNA)
-    return player
 
 
-def test_left_only_voter_gives_its_vote_to_another_first() -> None:
-    """Fails if a roster comes about that has no votes: nobody could ever lead by it."""
-    player = leaves_as_the_only_voter()
-    rounds(player)
-    for _ in range(4):
-        leaves(player, ANNA)
-        newest = office(player).agreement.newest
-        assert newest.votes > 0
-        if base(player).line(NodeId(ANNA)) is None:
-            break
-        acks(player, ANNA)
-        acks(player, BERT)
-        rounds(player)
-    assert [(x.node, x.votes) for x in base(player).lines] == [(BERT, 0), (ME, 1)]
-
-
-def test_left_only_voter_waits_while_nobody_can_take_its_vote() -> None:
-    player = elected(keeps=roster(line(ME, votes=0, priority=5), ANNA, line(BERT, votes=0)))
-    player.disk = False
-    acks(player, ANNA)
-    rounds(player)
-    acks(player, ANNA)
-    assert office(player).agreement.is_free, "her vote alone agrees it; this disk is slow"
-    leaves(player, ANNA)
-    assert office(player).agreement.is_free
-    assert line_of(player, ANNA).votes == 1
-
-
-def test_left_of_a_dead_boot_or_without_authority_or_while_a_change_waits_is_nothing_yet() -> None:
-    dead = with_room()
-    leaves(dead, BERT, boot=4711)
-    assert office(dead).agreement.is_free
-    early = elected()
-    leaves(early, BERT)
-    assert office(early).agreement.proposed is None
-    busy = with_room()
-    joins(busy, CARL)
-    leaves(busy, BERT)
-    assert office(busy).agreement.newest.line(NodeId(BERT)) is not None
-
-
-def test_left_of_a_stranger_or_heard_by_a_member_is_nothing() -> None:
-    for player in (with_room(), Player(settings(), keeps=THREE)):
-        before = player.node.state.roster
-        leaves(player, CARL)
-        assert player.node.state.roster == before
-
-
-def silent_for(player: Player, span_ns: int) -> None:
-    """Let time pass in which Bert is not heard."""
-    keep(player, span_ns, ANNA)
-
-
-@pytest.mark.parametrize("by_message", [True, False], ids=["told by a member", "asked here"])
-def test_forgotten_node_that_is_silent_is_released(by_message: bool) -> None:
+def test_joined_newcomer_that_claims_the_highest_rank_gets_what_the_settings_allow() -> None:
+    """Fails if whoever holds the group key could talk itself into office."""
     player = with_room()
-    silent_for(player, 4 * SECOND_NS)
-    if by_message:
-        player.hears(ANNA, Forget(NodeId(BERT)))
-    else:
-        player.happens(ForgetRequested(player.now_ns, NodeId(BERT)))
-    keep(player, 2 * SECOND_NS, ANNA)
-    assert base(player).line(NodeId(BERT)) is None
+    update = only(RosterUpdate, joins(player, CARL, priority=65_535))
+    assert [x.priority for x in update.lines if x.node == CARL] == [99]
 
 
-def test_forgotten_node_that_is_heard_stays() -> None:
+def test_joined_member_with_a_floor_above_its_limit_is_refused_and_counts_as_before() -> None:
+    """Fails if a member could reserve the feed for itself."""
     player = with_room()
-    beacons(player, BERT)
-    player.hears(ANNA, Forget(NodeId(BERT)))
+    said = joins(player, BERT, 5001)
+    assert "may have" in only(JoinReply, said).reason
+    assert any("is not admitted" in note for note in notes(said))
+    assert office(player).joining == {}
+    assert office(player).agreement.newest.floors_mw == THREE.floors_mw
+
+
+def test_allow_changes_a_members_line_once_it_is_agreed() -> None:
+    player = with_room()
+    allows(player, BERT, 7, 9000)
+    assert line_of(player, BERT).priority == 0
     keep(player, SECOND_NS, ANNA, BERT)
-    assert base(player).line(NodeId(BERT)) is not None
+    line = line_of(player, BERT)
+    assert (line.priority, line.floor_mw, line.floor_max_mw) == (7, 5000, 9000)
+    assert office(player).allowed == {}
 
 
-def test_forgotten_node_that_speaks_up_again_meanwhile_stays() -> None:
+def test_allow_lets_a_member_raise_its_floor_and_no_further() -> None:
     player = with_room()
-    silent_for(player, 4 * SECOND_NS)
-    player.happens(ForgetRequested(player.now_ns, NodeId(BERT)))
-    acks(player, BERT, report(10**6))
-    rounds(player)
-    assert office(player).agreement.is_free
-    assert base(player).line(NodeId(BERT)) is not None
+    allows(player, BERT, floor_max_mw=9000)
+    keep(player, SECOND_NS, ANNA, BERT)
+    joins(player, BERT, 9000)
+    keep(player, SECOND_NS, ANNA, BERT)
+    assert line_of(player, BERT).floor_mw == 9000
+    assert "may have" in only(JoinReply, joins(player, BERT, 9001)).reason
+
+
+def test_allow_of_what_is_so_already_announces_nothing() -> None:
+    player = with_room()
+    before = len(player.said)
+    allows(player, BERT, 0, 5000)
+    assert all_of(RosterUpdate, player.said[before:]) == []
+    assert office(player).allowed == {}
+
+
+def test_allow_of_one_that_is_still_to_come_waits_for_it() -> None:
+    player = with_room(replace(settings(expect=3), newcomer_floor_mw=0))
+    assert "may have" in only(JoinReply, joins(player, CARL)).reason
+    allows(player, CARL, 200, 5000)
+    assert NodeId(CARL) in office(player).allowed
+    update = only(RosterUpdate, joins(player, CARL, priority=150))
+    assert [(x.priority, x.floor_max_mw) for x in update.lines if x.node == CARL] == [(150, 5000)]
+
+
+def test_allow_asked_of_a_node_that_does_not_lead_is_refused_with_what_to_do() -> None:
+    player = Player(settings(), keeps=THREE)
+    said = player.happens(AllowRequested(player.now_ns, NodeId(BERT), 9, None))
+    assert "ask there" in notes(said)[0]
+
+
+def test_allow_own_rank_moves_the_office() -> None:
+    """A broker whose line ranks below another's hands over, though it claims more itself."""
+    told = replace(settings(expect=3), timing=Timing(preempt_after_ns=SECOND_NS))
+    player = with_room(told)
+    allows(player, ME, 1)
+    keep(player, SECOND_NS, ANNA, BERT)
+    assert player.node.state.rank.priority == 1 < player.node.state.settings.priority
+    allows(player, BERT, 2)
+    for _ in range(30):
+        if player.node.state.office is None:
+            break
+        beacons(player, BERT)
+        keep(player, SECOND_NS // 10, ANNA, BERT)
+    assert player.node.state.office is None
+    assert player.node.state.higher(player.now_ns, NodeId(ANNA)) == {BERT}
 
 
 # --- who votes -------------------------------------------------------------------------------

@@ -25,7 +25,7 @@ from rackgrid.core.election import Following, Leading, Listening, Standing
 from rackgrid.core.roster import NO_ROSTER, Roster
 from rackgrid.core.settings import SECOND_NS
 from rackgrid.core.state import NOTES_MAX, State
-from rackgrid.identity import NO_PAIR, NO_RACK, NodeId, RackId
+from rackgrid.identity import NO_PAIR, NO_RACK, NodeId, RackId, Rank
 from rackgrid.wire.message import NODES_MAX
 from rackgrid.wire.vocabulary import Role
 
@@ -69,6 +69,44 @@ def test_live_and_rank_index_leave_out_the_silent_and_the_broker() -> None:
     assert node.rank_index(NOW, NodeId(9)) == 1
     assert node.rank_index(NOW, NodeId(1)) == 2
     assert node.live(NOW + node.silence_ns + 1) == ()
+
+
+def test_rank_of_an_admitted_node_is_its_lines_whatever_it_says() -> None:
+    node = state(keeps=roster(line(ME, priority=3), line(ANNA, priority=8)))
+    assert node.rank_of(ANNA, 65_535) == Rank(8, ANNA)
+    assert node.rank == Rank(3, ME)
+
+
+def test_rank_of_a_node_that_is_not_on_the_roster_is_below_all_others() -> None:
+    node = state(keeps=roster(line(ME, priority=0)))
+    assert node.rank_of(BERT, 65_535) < node.rank
+
+
+def test_rank_of_anybody_before_there_is_a_roster_is_what_it_says() -> None:
+    node = state()
+    assert node.rank_of(BERT, 7) == Rank(7, BERT)
+    assert node.rank == Rank(5, ME)
+
+
+def test_higher_goes_by_the_lines_of_those_that_are_heard() -> None:
+    kept = roster(
+        line(ME, priority=5), line(1, priority=6), line(8, priority=4), line(7, priority=9)
+    )
+    player = Player(settings(), remembered=pair(1), keeps=kept)
+    for who, claimed in ((1, 0), (8, 65_535), (9, 65_535)):
+        hear(player, who, claimed)
+    node = player.node.state
+    assert node.higher(NOW, NodeId(0)) == {1}, "seven is not heard, eight and nine only claim it"
+    assert node.higher(NOW, NodeId(1)) == frozenset()
+    assert node.higher(NOW + node.silence_ns + 1, NodeId(0)) == frozenset()
+
+
+def test_report_counts_what_is_drawn_of_a_floor_that_is_not_reserved_as_excess() -> None:
+    """Fails if a floor that no operator has allowed is drawn and counted by nobody (P8)."""
+    for reserved_mw, beyond_mw in ((5000, 0), (9000, 0), (3000, 2000), (0, 5000)):
+        node = state(keeps=roster(line(ME, reserved_mw), ANNA))
+        said = node.report(NOW)
+        assert (said.required_mw, said.excess_mw) == (5000, beyond_mw)
 
 
 # --- whose word counts (P7) ------------------------------------------------------------------

@@ -15,7 +15,7 @@ from rackgrid.wire.codec import KINDS, compile_record, decode, encode
 from rackgrid.wire.message import (
     ALLOTMENTS_MAX,
     DATAGRAM_MAX,
-    NAME_MAX,
+    NODE_NAME_MAX,
     Ack,
     Allotment,
     Answer,
@@ -73,7 +73,7 @@ ROSTER = RosterUpdate(
     agreed_version=2,
     founding=False,
     founded=BootId(77),
-    lines=(RosterLine(NodeId(1), "anna", 5, 5000, 2, meters_feed=True),),
+    lines=(RosterLine(NodeId(1), "anna", 5, 5000, 8000, 2, meters_feed=True),),
     pledges=(PledgeLine(NodeId(1), BootId(3), 6000, 15_000),),
     limit=Limit(3, 55_000),
 )
@@ -271,8 +271,8 @@ def test_decode_count_above_the_limit_is_malformed() -> None:
 
 def test_decode_text_above_its_limit_is_malformed() -> None:
     payload = bytearray(encode(Join(1, "", 1, 1, False, 1)))
-    payload[9:10] = bytes((NAME_MAX + 1,)) + b"x" * (NAME_MAX + 1)
-    assert rejection(bytes(payload)).detail == "Join: name has 33 bytes, at most 32"
+    payload[9:10] = bytes((NODE_NAME_MAX + 1,)) + b"x" * (NODE_NAME_MAX + 1)
+    assert rejection(bytes(payload)).detail == "Join: name has 25 bytes, at most 24"
 
 
 @pytest.mark.parametrize("text", [b"\xff\xfe", b"\xc0\x80", b"\xed\xa0\x80"])
@@ -286,8 +286,8 @@ def test_decode_text_that_is_no_utf8_is_malformed(text: bytes) -> None:
 
 
 def test_encode_text_above_its_limit_is_our_bug() -> None:
-    with pytest.raises(AssertionError, match="33 bytes"):
-        encode(Join(1, "é" * 16 + "x", 1, 1, False, 1))
+    with pytest.raises(AssertionError, match="25 bytes"):
+        encode(Join(1, "é" * 12 + "x", 1, 1, False, 1))
 
 
 def test_encode_list_above_its_limit_is_our_bug() -> None:

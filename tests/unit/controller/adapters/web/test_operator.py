@@ -10,10 +10,10 @@ from dataclasses import dataclass, field, replace
 import pytest
 from starlette.types import Message
 
-from rackgrid.adapters.web import operator
 from rackgrid.adapters.web.app import build_app
 from rackgrid.adapters.web.doors import Doors
 from rackgrid.core.event import (
+    AllowRequested,
     CapacityChanged,
     ForgetRequested,
     HandoverRequested,
@@ -211,22 +211,6 @@ def test_capacity_that_is_none_is_refused_with_what_to_send(body: bytes, words: 
     assert reason.endswith('send {"capacity_w": 40.0}')
 
 
-def test_capacity_with_a_body_too_long_is_refused_before_its_end() -> None:
-    status, reason = refusal(World(), "/api/feed", b" " * 1024, b" ", b"...")
-    assert (status, "1024 bytes" in reason) == (413, True)
-
-
-def test_capacity_whose_body_ends_early_is_refused() -> None:
-    status, reason = refusal(World(), "/api/feed", b'{"capa ', None)
-    assert (status, "ended early" in reason) == (400, True)
-
-
-def test_capacity_whose_body_never_comes_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(operator, "BODY_S", 0.01)
-    status, reason = refusal(World(), "/api/feed", b"...")
-    assert (status, "did not come" in reason) == (408, True)
-
-
 LAMP = LoadView("lamp", "alfa", "flexible", False, 0.0, 0.4, 0.0, "a fault", "welded")
 
 
@@ -269,3 +253,68 @@ def test_load_that_cannot_be_tended_is_refused_with_a_reason(
     assert code == status
     assert says in str(body)
     assert world.asked == []
+
+
+@pytest.mark.parametrize("who", ["bravo", BRAVO.id])
+def test_allow_is_asked_of_the_broker_by_name_or_id(who: str) -> None:
+    world = World()
+    status, body = world.post(f"/api/nodes/{who}", b'{"priority": 9, "floor_max_w": 12.5}')
+    assert (status, body) == (202, {"node": BRAVO.id, "name": "bravo", "waits": False})
+    assert world.asked == [AllowRequested(NOW_NS, NodeId(0xBB), 9, 12_500)]
+
+
+def test_allow_leaves_what_it_does_not_name() -> None:
+    world = World()
+    assert world.post("/api/nodes/bravo", b'{"priority": 0}')[0] == 202
+    assert world.post("/api/nodes/bravo", b'{"floor_max_w": 6}')[0] == 202
+    assert world.asked == [
+        AllowRequested(NOW_NS, NodeId(0xBB), 0, None),
+        AllowRequested(NOW_NS, NodeId(0xBB), None, 6000),
+    ]
+
+
+def test_allow_of_a_node_that_is_still_to_come_is_asked_by_its_id() -> None:
+    world = World()
+    status, body = world.post("/api/nodes/00000000000000dd", b'{"floor_max_w": 6}')
+    assert (status, body) == (202, {"node": "00000000000000dd", "name": "", "waits": True})
+    assert world.asked == [AllowRequested(NOW_NS, NodeId(0xDD), None, 6000)]
+
+
+@pytest.mark.parametrize(
+    ("view", "where"), [(MEMBER, "bravo is: ask there"), (ISLANDED, "there is none")]
+)
+def test_allow_asked_elsewhere_is_refused_with_where_to_ask(view: View, where: str) -> None:
+    """Fails if a node that wants the office could send the word for it itself."""
+    status, reason = refusal(World(view), "/api/nodes/charlie", b'{"priority": 9}')
+    assert (status, where in reason) == (409, True)
+
+
+def test_allow_less_than_what_is_reserved_is_refused() -> None:
+    status, reason = refusal(World(), "/api/nodes/bravo", b'{"floor_max_w": 5.9}')
+    assert (status, "bravo has 6 W reserved" in reason) == (409, True)
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        (b"{}", "nothing to change"),
+        (b'{"priority": -1}', "priority: too small"),
+        (b'{"priority": 1.5}', "priority: expected a whole number"),
+        (b'{"priority": true}', "priority: expected a whole number"),
+        (b'{"floor_max_w": 1e9}', "floor_max_w: too large"),
+        (b'{"votes": 9}', "unknown key 'votes'"),
+        (b"[1]", "not a JSON object"),
+    ],
+)
+def test_allow_with_a_body_that_is_wrong_is_refused_with_an_example(body: bytes, says: str) -> None:
+    status, reason = refusal(World(), "/api/nodes/bravo", body)
+    assert status == 400
+    assert says in reason
+    assert 'send {"priority": 100}' in reason
+
+
+def test_allow_of_a_node_that_nobody_knows_says_who_is_known() -> None:
+    status, reason = refusal(World(), "/api/nodes/delta", b'{"priority": 9}')
+    assert status == 404
+    assert "alfa, bravo, charlie" in reason
+    assert "16 hexadecimal" in reason
