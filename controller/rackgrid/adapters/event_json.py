@@ -15,6 +15,7 @@ from rackgrid.core.action import (
     Action,
     Left,
     LoadDecided,
+    NodeJudged,
     Noted,
     PriceApplied,
     PriceLost,
@@ -40,6 +41,8 @@ def event(action: Action) -> tuple[str, Json] | None:
             return "price", {"price_uc": None}
         case RoundCleared():
             return "round", _round(action)
+        case NodeJudged():
+            return "trust", _trust(action)
         case LoadDecided():
             return "load", decision(action.decision)
         case Noted():
@@ -85,6 +88,7 @@ def inputs(made: Decision) -> Json:
         "grant": grant,
         "needs_mw": grounds.needs_mw,
         "nominal_mw": grounds.nominal_mw,
+        "learned_mw": grounds.learned_mw,
         "metered_mw": grounds.metered_mw,
         "guard_ms": grounds.guard_ms,
         "fault": grounds.fault,
@@ -99,6 +103,17 @@ def inputs(made: Decision) -> Json:
         "held": grounds.is_held,
         "refused": grounds.is_refused,
     }
+
+
+def verdict(judged: NodeJudged) -> str:
+    """Say in words what is held against a node."""
+    if not judged.lies:
+        return f"{judged.name} has kept to its grants for long: nothing is held against it"
+    drew = f"{judged.drawn_mw / 1000:.1f} W"
+    said = f"{judged.name} drew {drew} of {judged.granted_mw / 1000:.1f} W granted"
+    if not judged.is_flagged:
+        return said
+    return f"{said}, again: its bids count {judged.share_permille / 1000:.2f} times"
 
 
 def round_shape(cleared: RoundCleared) -> Hashable:
@@ -164,6 +179,7 @@ def _round(cleared: RoundCleared) -> Json:
         "marginal": clearing.marginal,
         "welfare": clearing.welfare,
         "exact": clearing.exact,
+        "shares": _numbers(cleared.shares),
         "grants": [
             {
                 "node": _node(each.node),
@@ -173,6 +189,19 @@ def _round(cleared: RoundCleared) -> Json:
             }
             for each in cleared.allotments
         ],
+    }
+
+
+def _trust(judged: NodeJudged) -> Json:
+    return {
+        "of": _node(judged.node),
+        "name": judged.name,
+        "granted_mw": judged.granted_mw,
+        "drawn_mw": judged.drawn_mw,
+        "lies": judged.lies,
+        "share_permille": judged.share_permille,
+        "flagged": judged.is_flagged,
+        "reason": verdict(judged),
     }
 
 

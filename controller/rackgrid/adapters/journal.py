@@ -12,7 +12,16 @@ import logging
 import os
 import sys
 
-from rackgrid.core.action import Action, Left, LoadDecided, Noted, PriceLost, RoleChanged
+from rackgrid.adapters.event_json import verdict
+from rackgrid.core.action import (
+    Action,
+    Left,
+    LoadDecided,
+    NodeJudged,
+    Noted,
+    PriceLost,
+    RoleChanged,
+)
 from rackgrid.core.reason import sentence
 
 log = logging.getLogger("rackgrid")
@@ -55,6 +64,8 @@ def publish(action: Action) -> None:
             log.info("load %s %s: %s", decision.load, "on" if decision.on else "off", why)
         case PriceLost():
             log.warning("the price has expired and is unknown")
+        case NodeJudged():
+            log.warning("%s", verdict(action))
         case Noted():
             log.warning("%s", action.text)
         case Left():

@@ -146,6 +146,8 @@ def _member(member: MemberView) -> Json:
         "heard_ms": member.heard_ms,
         "api_port": member.api_port,
         "excess_w": _number(member.excess_w),
+        "share": _number(member.share),
+        "flagged": member.flagged,
     }
 
 

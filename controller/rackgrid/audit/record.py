@@ -9,7 +9,9 @@ from rackgrid.audit import market, switching
 from rackgrid.audit.field import UNREADABLE, Fields, Malformed, parsed
 from rackgrid.audit.thread import NO_PRICE, Thread
 
-KINDS = frozenset({"start", "role", "price", "load", "round", "note", "left", "lost", "full"})
+KINDS = frozenset(
+    {"start", "role", "price", "load", "round", "trust", "note", "left", "lost", "full"}
+)
 
 
 @dataclass(frozen=True, slots=True)

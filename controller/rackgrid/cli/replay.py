@@ -74,6 +74,8 @@ def _words(event: Record) -> str:
             return f"{event.text('load')} {_switched(event)}: {event.text('reason')}"
         case "round":
             return _round(event)
+        case "trust":
+            return event.text("reason")
         case "note":
             return f"note: {event.text('text')}"
         case "left":

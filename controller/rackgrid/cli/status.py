@@ -117,7 +117,10 @@ def _nodes(state: Record) -> Table:
 def _drawn(member: Record) -> str:
     """Say what a node draws, and how much of it nobody has allowed."""
     excess_w, draw = member.number("excess_w"), _watts(member.number("draw_w"))
-    return f"{draw} ({excess_w:.1f} W too much)" if excess_w else draw
+    said = [f"{excess_w:.1f} W too much"] if excess_w else []
+    if member.flag("flagged"):
+        said.append(f"takes {member.number('share') or 1:.2f} times its grants")
+    return f"{draw} ({', '.join(said)})" if said else draw
 
 
 def _loads(state: Record) -> Table:

@@ -63,6 +63,10 @@ def lines(why: Record) -> list[str]:
     told = [head, f"  {why.text('reason')}{_since(why, 'reason_since')}"]
     if fault := why.text("fault"):
         told.append(f"  fault: {fault}")
+    if (share := why.number("share")) is not None:
+        told.append(
+            f"  its node takes {share:.2f} times what it is granted: its bids count so much"
+        )
     if why.flag("elsewhere"):
         return told
     told += [f"  {each}" for each in _inputs(why)]
@@ -96,6 +100,9 @@ def _inputs(why: Record) -> list[str]:
         told.append(f"{_span(guard_s)} left of its {bound}")
     metered_mw = why.number("metered_mw")
     told.append("not metered by itself" if metered_mw is None else f"draws {_watts(metered_mw)}")
+    if learned_mw := why.number("learned_mw"):
+        plate = _watts(why.number("nominal_mw") or 0)
+        told.append(f"nameplate {plate}, and it took {_watts(learned_mw)}: it counts with that")
     return told
 
 

@@ -7,7 +7,9 @@ it before the `RosterStored` that answers it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from rackgrid.core.reason import Decision
 from rackgrid.core.roster import Roster
@@ -103,6 +105,7 @@ class RoundCleared:
         price_cap_uc: no price is above it.
         granting: whether the broker had authority to grant; without it there are no allotments.
         allotments: what was granted of what the clearing serves.
+        shares: flagged node → with how much of a thousand its bids are counted here.
     """
 
     pair: Pair
@@ -116,6 +119,29 @@ class RoundCleared:
     clearing: Clearing
     granting: bool
     allotments: tuple[Allotment, ...]
+    shares: Mapping[NodeId, int] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True, slots=True)
+class NodeJudged:
+    """Publish: this node, as broker, holds it against a node that it took more than was granted.
+
+    Or it does so no longer: then nothing is left of its lies.
+
+    Attributes:
+        granted_mw: to its flexible loads, at most; drawn_mw: by them.
+        lies: how often that was; share_permille: what it took of a thousand that were granted, less
+            what it has made good since.
+        is_flagged: whether its bids count with that share from now on.
+    """
+
+    node: NodeId
+    name: str
+    granted_mw: int
+    drawn_mw: int
+    lies: int
+    share_permille: int
+    is_flagged: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +184,7 @@ Action = (
     | PriceApplied
     | PriceSent
     | RoundCleared
+    | NodeJudged
     | PriceLost
     | LoadDecided
     | Noted

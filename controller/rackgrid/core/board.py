@@ -11,6 +11,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from rackgrid.core import nameplate
+from rackgrid.core.nameplate import UNTOUCHED, Nameplates
 from rackgrid.market.load import floor_mw
 from rackgrid.value import replace
 from rackgrid_firmware.device import LEVEL_FULL, UNAVAILABLE, Accuracy, Quality, Reading, Verdict
@@ -48,6 +50,7 @@ class Board:
         flexible: names of the outputs that only a grant may keep on.
         own_meter: output → the meter that sees it and no other output.
         metered: output → what its own meter showed when it was last read, if it may be believed.
+        plates: which flexible outputs take more than their nameplates say.
         handled: the highest command that it has decided on.
         excess_mw: what is drawn beyond floor and holdings, mW, as of the last word (`told`).
         hold_max_ns: no output may be held for longer than this.
@@ -67,6 +70,7 @@ class Board:
     hold_max_ns: int = 0
     accuracy: Mapping[str, Accuracy] = field(default_factory=dict[str, Accuracy])
     metered: Mapping[str, Metered] = field(default_factory=dict[str, Metered])
+    plates: Nameplates = UNTOUCHED
 
 
 def attached(message: Attached) -> Board:
@@ -99,6 +103,8 @@ def told(board: Board, message: Telemetry | Switched) -> Board:
         handled=handled,
         outputs={**board.outputs, **_known(board.specs, message.outputs)},
     )
+    plates = _learned(board, message.t_ns)
+    board = board if plates is board.plates else replace(board, plates=plates)
     excess_mw = _excess_mw(board, message.t_ns)
     return board if excess_mw == board.excess_mw else replace(board, excess_mw=excess_mw)
 
@@ -120,6 +126,16 @@ def metered_mw(board: Board, output: str, now_ns: int) -> int | None:
     if metered is None or now_ns - metered.t_ns > READING_AGE_NS:
         return None
     return metered.power_mw
+
+
+def nominal_mw(board: Board, output: str) -> int:
+    """What an output takes once it runs, mW: its nameplate, or what it has proved to take."""
+    return max(board.specs[output].nominal_mw, board.plates.learned.get(output, 0))
+
+
+def inrush_mw(board: Board, output: str) -> int:
+    """The most that an output takes while it starts, mW."""
+    return max(board.specs[output].inrush_mw, board.plates.learned.get(output, 0))
 
 
 def is_barred(state: OutputState) -> bool:
@@ -151,8 +167,8 @@ def reserve_mw(board: Board, output: str, now_ns: int) -> int:
     if state is not None and not state.on and state.deadline_ns == 0:
         return 0  # a contact that draws all the same is no holding but floor: `excess_mw`
     if not _is_settled(state, spec, now_ns):
-        return spec.inrush_mw
-    return max(spec.nominal_mw, metered_mw(board, output, now_ns) or 0)
+        return inrush_mw(board, output)
+    return max(nominal_mw(board, output), metered_mw(board, output, now_ns) or 0)
 
 
 def draw_mw(board: Board, output: str, now_ns: int) -> int:
@@ -161,7 +177,7 @@ def draw_mw(board: Board, output: str, now_ns: int) -> int:
     if metered is not None:
         return metered
     state = board.outputs.get(output)
-    return board.specs[output].nominal_mw if state is None or state.on else 0
+    return nominal_mw(board, output) if state is None or state.on else 0
 
 
 def total_mw(board: Board, now_ns: int, *, required_only: bool) -> int:
@@ -193,6 +209,19 @@ def _is_settled(state: OutputState | None, spec: OutputSpec, now_ns: int) -> boo
     if spec.min_level != LEVEL_FULL:
         return False  # a higher level may begin an inrush at any moment, and is no switch to see
     return now_ns >= state.since_ns + spec.inrush_ns + SETTLE_NS
+
+
+def _learned(board: Board, now_ns: int) -> Nameplates:
+    """Compare what flexible outputs take with what they should."""
+    plates = board.plates
+    for name in board.own_meter:
+        spec = board.specs[name]
+        if not spec.required:
+            settled_mw = (
+                metered_mw(board, name, now_ns) if is_settled(board, name, now_ns) else None
+            )
+            plates = nameplate.seen(plates, name, spec.nominal_mw, settled_mw, now_ns)
+    return plates
 
 
 def _known(

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from rackgrid.core import agreement as agreements
 from rackgrid.core import authority, book, pledge, tender
 from rackgrid.core import limit as limits
+from rackgrid.core import trust as trusts
 from rackgrid.core.action import RoundCleared
 from rackgrid.core.agreement import Agreement
 from rackgrid.core.authority import Authority
@@ -18,8 +19,10 @@ from rackgrid.core.grant import Account, issued, opened
 from rackgrid.core.office import Office
 from rackgrid.core.roster import Roster
 from rackgrid.core.settings import MS_NS, NodeSettings, Timing
+from rackgrid.core.trust import Judgement
 from rackgrid.identity import BootId, Limit, NodeId, Pair, Round
 from rackgrid.market.clearing import Clearing, clear
+from rackgrid.market.honesty import WHOLE
 from rackgrid.value import replace
 from rackgrid.wire.message import (
     ALLOTMENTS_MAX,
@@ -152,7 +155,7 @@ def cleared(
         office,
         joining={n: j for n, j in office.joining.items() if now_ns - j.asked_ns < JOIN_PATIENCE_NS},
     )
-    live = _live(office, now_ns, timing)
+    live = _counting(office, _live(office, now_ns, timing))
     said = _with_supports(live, office, now_ns, timing)
     floors_mw = reserved_mw(office) + pledged_mw(office, now_ns)
     usable_mw = capacity_mw(office, settings) - settings.reserve_mw
@@ -173,7 +176,8 @@ def cleared(
         nodes = frozenset(line.node for line in office.agreement.reserved.lines)
         entry = book.settled(office.book, nodes, now_ns, timing)
         office = replace(office, book=entry)
-        live = _live(office, now_ns, timing)  # an opening book lowers what may be renewed
+        # An opening book lowers what may be renewed.
+        live = _counting(office, _live(office, now_ns, timing))
         office, allotments = _allot(office, live, clearing, supply_mw, now_ns, timing)
     round_ = RoundCleared(
         pair=office.pair,
@@ -187,6 +191,7 @@ def cleared(
         clearing=clearing,
         granting=may_grant,
         allotments=tuple(allotments),
+        shares=_shares(office, live),
     )
     prices = _announced(office, said, clearing, supply_mw, allotments, now_ns, timing)
     return office, prices, round_
@@ -201,7 +206,7 @@ def _allot(
     timing: Timing,
 ) -> tuple[Office, list[Allotment]]:
     """Issue grants, those that raise nothing first; what is issued is counted before it is sent."""
-    entry = office.book
+    entry, trusted = office.book, office.trusts
     budget_mw = supply_mw - reserved_mw(office) - joining_mw(office)
     allotments: list[Allotment] = []
     wanting = False
@@ -220,12 +225,32 @@ def _allot(
             book.limit_mw(entry, account.node, timing),
         )
         wanting = wanting or choice.wanting
-        counted = issued(account, office.round, choice.power_mw, timing)
+        known = entry.accounts[account.node]  # its bid as it was said, not as it counts
+        counted = issued(known, office.round, choice.power_mw, timing)
         entry = replace(entry, accounts={**entry.accounts, account.node: counted})
+        trusted = trusts.granted(trusted, counted, choice.power_mw)
         allotments.append(
             Allotment(account.node, account.boot, account.bid_seq, choice.power_mw, choice.mask)
         )
-    return replace(office, book=entry, wanting=wanting), allotments
+    return replace(office, book=entry, wanting=wanting, trusts=trusted), allotments
+
+
+def judged(office: Office, now_ns: int, timing: Timing) -> tuple[Office, tuple[Judgement, ...]]:
+    """Hold what each node draws against what it was granted."""
+    pledges = office.agreement.reserved.pledges
+    live = _live(office, now_ns, timing)
+    trusted, said = trusts.looked(office.trusts, live, pledges, now_ns, timing)
+    return replace(office, trusts=trusted), said
+
+
+def _counting(office: Office, accounts: list[Account]) -> list[Account]:
+    """Let the bids of flagged nodes count with their shares."""
+    return [trusts.counting(office.trusts, account) for account in accounts]
+
+
+def _shares(office: Office, accounts: list[Account]) -> dict[NodeId, int]:
+    shares = ((each.node, trusts.share_permille(office.trusts, each.node)) for each in accounts)
+    return {node: share for node, share in shares if share > WHOLE}
 
 
 def _announced(

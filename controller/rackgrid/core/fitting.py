@@ -43,3 +43,18 @@ def compare_loads(node: State, board: Board) -> None:
                 f"load {load.name}: the board profile and the configuration disagree on"
                 " whether it is required; the board profile holds"
             )
+
+
+def note_nameplates(node: State, before: Board, after: Board) -> None:
+    """Say which loads have just proved to take more than the board profile says."""
+    if after.plates is before.plates:
+        return
+    for load in node.settings.loads:
+        learned_mw = after.plates.learned.get(load.output, 0)
+        if learned_mw > before.plates.learned.get(load.output, 0):
+            nominal_mw = after.specs[load.output].nominal_mw
+            node.note(
+                f"load {load.name} takes {learned_mw / 1000:.1f} W and its nameplate says"
+                f" {nominal_mw / 1000:.1f} W: it counts with what it takes for an hour;"
+                " correct `nominal_w` in the board profile"
+            )

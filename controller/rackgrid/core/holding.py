@@ -56,7 +56,7 @@ def reserve_mw(board: Board, commands: Commands, output: str, now_ns: int) -> in
         return known_mw
     told = commands.get(output)
     if told and is_under_way(board, told) and told.latest_ns > now_ns:
-        return board.specs[output].inrush_mw
+        return boards.inrush_mw(board, output)
     return 0
 
 
@@ -94,4 +94,4 @@ def needed_mw(board: Board, commands: Commands, output: str, now_ns: int) -> int
     """What a grant has to cover for `output` to start: its inrush, and all other holdings, mW."""
     others = (name for name in board.flexible if name != output)
     others_mw = sum(reserve_mw(board, commands, name, now_ns) for name in others)
-    return others_mw + board.specs[output].inrush_mw
+    return others_mw + boards.inrush_mw(board, output)

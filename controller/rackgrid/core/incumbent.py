@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from rackgrid.core import agent as agents
 from rackgrid.core import book, broker, candidate, registrar
-from rackgrid.core.action import PriceSent
+from rackgrid.core.action import NodeJudged, PriceSent
 from rackgrid.core.grant import Account
 from rackgrid.core.office import Office
 from rackgrid.core.settings import MS_NS, SECOND_NS
@@ -185,6 +185,12 @@ def _clear(node: State, now_ns: int) -> None:
     office = broker.own_report(office, node.me, node.boot, report, now_ns, node.timing)
     node.office = office
     grants = node.has_authority(now_ns) and office.book.first_majority_ns is not None
+    office, judgements = broker.judged(office, now_ns, node.timing)
+    for said in judgements:
+        line, record = office.agreement.base.line(said.node), said.record
+        name = line.name if line else f"{said.node:016x}"
+        proof = (said.granted_mw, said.drawn_mw, record.lies, record.share_permille)
+        node.out.append(NodeJudged(said.node, name, *proof, record.is_flagged))
     office, prices, round_ = broker.cleared(office, node.settings, now_ns, may_grant=grants)
     node.office = office
     first = prices[0]

@@ -221,6 +221,7 @@ def _decision(
             bid_uc=None if load.worth_uc is None else bid_now(agent, load, settings, now_ns),
             metered_mw=_metered_mw(agent, load, now_ns),
             nominal_mw=_nominal_mw(agent, load),
+            learned_mw=agent.board.plates.learned.get(load.output, 0) if agent.board else 0,
             grant_ms=holding_ms(grant.deadline_ns, now_ns) if grant else 0,
             grant_pair=grant.pair if grant else NO_PAIR,
             grant_round=grant.round if grant else 0,

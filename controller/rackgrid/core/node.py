@@ -334,7 +334,9 @@ class Node:
                 member.seek_admission(node, now_ns)
             case Telemetry() | Switched():
                 if node.agent.board is not None:
-                    node.agent = replace(node.agent, board=boards.told(node.agent.board, report))
+                    board = boards.told(node.agent.board, report)
+                    fitting.note_nameplates(node, node.agent.board, board)
+                    node.agent = replace(node.agent, board=board)
             case Refused():
                 # A renewal that came too late is no trouble: the load has opened at its deadline.
                 if report.reason != NOT_ON:

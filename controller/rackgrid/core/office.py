@@ -10,6 +10,7 @@ from rackgrid.core.agreement import Agreement
 from rackgrid.core.allowance import Allowance
 from rackgrid.core.authority import NEVER, Authority
 from rackgrid.core.book import Book
+from rackgrid.core.trust import Trust
 from rackgrid.identity import BootId, NodeId, Pair
 from rackgrid.wire.message import Join, Report, RosterLine
 
@@ -46,6 +47,7 @@ class Office:
         supports: the reports that came with the votes: the first price is cleared from them, so
             that it is never an old one published again. They are no acks: nothing is granted on
             them.
+        trusts: how far each node keeps to what it is granted.
     """
 
     pair: Pair
@@ -71,3 +73,4 @@ class Office:
     absent: frozenset[NodeId] = frozenset()
     wanting: bool = False
     supports: Mapping[NodeId, Report] = field(default_factory=lambda: MappingProxyType({}))
+    trusts: Mapping[NodeId, Trust] = field(default_factory=lambda: MappingProxyType({}))

@@ -22,6 +22,7 @@ from rackgrid.core.view import (
     View,
 )
 from rackgrid.identity import NO_RACK, NodeId
+from rackgrid.market.honesty import WHOLE
 from rackgrid.market.offer import Offer
 from rackgrid.value import replace
 from rackgrid.wire.message import LoadStatus, OfferReport
@@ -115,6 +116,8 @@ def _members(node: State, now_ns: int) -> tuple[MemberView, ...]:
         heard_ms=0,
         api_port=node.settings.api_port,
         excess_w=board.excess_mw / 1000 if board else None,
+        share=_share(node, node.me),
+        flagged=_is_flagged(node, node.me),
     )
     others = [
         MemberView(
@@ -127,6 +130,8 @@ def _members(node: State, now_ns: int) -> tuple[MemberView, ...]:
             heard_ms=(now_ns - p.heard_ns) // MS_NS,
             api_port=p.api_port,
             excess_w=_reported_excess_w(node, p.node),
+            share=_share(node, p.node),
+            flagged=_is_flagged(node, p.node),
         )
         for p in node.live(now_ns)
     ]
@@ -143,6 +148,16 @@ def _reported_excess_w(node: State, who: NodeId) -> float | None:
     """What a member has told this broker that it draws too much."""
     account = node.office.book.accounts.get(who) if node.office else None
     return account.report.excess_mw / 1000 if account else None
+
+
+def _share(node: State, who: NodeId) -> float | None:
+    trust = node.office.trusts.get(who) if node.office else None
+    return trust.record.share_permille / WHOLE if trust else None
+
+
+def _is_flagged(node: State, who: NodeId) -> bool:
+    trust = node.office.trusts.get(who) if node.office else None
+    return trust is not None and trust.record.is_flagged
 
 
 def _price(agent: Agent, currency: str, now_ns: int) -> PriceView:

@@ -29,7 +29,7 @@ class Grounds:
         guard_ms: what is left of its min-on (while on) or its min-off (while off), rounded up.
         bid_uc: what it bids: its worth, or the price cap inside its min-on; None if required.
         metered_mw: what its own meter shows; None where that says nothing.
-        nominal_mw: its nameplate.
+        nominal_mw: its nameplate; learned_mw: what it has proved to take beyond that; 0: nothing.
         grant_ms: how long the live grant lasts, rounded up; 0 without one.
         grant_pair, grant_round: whose clearing gave it; no pair for what an earlier boot held.
         is_served: whether the live grant names this load.
@@ -51,6 +51,7 @@ class Grounds:
     bid_uc: int | None = None
     metered_mw: int | None = None
     nominal_mw: int = 0
+    learned_mw: int = 0
     grant_ms: int = 0
     grant_pair: Pair = NO_PAIR
     grant_round: int = 0

@@ -26,11 +26,11 @@ def step(
     board: Board, state: OutputState, worth_uc: int, price_cap_uc: int, now_ns: int
 ) -> Step | None:
     """Make a flexible load's step, as its output stands; None while it may not bid."""
-    spec, may_switch = board.specs[state.name], now_ns >= state.may_switch_ns
+    may_switch = now_ns >= state.may_switch_ns
     return step_for(
         worth_uc=worth_uc,
-        nominal_mw=spec.nominal_mw,
-        inrush_mw=spec.inrush_mw,
+        nominal_mw=boards.nominal_mw(board, state.name),
+        inrush_mw=boards.inrush_mw(board, state.name),
         metered_mw=boards.metered_mw(board, state.name, now_ns),
         running=state.on,
         settled=boards.is_settled(board, state.name, now_ns),

@@ -46,6 +46,9 @@ class MemberView:
     Attributes:
         excess_w: what it draws beyond its floor and its holdings; None where this node cannot know:
             each knows its own, and the broker all that have reported to it.
+        share: what it took of what it was granted, at worst, less what it has made good since; 1.0
+            of an honest one; None where this node is not the broker and cannot know.
+        flagged: whether its bids count with that share.
     """
 
     id: str
@@ -57,6 +60,8 @@ class MemberView:
     heard_ms: int
     api_port: int
     excess_w: float | None
+    share: float | None = None
+    flagged: bool = False
 
 
 @dataclass(frozen=True, slots=True)

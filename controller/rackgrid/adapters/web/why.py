@@ -52,7 +52,7 @@ def _why(doors: Doors, load: str, last: int) -> Response:
     if len(others) > 1:
         nodes = ", ".join(sorted(each.node for each in others))
         return refuse(409, f"several nodes have a load {load!r}: ask on one of {nodes}")
-    return answer(_other(others[0]))
+    return answer(_other(view, others[0]))
 
 
 def _own(view: View, made: Decision, chronicle: Chronicle, now_ns: int, last: int) -> Json:
@@ -69,6 +69,7 @@ def _own(view: View, made: Decision, chronicle: Chronicle, now_ns: int, last: in
         "broker_name": view.broker,
         "currency": view.price.currency,
         **{key: value for key, value in decision(made).items() if key not in ("from", "to")},
+        "share": _share(view, view.node.name),
         "changes": changes[len(changes) - min(last, len(changes)) :],
     }
 
@@ -80,13 +81,20 @@ def _since(key: str, since_ns: int | None, chronicle: Chronicle, now_ns: int) ->
     return {key: chronicle.date(since_ns), f"{key}_s": round((now_ns - since_ns) / 1e9, 3)}
 
 
-def _other(load: LoadView) -> Json:
+def _share(view: View, node: str) -> float | None:
+    """With which share a node's bids count, if this one is the broker that counts them so."""
+    flagged = (each.share for each in view.members if each.name == node and each.flagged)
+    return next(flagged, None)
+
+
+def _other(view: View, load: LoadView) -> Json:
     return {
         "load": load.name,
         "node": load.node,
         "on": load.on,
         "reason": load.reason,
         "fault": load.fault or "",
+        "share": _share(view, load.node),
         "elsewhere": True,
     }
 

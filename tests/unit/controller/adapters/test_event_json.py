@@ -8,9 +8,9 @@ from dataclasses import replace
 from tests.unit.controller.adapters.story import PAIR, STARTING, cleared, decided, priced
 
 from rackgrid.adapters.event_json import decision, event, inputs, rfc3339, round_shape
-from rackgrid.core.action import Left, Noted, PriceLost, PriceSent, RoleChanged
+from rackgrid.core.action import Left, NodeJudged, Noted, PriceLost, PriceSent, RoleChanged
 from rackgrid.core.reason import Grounds
-from rackgrid.identity import NO_PAIR, Pair
+from rackgrid.identity import NO_PAIR, NodeId, Pair
 from rackgrid.market.curve import Step
 from rackgrid.wire.vocabulary import Role
 
@@ -99,3 +99,25 @@ def test_round_shape_is_that_of_the_story_and_not_of_the_noise() -> None:
 
 def test_rfc3339_to_the_millisecond() -> None:
     assert rfc3339(1_772_366_400_123_999_999) == "2026-03-01T12:00:00.123Z"
+
+
+def test_event_of_a_judgement_has_its_proof() -> None:
+    assert event(NodeJudged(NodeId(2), "pi-2", 6000, 9000, 3, 1500, True)) == (
+        "trust",
+        {
+            "of": "0000000000000002",
+            "name": "pi-2",
+            "granted_mw": 6000,
+            "drawn_mw": 9000,
+            "lies": 3,
+            "share_permille": 1500,
+            "flagged": True,
+            "reason": "pi-2 drew 9.0 W of 6.0 W granted, again: its bids count 1.50 times",
+        },
+    )
+
+
+def test_event_of_a_round_says_whose_bids_count_more() -> None:
+    named = event(replace(cleared(), shares={NodeId(2): 1500}))
+    assert named is not None
+    assert named[1]["shares"] == {"0000000000000002": 1500}

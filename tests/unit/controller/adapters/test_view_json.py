@@ -104,6 +104,8 @@ def test_rack_state_has_every_member_with_the_excess_that_is_known() -> None:
         "heard_ms": 120,
         "api_port": 8471,
         "excess_w": None,
+        "share": None,
+        "flagged": False,
     }
     assert members[1]["excess_w"] == 0.5
 

@@ -53,6 +53,7 @@ def test_replay_tells_the_story(tmp_path: Path, capsys: pytest.CaptureFixture[st
     [
         (no_price(), "the price is unknown"),
         (changed(price(), "scarce", True), "price 0.250, scarce in term 7"),
+        (line("trust", {"reason": "pi-2 drew 9.0 W"}), "pi-2 drew 9.0 W"),
         (line("note", {"text": "care\x1bful"}), "note: care?ful"),
         (
             line("role", {"role": "member", "term": 7, "broker": "0b", "cause": "hears it"}),

@@ -127,3 +127,13 @@ def test_summary_of_an_answer_without_anything_is_question_marks() -> None:
     assert lines[1] == "broker none, term ?"
     assert lines[2] == "price unknown, round ?"
     assert "?" in lines[3]
+
+
+def test_status_says_who_takes_more_than_was_granted(capsys: pytest.CaptureFixture[str]) -> None:
+    first, second = VIEW.members
+    liars = (replace(first, share=1.5, flagged=True, excess_w=2.0), replace(second, share=1.2))
+    with answering(of(replace(VIEW, members=liars))) as daemon:
+        assert main(["status", "--api", daemon.api]) == Exit.OK
+    out = capsys.readouterr().out
+    assert "11.5 W (2.0 W too much, takes 1.50 times its grants)" in out
+    assert "1.20" not in out

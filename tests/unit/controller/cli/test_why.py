@@ -56,6 +56,11 @@ def test_why_says_the_reason_the_inputs_and_the_changes(capsys: pytest.CaptureFi
     ("changed", "words"),
     [
         ({"price_uc": None}, "price unknown"),
+        ({"share": 1.5}, "its node takes 1.50 times what it is granted: its bids count so much"),
+        (
+            {"learned_mw": 9000, "nominal_mw": 6000},
+            "nameplate 6.0 W, and it took 9.0 W: it counts with that",
+        ),
         ({"worth_uc": None, "bid_uc": None}, "worth none: required"),
         ({"bid_uc": 10_000_000}, "worth 0.400, bids 10.000 while it must run"),
         ({"grant": None}, "no grant"),

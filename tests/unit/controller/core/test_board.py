@@ -220,3 +220,34 @@ def test_excess_that_ends_is_counted_no_more() -> None:
     stuck = boards.told(board(), Telemetry(NOW, (reading("m-fan", 9.0, NOW),), ()))
     assert stuck.excess_mw == 6000
     assert boards.told(stuck, Telemetry(NOW, (reading("m-fan", 3.0, NOW),), ())).excess_mw == 0
+
+
+def learning(watts: float, state: OutputState = LAMP_ON) -> Board:
+    """The board after the lamp has been seen with so much for two seconds."""
+    made = board(state)
+    for at_ns in range(SETTLED, SETTLED + 2 * 10**9, 200 * MS_NS):
+        made = boards.told(made, Telemetry(at_ns, (reading("m-lamp", watts, at_ns),), (), 1))
+    return made
+
+
+def test_load_that_takes_more_than_its_nameplate_counts_with_it_while_it_is_off() -> None:
+    made = learning(9.0)
+    assert boards.nominal_mw(made, "lamp") == boards.inrush_mw(made, "lamp") == 9000
+    later = SETTLED + 60 * 10**9
+    assert boards.draw_mw(made, "lamp", later) == 9000, "its meter is silent"
+    assert boards.reserve_mw(made, "lamp", later) == 9000
+    assert boards.nominal_mw(made, "pump") == 4000
+
+
+def test_load_within_its_nameplate_or_switched_off_teaches_nothing() -> None:
+    assert boards.nominal_mw(learning(6.2), "lamp") == 6000
+    off = output("lamp", since_ns=NOW, verdict=Verdict.WELDED)
+    assert boards.nominal_mw(learning(9.0, off), "lamp") == 6000
+
+
+def test_required_load_teaches_nothing_for_its_excess_is_floor() -> None:
+    made = board()
+    for at_ns in range(SETTLED, SETTLED + 2 * 10**9, 200 * MS_NS):
+        made = boards.told(made, Telemetry(at_ns, (reading("m-fan", 9.0, at_ns),), (), 1))
+    assert boards.nominal_mw(made, "fan") == 3000
+    assert made.excess_mw > 0

@@ -9,7 +9,9 @@ from tests.unit.controller.core import stage
 from tests.unit.controller.core.stage import Player, attached
 
 from rackgrid.core.action import Noted
+from rackgrid.core.board import SETTLE_NS
 from rackgrid.core.settings import MS_NS, LoadSettings, Timing
+from rackgrid_firmware.link import Telemetry
 from rackgrid_firmware.output import SHED_NS
 
 
@@ -51,3 +53,14 @@ def test_board_that_disagrees_with_the_configuration_is_noted() -> None:
     said = notes(Player(stage.settings(loads=loads)))
     assert "load heater: board bench has no output 'heatr' (it has fan, lamp, pump)" in said
     assert "load fan: the board profile and the configuration disagree" in said
+
+
+def test_load_that_proves_to_take_more_is_named_once() -> None:
+    player = Player(stage.settings())
+    for at in range(1, 12):
+        now_ns = player.now_ns + SETTLE_NS + at * 200 * MS_NS
+        lamp = stage.output("lamp", on=True, since_ns=player.now_ns - 50 * MS_NS)
+        seen = (stage.reading("m-lamp", 9.0, now_ns),)
+        player.hears_firmware(Telemetry(now_ns, seen, (lamp,), 0))
+    said = "load lamp takes 9.0 W and its nameplate says 6.0 W"
+    assert notes(player).count(said) == 1

@@ -25,6 +25,7 @@ from rackgrid.core import picture
 from rackgrid.core.settings import MS_NS, SECOND_NS
 from rackgrid.core.view import MeterView, SourceView, View
 from rackgrid.identity import Round
+from rackgrid.market.honesty import LIES_MAX, Record
 from rackgrid.market.offer import Offer
 from rackgrid.wire.message import Allotment, Beacon, LoadStatus, Price
 from rackgrid.wire.vocabulary import Role, Why
@@ -162,6 +163,20 @@ def test_view_of_a_member_has_its_own_sources_and_how_full_its_battery_is() -> N
         SourceView("grid", "n5", -0.01, 60.0),
         SourceView("pack", "n5", 0.3, 30.0, 0.5),
     )
+
+
+def test_view_of_the_broker_says_who_is_flagged() -> None:
+    player = Player(settings(expect=1), remembered=pair(1))
+    player.passes(SECOND_NS)
+    office = player.node.state.office
+    assert office is not None
+    (me,) = seen(player).members
+    assert (me.share, me.flagged) == (1.0, False)
+    trust = replace(office.trusts[ME], record=Record(LIES_MAX, 1500))
+    player.node.state.office = replace(office, trusts={ME: trust})
+    (me,) = seen(player).members
+    assert (me.share, me.flagged) == (1.5, True)
+    assert [member.share for member in seen(playing()).members] == [None, None]
 
 
 def test_view_broker_without_a_name_is_shown_by_its_id() -> None:

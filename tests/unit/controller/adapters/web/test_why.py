@@ -100,8 +100,17 @@ def test_why_a_load_of_another_node_is_what_that_one_says() -> None:
         "on": True,
         "reason": "worth it",
         "fault": "welded",
+        "share": None,
         "elsewhere": True,
     }
+
+
+def test_why_the_broker_says_that_a_loads_node_is_flagged() -> None:
+    liars = tuple(replace(each, share=1.5, flagged=True) for each in VIEW.members)
+    assert ask("/api/why/pump", view=replace(VIEW, members=liars))[1]["share"] == 1.5
+    assert ask("/api/why/lamp", view=replace(VIEW, members=liars))[1]["share"] == 1.5
+    known = tuple(replace(each, share=1.5) for each in VIEW.members)
+    assert ask("/api/why/lamp", view=replace(VIEW, members=known))[1]["share"] is None
 
 
 def test_why_an_unknown_load_names_those_that_there_are() -> None:
