@@ -304,11 +304,18 @@ class MqttConfig:
 
 @dataclass(frozen=True, slots=True)
 class WebConfig:
-    """Where the API listens; port 0 lets the kernel choose."""
+    """Where the API listens, and who may change something; port 0 lets the kernel choose.
+
+    Attributes:
+        token_file: holds the token that a change needs; None: only this machine may change things.
+        hosts: names under which browsers may reach it, beside this machine's own.
+    """
 
     host: str
     port: int
     enabled: bool
+    token_file: Path | None = None
+    hosts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

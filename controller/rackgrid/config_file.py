@@ -155,7 +155,13 @@ def _config(file: TomlFile, sections: Sections) -> Config:
         node=_node(file, sections["node"][0]),
         loads=tuple(_load(file, load) for load in sections["load"]),
         mqtt=_mqtt(file, mqtt) if mqtt.present else None,
-        web=WebConfig(host=web.text("host"), port=web.integer("port"), enabled=web.flag("enabled")),
+        web=WebConfig(
+            host=web.text("host"),
+            port=web.integer("port"),
+            enabled=web.flag("enabled"),
+            token_file=file.beside(web.text("token_file")),
+            hosts=web.names("hosts"),
+        ),
         mock=_mock(file, sections["mock"][0]),
     )
 

@@ -17,6 +17,7 @@ _OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
 _MULTICAST = rf"2(?:2[4-9]|3[0-9])(?:\.{_OCTET}){{3}}"
 _INTERFACE = r"(?!\.{1,2}\Z)[A-Za-z0-9_.@-]{1,15}"
 _TOPIC = r"[^\s#+/$][^\s#+]{0,63}"
+_NAME_OF_HOST = r"[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63}){0,8}"
 _HOST = r"[A-Za-z0-9_.:%\[\]-]{1,253}"
 
 _COPPER = (
@@ -172,8 +173,17 @@ _WEB = Table(
         ),
         Key("port", Kind.INTEGER, "its TCP port; 0 lets the kernel choose", 8470, high=65535),
         Key("enabled", Kind.FLAG, "whether there is an API", True),
+        Key("token_file", Kind.PATH, "a file with the token that a change needs", None),
+        Key(
+            "hosts",
+            Kind.NAMES,
+            "names under which a browser may reach it",
+            None,
+            pattern=_NAME_OF_HOST,
+            allowed='host names without a port, such as ["rack.example.org"]',
+        ),
     ),
-    refused=(("token", secret("there is none yet, the API only reads")),),
+    refused=(("token", secret("token_file")),),
 )
 _MOCK = Table(
     "mock",

@@ -60,7 +60,7 @@ class Key:
         low, high: bounds of a number, inclusive.
         choices: the only texts allowed, if any.
         hexadecimal: whether people write this integer as 0x40.
-        pattern, allowed: what a text must match, and the same in words.
+        pattern, allowed: what a text, or each of an array of names, must match; in words, too.
     """
 
     name: str
@@ -159,20 +159,24 @@ class Key:
             return complaint("empty", got, self.range)
         return complaint("holds a zero byte", got, self.range) if "\0" in value else ""
 
+    @property
+    def _names_pattern(self) -> str:
+        return self.pattern or _NAME.pattern
+
     def _objection_to_names(self, value: object) -> str:
         assert isinstance(value, list), "its kind has been looked at"
         names: list[object] = value  # pyright: ignore[reportUnknownVariableType]
         if len(names) > NAMES_MAX:
             return complaint("too many", str(len(names)), self.range)
         for name in names:
-            if not isinstance(name, str) or not _NAME.fullmatch(name):
-                return complaint("not a name", shown(name), _NAME_ALLOWED)
+            if not isinstance(name, str) or not re.fullmatch(self._names_pattern, name):
+                return complaint("not a name", shown(name), self.allowed or _NAME_ALLOWED)
         return ""
 
     def _guess(self, value: str) -> str:
         """Read "500", "5s", "20 mW" or "0x40" as the value that was meant."""
         if self.kind is Kind.NAMES:
-            return f"[{quoted(value)}]" if _NAME.fullmatch(value) else ""
+            return f"[{quoted(value)}]" if re.fullmatch(self._names_pattern, value) else ""
         if self.kind is Kind.FLAG:
             words = {"true": "true", "yes": "true", "on": "true", "1": "true"}
             words |= {"false": "false", "no": "false", "off": "false", "0": "false"}

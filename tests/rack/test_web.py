@@ -14,11 +14,13 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from http.client import HTTPResponse
+from pathlib import Path
 
 import pytest
 
 from rackgrid.adapters.web.doors import Doors
 from rackgrid.adapters.web.server import WebServer, serve
+from rackgrid.adapters.web.token import new_token
 from rackgrid.config import WebConfig
 from rackgrid.core.event import CapacityChanged, Request
 from rackgrid.core.view import FeedView, NodeView, PriceView, View
@@ -50,6 +52,7 @@ class Node:
     """What the daemon would be: a loop in a thread, a view, a health, a wish to leave."""
 
     host: str = "127.0.0.1"
+    token_file: Path | None = None
     view: View = VIEW
     health: tuple[bool, str] = (True, "member of bravo")
     left: threading.Event = field(default_factory=threading.Event)
@@ -65,7 +68,7 @@ class Node:
         self._thread = threading.Thread(target=self.loop.run_forever)
         self._thread.start()
         started = asyncio.run_coroutine_threadsafe(
-            serve(WebConfig(self.host, 0, True), self.doors()),
+            serve(WebConfig(self.host, 0, True, self.token_file), self.doors()),
             self.loop,
         )
         self.web = started.result(DEADLINE_S)
@@ -83,6 +86,17 @@ def node() -> Iterator[Node]:
     made = Node()
     made.start()
     yield made
+    made.stop()
+
+
+@pytest.fixture(params=["127.0.0.1", "0.0.0.0"])
+def guarded(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Node, str]]:
+    """A node with a token, on loopback and on the LAN, and what to send."""
+    path = tmp_path / "api.token"
+    new_token(path)
+    made = Node(request.param, path)
+    made.start()
+    yield made, path.read_text().strip()
     made.stop()
 
 
@@ -200,6 +214,37 @@ def test_wish_posted_by_a_strangers_page_or_from_the_lan_is_refused(
     assert ask(node, f"/api/{path}", "POST", strange, b"{}")[0] == 403
     assert ask(lan_node, f"/api/{path}", "POST", body=b"{}")[0] == 403
     assert node.asked == lan_node.asked == []
+
+
+CHANGES = ("leave", "forget/alfa", "handover", "recover", "feed", "loads/lamp/clear")
+
+
+@pytest.mark.parametrize("path", CHANGES)
+def test_change_needs_the_token_wherever_it_comes_from(
+    guarded: tuple[Node, str], path: str
+) -> None:
+    node, token = guarded
+    for sent in ({}, {"Authorization": "Bearer x"}, {"Authorization": token}):
+        status, body, response = ask(node, f"/api/{path}", "POST", sent, b"{}")
+        assert (status, "token" in str(body["error"])) == (401, True)
+        assert response.headers["www-authenticate"] == 'Bearer realm="rackgrid"'
+    assert ask(node, f"/api/{path}?token={token}", "POST", {}, b"{}")[0] == 401
+    assert node.asked == []
+    assert not node.left.is_set()
+    status, _, _ = ask(node, f"/api/{path}", "POST", {"Authorization": f"Bearer {token}"}, b"{}")
+    assert status not in (401, 403, 429)
+    assert ask(node, "/api/state")[0] == 200, "reading needs none"
+
+
+def test_change_with_the_token_reaches_the_node(guarded: tuple[Node, str]) -> None:
+    node, token = guarded
+    bearer = {"Authorization": f"Bearer {token}"}
+    assert ask(node, "/api/feed", "POST", bearer, b'{"capacity_w": 40.5}')[0] == 202
+    assert node.asked == [CapacityChanged(7, 40_500)]
+
+
+def test_lan_api_asked_under_a_strangers_name_answers_nothing(lan_node: Node) -> None:
+    assert ask(lan_node, "/api/state", headers={"Host": "evil.example"})[0] == 421
 
 
 def test_page_or_method_unknown_is_refused_as_json(node: Node) -> None:

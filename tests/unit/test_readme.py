@@ -51,7 +51,7 @@ def verbs(text: str) -> set[tuple[str, ...]]:
     found: set[tuple[str, ...]] = set()
     for command in commands(text):
         if command[0] == "rackgrid" and len(command) > 1 and WORD.fullmatch(command[1]):
-            second = command[2:3] if command[1] in {"config", "key"} else []
+            second = command[2:3] if command[1] in {"config", "key", "token"} else []
             found.add((command[1], *second))
     return found
 

@@ -7,9 +7,7 @@ so it is made once, in a process of its own, both halves are stored, and every s
 text.
 
 The *group key* is 32 random bytes, the same file on every node. Whoever can read it can elect
-itself broker, so a file that others can read is refused. A systemd credential shows the group as a
-reader where an access-control list lets the service user in (systemd.exec(5)): in that folder only
-the rest of the world is looked at.
+itself broker, so a file that others can read is refused.
 """
 
 from __future__ import annotations
@@ -17,9 +15,7 @@ from __future__ import annotations
 import base64
 import binascii
 import logging
-import os
 import secrets
-import stat
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -27,7 +23,8 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Final
 
-from rackgrid.adapters.store import FILE_BYTES_MAX, read_whole, sync_folder
+from rackgrid.adapters.secret import others_may_read, write_new
+from rackgrid.adapters.store import FILE_BYTES_MAX, read_whole
 from rackgrid.errors import ConfigError, StoreError
 from rackgrid.identity import NodeId
 from rackgrid.wire.seal import KEY_BYTES
@@ -119,7 +116,7 @@ def _make_identity(path: Path) -> None:
         serialization.NoEncryption(),
     )
     try:
-        _write_new(path, _identity_text(seed, public))
+        write_new(path, _identity_text(seed, public))
     except FileExistsError:
         log.info("another process made %s first", path)
     else:
@@ -133,7 +130,7 @@ def _identity_text(seed: bytes, public: bytes) -> str:
 
 def _read_identity(path: Path) -> tuple[bytes, bytes]:
     """Return the private and the public half."""
-    if _others_may_read(path):
+    if others_may_read(path):
         raise StoreError(
             f"{path} holds this node's private key and others can read it: chmod 600 {path}"
         )
@@ -162,7 +159,7 @@ def load_group_key(path: Path) -> bytes:
         ConfigError: if it is missing, unreadable, readable by others, or no key; says what to do.
     """
     try:
-        exposed = _others_may_read(path)
+        exposed = others_may_read(path)
         data = read_whole(path)
     except FileNotFoundError as fault:
         raise ConfigError(
@@ -212,31 +209,7 @@ def new_group_key(path: Path) -> None:
         FileExistsError: if there is a file already; it is left alone.
         OSError: if it cannot be written.
     """
-    _write_new(path, secrets.token_bytes(KEY_BYTES).hex() + "\n")
-
-
-def _write_new(path: Path, text: str) -> None:
-    """Write a file that must not exist yet: whole or not at all, and durably."""
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(8)}.new")
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    try:
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(descriptor)
-        # A link, not a rename: it fails if another process was first.
-        os.link(beside, path)
-    finally:
-        beside.unlink()
-    sync_folder(path.parent)
-
-
-def _others_may_read(path: Path) -> bool:
-    mode = path.stat().st_mode
-    credentials = os.environ.get("CREDENTIALS_DIRECTORY")
-    if credentials and path.resolve().is_relative_to(Path(credentials).resolve()):
-        return bool(mode & stat.S_IRWXO)
-    return bool(mode & (stat.S_IRWXG | stat.S_IRWXO))
+    write_new(path, secrets.token_bytes(KEY_BYTES).hex() + "\n")
 
 
 if __name__ == "__main__":

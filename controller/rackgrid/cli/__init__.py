@@ -40,6 +40,7 @@ VERBS = {
     "sim": "run simulated racks under faults and check the promises",
     "status": "show the rack as this node sees it",
     "tariff": "check a tariff file, and show its prices ahead",
+    "token": "make a token for the API",
     "why": "say why a load is as it is, and what it was before",
 }
 

@@ -2,6 +2,11 @@
 
 Which daemon: the one that `--api` names, or else the one whose `rackgrid.toml` this is. A proxy
 that the environment may name is passed over: the daemon is on this machine or on this LAN.
+
+What changes something may need the node's token. It is read from the file that `rackgrid.toml` or
+`--token-file` names, never from a flag or the environment, sent along only with what changes
+something, only to the daemon that was meant (a redirection does not take it elsewhere), and only
+where nobody can listen: over https, or within this machine.
 """
 
 from __future__ import annotations
@@ -10,9 +15,12 @@ import argparse
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeGuard
+from typing import TYPE_CHECKING, TypeGuard
 
 from rackgrid.errors import RackgridError
+
+if TYPE_CHECKING:
+    from rackgrid.config import Config
 
 CONFIG_PATH = Path("/etc/rackgrid/rackgrid.toml")
 DEFAULT_API = "http://127.0.0.1:8470"
@@ -84,6 +92,17 @@ def add_target(parser: argparse.ArgumentParser) -> None:
     target.add_argument("--config", metavar="FILE", type=Path, help="the daemon's rackgrid.toml")
 
 
+def add_control(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments that say which daemon is told something, and by what right."""
+    add_target(parser)
+    parser.add_argument(
+        "--token-file",
+        metavar="FILE",
+        type=Path,
+        help="holds the node's token; else [web] token_file of its rackgrid.toml",
+    )
+
+
 def address(args: argparse.Namespace) -> str:
     """Return the URL of the daemon's API.
 
@@ -92,14 +111,11 @@ def address(args: argparse.Namespace) -> str:
         RefusedError: it says that there is no API, or not where.
     """
     api: str | None = args.api
-    path: Path | None = args.config
     if api is not None:
         return api.rstrip("/") if "://" in api else f"http://{api.rstrip('/')}"
-    if path is None and not CONFIG_PATH.exists():
+    config = _config(args)
+    if config is None:
         return DEFAULT_API
-    from rackgrid.config_file import load_config
-
-    config = load_config(path or CONFIG_PATH)
     if not config.web.enabled:
         raise RefusedError(f"{config.path} switches the API off: [web] enabled = false")
     if config.web.port == 0:
@@ -111,18 +127,60 @@ def address(args: argparse.Namespace) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{config.web.port}"
 
 
-def ask(url: str, method: str = "GET", value: dict[str, object] | None = None) -> Record:
-    """Send a request, and return the JSON object of the answer.
+def _config(args: argparse.Namespace) -> Config | None:
+    """Read the daemon's configuration, if there is one."""
+    path: Path | None = args.config
+    if path is None and not CONFIG_PATH.exists():
+        return None
+    from rackgrid.config_file import load_config
+
+    return load_config(path or CONFIG_PATH)
+
+
+def tell(args: argparse.Namespace, path: str, value: dict[str, object] | None = None) -> Record:
+    """Tell the daemon to do something, with the node's token if there is one.
 
     Args:
-        url: of the page.
-        method: of the request.
+        args: of a verb that has `add_control`.
+        path: of the page, such as "/api/leave".
         value: what is sent along, as JSON.
+
+    Raises:
+        ConfigError: the configuration or the token cannot be used.
+        UnreachableError: nobody answers.
+        RefusedError: the answer is a refusal, or somebody could overhear the token.
+    """
+    url, token = address(args), _token(args)
+    # A configuration is of a daemon on this machine, whatever address that has.
+    if token is not None and args.api is not None:
+        _forbid_listeners(url)
+    return _send(f"{url}{path}", "POST", value, token)
+
+
+def _token(args: argparse.Namespace) -> str | None:
+    """Read the token, if one is known; one of this node's is not for a daemon elsewhere."""
+    path: Path | None = args.token_file
+    if path is None and args.api is None:
+        config = _config(args)
+        path = config.web.token_file if config else None
+    if path is None:
+        return None
+    from rackgrid.adapters.web.token import read_token
+
+    return read_token(path)
+
+
+def ask(url: str) -> Record:
+    """Ask for a page, and return the JSON object of the answer.
 
     Raises:
         UnreachableError: nobody answers.
         RefusedError: the answer is a refusal, or not JSON.
     """
+    return _send(url, "GET", None, None)
+
+
+def _send(url: str, method: str, value: dict[str, object] | None, token: str | None) -> Record:
     from http.client import HTTPException
     from urllib.error import HTTPError, URLError
     from urllib.request import ProxyHandler, Request, build_opener
@@ -134,6 +192,8 @@ def ask(url: str, method: str = "GET", value: dict[str, object] | None = None) -
         if value is not None:
             request.data = json.dumps(value).encode()
             request.add_header("content-type", "application/json")
+        if token is not None:
+            request.add_unredirected_header("authorization", f"Bearer {token}")
         with build_opener(ProxyHandler({})).open(request, timeout=TIMEOUT_S) as answer:
             body: bytes = answer.read(ANSWER_MAX)
     except HTTPError as error:
@@ -150,6 +210,22 @@ def ask(url: str, method: str = "GET", value: dict[str, object] | None = None) -
     if record is None:
         raise RefusedError(f"{url}: the answer is not from a rackgrid daemon; is the port right?")
     return record
+
+
+def _forbid_listeners(url: str) -> None:
+    from urllib.parse import urlsplit
+
+    from rackgrid.adapters.web.host import is_loopback
+
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise RefusedError(f"{url}: not an http URL: {error}") from error
+    if parts.scheme != "https" and not is_loopback(parts.hostname or ""):
+        raise RefusedError(
+            f"the token is not sent to {url} in the clear: ask on the node itself, through a "
+            "tunnel (ssh -L 8470:127.0.0.1:8470 NODE), or with --api https://... if it has a proxy"
+        )
 
 
 def _unreachable(url: str, reason: object) -> str:

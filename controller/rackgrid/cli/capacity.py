@@ -13,7 +13,7 @@ import math
 from typing import TYPE_CHECKING
 
 from rackgrid.cli import say
-from rackgrid.cli.api import Record, add_target, address, ask
+from rackgrid.cli.api import Record, add_control, address, tell
 from rackgrid.cli.exit import Exit
 from rackgrid.cli.patience import has_broker, missed, wait_until
 
@@ -31,7 +31,7 @@ def add(verbs: Verbs) -> None:
     parser = verbs.add_parser("capacity", help="say what the feed gives from now on")
     parser.add_argument("watts", metavar="WATTS", type=watts, help="such as 40 or 37.5")
     parser.add_argument("--json", action="store_true", help="write JSON")
-    add_target(parser)
+    add_control(parser)
     parser.set_defaults(run=run)
 
 
@@ -55,7 +55,7 @@ def watts(text: str) -> float:
 def run(args: argparse.Namespace) -> int:
     """Tell the daemon, and wait until the rack has agreed on it."""
     url, power_w = address(args), float(args.watts)
-    ask(f"{url}/api/feed", method="POST", value={"capacity_w": power_w})
+    tell(args, "/api/feed", {"capacity_w": power_w})
 
     def is_agreed(state: Record) -> bool:
         limit_w = state.record("feed").number("limit_w")

@@ -119,7 +119,7 @@ def resolved(config: Config) -> Iterator[str]:
 def _lines(table: Table, part: object) -> Iterator[str]:
     for key in table.keys:
         value = _value(part, key.name)
-        if value is None or value == "":
+        if value is None or value in ("", ()):
             continue
         text = shown_whole(value)
         mark = " (default)" if _is_default(key, value) else ""
@@ -142,6 +142,9 @@ def shown_whole(value: object) -> str:
     """Write a value as TOML."""
     if isinstance(value, str | Path):
         return quoted(str(value))
+    if isinstance(value, tuple):
+        names: tuple[object, ...] = value  # pyright: ignore[reportUnknownVariableType]
+        return f"[{', '.join(quoted(str(each)) for each in names)}]"
     return repr(value) if isinstance(value, float) else shown(value)
 
 

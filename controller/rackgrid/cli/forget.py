@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from rackgrid.cli import say
-from rackgrid.cli.api import Record, add_target, address, ask
+from rackgrid.cli.api import Record, add_control, address, tell
 from rackgrid.cli.exit import Exit
 from rackgrid.cli.patience import missed, wait_until
 
@@ -29,14 +29,14 @@ def add(verbs: Verbs) -> None:
     parser = verbs.add_parser("forget", help="release the floor of a node that is off for good")
     parser.add_argument("node", metavar="NODE", help="its name or id, as on the roster")
     parser.add_argument("--json", action="store_true", help="write JSON")
-    add_target(parser)
+    add_control(parser)
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Ask the daemon, and wait until the roster is without the node."""
     url = address(args)
-    asked = ask(f"{url}/api/forget/{quote(args.node, safe='')}", method="POST")
+    asked = tell(args, f"/api/forget/{quote(args.node, safe='')}")
     who, name = asked.text("forgetting"), asked.text("name")
 
     def forgotten(state: Record) -> bool:

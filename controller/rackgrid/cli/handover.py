@@ -12,7 +12,7 @@ import json
 from typing import TYPE_CHECKING
 
 from rackgrid.cli import say
-from rackgrid.cli.api import Record, add_target, address, ask
+from rackgrid.cli.api import Record, add_control, address, tell
 from rackgrid.cli.exit import Exit
 from rackgrid.cli.patience import has_broker, missed, wait_until
 
@@ -26,14 +26,14 @@ def add(verbs: Verbs) -> None:
     """Describe the verb."""
     parser = verbs.add_parser("handover", help="let another node be the broker")
     parser.add_argument("--json", action="store_true", help="write JSON")
-    add_target(parser)
+    add_control(parser)
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Ask the daemon, and wait until another broker leads."""
     url = address(args)
-    ask(f"{url}/api/handover", method="POST")
+    tell(args, "/api/handover")
 
     def is_led(state: Record) -> bool:
         return has_broker(state) and not _is_own(state)

@@ -12,7 +12,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from rackgrid.cli import say
-from rackgrid.cli.api import add_target, address, ask
+from rackgrid.cli.api import add_control, tell
 from rackgrid.cli.exit import Exit
 
 if TYPE_CHECKING:
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 def add(verbs: Verbs) -> None:
     """Describe the verb."""
     parser = verbs.add_parser("leave", help="take this node out of the rack")
-    add_target(parser)
+    add_control(parser)
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Ask the daemon to leave."""
-    ask(f"{address(args)}/api/leave", method="POST")
+    tell(args, "/api/leave")
     say(
         "the node is leaving the rack: its flexible loads go off, then its floor is released.\n"
         "Required loads stay on: unplug them, or see that reserve_w in [feed] covers them"

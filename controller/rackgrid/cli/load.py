@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from rackgrid.cli import say
-from rackgrid.cli.api import Record, add_target, address, ask
+from rackgrid.cli.api import Record, add_control, address, ask, tell
 from rackgrid.cli.exit import Exit
 from rackgrid.cli.patience import wait_until
 
@@ -37,7 +37,7 @@ def add(verbs: Verbs) -> None:
         deed = deeds.add_parser(name, help=meaning)
         deed.add_argument("load", metavar="LOAD", help="a load of the node that is asked")
         deed.add_argument("--json", action="store_true", help="write JSON")
-        add_target(deed)
+        add_control(deed)
         deed.set_defaults(run=run)
 
 
@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
 
     url, load, deed = address(args), str(args.load), str(args.deed)
     before = _fault(ask(f"{url}/api/state"), load)
-    ask(f"{url}/api/loads/{quote(load, safe='')}/{deed}", method="POST")
+    tell(args, f"/api/loads/{quote(load, safe='')}/{deed}")
 
     def is_done(state: Record) -> bool:
         now = _fault(state, load)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from rackgrid.cli import say
-from rackgrid.cli.api import Record, add_target, address, ask
+from rackgrid.cli.api import Record, add_control, address, tell
 from rackgrid.cli.exit import Exit
 from rackgrid.cli.patience import missed, wait_until
 
@@ -32,7 +32,7 @@ def add(verbs: Verbs) -> None:
         "--floor-max", type=float, metavar="W", help="the most that its floor may be, W"
     )
     parser.add_argument("--json", action="store_true", help="write JSON")
-    add_target(parser)
+    add_control(parser)
     parser.set_defaults(run=run)
 
 
@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
         say("rackgrid node: nothing to change: give --priority P, --floor-max W, or both")
         return Exit.USAGE
     url = address(args)
-    asked = ask(f"{url}/api/nodes/{quote(args.node, safe='')}", method="POST", value=wish)
+    asked = tell(args, f"/api/nodes/{quote(args.node, safe='')}", wish)
     who, name = asked.text("node"), asked.text("name") or asked.text("node")
     if asked.flag("waits"):
         if args.json:

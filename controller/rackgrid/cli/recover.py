@@ -13,7 +13,7 @@ import json
 from typing import TYPE_CHECKING
 
 from rackgrid.cli import say
-from rackgrid.cli.api import Record, add_target, address, ask
+from rackgrid.cli.api import Record, add_control, address, ask, tell
 from rackgrid.cli.exit import Exit
 from rackgrid.cli.patience import has_broker, wait_until
 
@@ -33,7 +33,7 @@ def add(verbs: Verbs) -> None:
         help="do it: every node that is not heard is off, I have looked",
     )
     parser.add_argument("--json", action="store_true", help="write JSON")
-    add_target(parser)
+    add_control(parser)
     parser.set_defaults(run=run)
 
 
@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
             "rackgrid recover --missing-are-off"
         )
         return Exit.USAGE
-    ask(f"{url}/api/recover", method="POST")
+    tell(args, "/api/recover")
     after, is_done = wait_until(url, has_broker, PATIENCE_S)
     broker = after.text("broker") or after.text("broker_id")
     if args.json:

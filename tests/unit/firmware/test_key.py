@@ -14,6 +14,7 @@ NAME = Key("name", Kind.NAME, "its name")
 CHOICE = Key("driver", Kind.TEXT, "who", choices=("mock", "pi"))
 NAME_RULE = "allowed: 1 to 32 of a-z 0-9 _ -"
 NAMES = Key("not_with", Kind.NAMES, "others", None)
+HOSTS = Key("hosts", Kind.NAMES, "hosts", None, pattern="[A-Za-z.]+", allowed="hosts")
 DRIVERS = 'allowed: "mock" or "pi"'
 OHMS = Key("shunt_ohms", Kind.NUMBER, "shunt", 0.1, unit="ohm", low=0.0001, high=10)
 
@@ -71,6 +72,8 @@ OHMS = Key("shunt_ohms", Kind.NUMBER, "shunt", 0.1, unit="ohm", low=0.0001, high
         ),
         (NAMES, ["fan", 3], f"not a name (got 3); {NAME_RULE}"),
         (NAMES, ["Fan"], f'not a name (got "Fan"); {NAME_RULE}'),
+        (HOSTS, ["A.b"], ""),
+        (HOSTS, ["a", "b/c"], 'not a name (got "b/c"); allowed: hosts'),
         (NAMES, ["a"] * 25, 'too many (got 25); allowed: such as ["fan"], at most 24'),
         (ADDRESS, 0x40, ""),
         (ADDRESS, 0x50, "too large (got 0x50); allowed: 0x40 to 0x4f"),

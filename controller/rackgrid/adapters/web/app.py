@@ -22,6 +22,8 @@ from rackgrid.adapters.web import events, operator, why
 from rackgrid.adapters.web.answer import answer, refuse
 from rackgrid.adapters.web.doors import Doors
 from rackgrid.adapters.web.gate import Gate
+from rackgrid.adapters.web.host import Names
+from rackgrid.adapters.web.token import Token
 from rackgrid.core.view import View
 
 RENDERED_FOR_NS = 50_000_000
@@ -36,7 +38,7 @@ GET  /api/why/LOAD      why a load is as it is, and what was before: ?last=N (JS
 GET  /api/events        what happens from now on, as it happens; ?last=N: and what did (SSE)
 GET  /healthz           200 while this node does its work, else 503 and why (JSON)
 
-Only on a loopback API:
+With the node's token (Authorization: Bearer TOKEN); where it has none, from this machine only:
 
 POST /api/leave         take this node out of the rack
 POST /api/forget/NODE   release the floor of a silent node that is off for good (name or id)
@@ -44,6 +46,7 @@ POST /api/nodes/NODE    what a node may be, told to the broker: {"priority": 1, 
 POST /api/handover      let another node be the broker
 POST /api/recover       form the roster anew of the nodes that are heard: all others must be off
 POST /api/feed          say what the feed gives from now on: {"capacity_w": 40.0}
+POST /api/loads/LOAD/clear, /lock, /unlock   what only a person may decide about a load
 """
 
 
@@ -68,12 +71,13 @@ class Rendering:
         return self._body
 
 
-def build_app(doors: Doors, loopback: bool) -> ASGIApp:
+def build_app(doors: Doors, names: Names, token: Token | None = None) -> ASGIApp:
     """Build the application.
 
     Args:
         doors: to the daemon.
-        loopback: whether the API listens on a loopback address; only then may it be told anything.
+        names: under which the API may be asked.
+        token: what a change must carry; without one only this machine may change anything.
     """
     rendering = Rendering(doors.source)
 
@@ -106,7 +110,7 @@ def build_app(doors: Doors, loopback: bool) -> ASGIApp:
     ]
     app = Starlette(routes=routes, exception_handlers={HTTPException: _refused, Exception: _failed})
     # Around the whole application, so that the answer to a bug has its headers too.
-    return Gate(app, loopback)
+    return Gate(app, names, token)
 
 
 async def _refused(_request: Request, error: Exception) -> Response:

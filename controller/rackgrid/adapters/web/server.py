@@ -15,16 +15,18 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
+import time
 from collections.abc import Generator
 from contextlib import contextmanager
 
 import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from rackgrid.adapters.web.app import build_app
 from rackgrid.adapters.web.doors import Doors
 from rackgrid.adapters.web.events import HANG_UP
-from rackgrid.adapters.web.gate import is_loopback
+from rackgrid.adapters.web.host import Names, is_loopback
+from rackgrid.adapters.web.token import Token, read_token
 from rackgrid.config import WebConfig
 from rackgrid.errors import TransportError
 
@@ -75,11 +77,15 @@ async def serve(config: WebConfig, doors: Doors) -> WebServer:
         doors: to the daemon; its view is drawn at most twenty times a second.
 
     Raises:
+        ConfigError: the token cannot be used.
         TransportError: the address cannot be listened on; the daemon can do without.
     """
+    token = None
+    if config.token_file is not None:
+        token = Token(read_token(config.token_file), time.monotonic)
     listener = await _listen(config)
     host, port = listener.getsockname()[:2]
-    app = build_app(doors, loopback=is_loopback(host))
+    app = build_app(doors, Names(is_loopback(host), config.hosts), token)
     server = _Server(
         uvicorn.Config(
             app,
@@ -133,7 +139,7 @@ class _Server(uvicorn.Server):
 
 
 class _Connection(H11Protocol):
-    """One of a limited number of connections, each with a deadline for its first request."""
+    """One of a limited number of connections, each with a deadline for its next request."""
 
     _deadline: asyncio.TimerHandle | None = None
 
@@ -143,7 +149,7 @@ class _Connection(H11Protocol):
         if len(self.connections) > CONNECTIONS_MAX:
             transport.abort()
             return
-        self._deadline = self.loop.call_later(REQUEST_S, self._hang_up_if_silent)
+        self._expect_request()
         # An answer that has no end (`events`) hangs up by itself on whoever does not read it.
         self.app_state = {**self.app_state, HANG_UP: transport.abort}
         line = transport.get_extra_info("socket")
@@ -156,10 +162,23 @@ class _Connection(H11Protocol):
         if self._deadline is not None:
             self._deadline.cancel()
 
-    def _hang_up_if_silent(self) -> None:
-        # Uvicorn sets it with the first request, and says otherwise in its annotation.
-        if self.scope is None:  # pyright: ignore[reportUnnecessaryComparison]
-            self.transport.abort()
+    def on_response_complete(self) -> None:
+        """Wait for the next request: not for ever, should it come byte by byte.
+
+        Nor for ever for the end of this one, whose body nobody has read: Uvicorn's own timer stops
+        at each byte that arrives.
+        """
+        self._expect_request()
+        super().on_response_complete()
+
+    def _expect_request(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+        self._deadline = self.loop.call_later(REQUEST_S, self._hang_up_if_silent, self.cycle)
+
+    def _hang_up_if_silent(self, last: RequestResponseCycle | None) -> None:
+        if self.cycle is last:
+            self.transport.close()  # and not abort: an answer may still be on its way
 
 
 async def _listen(config: WebConfig) -> socket.socket:

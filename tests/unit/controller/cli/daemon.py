@@ -66,8 +66,12 @@ class Daemon:
     status: int = 200
     body: bytes = field(default_factory=lambda: state_of(VIEW))
     asked: list[str] = field(default_factory=list)
+    moved_to: str = ""
+    """Where it says that it has gone, with a status of 300 to 399."""
     sent: list[bytes] = field(default_factory=list)
     """The bodies that came with it, where there were any."""
+    tokens: list[str | None] = field(default_factory=list)
+    """The Authorization of each request."""
     first: list[tuple[int, bytes]] = field(default_factory=list)
     """Answers that are given once each, before the one that stays."""
 
@@ -79,10 +83,13 @@ def answering(daemon: Daemon) -> Generator[Daemon]:
     class Handler(BaseHTTPRequestHandler):
         def answer(self) -> None:
             daemon.asked.append(f"{self.command} {self.path}")
+            daemon.tokens.append(self.headers.get("authorization"))
             if size := int(self.headers.get("content-length") or 0):
                 daemon.sent.append(self.rfile.read(size))
             status, body = daemon.first.pop(0) if daemon.first else (daemon.status, daemon.body)
             self.send_response(status)
+            if 300 <= status < 400:
+                self.send_header("location", daemon.moved_to)
             self.send_header("content-length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)

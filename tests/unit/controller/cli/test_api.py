@@ -10,9 +10,11 @@ from rackgrid.cli.api import (
     Record,
     RefusedError,
     UnreachableError,
+    add_control,
     add_target,
     address,
     ask,
+    tell,
 )
 from rackgrid.errors import ConfigError
 
@@ -85,13 +87,13 @@ def test_ask_gives_the_object_and_passes_over_proxies(monkeypatch: pytest.Monkey
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
     with answering(Daemon(body=b'{"a": 1}')) as daemon:
         assert ask(f"{daemon.api}/api/state").fields == {"a": 1}
-        assert ask(f"{daemon.api}/api/leave", "POST").number("a") == 1
+        assert tell(control("--api", daemon.api), "/api/leave").number("a") == 1
     assert daemon.asked == ["GET /api/state", "POST /api/leave"]
 
 
-def test_ask_sends_a_value_as_json() -> None:
+def test_tell_sends_a_value_as_json() -> None:
     with answering(Daemon()) as daemon:
-        ask(f"{daemon.api}/api/feed", "POST", {"capacity_w": 40.5})
+        tell(control("--api", daemon.api), "/api/feed", {"capacity_w": 40.5})
     assert (daemon.asked, daemon.sent) == (["POST /api/feed"], [b'{"capacity_w": 40.5}'])
 
 
@@ -116,7 +118,7 @@ def test_ask_gives_the_reason_of_a_refusal() -> None:
         answering(Daemon(status=403, body=b'{"error": "read-only"}')) as daemon,
         pytest.raises(RefusedError, match="403: read-only"),
     ):
-        ask(daemon.api, "POST")
+        tell(control("--api", daemon.api), "/api/leave")
 
 
 @pytest.mark.parametrize(
@@ -140,3 +142,59 @@ def test_record_leaves_out_what_has_another_type() -> None:
 
 def test_record_text_cannot_steer_a_terminal() -> None:
     assert Record({"name": "a\x1b[2Jb\r\n"}).text("name") == "a?[2Jb??"
+
+
+TOKEN = "0123456789abcdef" * 4
+
+
+def control(*words: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    add_control(parser)
+    return parser.parse_args(words)
+
+
+def token_file(folder: Path) -> Path:
+    path = folder / "api.token"
+    path.touch(0o600)
+    path.write_text(TOKEN + "\n")
+    return path
+
+
+def test_tell_sends_the_token_of_a_file_and_only_with_a_change(tmp_path: Path) -> None:
+    with answering(Daemon()) as daemon:
+        args = control("--api", daemon.api, "--token-file", str(token_file(tmp_path)))
+        tell(args, "/api/feed", {"capacity_w": 1.0})
+        tell(control("--api", daemon.api), "/api/leave")
+        ask(f"{daemon.api}/api/state")
+    assert daemon.asked == ["POST /api/feed", "POST /api/leave", "GET /api/state"]
+    assert daemon.tokens == [f"Bearer {TOKEN}", None, None]
+
+
+def test_tell_finds_the_token_by_the_daemons_configuration(tmp_path: Path) -> None:
+    token_file(tmp_path)
+    with answering(Daemon()) as daemon:
+        web = f'port = {daemon.api.rpartition(":")[2]}\ntoken_file = "api.token"'
+        tell(control("--config", str(config(tmp_path, web))), "/api/leave")
+    assert daemon.tokens == [f"Bearer {TOKEN}"]
+
+
+@pytest.mark.parametrize("api", ["http://192.0.2.1:8470", "pi.lan:8470", "http://127.0.0.1.lan"])
+def test_tell_sends_no_token_where_others_can_listen(tmp_path: Path, api: str) -> None:
+    with pytest.raises(RefusedError, match="in the clear") as caught:
+        tell(control("--api", api, "--token-file", str(token_file(tmp_path))), "/api/leave")
+    assert TOKEN not in str(caught.value)
+
+
+def test_tell_takes_the_token_to_no_other_daemon(tmp_path: Path) -> None:
+    with answering(Daemon()) as other, answering(Daemon(status=302)) as daemon:
+        daemon.moved_to = f"{other.api}/api/leave"
+        tell(control("--api", daemon.api, "--token-file", str(token_file(tmp_path))), "/api/leave")
+    assert daemon.tokens == [f"Bearer {TOKEN}"]
+    assert other.tokens == [None]
+
+
+def test_tell_with_a_token_that_others_can_read_says_so(tmp_path: Path) -> None:
+    path = token_file(tmp_path)
+    path.chmod(0o644)
+    with pytest.raises(ConfigError, match="chmod 600"):
+        tell(control("--api", "127.0.0.1:1", "--token-file", str(path)), "/api/leave")

@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message
 
 from rackgrid.adapters.web.app import RENDERED_FOR_NS, Rendering, build_app
 from rackgrid.adapters.web.doors import Doors
+from rackgrid.adapters.web.host import Names
 from rackgrid.core.view import FeedView, NodeView, PriceView, View
 
 VIEW = View(
@@ -54,7 +55,7 @@ class World:
         doors = Doors(
             self.source, lambda: self.health, self.leave, _nobody_asks, Clock(), lambda: ACCOUNTS
         )
-        return build_app(doors, loopback=True)
+        return build_app(doors, Names(loopback=True, hosts=()))
 
 
 async def _ask(app: ASGIApp, method: str, path: str) -> tuple[int, bytes]:
@@ -134,7 +135,7 @@ def test_bug_in_the_view_is_answered_and_raised_on_to_the_log() -> None:
         raise AssertionError("a promise was broken")
 
     doors = Doors(broken, lambda: (True, ""), lambda: None, _nobody_asks, Clock())
-    app = build_app(doors, loopback=True)
+    app = build_app(doors, Names(loopback=True, hosts=()))
     with pytest.raises(AssertionError, match="a promise was broken"):
         ask(app, "GET", "/api/state")
 

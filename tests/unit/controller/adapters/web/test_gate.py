@@ -5,19 +5,16 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
 from starlette.types import Message
 
-from rackgrid.adapters.web.gate import (
-    SECURITY_HEADERS,
-    Gate,
-    host_name,
-    is_cross_origin,
-    is_loopback,
-)
+from rackgrid.adapters.web.gate import SECURITY_HEADERS, Gate, is_cross_origin
+from rackgrid.adapters.web.host import Names
+from rackgrid.adapters.web.token import WRONG_MAX, Token
+
+GOOD = "0123456789abcdef" * 4
+BEARER = {"authorization": f"Bearer {GOOD}"}
 
 
 async def _answer(
@@ -41,40 +38,16 @@ async def _answer(
     return sent[0]["status"], dict(sent[0]["headers"])
 
 
-def ask(loopback: bool, method: str, headers: dict[str, str]) -> tuple[int, dict[bytes, bytes]]:
-    return asyncio.run(_answer(Gate(PlainTextResponse("in"), loopback), method, headers))
+def gate(loopback: bool, token: str | None = None) -> Gate:
+    names = Names(loopback, ("rack.example.org",), machine="pi")
+    asked_for = None if token is None else Token(token, lambda: 0.0)
+    return Gate(PlainTextResponse("in"), names, asked_for)
 
 
-@pytest.mark.parametrize("host", ["localhost", "LOCALHOST.", "127.0.0.1", "127.9.9.9", "::1"])
-def test_host_of_this_machine_is_loopback(host: str) -> None:
-    assert is_loopback(host)
-
-
-@pytest.mark.parametrize(
-    "host",
-    ["", "example.org", "localhost.example.org", "127.0.0.1.example.org", "0.0.0.0", "10.0.0.1"],
-)
-def test_host_of_another_machine_is_not_loopback(host: str) -> None:
-    assert not is_loopback(host)
-
-
-@given(st.text(max_size=40))
-def test_loopback_of_any_text_never_raises(text: str) -> None:
-    is_loopback(host_name(text))
-
-
-@pytest.mark.parametrize(
-    ("authority", "expected"),
-    [
-        ("localhost:8470", "localhost"),
-        ("127.0.0.1", "127.0.0.1"),
-        ("[::1]:8470", "::1"),
-        ("[::1]", "::1"),
-        ("", ""),
-    ],
-)
-def test_host_name_without_port_and_brackets(authority: str, expected: str) -> None:
-    assert host_name(authority) == expected
+def ask(
+    loopback: bool, method: str, headers: dict[str, str], token: str | None = None
+) -> tuple[int, dict[bytes, bytes]]:
+    return asyncio.run(_answer(gate(loopback, token), method, headers))
 
 
 @pytest.mark.parametrize(
@@ -82,6 +55,8 @@ def test_host_name_without_port_and_brackets(authority: str, expected: str) -> N
     [
         ({"host": "localhost:1"}, False),
         ({"host": "localhost:1", "origin": "http://localhost:1"}, False),
+        ({"host": "rack.example.org", "origin": "https://rack.example.org"}, False),
+        ({"host": "rack.example.org", "origin": "https://rack.example.org.evil"}, True),
         ({"host": "localhost:1", "origin": "http://localhost:2"}, True),
         ({"host": "localhost:1", "origin": "null"}, True),
         ({"host": "localhost:1", "origin": "http://example.org"}, True),
@@ -112,14 +87,81 @@ def test_loopback_api_told_by_another_origin_refuses() -> None:
     assert ask(True, "GET", headers)[0] == 200
 
 
-def test_lan_api_is_read_only_whatever_the_host_says() -> None:
-    assert ask(False, "GET", {"host": "pi.lan"})[0] == 200
-    assert ask(False, "POST", {"host": "localhost"})[0] == 403
+@pytest.mark.parametrize("host", ["pi.local", "192.168.1.2:8470", "localhost", "rack.example.org"])
+def test_lan_api_without_a_token_is_read_only_whatever_the_host_says(host: str) -> None:
+    assert ask(False, "GET", {"host": host})[0] == 200
+    assert ask(False, "POST", {"host": host})[0] == 403
+    assert ask(False, "POST", {"host": host, **BEARER})[0] == 403
+
+
+def test_lan_api_asked_under_a_strangers_name_refuses() -> None:
+    for token in (None, GOOD):
+        assert ask(False, "GET", {"host": "evil.example", **BEARER}, token)[0] == 421
+        assert ask(False, "POST", {"host": "evil.example", **BEARER}, token)[0] == 421
+
+
+@pytest.mark.parametrize("loopback", [True, False])
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "get"])
+def test_change_needs_the_token_on_loopback_too_where_there_is_one(
+    loopback: bool, method: str
+) -> None:
+    host = {"host": "localhost"}
+    status, headers = ask(loopback, method, host, GOOD)
+    assert (status, headers[b"www-authenticate"]) == (401, b'Bearer realm="rackgrid"')
+    assert ask(loopback, method, {**host, "authorization": "Bearer x"}, GOOD)[0] == 401
+    assert ask(loopback, method, {**host, **BEARER}, GOOD)[0] == 200
+
+
+def test_reading_needs_no_token() -> None:
+    assert ask(False, "GET", {"host": "192.168.1.2"}, GOOD)[0] == 200
+    assert ask(True, "HEAD", {"host": "localhost", "authorization": "Bearer x"}, GOOD)[0] == 200
+
+
+def test_page_of_another_origin_is_refused_whatever_it_carries() -> None:
+    headers = {"host": "localhost", "origin": "http://evil.example", **BEARER}
+    assert ask(True, "POST", headers, GOOD)[0] == 403
+
+
+@pytest.mark.parametrize("header", ["forwarded", "via", "x-forwarded-for", "x-real-ip"])
+def test_loopback_api_without_a_token_is_read_only_through_a_proxy(header: str) -> None:
+    assert ask(True, "POST", {"host": "localhost", header: "10.0.0.9"})[0] == 403
+    assert ask(True, "GET", {"host": "localhost", header: "10.0.0.9"})[0] == 200
+    assert ask(True, "POST", {"host": "localhost", header: "10.0.0.9", **BEARER}, GOOD)[0] == 200
+
+
+def test_wrong_tokens_too_often_get_429_and_the_right_one_still_passes() -> None:
+    door = gate(False, GOOD)
+
+    async def play() -> list[int]:
+        wrong = {"host": "10.0.0.1", "authorization": "Bearer x"}
+        statuses = [(await _answer(door, "POST", wrong))[0] for _ in range(WRONG_MAX + 1)]
+        return [*statuses, (await _answer(door, "POST", {"host": "10.0.0.1", **BEARER}))[0]]
+
+    assert asyncio.run(play()) == [401] * WRONG_MAX + [429, 200]
+
+
+def test_request_with_two_hosts_or_none_is_refused() -> None:
+    async def play() -> int:
+        sent: list[Message] = []
+
+        async def send(message: Message) -> None:
+            sent.append(message)
+
+        async def receive() -> Message:
+            return {"type": "http.request"}
+
+        hosts = [(b"host", b"localhost"), (b"host", b"evil.example")]
+        scope = {"type": "http", "method": "GET", "path": "/", "headers": hosts}
+        await gate(True)(scope, receive, send)
+        return int(sent[0]["status"])
+
+    assert asyncio.run(play()) == 421
 
 
 @pytest.mark.parametrize("host", ["localhost", "evil.example"])
 def test_every_answer_has_the_security_headers_and_no_cors(host: str) -> None:
-    _, headers = ask(True, "GET", {"host": host})
+    for token in (None, GOOD):
+        _, headers = ask(True, "POST", {"host": host}, token)
     for name, value in SECURITY_HEADERS.items():
         assert headers[name.encode()] == value.encode()
     assert not [name for name in headers if name.startswith(b"access-control")]

@@ -12,6 +12,7 @@ from starlette.types import Message
 
 from rackgrid.adapters.web.app import build_app
 from rackgrid.adapters.web.doors import Doors
+from rackgrid.adapters.web.host import Names
 from rackgrid.core.event import (
     AllowRequested,
     CapacityChanged,
@@ -87,7 +88,7 @@ class World:
             "query_string": b"",
             "headers": [(b"host", b"localhost")],
         }
-        await build_app(doors, loopback=True)(scope, receive, send)
+        await build_app(doors, Names(loopback=True, hosts=()))(scope, receive, send)
         body = b"".join(message.get("body", b"") for message in sent[1:])
         return sent[0]["status"], json.loads(body)
 

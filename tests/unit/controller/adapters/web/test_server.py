@@ -8,6 +8,7 @@ import signal
 import socket
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -16,7 +17,7 @@ from rackgrid.adapters.web.doors import Doors
 from rackgrid.adapters.web.server import CONNECTIONS_MAX, WebServer, serve
 from rackgrid.config import WebConfig
 from rackgrid.core.view import View
-from rackgrid.errors import TransportError
+from rackgrid.errors import ConfigError, TransportError
 
 DEADLINE_S = 20
 
@@ -161,6 +162,51 @@ def test_connection_without_a_request_is_hung_up(monkeypatch: pytest.MonkeyPatch
             await reader.readexactly(1)
         await hang_up(writer)
         await web.close()
+
+    in_loop(play)
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        b"GET /healthz HTTP/1.1\r\n",
+        b"POST /api/x HTTP/1.1\r\nHost: x\r\nContent-Length: 999\r\n\r\n",
+    ],
+)
+def test_next_request_that_never_ends_is_hung_up_though_bytes_go_on_coming(
+    monkeypatch: pytest.MonkeyPatch, second: bytes
+) -> None:
+    monkeypatch.setattr(server, "REQUEST_S", 0.2)
+
+    async def play() -> None:
+        web = await _serve()
+        reader, writer = await asyncio.open_connection("127.0.0.1", web.port)
+        assert b"healthy" in await _healthz(reader, writer)
+        writer.write(second)
+
+        async def drip() -> None:
+            with suppress(ConnectionError):
+                while True:
+                    writer.write(b"x")
+                    await writer.drain()
+                    await asyncio.sleep(0.01)
+
+        dripping = asyncio.create_task(drip())
+        with suppress(ConnectionResetError):
+            while await reader.read(4096):
+                pass
+        dripping.cancel()
+        await hang_up(writer)
+        await web.close()
+
+    in_loop(play)
+
+
+def test_token_that_cannot_be_used_is_said_before_anything_is_served(tmp_path: Path) -> None:
+    async def play() -> None:
+        doors = Doors(_no_view, lambda: (True, "fine"), lambda: None, _not_asked, lambda: 0)
+        with pytest.raises(ConfigError, match="token_file"):
+            await serve(WebConfig("127.0.0.1", 0, True, tmp_path / "none"), doors)
 
     in_loop(play)
 
