@@ -8,7 +8,7 @@ alone. It lives in the loop's thread; nothing here waits.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Final
@@ -116,10 +116,17 @@ class Chronicle:
         self._price: Hashable = ()
         self._shape: Hashable = ()
         self._number = 0
+        self.cleared: RoundCleared | None = None
+        """The last round that this node cleared as the broker."""
+        self.rounds: Counter[bool] = Counter()
+        """How many it cleared, by whether no lawful choice had more welfare."""
         self.tell("start", {"boot": boot, "version": __version__}, clock())
 
     def publish(self, action: Action, at_ns: int) -> None:
         """Take an action that happened at `at_ns`, CLOCK_MONOTONIC."""
+        if isinstance(action, RoundCleared):
+            self.cleared = action
+            self.rounds[action.clearing.exact] += 1
         if not self._is_news(action):
             return
         made = event(action)

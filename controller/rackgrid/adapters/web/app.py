@@ -18,7 +18,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from rackgrid.adapters.view_json import encode, rack_state
-from rackgrid.adapters.web import events, operator, why
+from rackgrid.adapters.web import events, metrics, operator, why
 from rackgrid.adapters.web.answer import answer, refuse
 from rackgrid.adapters.web.doors import Doors
 from rackgrid.adapters.web.gate import Gate
@@ -36,6 +36,7 @@ GET  /api/state         the rack as this node sees it (JSON)
 GET  /api/ledger        what each load of this node has drawn, and what that cost (JSON)
 GET  /api/why/LOAD      why a load is as it is, and what was before: ?last=N (JSON)
 GET  /api/events        what happens from now on, as it happens; ?last=N: and what did (SSE)
+GET  /metrics           this node's numbers (Prometheus)
 GET  /healthz           200 while this node does its work, else 503 and why (JSON)
 
 With the node's token (Authorization: Bearer TOKEN); where it has none, from this machine only:
@@ -105,6 +106,7 @@ def build_app(doors: Doors, names: Names, token: Token | None = None) -> ASGIApp
         Route("/healthz", healthz),
         Route("/api/leave", leaving, methods=["POST"]),
         *events.routes(doors),
+        *metrics.routes(doors),
         *why.routes(doors),
         *operator.routes(doors),
     ]
