@@ -132,6 +132,7 @@ def _roster_line(line: RosterView) -> Json:
         "meters_feed": line.meters_feed,
         "absent": line.absent,
         "pledged_w": _number(line.pledged_w),
+        "expelled": line.expelled,
     }
 
 

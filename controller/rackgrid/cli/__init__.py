@@ -25,6 +25,7 @@ VERBS = {
     "config": "check a configuration, or show it with its defaults",
     "demo": "run a rack of mock nodes on this machine",
     "doctor": "look at this node, and say what is wrong with it",
+    "expel": "put a node out that is not to be trusted any more",
     "forget": "release the floor of a node that is off for good",
     "handover": "let another node be the broker",
     "key": "make a group key",

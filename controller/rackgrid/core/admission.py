@@ -35,6 +35,8 @@ def refusal(
     if wrong := misfit(join):
         return wrong
     roster = office.agreement.reserved
+    if roster.has_expelled(node):
+        return "it was expelled from this rack"
     line = roster.line(node)
     if line is not None and join.floor_mw <= line.floor_mw:
         return None
@@ -114,7 +116,8 @@ def founded(rack: RackId, pair: Pair, lines: Iterable[RosterLine], voters_max: i
 def enfranchised(roster: Roster, voters_max: int) -> Roster:
     """Give every node the votes that it should have, all at once: only a founding roster may."""
     assert roster.founding, "any other roster moves one vote at a time"
-    present = frozenset(line.node for line in roster.lines)
-    votes = franchise.fair(roster, present, (), voters_max)
+    present = frozenset(line.node for line in roster.trusted)
+    gone = frozenset(each.node for each in roster.expelled)
+    votes = franchise.fair(roster, present, gone, voters_max)
     lines = tuple(replace(line, votes=votes[line.node]) for line in roster.lines)
     return replace(roster, lines=lines)

@@ -312,7 +312,9 @@ def _live(office: Office, now_ns: int, timing: Timing) -> list[Account]:
     return [
         account
         for node, account in sorted(office.book.accounts.items())
-        if roster.line(node) and now_ns - account.bid_received_ns <= timing.absent_ns
+        if roster.line(node)
+        and not roster.has_expelled(node)
+        and now_ns - account.bid_received_ns <= timing.absent_ns
     ]
 
 

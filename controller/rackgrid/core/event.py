@@ -117,6 +117,14 @@ class AllowRequested:
 
 
 @dataclass(frozen=True, slots=True)
+class ExpelRequested:
+    """The operator puts a node out that is not to be trusted any more; only a broker follows it."""
+
+    now_ns: int
+    node: NodeId
+
+
+@dataclass(frozen=True, slots=True)
 class HandoverRequested:
     """The operator wants another broker."""
 
@@ -169,6 +177,7 @@ class OutputRequested:
 Request = (
     ForgetRequested
     | AllowRequested
+    | ExpelRequested
     | HandoverRequested
     | RecoverRequested
     | LeaveRequested

@@ -115,6 +115,8 @@ def roster_stored(node: State, stamp: Stamp, now_ns: int) -> None:
     if node.office is not None:
         registrar.stored(node, now_ns)
         return
+    if roster.has_expelled(node.me):
+        node.note("an operator has expelled this node from the rack: it gets no grant any more")
     seek_admission(node, now_ns)
     candidate.acknowledge(node, now_ns)
 

@@ -16,6 +16,7 @@ from rackgrid.core import (
     candidate,
     departure,
     election,
+    expulsion,
     fitting,
     incumbent,
     judgement,
@@ -33,6 +34,7 @@ from rackgrid.core.event import (
     CapacityChanged,
     DatagramReceived,
     Event,
+    ExpelRequested,
     FirmwareLost,
     FirmwareReported,
     ForgetRequested,
@@ -236,6 +238,8 @@ class Node:
                 member.forget(node, request.node, now_ns)
             case AllowRequested():
                 member.allow(node, request)
+            case ExpelRequested():
+                expulsion.asked(node, request.node, now_ns)
             case HandoverRequested():
                 incumbent.hand_over(node, now_ns)
             case OutputRequested():
@@ -260,7 +264,7 @@ class Node:
         if isinstance(message, FROM_THE_PAIR) and message.pair.node != sender:
             return  # a member that speaks for another
         node.peers = membership.heard(node.peers, sender, event.boot, now_ns, node.silence_ns)
-        if self._is_foreign(sender, message):
+        if expulsion.is_deaf_to(node, sender) or self._is_foreign(sender, message):
             return
         match message:
             case Beacon():

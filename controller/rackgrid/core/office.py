@@ -39,6 +39,7 @@ class Office:
         founders: those who would found a rack with this node.
         joining: nodes that wait for room, or for their turn.
         allowed: what an operator has told this broker about nodes, and is not on the roster yet.
+        expelling: nodes that an operator wants put out.
         leaving: nodes that said that they are off, each with the boot that said so.
         pledged_ns: node → when this broker proposed its pledge; the others are as old as the term.
         left: node → the pair that it left for this one.
@@ -67,6 +68,7 @@ class Office:
     founders: Mapping[NodeId, RosterLine] = field(default_factory=lambda: MappingProxyType({}))
     joining: Mapping[NodeId, Joining] = field(default_factory=lambda: MappingProxyType({}))
     allowed: Mapping[NodeId, Allowance] = field(default_factory=lambda: MappingProxyType({}))
+    expelling: frozenset[NodeId] = frozenset()
     leaving: Mapping[NodeId, BootId] = field(default_factory=lambda: MappingProxyType({}))
     pledged_ns: Mapping[NodeId, int] = field(default_factory=lambda: MappingProxyType({}))
     left: Mapping[NodeId, Pair] = field(default_factory=lambda: MappingProxyType({}))

@@ -99,6 +99,7 @@ def _roster(node: State, now_ns: int) -> tuple[RosterView, ...]:
             meters_feed=line.meters_feed,
             absent=line.node not in heard,
             pledged_w=pledged_mw.get(line.node, 0) / 1000,
+            expelled=node.roster.has_expelled(line.node),
         )
         for line in node.roster.lines
     )

@@ -16,10 +16,17 @@ def present(node: State, office: Office, now_ns: int) -> frozenset[NodeId]:
     stored_by: Mapping[NodeId, int] = office.agreement.stored
     return frozenset(
         line.node
-        for line in base.lines
+        for line in base.trusted
         if stored_by.get(line.node) == base.version
         and (line.node == node.me or is_heard(node, office, line.node, now_ns))
     )
+
+
+def heard(node: State, office: Office, now_ns: int) -> frozenset[NodeId]:
+    """Nodes of the roster that ack this broker, itself included."""
+    lines = office.agreement.base.trusted
+    others = (line.node for line in lines if is_heard(node, office, line.node, now_ns))
+    return frozenset((node.me, *others))
 
 
 def is_heard(node: State, office: Office, who: NodeId, now_ns: int) -> bool:
@@ -28,10 +35,14 @@ def is_heard(node: State, office: Office, who: NodeId, now_ns: int) -> bool:
 
 
 def gone(node: State, office: Office, now_ns: int) -> frozenset[NodeId]:
-    """Nodes that have been silent for so long that they lose their vote."""
+    """Nodes that lose their vote: they were silent for so long, or are expelled."""
+    base = office.agreement.base
     return frozenset(
         line.node
-        for line in office.agreement.base.lines
+        for line in base.lines
         if line.node != node.me
-        and broker.silence_ns(office, line.node, now_ns) > node.timing.demote_after_ns
+        and (
+            base.has_expelled(line.node)
+            or broker.silence_ns(office, line.node, now_ns) > node.timing.demote_after_ns
+        )
     )

@@ -12,6 +12,7 @@ from rackgrid.core import (
     book,
     broker,
     candidate,
+    expulsion,
     franchise,
     membership,
     presence,
@@ -116,7 +117,7 @@ def _change(node: State, office: Office, base: Roster, now_ns: int) -> None:
     if base.limit.yields_to(word):
         announce(node, base.with_limit(word), now_ns)
         return
-    if _allow(node, office, base, now_ns):
+    if _allow(node, office, base, now_ns) or _expel(node, office, now_ns):
         return
     if _outlive(node, office, base, now_ns) or _release(node, office, now_ns):
         return
@@ -201,6 +202,14 @@ def _allow(node: State, office: Office, base: Roster, now_ns: int) -> bool:
     return False
 
 
+def _expel(node: State, office: Office, now_ns: int) -> bool:
+    """Begin to put out the next node that is to go."""
+    step = expulsion.next_step(node, office, now_ns)
+    if step is not None:
+        announce(node, step, now_ns)
+    return step is not None
+
+
 def _refuse(node: State, office: Office, who: NodeId, join: Join, reason: str) -> None:
     node.unicast(who, JoinReply(join.nonce, office.pair, False, reason))
 
@@ -230,7 +239,7 @@ def founder_acked(node: State, office: Office, sender: NodeId, message: Ack, now
 def _refound(node: State, office: Office, base: Roster, now_ns: int) -> None:
     """Go on with a founding that another broker began: when all on its roster have acked."""
     acked = {node.me, *office.authority.acked}
-    if all(line.node in acked for line in base.lines):
+    if all(line.node in acked for line in base.trusted):
         announce(node, base, now_ns)
 
 
@@ -239,7 +248,7 @@ def complain(node: State, office: Office) -> None:
     agreement = office.agreement
     answers = office.authority.acked if agreement.proposed is None else agreement.stored
     there = {node.me, *answers}
-    missing = [line.name for line in agreement.reserved.lines if line.node not in there]
+    missing = [line.name for line in agreement.reserved.trusted if line.node not in there]
     who = f"{', '.join(missing)} did not answer" if missing else "too few nodes joined in"
     node.note(
         f"the rack could not be founded: {who}; {node.settings.expect} nodes are expected:"

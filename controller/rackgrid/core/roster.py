@@ -26,7 +26,15 @@ from rackgrid.identity import (
     Stamp,
 )
 from rackgrid.value import replace
-from rackgrid.wire.message import NODES_MAX, PLEDGES_MAX, PledgeLine, RosterLine, RosterUpdate
+from rackgrid.wire.message import (
+    EXPELLED_MAX,
+    NODES_MAX,
+    PLEDGES_MAX,
+    Expelled,
+    PledgeLine,
+    RosterLine,
+    RosterUpdate,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +48,7 @@ class Roster:
         lines: one a node, in the order of their ids.
         pledges: of nodes that restart (`pledge`), at most one a node, in that order too.
         limit: the latest word of an operator on what the feed gives (`limit`).
+        expelled: nodes that an operator has put out (`expulsion`).
     """
 
     rack: RackId
@@ -49,6 +58,7 @@ class Roster:
     founded: BootId = NO_BOOT
     pledges: tuple[PledgeLine, ...] = ()
     limit: Limit = NO_LIMIT
+    expelled: tuple[Expelled, ...] = ()
 
     @property
     def version(self) -> int:
@@ -82,9 +92,19 @@ class Roster:
     def is_backed(self, nodes: Container[NodeId]) -> bool:
         """Whether these nodes are a majority of its votes; of a founding one, all its nodes."""
         if self.founding:
-            return bool(self.lines) and all(line.node in nodes for line in self.lines)
+            needed = self.trusted
+            return bool(needed) and all(line.node in nodes for line in needed)
         got = sum(line.votes for line in self.lines if line.node in nodes)
         return 2 * got > self.votes
+
+    def has_expelled(self, node: NodeId) -> bool:
+        """Whether an operator has put a node out of this rack."""
+        return any(each.node == node for each in self.expelled)
+
+    @property
+    def trusted(self) -> tuple[RosterLine, ...]:
+        """The lines of all that are not expelled; the others only reserve a floor."""
+        return tuple(line for line in self.lines if not self.has_expelled(line.node))
 
     def with_line(self, line: RosterLine) -> Roster:
         """Admit a node, or change its line."""
@@ -108,6 +128,18 @@ class Roster:
         """End a node's pledge."""
         pledges = tuple(x for x in self.pledges if x.node != node)
         return replace(self._next(self.lines), pledges=pledges)
+
+    def with_expelled(self, node: NodeId) -> Roster:
+        """Put a node out: its line keeps the floor reserved until it is known to be off.
+
+        The one that was put out first, and has no line any more, gives way to one too many.
+        """
+        expelled = (*self.expelled, Expelled(node))
+        if len(expelled) > EXPELLED_MAX:
+            gone = next((each for each in self.expelled if self.line(each.node) is None), None)
+            assert gone is not None, "the broker refuses to expel more at once"
+            expelled = tuple(each for each in expelled if each != gone)
+        return replace(self._next(self.lines), expelled=expelled)
 
     def with_limit(self, limit: Limit) -> Roster:
         """Take an operator's word on the feed."""
@@ -141,6 +173,7 @@ class Roster:
             self.lines,
             self.pledges,
             self.limit,
+            self.expelled,
         )
 
     def _next(self, lines: tuple[RosterLine, ...]) -> Roster:
@@ -154,7 +187,16 @@ def announced(update: RosterUpdate) -> Roster:
     """Read a roster from its announcement."""
     stamp = Stamp(update.pair, update.version)
     founding, founded = update.founding, update.founded
-    return Roster(update.rack, stamp, founding, update.lines, founded, update.pledges, update.limit)
+    return Roster(
+        update.rack,
+        stamp,
+        founding,
+        update.lines,
+        founded,
+        update.pledges,
+        update.limit,
+        update.expelled,
+    )
 
 
 def united(one: Roster, other: Roster) -> Roster:

@@ -186,7 +186,7 @@ class State:
             claimed: the priority that it says that it has.
         """
         line = self.roster.line(who)
-        if line is not None:
+        if line is not None and not self.roster.has_expelled(who):
             return Rank(line.priority, who)
         return Rank(claimed if self.roster.rack == NO_RACK else UNRANKED, who)
 
@@ -264,7 +264,7 @@ class State:
         if mine.rack == NO_RACK:
             return 2 * len(nodes) > self.settings.expect
         if mine.founding:
-            return 2 * sum(line.node in nodes for line in mine.lines) > len(mine.lines)
+            return 2 * sum(line.node in nodes for line in mine.trusted) > len(mine.trusted)
         return mine.is_backed(nodes)
 
     def left_for_sure(self, now_ns: int) -> Pair:
@@ -315,7 +315,7 @@ class State:
 
     def _may_lead(self, now_ns: int, attempt: int) -> bool:
         mine = self.roster
-        if mine.line(self.me) is None:
+        if mine.line(self.me) is None or mine.has_expelled(self.me):
             return False
         peers = self.live(now_ns)
         return attempt > 1 or all(p.roster <= mine.stamp for p in peers if p.rack == mine.rack)

@@ -25,6 +25,7 @@ class RosterView:
         floor_max_w: what it may raise its floor to without an operator's word.
         meters_feed: whether a meter of it sees the whole feed.
         absent: whether it is not heard now; never so of this node itself.
+        expelled: whether an operator has put it out; its floor is reserved until it is off.
         pledged_w: what it goes on holding while it restarts; 0 if it does not.
     """
 
@@ -37,6 +38,7 @@ class RosterView:
     absent: bool
     pledged_w: float = 0.0
     floor_max_w: float = 0.0
+    expelled: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,17 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from rackgrid.identity import NO_LIMIT, BootId, Limit, NodeId, Pair, RackId
-from rackgrid.wire.limit import NODE_NAME_MAX, NODES_MAX, PLEDGES_MAX, TEXT_MAX, U8, U16, U32, U64
+from rackgrid.wire.limit import (
+    EXPELLED_MAX,
+    NODE_NAME_MAX,
+    NODES_MAX,
+    PLEDGES_MAX,
+    TEXT_MAX,
+    U8,
+    U16,
+    U32,
+    U64,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +82,13 @@ class PledgeLine:
 
 
 @dataclass(frozen=True, slots=True)
+class Expelled:
+    """A node that an operator has put out: it is heard no more, and not admitted again."""
+
+    node: Annotated[NodeId, U64]
+
+
+@dataclass(frozen=True, slots=True)
 class RosterUpdate:
     """Multicast by the broker: store this roster, and say in your ack that you have (P7).
 
@@ -83,6 +100,7 @@ class RosterUpdate:
         founding: it is the first of its rack, or recovered: every node on it must have stored it.
         founded: the boot of the broker under which they had; 0 while it is founding.
         pledges: of those that restart, at most one a node; limit: an operator's, on the feed.
+        expelled: the first was put out first; it may still have a line, without a vote.
     """
 
     pair: Pair
@@ -94,6 +112,7 @@ class RosterUpdate:
     lines: Annotated[tuple[RosterLine, ...], NODES_MAX]
     pledges: Annotated[tuple[PledgeLine, ...], PLEDGES_MAX] = ()
     limit: Limit = NO_LIMIT
+    expelled: Annotated[tuple[Expelled, ...], EXPELLED_MAX] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,8 @@ NODES_MAX = 24
 """Most entries in a roster message: so many fit one datagram with the longest names."""
 PLEDGES_MAX = 5
 """Most pledges in a roster message, beside all its entries."""
+EXPELLED_MAX = 8
+"""Most expelled nodes in a roster message, beside all its entries."""
 ALLOTMENTS_MAX = 40
 """Most allotments in one price message; more nodes take several, each valid by itself."""
 OFFERS_MAX = 8

@@ -17,6 +17,7 @@ from typing import Annotated
 
 from rackgrid.identity import BootId, Limit, NodeId, Pair, RackId, Round, Stamp
 from rackgrid.market.curve import BID_STEPS_MAX
+from rackgrid.wire.belonging import Expelled as Expelled
 from rackgrid.wire.belonging import Forget as Forget
 from rackgrid.wire.belonging import Join as Join
 from rackgrid.wire.belonging import JoinReply as JoinReply
@@ -27,6 +28,7 @@ from rackgrid.wire.belonging import RosterLine as RosterLine
 from rackgrid.wire.belonging import RosterUpdate as RosterUpdate
 from rackgrid.wire.limit import ALLOTMENTS_MAX as ALLOTMENTS_MAX
 from rackgrid.wire.limit import DATAGRAM_MAX as DATAGRAM_MAX
+from rackgrid.wire.limit import EXPELLED_MAX as EXPELLED_MAX
 from rackgrid.wire.limit import I64, U16, U32, U64
 from rackgrid.wire.limit import LOADS_MAX as LOADS_MAX
 from rackgrid.wire.limit import NAME_MAX as NAME_MAX

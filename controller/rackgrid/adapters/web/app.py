@@ -44,6 +44,7 @@ With the node's token (Authorization: Bearer TOKEN); where it has none, from thi
 POST /api/leave         take this node out of the rack
 POST /api/forget/NODE   release the floor of a silent node that is off for good (name or id)
 POST /api/nodes/NODE    what a node may be, told to the broker: {"priority": 1, "floor_max_w": 9.0}
+POST /api/expel/NODE    put a node out that is not to be trusted any more, told to the broker
 POST /api/handover      let another node be the broker
 POST /api/recover       form the roster anew of the nodes that are heard: all others must be off
 POST /api/feed          say what the feed gives from now on: {"capacity_w": 40.0}

@@ -20,6 +20,7 @@ from rackgrid.adapters.web.doors import Doors
 from rackgrid.core.event import (
     AllowRequested,
     CapacityChanged,
+    ExpelRequested,
     ForgetRequested,
     HandoverRequested,
     OutputRequested,
@@ -51,6 +52,9 @@ def routes(doors: Doors) -> list[Route]:
     async def allow(request: Request) -> Response:
         return await _allow(doors, str(request.path_params["node"]), request)
 
+    async def expel(request: Request) -> Response:
+        return _expel(doors, str(request.path_params["node"]))
+
     async def handover(_request: Request) -> Response:
         return _handover(doors)
 
@@ -68,6 +72,7 @@ def routes(doors: Doors) -> list[Route]:
         posted("/api/loads/{load}/{what}", tend),
         posted("/api/forget/{node}", forget),
         posted("/api/nodes/{node}", allow),
+        posted("/api/expel/{node}", expel),
         posted("/api/handover", handover),
         posted("/api/recover", recover),
         posted("/api/feed", feed),
@@ -155,9 +160,8 @@ async def _allow(doors: Doors, who: str, request: Request) -> Response:
     if not values:
         return refuse(400, f"nothing to change; {ALLOW_EXAMPLE}")
     view = doors.source()
-    if view.broker_id != view.node.id:
-        at = f"{view.broker} is: ask there" if view.broker else "there is none now"
-        return refuse(409, f"only the broker changes a node's line, and {at}")
+    if elsewhere := _elsewhere(view):
+        return refuse(409, elsewhere)
     line = _line(view, who)
     if isinstance(line, Response):
         return line
@@ -173,6 +177,31 @@ async def _allow(doors: Doors, who: str, request: Request) -> Response:
     doors.ask(AllowRequested(doors.clock(), node, wish, floor_max_mw))
     name = line.name if line else ""
     return answer({"node": f"{node:016x}", "name": name, "waits": line is None}, 202)
+
+
+def _expel(doors: Doors, who: str) -> Response:
+    view = doors.source()
+    if elsewhere := _elsewhere(view):
+        return refuse(409, elsewhere)
+    line = _line(view, who)
+    if isinstance(line, Response):
+        return line
+    if line is None:
+        return refuse(404, f"no node {who} is on the roster; it has {_names(view)}")
+    if line.id == view.node.id:
+        return refuse(
+            409, f"{line.name} is the broker: cut it off, and expel it where the next one leads"
+        )
+    doors.ask(ExpelRequested(doors.clock(), NodeId(int(line.id, 16))))
+    return answer({"expelling": line.id, "name": line.name, "floor_w": line.floor_w}, 202)
+
+
+def _elsewhere(view: View) -> str:
+    """Say where to ask instead, if this node is not the broker."""
+    if view.broker_id == view.node.id:
+        return ""
+    at = f"{view.broker} is: ask there" if view.broker else "there is none now"
+    return f"only the broker changes a node's line, and {at}"
 
 
 def _line(view: View, who: str) -> RosterView | Response | None:

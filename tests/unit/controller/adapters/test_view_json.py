@@ -66,6 +66,7 @@ def test_rack_state_has_every_key_of_the_contract() -> None:
             "meters_feed": True,
             "absent": False,
             "pledged_w": 0,
+            "expelled": False,
         }
     ]
     assert (state["rack_id"], state["roster_version"]) == ("00000000000000cc", 5)

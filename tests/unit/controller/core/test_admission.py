@@ -211,6 +211,17 @@ def test_refusal_newcomers_floor_that_an_operator_has_allowed_is_none() -> None:
     assert admission.refusal(held, NodeId(3), join(5000), told, NOW) is not None
 
 
+def test_refusal_expelled_node_whatever_it_asks_for() -> None:
+    for of in (ROSTER.with_expelled(ANNA), ROSTER.with_expelled(ANNA).without(ANNA)):
+        assert refused(office(of=of), join(0), ANNA) == "it was expelled from this rack"
+
+
+def test_enfranchised_gives_no_vote_to_who_is_expelled() -> None:
+    made = admission.enfranchised(roster(1, 2, 3, founding=True).with_expelled(ANNA), 5)
+    assert made.line(ANNA) is not None
+    assert [x.votes for x in made.lines] == [0, 0, 1]
+
+
 # --- the first roster ------------------------------------------------------------------------
 
 

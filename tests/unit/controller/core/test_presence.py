@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from tests.unit.controller.core.chair import ANNA, BERT, CARL, acks, joins, keep, office, with_room
+from dataclasses import replace
+
+from tests.unit.controller.core.chair import (
+    ANNA,
+    BERT,
+    CARL,
+    acks,
+    base,
+    joins,
+    keep,
+    office,
+    with_room,
+)
 from tests.unit.controller.core.stage import ME, Player, settings
 
 from rackgrid.core import presence
@@ -40,3 +52,14 @@ def test_gone_are_those_that_were_silent_for_so_long_that_they_lose_their_vote()
     assert presence.gone(player.node.state, office(player), player.now_ns) == frozenset()
     keep(player, 2 * SECOND_NS, ANNA)
     assert presence.gone(player.node.state, office(player), player.now_ns) == {BERT}
+
+
+def test_expelled_nodes_are_gone_at_once_and_get_no_vote_back() -> None:
+    player = with_room()
+    kept = base(player).with_expelled(NodeId(BERT))
+    agreement = replace(office(player).agreement, base=kept, stored=dict.fromkeys((1, 2, 5), 99))
+    held = replace(office(player), agreement=replace(agreement, stored={1: 2, 2: 2, 5: 2}))
+    state = player.node.state
+    assert presence.gone(state, held, player.now_ns) == {BERT}
+    assert BERT not in presence.present(state, held, player.now_ns)
+    assert presence.heard(state, held, player.now_ns) == {ANNA, ME}

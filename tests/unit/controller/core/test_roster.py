@@ -11,7 +11,7 @@ from tests.unit.controller.core.stage import FOUNDER, RACK, line, pair, roster
 
 from rackgrid.core.roster import NO_ROSTER, Roster, announced, united
 from rackgrid.identity import NO_RACK, NO_STAMP, BootId, Limit, NodeId, RackId, Stamp
-from rackgrid.wire.message import NODES_MAX, PLEDGES_MAX, PledgeLine, RosterLine
+from rackgrid.wire.message import EXPELLED_MAX, NODES_MAX, PLEDGES_MAX, PledgeLine, RosterLine
 
 ANNA, BERT, CARL = NodeId(1), NodeId(2), NodeId(3)
 LINES = st.lists(
@@ -82,6 +82,39 @@ def test_limit_is_kept_by_every_later_roster_and_announced() -> None:
     later = limited.with_line(line(3, 500)).without(NodeId(1))
     assert later.limit == Limit(1, 40_000)
     assert announced(later.update(0)) == later
+
+
+def test_with_expelled_keeps_the_line_and_is_kept_by_every_later_roster() -> None:
+    made = roster(1, 2).with_expelled(ANNA)
+    assert (made.version, made.floors_mw, made.votes) == (2, 10_000, 2)
+    assert made.has_expelled(ANNA)
+    assert [x.node for x in made.trusted] == [2]
+    later = made.with_line(line(3)).without(ANNA).settled()
+    assert later.has_expelled(ANNA)
+    assert announced(later.update(0)) == later
+
+
+def test_with_expelled_one_too_many_the_first_without_a_line_gives_way() -> None:
+    made = roster(1, 2)
+    for number in range(1, EXPELLED_MAX + 1):
+        made = made.with_expelled(NodeId(number))
+    made = made.with_expelled(NodeId(99))
+    assert not made.has_expelled(NodeId(3)), "one and two have lines"
+    assert [made.has_expelled(NodeId(number)) for number in (1, 2, 4, 99)] == [True] * 4
+    full = roster(*range(1, EXPELLED_MAX + 1))
+    for number in range(1, EXPELLED_MAX + 1):
+        full = full.with_expelled(NodeId(number))
+    with pytest.raises(AssertionError, match="refuses to expel more"):
+        full.with_expelled(NodeId(99))
+
+
+def test_backed_founding_roster_needs_nobody_who_is_expelled() -> None:
+    """Fails if a recovery waits for a node that is heard by nobody."""
+    made = roster(1, 2, 3, founding=True).with_expelled(ANNA)
+    assert made.is_backed({2, 3})
+    assert not made.is_backed({1, 2})
+    alone = roster(1, founding=True).with_expelled(ANNA)
+    assert not alone.is_backed({1})
 
 
 # --- changes ---------------------------------------------------------------------------------

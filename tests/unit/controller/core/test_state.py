@@ -88,6 +88,11 @@ def test_rank_of_anybody_before_there_is_a_roster_is_what_it_says() -> None:
     assert node.rank == Rank(5, ME)
 
 
+def test_rank_of_an_expelled_node_is_below_all_others() -> None:
+    node = state(keeps=roster(ME, line(ANNA, priority=9)).with_expelled(ANNA))
+    assert node.rank_of(ANNA, 9) < node.rank
+
+
 def test_higher_goes_by_the_lines_of_those_that_are_heard() -> None:
     kept = roster(
         line(ME, priority=5), line(1, priority=6), line(8, priority=4), line(7, priority=9)

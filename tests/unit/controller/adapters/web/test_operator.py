@@ -16,6 +16,7 @@ from rackgrid.adapters.web.host import Names
 from rackgrid.core.event import (
     AllowRequested,
     CapacityChanged,
+    ExpelRequested,
     ForgetRequested,
     HandoverRequested,
     OutputRequested,
@@ -319,3 +320,26 @@ def test_allow_of_a_node_that_nobody_knows_says_who_is_known() -> None:
     assert status == 404
     assert "alfa, bravo, charlie" in reason
     assert "16 hexadecimal" in reason
+
+
+def test_expel_is_asked_of_the_broker_by_name_or_id() -> None:
+    for who in ("bravo", BRAVO.id):
+        world = World()
+        status, body = world.post(f"/api/expel/{who}")
+        assert (status, body) == (202, {"expelling": BRAVO.id, "name": "bravo", "floor_w": 6.0})
+        assert world.asked == [ExpelRequested(NOW_NS, NodeId(0xBB))]
+
+
+@pytest.mark.parametrize(
+    ("view", "who", "status", "says"),
+    [
+        (MEMBER, "charlie", 409, "bravo is: ask there"),
+        (ISLANDED, "charlie", 409, "there is none"),
+        (VIEW, "alfa", 409, "alfa is the broker: cut it off"),
+        (VIEW, "delta", 404, "alfa, bravo, charlie"),
+        (VIEW, "00000000000000dd", 404, "alfa, bravo, charlie"),
+    ],
+)
+def test_expel_that_cannot_be_is_refused(view: View, who: str, status: int, says: str) -> None:
+    got, reason = refusal(World(view), f"/api/expel/{who}")
+    assert (got, says in reason) == (status, True)
