@@ -262,6 +262,9 @@ class Daemon:
         changed = not link.connected and not link.lost and link.connect()
         if self._chores % MEND_EVERY == 0:
             changed |= self._parts.group.mend()
+            keys = self._parts.keys.changed()
+            if keys is not None:
+                self._parts.group.use(keys.ring())
         if changed:
             self._watch()
         if self._bridge is not None and self._chores % TELL_EVERY == 0:

@@ -2,6 +2,7 @@
 
 RackgridError
 ├── ConfigError    (ValueError)  the configuration is wrong: carries every finding at once
+├── KeyringError   (ValueError)  the rack's keys cannot be changed like that
 ├── StoreError     (OSError)     a promise cannot be kept durably: stop granting
 ├── SigningError   (OSError)     this node's key cannot be used
 └── TransportError (OSError)     the network cannot be used as configured
@@ -28,6 +29,10 @@ class ConfigError(RackgridError, ValueError):
     def __init__(self, *findings: str) -> None:
         super().__init__("\n".join(findings))
         self.findings = findings
+
+
+class KeyringError(RackgridError, ValueError):
+    """The rack's keys cannot be changed like that: says why, and what to do first."""
 
 
 class StoreError(RackgridError, OSError):

@@ -13,7 +13,8 @@ from rackgrid.adapters.chronicle import Chronicle
 from rackgrid.adapters.clock import monotonic_ns
 from rackgrid.adapters.firmware import FirmwareLink
 from rackgrid.adapters.group import Group
-from rackgrid.adapters.keys import Identity, load_group_key, load_identity
+from rackgrid.adapters.key_file import KeyWatch
+from rackgrid.adapters.keys import Identity, load_identity
 from rackgrid.adapters.multicast import Place
 from rackgrid.adapters.outputs import Outputs
 from rackgrid.adapters.plans import hears
@@ -25,12 +26,9 @@ from rackgrid.adapters.systemd import Notifier, secret_file
 from rackgrid.adapters.wall import WallClock
 from rackgrid.config import Config
 from rackgrid.identity import BootId
-from rackgrid.wire.seal import Keyring
 
 if TYPE_CHECKING:
     from rackgrid.adapters.ears import Ears
-
-KEY_ID = 1
 
 
 @dataclass(slots=True)
@@ -43,6 +41,7 @@ class Parts:
     store: Store
     shelf: RosterShelf
     group: Group
+    keys: KeyWatch
     link: Outputs
     sources: Sources
     notifier: Notifier
@@ -61,7 +60,7 @@ def assemble(config: Config) -> Parts:
     """
     store = Store(config.node.state_dir, config.node.runtime_dir)
     identity = load_identity(config.node.state_dir)
-    key = load_group_key(secret_file(config.rack.key_file))
+    keys = KeyWatch(secret_file(config.rack.key_file))
     boot, wall = BootId(secrets.randbits(64)), WallClock(trusted=config.node.trust_clock)
     record = _record(config)
     keep = record.add if record else None
@@ -77,7 +76,8 @@ def assemble(config: Config) -> Parts:
         boot=boot,
         store=store,
         shelf=RosterShelf(config.node.state_dir),
-        group=Group(place, Keyring(KEY_ID, {KEY_ID: key}), identity.node_id, boot),
+        group=Group(place, keys.keys.ring(), identity.node_id, boot),
+        keys=keys,
         link=_link(config),
         sources=sources,
         notifier=Notifier.from_environment(),

@@ -23,7 +23,7 @@ from tests.rack.recipe import BOARD, CONFIG
 from tests.rack.truth import draws
 
 from rackgrid.adapters import child
-from rackgrid.adapters.keys import new_group_key
+from rackgrid.adapters.key_file import new_group_key
 
 GRANT_S = 5.0
 CAPACITY_W = 24.0

@@ -34,7 +34,7 @@ from tests.rack.recipe import BOARD, CONFIG
 from tests.rack.truth import Draw, Edge, breaches, draws, edges, lines
 
 from rackgrid.adapters import child
-from rackgrid.adapters.keys import new_group_key
+from rackgrid.adapters.key_file import new_group_key
 from rackgrid_firmware.mock.client import PlantControl
 
 State = dict[str, Any]

@@ -71,6 +71,11 @@ class Endpoint:
             messages.append(Received(opened.sender, opened.boot, unicast, message))
         return messages
 
+    def use(self, keyring: Keyring) -> None:
+        """Seal and open with another ring from now on; who is known stays known."""
+        self._sealer.use(keyring)
+        self._opener.use(keyring)
+
     def address_of(self, node: NodeId) -> Address | None:
         """Where a node was last heard, or None."""
         return self._addresses.get(node)

@@ -25,8 +25,9 @@ class Group:
     def __init__(self, place: Place, keyring: Keyring, node: NodeId, boot: BootId) -> None:
         """Prepare; `mend` opens."""
         self._make: Callable[[], Endpoint] = lambda: Endpoint(
-            Transport.open(place), keyring, node, boot
+            Transport.open(place), self._keyring, node, boot
         )
+        self._keyring = keyring
         self._place = place
         self._endpoint: Endpoint | None = None
         self._said = ""
@@ -42,6 +43,12 @@ class Group:
     def trouble(self) -> str:
         """What is wrong with the network, or ""."""
         return self._said if self._endpoint is None else self._endpoint.transport.trouble
+
+    def use(self, keyring: Keyring) -> None:
+        """Seal and open with another ring from now on."""
+        self._keyring = keyring
+        if self._endpoint is not None:
+            self._endpoint.use(keyring)
 
     def filenos(self) -> tuple[int, ...]:
         """Descriptors to watch for reading; none while there is no endpoint."""

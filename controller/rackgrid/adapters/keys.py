@@ -1,21 +1,15 @@
-"""A node's identity, and the rack's group key: the two secrets on its disk.
+"""A node's identity: a secret of its own on its disk (the rack's is in `key_file`).
 
-The *identity* is an Ed25519 key pair, made at the first start. Its public half names the node: the
+The identity is an Ed25519 key pair, made at the first start. Its public half names the node: the
 node id is 64 bits of its hash, so nobody hands out numbers, and a node can sign what it says
 (`signing`). Making one needs `cryptography`, which takes a Pi a second to import and 10 MB to keep;
 so it is made once, in a process of its own, both halves are stored, and every start reads a line of
 text.
-
-The *group key* is 32 random bytes, the same file on every node. Whoever can read it can elect
-itself broker, so a file that others can read is refused.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
 import logging
-import secrets
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -24,18 +18,15 @@ from pathlib import Path
 from typing import Final
 
 from rackgrid.adapters.secret import others_may_read, write_new
-from rackgrid.adapters.store import FILE_BYTES_MAX, read_whole
-from rackgrid.errors import ConfigError, StoreError
+from rackgrid.adapters.store import read_whole
+from rackgrid.errors import StoreError
 from rackgrid.identity import NodeId
-from rackgrid.wire.seal import KEY_BYTES
 
 log = logging.getLogger(__name__)
 
 IDENTITY_FILE: Final = "identity"
 _HEAD: Final = "rackgrid-identity 1"
 _SEED_BYTES: Final = 32
-_DISTINCT_MIN: Final = 8
-"""32 random bytes hold fewer different values once in 10^40: such a key was typed, not drawn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,69 +138,6 @@ def _read_identity(path: Path) -> tuple[bytes, bytes]:
             "one's floor reserved until `rackgrid forget`)"
         )
     return seed, public
-
-
-def load_group_key(path: Path) -> bytes:
-    """Read the rack's key.
-
-    Args:
-        path: a file that holds 32 bytes in hex or base64, readable by its owner alone.
-
-    Raises:
-        ConfigError: if it is missing, unreadable, readable by others, or no key; says what to do.
-    """
-    try:
-        exposed = others_may_read(path)
-        data = read_whole(path)
-    except FileNotFoundError as fault:
-        raise ConfigError(
-            f"there is no group key at {path}: copy it from another node of the rack, or make the "
-            f"rack's first one with `rackgrid key new {path}`"
-        ) from fault
-    except OSError as fault:
-        raise ConfigError(
-            f"cannot read the group key {path}: {fault.strerror}: give the file to the user that "
-            f"runs rackgrid (chown), with mode 0600"
-        ) from fault
-    if exposed:
-        raise ConfigError(f"others can read the group key: chmod 600 {path}")
-    key = _parse_key(data)
-    if key is None:
-        raise ConfigError(
-            f"{path} holds no group key: it is {KEY_BYTES} bytes in hex (64 digits) or base64 "
-            f"(44 characters), as `rackgrid key new` writes them"
-        )
-    if len(set(key)) < _DISTINCT_MIN:
-        raise ConfigError(
-            f"{path} holds a placeholder, not a random key: make one with `rackgrid key new`"
-        )
-    return key
-
-
-def _parse_key(data: bytes) -> bytes | None:
-    text = data.strip() if len(data) < FILE_BYTES_MAX else b""
-    for decode in (binascii.unhexlify, _unbase64):
-        try:
-            key = decode(text)
-        except ValueError:
-            continue
-        if len(key) == KEY_BYTES:
-            return key
-    return None
-
-
-def _unbase64(text: bytes) -> bytes:
-    return base64.b64decode(text, validate=True)
-
-
-def new_group_key(path: Path) -> None:
-    """Make a random group key, in hex, readable by its owner alone.
-
-    Raises:
-        FileExistsError: if there is a file already; it is left alone.
-        OSError: if it cannot be written.
-    """
-    write_new(path, secrets.token_bytes(KEY_BYTES).hex() + "\n")
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ VERBS = {
     "expel": "put a node out that is not to be trusted any more",
     "forget": "release the floor of a node that is off for good",
     "handover": "let another node be the broker",
-    "key": "make a group key",
+    "key": "make, list and rotate the group key",
     "leave": "take this node out of the rack",
     "ledger": "show, export or verify what loads drew and cost",
     "load": "clear a load's fault, lock it out, or unlock it",

@@ -105,11 +105,15 @@ class Sealer:
     """Seals this boot's datagrams; each counter value is used once."""
 
     def __init__(self, keyring: Keyring, node: NodeId, boot: BootId) -> None:
-        self._key_id = keyring.use
-        self._keyed = _keyed(keyring.keys[keyring.use])
+        self.use(keyring)
         self._node = node
         self._boot = boot
         self._counters = {Direction.MULTICAST: 0, Direction.UNICAST: 0}
+
+    def use(self, keyring: Keyring) -> None:
+        """Seal with this ring's key from now on; the counters run on."""
+        self._key_id = keyring.use
+        self._keyed = _keyed(keyring.keys[keyring.use])
 
     def seal_multicast(self, payload: bytes) -> bytes:
         """Seal for the group."""
@@ -176,12 +180,16 @@ class Opener:
     """Opens what others sealed, each datagram once."""
 
     def __init__(self, keyring: Keyring, node: NodeId, boot: BootId) -> None:
-        self._keyed = {number: _keyed(key) for number, key in keyring.keys.items()}
+        self.use(keyring)
         self._node = node
         self._boot = boot
         self._receiver = _ID.pack(node)
         # In the order in which they were last heard, so that the quietest is forgotten first.
         self._peers: dict[NodeId, _Peer] = {}
+
+    def use(self, keyring: Keyring) -> None:
+        """Accept this ring's keys from now on; what is known of the senders stays."""
+        self._keyed = {number: _keyed(key) for number, key in keyring.keys.items()}
 
     def open(self, datagram: bytes, unicast: bool) -> Opened | Rejection:
         """Return the payload of an authentic, fresh datagram of another node; never raises.

@@ -8,7 +8,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from rackgrid.adapters.keys import new_group_key
+from rackgrid.adapters.key_file import new_group_key
 from rackgrid_firmware.device import Verdict
 from rackgrid_firmware.link import (
     PACKET_MAX,

@@ -16,7 +16,7 @@ from types import TracebackType
 
 from rackgrid.adapters import child
 from rackgrid.adapters.child import Child
-from rackgrid.adapters.keys import new_group_key
+from rackgrid.adapters.key_file import new_group_key
 from rackgrid.cli.demo.script import GRID_PRICE, PANEL_W
 from rackgrid.errors import RackgridError
 from rackgrid_firmware.mock.client import PlantControl

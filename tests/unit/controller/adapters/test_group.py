@@ -112,3 +112,18 @@ def test_group_closed_is_silent_and_may_be_closed_again(place: Place, stack: Exi
     a.close()
     assert a.filenos() == ()
     assert not a.multicast(Leave(1))
+
+
+def test_group_uses_another_ring_from_then_on(place: Place, stack: ExitStack) -> None:
+    new = Keyring(2, {2: bytes(range(40, 72))})
+    a, b = group(place, A, stack), group(place, B, stack)
+    assert b.mend()
+    a.use(new)  # before it is open
+    assert a.mend()
+    assert a.multicast(Leave(1))
+    select.select(b.filenos(), [], [], DEADLINE_S)
+    assert list(b.receive()) == []
+    assert b.rejected == {"unknown_key": 1}
+    b.use(new)  # while it is open
+    assert a.multicast(Leave(2))
+    assert hear(b).message == Leave(2)

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import base64
 import subprocess
 import sys
 from hashlib import blake2b
@@ -12,22 +11,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from rackgrid.adapters import keys
 from rackgrid.adapters.keys import (
     Identity,
-    load_group_key,
     load_identity,
     load_private_key,
-    new_group_key,
 )
-from rackgrid.errors import ConfigError, StoreError
+from rackgrid.errors import StoreError
 from rackgrid.identity import NodeId
-
-KEY = bytes(range(32))
-
-
-def key_file(tmp_path: Path, data: bytes, mode: int = 0o600) -> Path:
-    path = tmp_path / "group.key"
-    path.write_bytes(data)
-    path.chmod(mode)
-    return path
 
 
 def test_identity_first_start_makes_one_and_later_starts_read_it(tmp_path: Path) -> None:
@@ -136,87 +124,6 @@ def test_identity_shown_is_no_secret(tmp_path: Path) -> None:
     seed, _ = (load_identity(tmp_path), keys._read_identity(tmp_path / "identity"))[1]
     assert seed.hex() not in repr(load_identity(tmp_path))
     assert isinstance(load_identity(tmp_path), Identity)
-
-
-def test_group_key_new_one_is_private_random_and_loads(tmp_path: Path) -> None:
-    one, other = tmp_path / "one", tmp_path / "other"
-    new_group_key(one)
-    new_group_key(other)
-    assert one.stat().st_mode & 0o777 == 0o600
-    assert len(load_group_key(one)) == 32
-    assert load_group_key(one) != load_group_key(other)
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["one", "other"]
-
-
-def test_group_key_is_never_overwritten(tmp_path: Path) -> None:
-    path = key_file(tmp_path, KEY.hex().encode())
-    with pytest.raises(FileExistsError):
-        new_group_key(path)
-    assert load_group_key(path) == KEY
-    assert [p.name for p in tmp_path.iterdir()] == ["group.key"]
-
-
-@pytest.mark.parametrize(
-    "data",
-    [
-        KEY.hex().encode(),
-        KEY.hex().upper().encode() + b"\n",
-        base64.b64encode(KEY),
-        b"  " + base64.b64encode(KEY) + b"\r\n",
-    ],
-)
-def test_group_key_hex_and_base64_are_read(tmp_path: Path, data: bytes) -> None:
-    assert load_group_key(key_file(tmp_path, data)) == KEY
-
-
-@pytest.mark.parametrize(
-    "data",
-    [b"", b"\n", KEY, KEY.hex()[:-2].encode(), KEY.hex().encode() + b"00", b"x" * 64, b"a" * 9000],
-    ids=["empty", "blank", "raw", "short", "long", "not_hex", "huge"],
-)
-def test_group_key_that_is_none_says_what_one_looks_like(tmp_path: Path, data: bytes) -> None:
-    with pytest.raises(ConfigError, match=r"64 digits.*44 characters"):
-        load_group_key(key_file(tmp_path, data))
-
-
-def test_group_key_placeholder_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="placeholder"):
-        load_group_key(key_file(tmp_path, b"00" * 32))
-
-
-def test_group_key_missing_says_where_to_get_one(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="copy it from another node") as caught:
-        load_group_key(tmp_path / "nothing.key")
-    assert "rackgrid key new" in str(caught.value)
-
-
-@pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o644])
-def test_group_key_that_others_can_read_is_refused(tmp_path: Path, mode: int) -> None:
-    with pytest.raises(ConfigError, match="chmod 600"):
-        load_group_key(key_file(tmp_path, KEY.hex().encode(), mode))
-
-
-def test_group_key_as_systemd_credential_may_show_a_group(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
-    assert load_group_key(key_file(tmp_path, KEY.hex().encode(), 0o440)) == KEY
-    with pytest.raises(ConfigError, match="chmod 600"):
-        load_group_key(key_file(tmp_path, KEY.hex().encode(), 0o444))
-
-
-def test_group_key_that_is_a_folder_says_what_to_do(tmp_path: Path) -> None:
-    path = tmp_path / "folder"
-    path.mkdir()
-    with pytest.raises(ConfigError, match="cannot read the group key"):
-        load_group_key(path)
-
-
-def test_group_key_refused_is_not_shown(tmp_path: Path) -> None:
-    bad = KEY.hex() + "99"
-    with pytest.raises(ConfigError) as caught:
-        load_group_key(key_file(tmp_path, bad.encode()))
-    assert KEY.hex()[:8] not in str(caught.value)
 
 
 def test_private_key_is_the_half_that_belongs_to_the_public_one(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from rackgrid import cli
-from rackgrid.adapters.keys import new_group_key
+from rackgrid.adapters.key_file import new_group_key
 
 DEADLINE_S = 15.0
 BOARD = """\

@@ -288,3 +288,17 @@ def test_window_takes_each_counter_once_in_any_order(order: list[int]) -> None:
     window = Window()
     assert all(window.take(counter) for counter in order)
     assert not any(window.take(counter) for counter in order)
+
+
+def test_another_ring_at_run_time_keeps_counters_and_windows() -> None:
+    """A rotation must neither repeat a counter nor let a recorded datagram in once more."""
+    both = Keyring(use=2, keys={1: KEY, 2: bytes(range(40, 72))})
+    mouth, ear = sealer(), opener()
+    old = mouth.seal_multicast(b"old")
+    assert isinstance(ear.open(old, False), Opened)
+    ear.use(Keyring(1, both.keys))
+    mouth.use(both)
+    assert reason(ear.open(old, False)) is RejectReason.REPLAYED
+    assert isinstance(ear.open(mouth.seal_multicast(b"new"), False), Opened)
+    ear.use(Keyring(2, {2: both.keys[2]}))
+    assert reason(ear.open(old, False)) is RejectReason.UNKNOWN_KEY
