@@ -38,6 +38,7 @@ VERBS = {
     "relays": "bring every output to its safe level when no firmware runs",
     "replay": "tell a recorded day, or check it line by line",
     "run": "run this node's daemon",
+    "setup": "write a node's first files: a new rack, or --join one",
     "sim": "run simulated racks under faults and check the promises",
     "status": "show the rack as this node sees it",
     "tariff": "check a tariff file, and show its prices ahead",

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from rackgrid.adapters.keyring import RackKey, RackKeys
     from rackgrid.cli.verb import Verbs
 
+CONFIG_PATH = Path("/etc/rackgrid/rackgrid.toml")
 KEY_PATH = Path("/etc/rackgrid/rack.key")
 _COPY = "copy {path} to every other node of the rack, as it is (mode 0600, same owner)"
 _LOOK = "each running node says `keys: {keys}` in its log within a second"
@@ -49,6 +50,9 @@ def add(verbs: Verbs) -> None:
     drop = deeds.add_parser("drop", help="accept a key no longer: the last step of a rotation")
     drop.add_argument("number", type=int, help="of the key, as `rackgrid key list` shows it")
     drop.set_defaults(run=run_drop)
+    token = deeds.add_parser("token", help="print the line with which another node joins: a secret")
+    token.add_argument("--config", metavar="FILE", type=Path, default=CONFIG_PATH)
+    token.set_defaults(run=run_token)
     for deed in (listing, rotate, drop):
         deed.add_argument("file", nargs="?", type=Path, default=KEY_PATH, help="the key file")
 
@@ -144,6 +148,24 @@ def run_drop(args: argparse.Namespace) -> int:
         f"{_COPY.format(path=path)}: {_LOOK.format(keys=fingerprints(after))}. Delete every other "
         "copy of the old file."
     )
+    return Exit.OK
+
+
+def run_token(args: argparse.Namespace) -> int:
+    """Print the join token."""
+    from rackgrid.adapters.join import JoinToken, write_token
+    from rackgrid.adapters.key_file import load_keys
+    from rackgrid.config_file import load_config
+
+    config = load_config(args.config)
+    rack, feed = config.rack, config.feed
+    keys = load_keys(rack.key_file)
+    about = rack.name, rack.group, rack.port, rack.expect, feed.capacity_w, feed.currency
+    say(
+        "This line holds the group key: whoever has it can switch loads. On the new node:\n"
+        "    rackgrid setup --join -        and paste it there; or --join FILE, mode 0600"
+    )
+    print(write_token(JoinToken(*about, keys)))
     return Exit.OK
 
 
