@@ -27,11 +27,12 @@ from rackgrid.config import (
     ThermalConfig,
 )
 from rackgrid.config_plug import is_plug
+from rackgrid.wire.vocabulary import LoadKind
 from rackgrid_firmware.key import Key, Kind, complaint, shown
 from rackgrid_firmware.section import Section
 from rackgrid_firmware.settings import TomlFile
 
-KINDS = ("required", "flexible", "modulating", "task", "deadline", "thermal", "charger")
+KINDS = tuple(kind.name.lower() for kind in LoadKind)
 _MODEL = ("off_c", "on_c", "slow_s")
 """Of a model of a temperature: all of them, or none."""
 _NEEDS = {

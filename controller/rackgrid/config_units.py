@@ -12,6 +12,7 @@ from rackgrid.config import Config, LoadConfig, RackConfig
 from rackgrid.config_check import ELECTION_S, absent_s
 from rackgrid.core.settings import MS_NS, SECOND_NS, LoadSettings, NodeSettings, Timing
 from rackgrid.market.offer import Offer
+from rackgrid.wire.vocabulary import LoadKind
 
 UC = 1_000_000
 """Micro-currency in one unit of currency."""
@@ -79,6 +80,7 @@ def loads(config: Config) -> tuple[LoadSettings, ...]:
             is_planned=load.plan is not None,
             start_cost_nc=round(load.guards.start_cost * UC * 1000),
             usual_run_ns=nanoseconds(load.guards.usual_run_s),
+            kind=LoadKind[load.kind.upper()],
         )
         for load in config.loads
     )

@@ -28,7 +28,7 @@ from rackgrid.wire.message import (
     StepReport,
 )
 from rackgrid.wire.seal import Keyring, Opened, Opener, Sealer
-from rackgrid.wire.vocabulary import Role, Why
+from rackgrid.wire.vocabulary import LoadKind, Role, Why
 
 CALLS = 2000
 REPEATS = 7
@@ -51,7 +51,9 @@ REPORT = Report(
     NO_LIMIT,
     (OfferReport("grid", 250_000, 1),),
 )
-LOADS = tuple(LoadStatus(f"load{n}", False, True, 1, 2, 3, Why.WORTH_IT) for n in range(3))
+LOADS = tuple(
+    LoadStatus(f"load{n}", LoadKind.FLEXIBLE, 100, 1, 2, 3, Why.WORTH_IT) for n in range(3)
+)
 
 
 def price(nodes: int) -> Price:

@@ -78,6 +78,7 @@ def load_state(load: LoadView) -> Json:
         "node": load.node,
         "kind": load.kind,
         "on": load.on,
+        "level": _number(load.level),
         "watts": _number(load.watts),
         "worth": _number(load.worth),
         "grant_w": _number(load.grant_w),

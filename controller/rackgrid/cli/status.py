@@ -123,8 +123,15 @@ def _drawn(member: Record) -> str:
     return f"{draw} ({', '.join(said)})" if said else draw
 
 
+def _state(load: Record) -> str:
+    level = load.number("level")
+    if not load.flag("on"):
+        return "off"
+    return "on" if level is None else f"on at {level:.0%}"
+
+
 def _loads(state: Record) -> Table:
-    table = _table("load", "node", "state", "draw", "worth", "why")
+    table = _table("load", "node", "kind", "state", "draw", "worth", "why")
     for load in state.records("loads"):
         worth = load.number("worth")
         fault = load.text("fault")
@@ -132,7 +139,8 @@ def _loads(state: Record) -> Table:
             table,
             load.text("name"),
             load.text("node"),
-            "on" if load.flag("on") else "off",
+            load.text("kind"),
+            _state(load),
             _watts(load.number("watts")),
             "" if worth is None else f"{worth:.3f}",
             f"{load.text('reason')}{f' (fault: {fault})' if fault else ''}",

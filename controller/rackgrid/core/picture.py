@@ -26,8 +26,8 @@ from rackgrid.market.honesty import WHOLE
 from rackgrid.market.offer import Offer
 from rackgrid.value import replace
 from rackgrid.wire.message import LoadStatus, OfferReport
-from rackgrid.wire.vocabulary import Why
-from rackgrid_firmware.device import Accuracy, Quality, Reading
+from rackgrid.wire.vocabulary import LoadKind, Why
+from rackgrid_firmware.device import LEVEL_FULL, Accuracy, Quality, Reading
 
 
 def load_statuses(node: State, now_ns: int) -> tuple[LoadStatus, ...]:
@@ -82,7 +82,10 @@ def _status(node: State, load: LoadSettings, now_ns: int) -> LoadStatus:
     granted = agent.grant if agent.grant and load.name in agent.grant.loads else None
     reserve = boards.reserve_mw(board, load.output, now_ns) if board and known and granted else 0
     worth_uc = worth_of(agent, load, node.settings.price_cap_uc) or 0
-    return LoadStatus(load.name, load.required, is_on, watts, worth_uc, reserve, why)
+    kind = LoadKind.REQUIRED if load.required else load.kind
+    level = board.outputs[load.output].level if board and known else LEVEL_FULL
+    percent = max(1, 100 * level // LEVEL_FULL) if is_on else 0
+    return LoadStatus(load.name, kind, percent, watts, worth_uc, reserve, why)
 
 
 def _roster(node: State, now_ns: int) -> tuple[RosterView, ...]:
@@ -214,17 +217,18 @@ def _faults(agent: Agent, loads: Iterable[LoadSettings]) -> dict[str, str]:
 def _load(
     status: LoadStatus, node_name: str, price_uc: int | None, fault: str | None = None
 ) -> LoadView:
-    worth_uc = None if status.required else status.worth_uc
+    worth_uc = None if status.kind is LoadKind.REQUIRED else status.worth_uc
     is_barred = status.why is Why.FAULT
     why = sentence(status.why, price_uc, worth_uc, status.grant_mw)
     return LoadView(
         name=status.name,
         node=node_name,
-        kind="required" if status.required else "flexible",
+        kind=status.kind.name.lower(),
         on=status.on,
         watts=status.watts_mw / 1000,
         worth=None if worth_uc is None else worth_uc / UC,
         grant_w=status.grant_mw / 1000,
+        level=status.level / 100 if status.kind is LoadKind.MODULATING and status.on else None,
         reason=f"off: {fault}" if is_barred and fault else why,
         fault=fault or ("latched" if is_barred else None),
     )

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rackgrid.wire.vocabulary import LoadKind
+
 SECOND_NS = 1_000_000_000
 MS_NS = 1_000_000
 WATCHDOG_NS = 2 * SECOND_NS
@@ -94,6 +96,7 @@ class LoadSettings:
         start_cost_nc: wear and energy of one start, nano-currency; spread over the energy of a run
             it is what a running load's worth is raised by.
         usual_run_ns: how long a run usually lasts.
+        kind: what to call it.
     """
 
     name: str
@@ -103,6 +106,7 @@ class LoadSettings:
     is_planned: bool = False
     start_cost_nc: int = 0
     usual_run_ns: int = 600 * SECOND_NS
+    kind: LoadKind = LoadKind.FLEXIBLE
 
     @property
     def required(self) -> bool:

@@ -91,7 +91,12 @@ class FeedView:
 
 @dataclass(frozen=True, slots=True)
 class LoadView:
-    """One load of any node."""
+    """One load of any node.
+
+    Attributes:
+        level: how much of its full power a load that modulates is given, 0 to 1; None while it is
+            off, and of any other kind.
+    """
 
     name: str
     node: str
@@ -102,6 +107,7 @@ class LoadView:
     grant_w: float
     reason: str
     fault: str | None
+    level: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

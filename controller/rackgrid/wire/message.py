@@ -29,7 +29,7 @@ from rackgrid.wire.belonging import RosterUpdate as RosterUpdate
 from rackgrid.wire.limit import ALLOTMENTS_MAX as ALLOTMENTS_MAX
 from rackgrid.wire.limit import DATAGRAM_MAX as DATAGRAM_MAX
 from rackgrid.wire.limit import EXPELLED_MAX as EXPELLED_MAX
-from rackgrid.wire.limit import I64, U16, U32, U64
+from rackgrid.wire.limit import I64, U8, U16, U32, U64
 from rackgrid.wire.limit import LOADS_MAX as LOADS_MAX
 from rackgrid.wire.limit import NAME_MAX as NAME_MAX
 from rackgrid.wire.limit import NODE_NAME_MAX as NODE_NAME_MAX
@@ -38,7 +38,7 @@ from rackgrid.wire.limit import OFFERS_MAX as OFFERS_MAX
 from rackgrid.wire.limit import PLEDGES_MAX as PLEDGES_MAX
 from rackgrid.wire.limit import PROTOCOL_VERSION as PROTOCOL_VERSION
 from rackgrid.wire.limit import TEXT_MAX as TEXT_MAX
-from rackgrid.wire.vocabulary import Role, Stance, Why
+from rackgrid.wire.vocabulary import LoadKind, Role, Stance, Why
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,15 +102,25 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class LoadStatus:
-    """One load as the rest of the rack sees it."""
+    """One load as the rest of the rack sees it.
+
+    Attributes:
+        level: how much of its full power it is given, %: 0 while it is off, and only of a load that
+            modulates anything between 0 and 100.
+    """
 
     name: Annotated[str, NAME_MAX]
-    required: bool
-    on: bool
+    kind: LoadKind
+    level: Annotated[int, U8]
     watts_mw: Annotated[int, U32]
     worth_uc: Annotated[int, I64]
     grant_mw: Annotated[int, U32]
     why: Why
+
+    @property
+    def on(self) -> bool:
+        """Whether it is on."""
+        return self.level > 0
 
 
 @dataclass(frozen=True, slots=True)

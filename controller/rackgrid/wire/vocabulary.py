@@ -29,6 +29,18 @@ class Stance(IntEnum):
     """I may not vote yet, follow a higher pair, or know a newer roster."""
 
 
+class LoadKind(IntEnum):
+    """What a load is to the market; the names are those of the configuration's `kind`."""
+
+    REQUIRED = 0
+    FLEXIBLE = 1
+    MODULATING = 2
+    TASK = 3
+    DEADLINE = 4
+    THERMAL = 5
+    CHARGER = 6
+
+
 class Why(IntEnum):
     """Why a load is as it is; the numbers beside it make the sentence (`core.reason`)."""
 

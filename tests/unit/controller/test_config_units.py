@@ -27,6 +27,7 @@ from rackgrid.config_units import (
 )
 from rackgrid.core.settings import LoadSettings, Timing
 from rackgrid.market.offer import Offer
+from rackgrid.wire.vocabulary import LoadKind
 
 RACK = RackConfig(
     name="demo",
@@ -120,7 +121,7 @@ def test_prices_and_spans_are_rounded_to_the_nearest() -> None:
 
 def test_loads_have_integer_worth_or_none() -> None:
     assert loads(CONFIG) == (
-        LoadSettings("server", "out-1", None),
+        LoadSettings("server", "out-1", None, kind=LoadKind.REQUIRED),
         LoadSettings("fan", "fan", 400_000),
     )
 

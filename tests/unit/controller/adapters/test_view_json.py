@@ -135,6 +135,7 @@ def test_load_state_has_every_key_of_the_contract() -> None:
         "node": "alfa",
         "kind": "flexible",
         "on": True,
+        "level": None,
         "watts": 40.123457,
         "worth": 0.3,
         "grant_w": 45.0,

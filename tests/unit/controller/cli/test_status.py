@@ -46,8 +46,8 @@ def test_status_shows_rack_price_feed_nodes_and_loads_with_reasons(
     ):
         assert words in out
     rows = {line.split()[0]: line for line in out.splitlines() if line.strip()}
-    assert rows["fan"].split()[1:3] == ["pi-1", "off"]
-    assert rows["server"].split()[1:3] == ["pi-1", "on"]
+    assert rows["fan"].split()[1:4] == ["pi-1", "flexible", "off"]
+    assert rows["server"].split()[1:4] == ["pi-1", "required", "on"]
     assert rows["grid"].split() == ["grid", "pi-1", "60.0", "W", "0.300"]
     assert rows["pack"].split() == ["pack", "pi-1", "30.0", "W", "-0.020", "76%"]
     assert "\x1b" not in out
@@ -68,6 +68,14 @@ def test_status_without_a_broker_shows_what_there_is_and_ends_with_75(
     assert "broker none" in out
     assert "price unknown" in out
     assert err.startswith("no broker yet")
+
+
+def test_status_says_how_bright_a_dimmed_load_is(capsys: pytest.CaptureFixture[str]) -> None:
+    dimmed = replace(VIEW.loads[2], kind="modulating", level=0.6)
+    with answering(of(replace(VIEW, loads=(dimmed,)))) as daemon:
+        assert main(["status", "--api", daemon.api]) == Exit.OK
+    (row,) = (x for x in capsys.readouterr().out.splitlines() if x.strip().startswith("pump"))
+    assert row.split()[1:6] == ["pi-2", "modulating", "on", "at", "60%"]
 
 
 def test_status_shows_who_is_absent_and_how_many_votes_are_heard(

@@ -11,7 +11,7 @@ from rackgrid.core.membership import HEARD_STEP_NS, NO_PEERS, PEERS_MAX, Peer
 from rackgrid.core.settings import MS_NS
 from rackgrid.identity import NO_PAIR, NO_RACK, NO_STAMP, BootId, NodeId, RackId, Stamp
 from rackgrid.wire.message import Beacon, LoadStatus
-from rackgrid.wire.vocabulary import Role, Why
+from rackgrid.wire.vocabulary import LoadKind, Role, Why
 
 SILENCE = 100 * MS_NS
 ANNA, BERT = NodeId(1), NodeId(2)
@@ -20,7 +20,7 @@ STAMP = Stamp(pair(3), 6)
 
 
 def beacon(priority: int = 3) -> Beacon:
-    lamp = LoadStatus("lamp", False, True, 5000, 1, 6000, Why.WORTH_IT)
+    lamp = LoadStatus("lamp", LoadKind.FLEXIBLE, 100, 5000, 1, 6000, Why.WORTH_IT)
     who, has = pair(4), STAMP
     return Beacon("anna", priority, Role.MEMBER, who, RACK, has, 5000, 7000, 80, (lamp,))
 

@@ -28,7 +28,7 @@ from rackgrid.identity import Round
 from rackgrid.market.honesty import LIES_MAX, Record
 from rackgrid.market.offer import Offer
 from rackgrid.wire.message import Allotment, Beacon, LoadStatus, Price
-from rackgrid.wire.vocabulary import Role, Why
+from rackgrid.wire.vocabulary import LoadKind, Role, Why
 from rackgrid_firmware.device import Accuracy, Quality, Verdict
 from rackgrid_firmware.link import Switched, Telemetry
 
@@ -45,7 +45,7 @@ def playing() -> Player:
     bert = replace(line(BERT, 7000, 0, priority=9), name="bert")
     player = Player(settings(), remembered=pair(1), keeps=roster(ME, bert))
     player.hears(BERT, heartbeat(pair(4, BERT)), unicast=False)
-    pump = LoadStatus("kettle", False, True, 1500, 600_000, 2000, Why.WORTH_IT)
+    pump = LoadStatus("kettle", LoadKind.FLEXIBLE, 100, 1500, 600_000, 2000, Why.WORTH_IT)
     has = player.node.state.roster.stamp
     said = Beacon("bert", 9, Role.BROKER, OF, RACK, has, 7000, 8500, 8080, (pump,))
     player.hears(BERT, said, unicast=False)
@@ -101,6 +101,34 @@ def test_view_feed_of_a_broker_no_longer_followed_is_not_shown() -> None:
     player = playing()
     player.hears(BERT, heartbeat(pair(5, BERT)), unicast=False)
     assert (seen(player).feed.drawn_w, seen(player).feed.floors_w) == (0.0, 12.0)
+
+
+def test_view_says_of_another_nodes_load_what_it_is_and_its_level() -> None:
+    player = playing()
+    bright = LoadStatus("panel", LoadKind.MODULATING, 40, 900, 600_000, 2000, Why.WORTH_IT)
+    dark = replace(bright, name="lantern", level=0)
+    has = player.node.state.roster.stamp
+    said = Beacon("bert", 9, Role.BROKER, OF, RACK, has, 7000, 8500, 8080, (bright, dark))
+    player.hears(BERT, said, unicast=False)
+    loads = {load.name: load for load in seen(player).loads}
+    panel, lantern = loads["panel"], loads["lantern"]
+    assert (panel.kind, panel.on, panel.level) == ("modulating", True, 0.4)
+    assert (lantern.kind, lantern.on, lantern.level) == ("modulating", False, None)
+
+
+def test_view_says_the_level_of_an_own_load_that_is_dimmed() -> None:
+    """Fails if the least level, or half of a percent, is told as off."""
+    player = playing()
+    board = player.node.state.agent.board
+    assert board is not None
+    for level, percent in ((1000, 100), (437, 43), (4, 1)):
+        dimmed = replace(board.outputs["lamp"], level=level)
+        outputs = {**board.outputs, "lamp": dimmed}
+        player.node.state.agent = replace(
+            player.node.state.agent, board=replace(board, outputs=outputs)
+        )
+        said = picture.load_statuses(player.node.state, player.now_ns)
+        assert [x.level for x in said if x.name == "lamp"] == [percent]
 
 
 def test_view_loads_of_all_nodes_with_their_reasons() -> None:

@@ -38,7 +38,7 @@ from rackgrid.wire.message import (
     StepReport,
 )
 from rackgrid.wire.seal import PAYLOAD_MAX
-from rackgrid.wire.vocabulary import Rejection, RejectReason, Role, Stance, Why
+from rackgrid.wire.vocabulary import LoadKind, Rejection, RejectReason, Role, Stance, Why
 
 _BOUNDS = {
     "u8": (0, 2**8 - 1),
@@ -215,13 +215,13 @@ def test_encode_heartbeat_has_the_documented_bytes() -> None:
 
 
 def test_encode_text_list_enum_and_bool_have_the_documented_bytes() -> None:
-    status = LoadStatus("é", False, True, 1, -1, 2, Why.MIN_ON)
+    status = LoadStatus("é", LoadKind.FLEXIBLE, 100, 1, -1, 2, Why.MIN_ON)
     beacon = Beacon("pi", 258, Role.BROKER, PAIR, RackId(5), STAMP, 2, 3, 4, (status,))
     assert encode(beacon).hex() == (
         "01" "027069" "0102" "03" "00000007" "1122334455667788" "ffffffffffffffff"
         "0000000000000005" "00000007" "1122334455667788" "ffffffffffffffff" "00000002"
         "00000002" "00000003" "0004"
-        "01" "02c3a9" "00" "01" "00000001" "ffffffffffffffff" "00000002" "06"
+        "01" "02c3a9" "01" "64" "00000001" "ffffffffffffffff" "00000002" "06"
     )  # fmt: skip
 
 
