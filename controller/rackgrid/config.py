@@ -6,7 +6,7 @@ it, is `config_file`'s matter, and what it means in integers `config_units`'s.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import tzinfo
 from pathlib import Path
 
@@ -65,14 +65,14 @@ class HttpTariffConfig:
     """Where a source's prices are published.
 
     Attributes:
-        url: http or https; asked every `every_s`.
+        url: http or https; asked every `every_s`; its query may hold a key, so it is not shown.
         items: path of keys to the list of slots in the answer; "" is the answer itself.
         start, end, value: paths of keys in a slot; `end` may be "".
         scale: what a value is multiplied by, to be currency per kWh.
         header_file: one line "Name: value" that is sent along, or None.
     """
 
-    url: str
+    url: str = field(repr=False)
     every_s: float
     items: str
     start: str

@@ -9,6 +9,8 @@ A source that is metered is offered with what its meter shows, and power_w at mo
 
 from __future__ import annotations
 
+import re
+
 from rackgrid.config import BatteryConfig, HttpTariffConfig, SourceConfig
 from rackgrid.config_check import check_cap
 from rackgrid.config_kind import TOPIC
@@ -19,6 +21,7 @@ from rackgrid_firmware.settings import TomlFile
 
 _KEYS = r"[^\s]{0,200}"
 _KEYS_SAID = 'keys apart by dots, such as "data.prices"'
+_LOGIN = re.compile(r"https?://[^/?#]*@")
 _TARIFFS = ("tariff_file", "tariff_topic")
 
 
@@ -174,6 +177,9 @@ def _check_tariff(file: TomlFile, source: Section, mqtt: Section) -> None:
         file.blame(source, key, f"there is `{ways[0]}` too; keep one of the two")
     if "tariff_topic" in source.given and not mqtt.present:
         file.blame(source, "tariff_topic", "there is no [mqtt] that says where it is published")
+    http = source.inside["http"]
+    if http.present and http.sound("url") and _LOGIN.match(http.text("url")):
+        file.blame(http, "url", "holds a login, and this file is shown: put it into `header_file`")
 
 
 def _ways(source: Section) -> list[str]:

@@ -26,6 +26,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Final, cast
 
+from rackgrid.adapters.redaction import without_query
 from rackgrid.adapters.store import write_whole
 from rackgrid.adapters.tariff_file import (
     INTERVALS_MAX,
@@ -120,11 +121,15 @@ class HttpTariff:
                 _log.warning(
                     "source %s: no prices from %s: %s; those known until now hold until they end",
                     self._name,
-                    self._config.url,
+                    without_query(self._config.url),
                     complaint,
                 )
             else:
-                _log.info("source %s: prices come from %s again", self._name, self._config.url)
+                _log.info(
+                    "source %s: prices come from %s again",
+                    self._name,
+                    without_query(self._config.url),
+                )
 
 
 def kept_slots(name: str, cache: Path | None) -> Slots:
@@ -233,7 +238,9 @@ class _SameHost(urllib.request.HTTPRedirectHandler):
 
     def redirect_request(self, req, fp, code, msg, headers, newurl):  # type: ignore[no-untyped-def]
         if urllib.parse.urlsplit(newurl).netloc != urllib.parse.urlsplit(req.full_url).netloc:
-            raise urllib.error.URLError(f"it redirects to {newurl[:200]}: set `url` to that")
+            raise urllib.error.URLError(
+                f"it redirects to {without_query(newurl)[:200]}: set `url` to that"
+            )
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 

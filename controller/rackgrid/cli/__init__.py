@@ -21,6 +21,7 @@ from rackgrid.errors import ConfigError, RackgridError
 from rackgrid_firmware.errors import DeviceError, ProfileError
 
 VERBS = {
+    "bundle": "put what a helper needs into one file, without secrets",
     "capacity": "say what the feed gives from now on",
     "config": "check a configuration, or show it with its defaults",
     "demo": "run a rack of mock nodes on this machine",

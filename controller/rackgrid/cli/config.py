@@ -2,7 +2,8 @@
 
 `check` names everything that is wrong in `rackgrid.toml` *and* in the board profile that it points
 to, each with its line. `show` writes the values in force, the defaults with them, as TOML that can
-be read again. Secrets cannot leak from it: they are in files of their own, which are never opened.
+be read again. Secrets cannot leak from it: they are in files of their own, which are never opened;
+and what a URL's query says is left out, since many servers take their key there.
 """
 
 from __future__ import annotations
@@ -117,11 +118,13 @@ def resolved(config: Config) -> Iterator[str]:
 
 
 def _lines(table: Table, part: object) -> Iterator[str]:
+    from rackgrid.adapters.redaction import without_query
+
     for key in table.keys:
         value = _value(part, key.name)
         if value is None or value in ("", ()):
             continue
-        text = shown_whole(value)
+        text = shown_whole(without_query(str(value)) if key.name == "url" else value)
         mark = " (default)" if _is_default(key, value) else ""
         yield f"{key.name} = {text}  # {key.doc}{mark}"
 
