@@ -1,7 +1,10 @@
 """The chain of the ledger's batches: how they are hashed, and how a reader finds what was changed.
 
 A batch's hash covers its rows and the hash of the batch before it, so nothing can be changed, taken
-out or slipped in behind the back of whoever knows the last hash.
+out or slipped in behind the back of whoever knows the last hash. The node signs it, so that nobody
+else can go on with its chain; the newest signature is of all that came before.
+
+Rows of the newest batch may lie there before it has a hash: it is open still.
 
 Rows that have grown old are summed up by the day. The last of the batches that they came from keeps
 its hash, so that the chain of the fine rows goes on from there, and has a **seal**: a hash over the
@@ -35,12 +38,24 @@ class Batch:
     Attributes:
         vouched: the seal that it vouches for, if it does.
         seal: over the sums that stand for it and for the batches before it.
+        signature: of the node whose ledger it is (`told`), if it was signed.
     """
 
     id: int
     hash: bytes
     vouched: bytes | None = None
     seal: bytes | None = None
+    signature: bytes | None = None
+
+    @property
+    def told(self) -> bytes:
+        """What is signed: which batch it is, and its hash, which covers all before it."""
+        return told(self.id, self.hash)
+
+
+def told(number: int, digest: bytes) -> bytes:
+    """Put together what the signature of a batch is over."""
+    return number.to_bytes(8, "big") + digest
 
 
 def chained(before: bytes, rows: Iterable[tuple[Row, str]], vouched: bytes | None = None) -> bytes:
@@ -94,7 +109,7 @@ def audit(
     before = dict(known or {})
     groups = groupby(enumerate(entries, start=1), key=lambda found: found[1].batch)
     group = next(groups, None)
-    digest, vouched = first, seal
+    digest, vouched, last = first, {seal}, 0
     for batch in batches:
         rows: list[tuple[Row, str]] = []
         while group is not None and group[0] <= batch.id:
@@ -111,13 +126,15 @@ def audit(
             seal = batch.seal
         elif chained(digest, rows, batch.vouched) != batch.hash:
             yield f"batch {batch.id} is not what was written, or a batch before it is missing"
-        vouched = batch.vouched or vouched
-        digest = batch.hash
+        if batch.vouched is not None:
+            vouched.add(batch.vouched)
+        digest, last = batch.hash, batch.id
     while group is not None:
         yield from _objections(list(group[1]), before)
-        yield f"batch {group[0]} has rows and no hash"
+        if group[0] != last + 1:
+            yield f"batch {group[0]} has rows and no hash"
         group = next(groups, None)
-    if seal != vouched:
+    if seal not in vouched:
         yield "the sums of old rows are not those that the chain vouches for"
 
 

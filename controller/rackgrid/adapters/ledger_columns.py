@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from rackgrid.market.row import Mixed, Row, Terms
 
+_ADDED_ROWS: Final = 2
+_SIGNED: Final = 3
+"""Formats of the file, by what they brought."""
 ROW_COLUMNS: Final = (
     *("start_ns", "end_ns", "is_on", "price_uc", "reference_uc", "term", "round", "energy_mj"),
     *("estimated_mj", "cost_nc", "reference_nc", "counter_mj", "meter_mj", "cost_left"),
@@ -23,6 +27,7 @@ COLUMNS: Final = (
     f"load.name, {', '.join(f'entry.{name}' for name in (*ROW_COLUMNS, *ADDED_COLUMNS))},"
     " boot.kernel, boot.wall_ns, entry.batch"
 )
+BATCH_COLUMNS: Final = "id, hash, vouched, seal, signature"
 _WRITTEN: Final = ("batch", "load", "boot", *ROW_COLUMNS, *ADDED_COLUMNS)
 INSERT: Final = (
     f"INSERT INTO entry (id, {', '.join(_WRITTEN)})"  # noqa: S608  # made of constants
@@ -142,3 +147,21 @@ def entry_of(
         mixed,
     )
     return Entry(row, kernel, wall_ns, batch)
+
+
+def table(name: str, version: int) -> str:
+    """Name a table of a file of an older format, with what that format does not have.
+
+    Args:
+        name: "entry" or "batch".
+        version: of the file.
+    """
+    added: Sequence[str] = ()
+    if name == "entry" and version < _ADDED_ROWS:
+        added = ADDED_COLUMNS
+    elif name == "batch" and version < _SIGNED:
+        added = ("signature",) if version >= _ADDED_ROWS else ("vouched", "seal", "signature")
+    if not added:
+        return name
+    missing = ", ".join(f"NULL AS {each}" for each in added)
+    return f"(SELECT *, {missing} FROM {name}) AS {name}"  # noqa: S608  # made of constants

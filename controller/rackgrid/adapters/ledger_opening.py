@@ -14,8 +14,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final
 
+from rackgrid.adapters.ledger_file import Origin
 from rackgrid.adapters.ledger_schema import free_name
-from rackgrid.adapters.ledger_store import LedgerStore, Origin
+from rackgrid.adapters.ledger_store import LedgerStore
 from rackgrid.errors import StoreError
 
 CHECKED_ROWS: Final = 2_000

@@ -1,10 +1,12 @@
 """The format of the ledger's file, and how an older one becomes it.
 
 Formats only grow: a migration adds columns and tables, and touches no row, so that hashes stay what
-they were. (Format 2 does without an index: it served at a start only, where a look at all rows
-takes no longer, and was near half of what an SD card had to write.) Before it a copy of the file is
-laid beside it, named by its format and the day: `ledger.db.v1-2026-11-26`. It is one transaction;
-if it cannot be done, the file is what it was.
+they were. Before it a copy of the file is laid beside it, named by its format and the day:
+`ledger.db.v1-2026-11-26`. It is one transaction; if it cannot be done, the file is what it was.
+
+Format 2 does without an index: it served at a start only, where a look at all rows takes no longer,
+and was near half of what an SD card had to write. Format 3 has signatures of batches, whose ledger
+it is, and what of it came back from a copy.
 
 Source: sqlite.org/lang_altertable.html (ADD COLUMN costs the same however long the table is);
 sqlite.org/backup.html.
@@ -21,7 +23,7 @@ from typing import Final
 
 from rackgrid.adapters.ledger_columns import ADDED_COLUMNS
 
-VERSION: Final = 2
+VERSION: Final = 3
 
 _FIRST: Final = """
 CREATE TABLE load (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
@@ -46,7 +48,12 @@ DROP INDEX entry_by_load;
 CREATE TABLE origin (aside TEXT NOT NULL, damage TEXT NOT NULL, hash BLOB);
 """
 )
-STEPS: Final = (_FIRST, _SECOND)
+_THIRD: Final = """
+ALTER TABLE batch ADD COLUMN signature BLOB;
+CREATE TABLE owner (public_key BLOB NOT NULL);
+CREATE TABLE mend (batch INTEGER NOT NULL, keeper TEXT NOT NULL, aside TEXT NOT NULL);
+"""
+STEPS: Final = (_FIRST, _SECOND, _THIRD)
 """What makes each format of the one before it; the first of an empty file."""
 
 _log = logging.getLogger("rackgrid.ledger")

@@ -1,130 +1,54 @@
-"""The ledger's file: rows of settlement in SQLite, in batches that are chained by their hashes.
+"""The ledger's file, for writing: rows as they come, and batches that are hashed and signed.
 
-Rows are written by batches, so that an SD card is written to once a minute and not at every change
-of a price. A batch is one transaction: after a power cut it is there whole, or not at all.
-`ledger_chain` says how batches are hashed, `ledger_schema` how the file came to its format,
-`ledger_opening` what becomes of one that is damaged.
+Rows are written by the minute, so that an SD card is written to once a minute and not at every
+change of a price. They are of an **open** batch until that is closed, at the quarter of the hour:
+only then is it hashed, after the one before it, and signed. (A hash a minute doubled what was
+written, and a signature a minute would keep a small Pi busy.) What is written at a time is one
+transaction: after a power cut it is there whole, or not at all.
 
-Numbers are integers throughout, as in `settlement`. A row's time is CLOCK_MONOTONIC of a kernel
-boot; the boot says what Unix time that was, once somebody vouches for the clock, and so dates the
-rows that came before.
-
-Sources: sqlite.org/wal.html (readers beside a writer; `synchronous=NORMAL` keeps the file whole
-through a power cut, and may lose the last batches).
+A copy of another node's ledger is a file like this one, and is given whole batches.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from itertools import islice
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import Final
 
-from rackgrid.adapters.ledger_chain import FIRST_HASH, Batch, audit, chained
-from rackgrid.adapters.ledger_columns import (
-    ADDED_COLUMNS,
-    COLUMNS,
-    INSERT,
-    JOINED,
-    Entry,
-    additions_of,
-    entry_of,
-    numbers_of,
-)
+from rackgrid.adapters.ledger_chain import Batch, chained, told
+from rackgrid.adapters.ledger_columns import INSERT, additions_of, numbers_of
+from rackgrid.adapters.ledger_file import LedgerFile, Origin
 from rackgrid.adapters.ledger_fold import fold
-from rackgrid.adapters.ledger_schema import VERSION, migrate, version_of
 from rackgrid.errors import StoreError
-from rackgrid.market.row import Row, Totals
+from rackgrid.market.row import Row
 
-FINDINGS_MAX: Final = 100
-PAGE: Final = 1024
-"""Bytes of a new file's pages: a batch is some rows, and writes two or three pages whole."""
-LOG_PAGES: Final = 4000
-"""The log is moved into the file at so many pages: some 4 MB."""
 DATE_NS: Final = 1_000_000_000
 """By so much the clock must have moved for a boot to be dated anew, ns."""
+Sign = Callable[[bytes], bytes | None]
+"""Signs what a batch is (`ledger_chain.told`), or says that it cannot."""
 
 
-def _summed(name: str, otherwise: str) -> str:
-    """Sum up what rows of mixed terms have a column for, and others a formula."""
-    return f"sum(CASE WHEN mixed_priced_mj IS NULL THEN {otherwise} ELSE {name} END)"
+def unsigned(_: bytes) -> None:
+    """Sign nothing."""
 
 
-_SUMS: Final = (
-    "sum(energy_mj)",
-    "sum(estimated_mj)",
-    _summed("mixed_priced_mj", "iif(cost_nc IS NULL, 0, energy_mj)"),
-    "sum(coalesce(cost_nc, 0))",
-    _summed("mixed_reference_nc", "iif(cost_nc IS NULL, 0, coalesce(reference_nc, 0))"),
-    "sum(coalesce(revenue_nc, 0))",
-    _summed("mixed_saving_nc", "coalesce(reference_nc - cost_nc, 0)"),
-    _summed("mixed_profit_nc", "coalesce(revenue_nc - cost_nc, 0)"),
-)
-"""A load's sums, as `Totals` has them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """What a ledger goes on from that was begun because the one before it was damaged.
-
-    Attributes:
-        aside: the name under which the damaged file is kept.
-        damage: what was wrong with it.
-        hash: of the last batch that could be read of it; None if none could.
-    """
-
-    aside: str
-    damage: str
-    hash: bytes | None
-
-
-class LedgerStore:
+class LedgerStore(LedgerFile):
     """The file, opened for writing by the daemon or for reading by anybody. One thread uses it.
-
-    Args:
-        path: of the file.
-        writable: opens it for writing, and makes it if it is not there.
 
     Raises:
         StoreError: it cannot be opened, or is of a newer version of rackgrid.
     """
 
-    def __init__(self, path: Path, *, writable: bool) -> None:
-        self.path = path
-        if not writable and not path.is_file():
-            raise StoreError(f"there is no ledger at {path}: has the daemon run on this node?")
-        mode = "rwc" if writable else "ro"
-        try:
-            # Handed from the thread that opened it to the one that writes.
-            self._file = sqlite3.connect(
-                f"{path.absolute().as_uri()}?mode={mode}", uri=True, check_same_thread=False
-            )
-        except sqlite3.Error as fault:
-            raise StoreError(f"cannot open the ledger {path}: {fault}") from fault
-        try:
-            self._prepare(writable=writable)
-        except StoreError:
-            self._file.close()
-            raise
-        except sqlite3.Error as fault:
-            self._file.close()
-            raise StoreError(f"cannot open the ledger {path}: {fault}") from fault
-
-    def close(self) -> None:
-        """Let go of the file."""
-        self._file.close()
-
-    # --- writing ---------------------------------------------------------------------------------
-
-    def append(self, rows: Sequence[Row], kernel: str, wall_ns: int | None) -> None:
-        """Write a batch.
+    def append(
+        self, rows: Sequence[Row], kernel: str, wall_ns: int | None, sign: Sign | None = unsigned
+    ) -> None:
+        """Write rows, and close the batch that they are of.
 
         Args:
             rows: in the order in which they ended.
             kernel: boot id of the kernel whose monotonic clock their times are of.
             wall_ns: what Unix time it was when that clock was at zero, or None.
+            sign: signs the batch; None leaves it open for more.
 
         Raises:
             StoreError: it could not be written; nothing of it is in the file.
@@ -132,8 +56,10 @@ class LedgerStore:
         try:
             with self._file:
                 boot = self._boot(kernel, wall_ns)
-                if rows:
-                    self._write(rows, boot, kernel)
+                last = self.head()
+                self._insert(last.id + 1, [(row, boot) for row in rows])
+                if sign is not None:
+                    self._close_batch(last, sign)
         except sqlite3.Error as fault:
             raise StoreError(f"cannot write to the ledger {self.path}: {fault}") from fault
 
@@ -145,41 +71,59 @@ class LedgerStore:
         """
         try:
             with self._file:
-                values = (origin.aside, origin.damage, origin.hash)
-                self._file.execute("INSERT INTO origin VALUES (?, ?, ?)", values)
+                self._begin(origin)
         except sqlite3.Error as fault:
             raise StoreError(f"cannot write to the ledger {self.path}: {fault}") from fault
 
-    def fold(self, until_ns: int) -> int:
+    def fold(self, until_ns: int, sign: Sign = unsigned) -> int:
         """Sum up by the day what is old (`ledger_fold`).
 
         Args:
             until_ns: rows that ended before then, Unix time, ns.
+            sign: signs the batch that vouches for the sums.
 
         Returns:
-            So many rows were summed up; there may be more.
+            So many rows were summed up; there may be more. None are while a batch is open.
 
         Raises:
             StoreError: it could not be written; nothing has changed.
         """
         try:
             with self._file:
-                return fold(self._file, self.last_hash(), until_ns)
+                if self.open_rows():
+                    return 0
+                count = fold(self._file, self.last_hash(), until_ns)
+                if count and (signature := sign(self.head().told)):
+                    values = (signature, self.head().id)
+                    self._file.execute("UPDATE batch SET signature = ? WHERE id = ?", values)
+                return count
         except sqlite3.Error as fault:
             raise StoreError(f"cannot write to the ledger {self.path}: {fault}") from fault
 
-    def _write(self, rows: Sequence[Row], boot: int, kernel: str) -> None:
-        digest = chained(self.last_hash(), ((row, kernel) for row in rows))
-        cursor = self._file.execute("INSERT INTO batch (hash) VALUES (?)", (digest,))
-        batch = cursor.lastrowid
-        loads = {row.load: self._load(row.load) for row in rows}
+    def _begin(self, origin: Origin) -> None:
+        values = (origin.aside, origin.damage, origin.hash)
+        self._file.execute("INSERT INTO origin VALUES (?, ?, ?)", values)
+
+    def _insert(self, batch: int, rows: Sequence[tuple[Row, int]]) -> None:
+        """Write rows, each with the key of its boot."""
+        loads = {row.load: self._load(row.load) for row, _ in rows}
         self._file.executemany(
             INSERT,
             [
                 (None, batch, loads[row.load], boot, *numbers_of(row), *additions_of(row))
-                for row in rows
+                for row, boot in rows
             ],
         )
+
+    def _close_batch(self, last: Batch, sign: Sign) -> None:
+        """Hash what is open after the last batch, if anything is."""
+        rows = [(entry.row, entry.kernel) for entry in self._open_entries()]
+        if not rows:
+            return
+        digest = chained(last.hash, rows)
+        signature = sign(told(last.id + 1, digest))
+        values = (last.id + 1, digest, signature)
+        self._file.execute("INSERT INTO batch (id, hash, signature) VALUES (?, ?, ?)", values)
 
     def _boot(self, kernel: str, wall_ns: int | None) -> int:
         """Find a boot, and date it; a date that hardly moves is not worth an SD card's write."""
@@ -197,156 +141,3 @@ class LedgerStore:
     def _load(self, name: str) -> int:
         self._file.execute("INSERT OR IGNORE INTO load (name) VALUES (?)", (name,))
         return int(self._one("SELECT id FROM load WHERE name = ?", name)[0])
-
-    # --- reading ---------------------------------------------------------------------------------
-
-    def origin(self) -> Origin | None:
-        """Say which damaged ledger this one goes on from, if it does."""
-        if self._version < VERSION:
-            return None
-        found = self._file.execute("SELECT aside, damage, hash FROM origin").fetchone()
-        return None if found is None else Origin(*found)
-
-    def first_hash(self) -> bytes:
-        """Give what the first batch is chained to."""
-        origin = self.origin()
-        if origin is None:
-            return FIRST_HASH
-        said = f"{origin.aside}\0{origin.damage}".encode()
-        return chained(origin.hash or FIRST_HASH, [], said)
-
-    def last_hash(self) -> bytes:
-        """Give the hash of the newest batch: who keeps it can tell whether anything was changed."""
-        found = self._file.execute("SELECT hash FROM batch ORDER BY id DESC LIMIT 1").fetchone()
-        return bytes(found[0]) if found else self.first_hash()
-
-    def last_rows(self, kernel: str | None = None) -> dict[str, Row]:
-        """Give each load's newest row.
-
-        Args:
-            kernel: boot id of the running kernel. Meters count from zero with the machine: to what
-                they show now, a row of another boot says zero, even if they have passed it.
-        """
-        newest = "entry.id IN (SELECT max(id) FROM entry GROUP BY load)"
-        found: dict[str, Row] = {}
-        for entry in self._entries(f"WHERE {newest}"):
-            row = entry.row
-            if kernel not in (None, entry.kernel) and row.meter_mj is not None:
-                row = replace(row, meter_mj=0)
-            found[row.load] = row
-        return found
-
-    def totals(self) -> dict[str, Totals]:
-        """Sum up each load's rows."""
-        asked = (
-            f"SELECT load.name, {', '.join(_SUMS)} FROM {self._entry}"  # noqa: S608  # constants
-            " JOIN load ON load.id = entry.load GROUP BY load.id"
-        )
-        return {name: Totals(*numbers) for name, *numbers in self._file.execute(asked)}
-
-    def entries(self, since_ns: int | None = None, until_ns: int | None = None) -> Iterator[Entry]:
-        """Go through the rows, the oldest first.
-
-        Args:
-            since_ns, until_ns: Unix time, ns: rows that began then or later, and before then. Rows
-                that nobody could date yet are left out if either is given.
-        """
-        wanted, values = list[str](), list[int]()
-        for mark, moment in ((">=", since_ns), ("<", until_ns)):
-            if moment is not None:
-                wanted.append(f"boot.wall_ns + entry.start_ns {mark} ?")
-                values.append(moment)
-        where = f"WHERE {' AND '.join(wanted)}" if wanted else ""
-        return self._entries(f"{where} ORDER BY entry.id", *values)
-
-    def verify(self) -> list[str]:
-        """Check the chain of the batches, and the arithmetic of every row after its predecessor.
-
-        Returns:
-            What is wrong, at most `FINDINGS_MAX` sentences; empty if all is right.
-        """
-        entries = self._entries("ORDER BY entry.id")
-        findings = audit(entries, self._batches(), self.first_hash())
-        return list(islice(findings, FINDINGS_MAX))
-
-    def verify_end(self, rows: int) -> list[str]:
-        """Check the newest batches as `verify` does all of them, to be done in bounded time.
-
-        Args:
-            rows: about how many to look at.
-        """
-        newest = "SELECT batch FROM entry ORDER BY id DESC LIMIT 1 OFFSET ?"
-        found = self._file.execute(newest, (rows,)).fetchone()
-        folded = self._newest_seal()
-        start = max(0 if found is None else int(found[0]), 0 if folded is None else folded.id + 1)
-        where = "WHERE id < ? ORDER BY id DESC LIMIT 1"
-        anchor = next(self._batches(where, start), None)
-        if anchor is None:
-            return self.verify()
-        known = "WHERE entry.id IN (SELECT max(id) FROM entry WHERE batch <= ? GROUP BY load)"
-        findings = audit(
-            self._entries("WHERE entry.batch > ? ORDER BY entry.id", anchor.id),
-            self._batches("WHERE id > ? ORDER BY id", anchor.id),
-            anchor.hash,
-            {entry.row.load: entry.row for entry in self._entries(known, anchor.id)},
-            FIRST_HASH if folded is None or folded.seal is None else folded.seal,
-        )
-        return list(islice(findings, FINDINGS_MAX))
-
-    def damage(self) -> str:
-        """Say what SQLite finds wrong with the file; "" if nothing."""
-        try:
-            found = str(self._file.execute("PRAGMA quick_check(1)").fetchone()[0])
-        except sqlite3.DatabaseError as fault:
-            return str(fault)
-        return "" if found == "ok" else found
-
-    def _newest_seal(self) -> Batch | None:
-        return next(self._batches("WHERE seal IS NOT NULL ORDER BY id DESC LIMIT 1"), None)
-
-    def _entries(self, rest: str, *values: int) -> Iterator[Entry]:
-        asked = f"SELECT {COLUMNS} FROM {self._entry} {JOINED} {rest}"  # noqa: S608  # constants
-        for found in self._file.execute(asked, values):
-            yield entry_of(*found)
-
-    def _batches(self, rest: str = "ORDER BY id", *values: int) -> Iterator[Batch]:
-        asked = f"SELECT id, hash, vouched, seal FROM {self._batch} {rest}"  # noqa: S608  # constants
-        for found in self._file.execute(asked, values):
-            yield Batch(*found)
-
-    @property
-    def _entry(self) -> str:
-        """The table of rows, with what its format does not have."""
-        if self._version >= VERSION:
-            return "entry"
-        missing = ", ".join(f"NULL AS {name}" for name in ADDED_COLUMNS)
-        return f"(SELECT *, {missing} FROM entry) AS entry"  # noqa: S608  # constants
-
-    @property
-    def _batch(self) -> str:
-        if self._version >= VERSION:
-            return "batch"
-        return "(SELECT *, NULL AS vouched, NULL AS seal FROM batch) AS batch"
-
-    def _one(self, asked: str, *values: str) -> tuple[int, ...]:
-        found: tuple[int, ...] = self._file.execute(asked, values).fetchone()
-        return found
-
-    # --- opening ---------------------------------------------------------------------------------
-
-    def _prepare(self, *, writable: bool) -> None:
-        version = version_of(self._file)
-        if version > VERSION:
-            raise StoreError(
-                f"the ledger {self.path} was written by a newer rackgrid (format {version}, and "
-                f"this one knows {VERSION}): install that one again"
-            )
-        if writable:
-            self._file.execute(f"PRAGMA page_size = {PAGE}")
-            self._file.execute("PRAGMA journal_mode = WAL")
-            self._file.execute(f"PRAGMA wal_autocheckpoint = {LOG_PAGES}")
-            self._file.execute("PRAGMA synchronous = NORMAL")
-            migrate(self._file, self.path)
-        elif version == 0:
-            raise StoreError(f"{self.path} is no ledger")
-        self._version = version_of(self._file)

@@ -18,8 +18,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from rackgrid.adapters.ledger_file import PAGE
 from rackgrid.adapters.ledger_opening import open_ledger
-from rackgrid.adapters.ledger_store import PAGE
+from rackgrid.adapters.ledger_store import unsigned
 from rackgrid.market.row import Row, Terms, objection
 from rackgrid.market.settlement import Account, Seen, anchor, booked, opened
 
@@ -100,7 +101,8 @@ class Machine:
             self.waiting.append(row)
 
     def _write(self) -> None:
-        self.store.append(self.waiting, self.kernel, 0)
+        sign = unsigned if self.random.random() < 0.2 else None
+        self.store.append(self.waiting, self.kernel, 0, sign)
         self.waiting = []
 
     def _checkpoint(self) -> None:

@@ -44,11 +44,19 @@ def test_sound_chain_is_objected_to_in_nothing() -> None:
 def test_rows_without_a_batch_are_found_at_the_end_and_between() -> None:
     told = rows("fan", 6)
     entries, batches = ledger(told[:2], told[2:4], told[4:])
-    assert list(audit(entries, batches[:2], FIRST_HASH)) == ["batch 3 has rows and no hash"]
+    assert list(audit(entries, batches[:1], FIRST_HASH)) == ["batch 3 has rows and no hash"]
     assert list(audit(entries, [batches[0], batches[2]], FIRST_HASH)) == [
         "batch 2 has rows and no hash",
         "batch 3 is not what was written, or a batch before it is missing",
     ]
+
+
+def test_rows_of_the_batch_that_is_open_are_checked_and_not_missed_a_hash() -> None:
+    told = rows("fan", 6)
+    entries, batches = ledger(told[:2], told[2:])
+    assert list(audit(entries, batches[:1], FIRST_HASH)) == []
+    entries[-1] = replace(entries[-1], row=replace(told[-1], energy_mj=1))
+    assert "in no row" in next(iter(audit(entries, batches[:1], FIRST_HASH)))
 
 
 def test_part_of_a_chain_is_checked_after_what_came_before_it() -> None:
