@@ -140,6 +140,7 @@ class NodeConfig:
     `state_dir` survives a reboot, `runtime_dir` survives a restart of the process (tmpfs).
     `trust_clock`: the time of day is right although nobody has synchronised it.
     `keep_days`: rows of the ledger that are older are summed up by the day.
+    `copy_s`: so often what was written to it is signed, and offered to those who keep copies.
     `record_days`: days of decisions that are kept, 0 for none; `record_mb`: the most of one day.
     `max_burn_w`: the most that loads with a worth below zero may take together; None: no limit.
     """
@@ -151,6 +152,7 @@ class NodeConfig:
     runtime_dir: Path
     trust_clock: bool = False
     keep_days: int = 400
+    copy_s: float = 900.0
     record_days: int = 0
     record_mb: float = 8.0
     max_burn_w: float | None = None

@@ -211,6 +211,7 @@ def _node(file: TomlFile, node: Section) -> NodeConfig:
         record_days=node.integer("record_days"),
         record_mb=node.number("record_mb"),
         keep_days=node.integer("keep_days"),
+        copy_s=node.number("copy_s"),
         max_burn_w=node.number("max_burn_w") if "max_burn_w" in node.given else None,
     )
 

@@ -214,6 +214,14 @@ def _node(refused: tuple[tuple[str, str], ...]) -> Table:
         Key("record_mb", Kind.NUMBER, "the most of one day", 8.0, unit="MB", low=0.1, high=1000),
         Key("max_burn_w", Kind.NUMBER, "most power to waste when paid", None, unit="W", high=1e6),
         Key("keep_days", Kind.INTEGER, "how long the ledger's rows stay", 400, low=2, high=36500),
+        Key(
+            "copy_s",
+            Kind.NUMBER,
+            "between two copies of the ledger's news",
+            900.0,
+            low=1,
+            high=86400,
+        ),
     )
     return Table("node", keys, required=True, refused=refused)
 

@@ -106,7 +106,7 @@ class Daemon:
         )
         self._trace = Trace(config.mock.trace, config.node.name) if config.mock.trace else None
         self._bridge = _bridge(config, self.view)
-        self._books = Books(config, parts.wall)
+        self._books = Books(config, parts.wall, parts.signer, parts.identity.public_key)
         sources = parts.sources
         world = World(parts.wall, sources.ahead, self._received_mj, sources.buys_uc)
         self._plans = open_plans(config, world, parts.ears)
@@ -324,6 +324,7 @@ class Daemon:
         if self._plans is not None:
             self._plans.close()
         self._books.close()
+        self._parts.signer.close()
         if self._timer is not None:
             self._timer.cancel()
         for number in self._watched:

@@ -20,6 +20,7 @@ from rackgrid.adapters.outputs import Outputs
 from rackgrid.adapters.plans import hears
 from rackgrid.adapters.record import FOLDER, Record
 from rackgrid.adapters.roster_shelf import RosterShelf
+from rackgrid.adapters.signer import Signer
 from rackgrid.adapters.sources import Sources
 from rackgrid.adapters.store import Store
 from rackgrid.adapters.systemd import Notifier, secret_file
@@ -38,6 +39,7 @@ class Parts:
     config: Config
     identity: Identity
     boot: BootId
+    signer: Signer
     store: Store
     shelf: RosterShelf
     group: Group
@@ -74,6 +76,7 @@ def assemble(config: Config) -> Parts:
         config=config,
         identity=identity,
         boot=boot,
+        signer=Signer(config.node.state_dir),
         store=store,
         shelf=RosterShelf(config.node.state_dir),
         group=Group(place, keys.keys.ring(), identity.node_id, boot),

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from concurrent.futures import CancelledError
 from pathlib import Path
 
 from rackgrid.adapters.clock import monotonic_ns
-from rackgrid.adapters.ledger import Ledger
+from rackgrid.adapters.ledger import Hand, Ledger
+from rackgrid.adapters.signer import Signer
+from rackgrid.adapters.signing import Purpose
 from rackgrid.config import Config, TaskConfig
 from rackgrid.config_units import UC, microcurrency
 from rackgrid.core.bookkeeper import Bookkeeper, Chart
 from rackgrid.core.state import State
-from rackgrid.errors import StoreError
+from rackgrid.errors import SigningError, StoreError
 from rackgrid.market.row import Totals
 
 LEDGER = "ledger.db"
@@ -32,10 +35,17 @@ class Books:
     Args:
         config: of the node.
         wall_ns: Unix time, ns; None while the clock is not set.
+        signer: signs what is booked.
+        public_key: of this node.
     """
 
-    def __init__(self, config: Config, wall_ns: Callable[[], int | None]) -> None:
+    def __init__(
+        self, config: Config, wall_ns: Callable[[], int | None], signer: Signer, public_key: bytes
+    ) -> None:
         self._config = config
+        self._signer = signer
+        self._public_key = public_key
+        self._unsigned = ""
         self._wall_ns = wall_ns
         self._keeper: Bookkeeper | None = None
         self._tried_ns: int | None = None
@@ -70,7 +80,10 @@ class Books:
         folder, keep_days = self._config.node.state_dir, self._config.node.keep_days
         try:
             kernel = _BOOT_ID.read_text().strip()
-            ledger = Ledger(folder / LEDGER, kernel, self._offset_ns, keep_days=keep_days)
+            hand = Hand(self._public_key, self._sign, close_s=self._config.node.copy_s)
+            ledger = Ledger(
+                folder / LEDGER, kernel, self._offset_ns, keep_days=keep_days, hand=hand
+            )
         except (OSError, StoreError) as fault:
             if str(fault) != self._complaint:
                 _log.error("%s: nothing is booked until it can be opened", fault)
@@ -79,6 +92,18 @@ class Books:
         if self._complaint:
             _log.info("the ledger could be opened; all is booked again")
         self._keeper = Bookkeeper(ledger, chart_of(self._config), self._offset_ns)
+
+    def _sign(self, told: bytes) -> bytes | None:
+        """Sign a batch, in the thread that writes it; the next signature covers one that is not."""
+        try:
+            signature = self._signer.sign(Purpose.LEDGER, told).result()
+        except (SigningError, CancelledError, RuntimeError) as fault:
+            if str(fault) != self._unsigned:
+                _log.warning("the ledger is not signed: %s", fault or "the node ends")
+            self._unsigned = str(fault)
+            return None
+        self._unsigned = ""
+        return signature
 
     def _offset_ns(self) -> int | None:
         now_ns = self._wall_ns()

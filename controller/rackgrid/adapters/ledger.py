@@ -5,6 +5,9 @@ read-only) the rows stay in memory, and the node says so once and goes on. When 
 the oldest are coalesced by twos: their energy and money stay what they were, to the last unit, and
 only their prices are no longer known each.
 
+What is written is of a batch that stays open until the quarter of the hour: then it is hashed, and
+signed by this node (`ledger_store`).
+
 Once a day, rows that are older than is wished are summed up by the day.
 """
 
@@ -13,26 +16,52 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from rackgrid.adapters.clock import monotonic_ns
 from rackgrid.adapters.ledger_fold import DAY_NS
 from rackgrid.adapters.ledger_opening import open_ledger
+from rackgrid.adapters.ledger_store import Sign, unsigned
 from rackgrid.errors import StoreError
 from rackgrid.market.row import Row, Totals, coalesced
 
 WRITE_S: Final = 60.0
+CLOSE_S: Final = 900.0
+"""Between two batches that are hashed, signed and offered to those who keep copies."""
+OPEN_MAX: Final = 500
+"""Rows of a batch that is still open: with so many it is closed at once."""
 WAITING_MAX: Final = 20_000
 """Rows in memory: some days of a quiet rack, some 10 MB. Half of them are coalesced at once."""
-BATCH_MAX: Final = 5_000
-"""Rows of a batch: what was long in coming is written in several."""
+BATCH_MAX: Final = 1_000
+"""Rows that are written at a time."""
 KEEP_DAYS: Final = 400
 """So long rows stay as they are: a year, and the time to look back on it."""
 JOIN_S: Final = 5.0
 """An SD card may stall; a daemon that ends waits no longer, and what waits is lost then."""
 
 _log = logging.getLogger("rackgrid.ledger")
+
+
+@dataclass(frozen=True, slots=True)
+class Hand:
+    """Who signs batches, and is told of them.
+
+    Attributes:
+        public_key: of this node; b"" of nobody.
+        sign: signs a batch, or says that it cannot; it may take a second.
+        closed: is called when a batch has been closed, in the thread that writes.
+        close_s: between two batches.
+    """
+
+    public_key: bytes = b""
+    sign: Sign = unsigned
+    closed: Callable[[], None] = lambda: None
+    close_s: float = CLOSE_S
+
+
+NOBODY: Final = Hand()
 
 
 class Ledger:
@@ -44,6 +73,7 @@ class Ledger:
         wall_offset_ns: Unix time less CLOCK_MONOTONIC, ns; None while the clock is not set.
         write_s: between two batches.
         keep_days: rows that are older are summed up by the day.
+        hand: signs what is written.
 
     Raises:
         StoreError: the file cannot be used.
@@ -56,8 +86,13 @@ class Ledger:
         wall_offset_ns: Callable[[], int | None],
         write_s: float = WRITE_S,
         keep_days: int = KEEP_DAYS,
+        hand: Hand = NOBODY,
     ) -> None:
         self._store = open_ledger(path)
+        self._hand = hand
+        self._closed_at = -1
+        if hand.public_key:
+            self._store.belong(hand.public_key)
         self._kernel = kernel
         self._wall_offset_ns = wall_offset_ns
         self._write_s = write_s
@@ -113,7 +148,7 @@ class Ledger:
 
     def _run(self) -> None:
         while not self._ending:
-            self._wake.wait(self._write_s)
+            self._wake.wait(min(self._write_s, self._hand.close_s))
             self._wake.clear()
             self._write_all()
             self._fold()
@@ -130,11 +165,16 @@ class Ledger:
         with self._lock:
             rows = self._waiting[:BATCH_MAX]
             self._writing = len(rows)
-        complaint = ""
+        complaint, offset_ns = "", self._wall_offset_ns()
+        closes = self._is_time(offset_ns)
         try:
-            self._store.append(rows, self._kernel, self._wall_offset_ns())
+            before = self._store.head().id
+            sign = self._hand.sign if closes else None
+            self._store.append(rows, self._kernel, offset_ns, sign)
+            if self._store.head().id != before:
+                self._hand.closed()
         except StoreError as fault:
-            complaint = str(fault)
+            complaint, self._closed_at = str(fault), -1
         with self._lock:
             self._writing = 0
             if not complaint:
@@ -142,16 +182,27 @@ class Ledger:
         self._complain(complaint)
         return not complaint
 
+    def _is_time(self, offset_ns: int | None) -> bool:
+        """Whether a batch is to be closed: at quarters of the hour, so that all rows of it are in.
+
+        The first after a start closes what the process before left open.
+        """
+        at = (monotonic_ns() + (offset_ns or 0)) // round(self._hand.close_s * 1e9)
+        if at == self._closed_at and self._store.open_rows() < OPEN_MAX:
+            return False
+        self._closed_at = at
+        return True
+
     def _fold(self) -> None:
         """Sum up what is old, once a day and a transaction at a time."""
         offset_ns = self._wall_offset_ns()
         if offset_ns is None or self._complaint:
             return
         days = (monotonic_ns() + offset_ns) // DAY_NS - self._keep_days
-        if days * DAY_NS <= self._folded_until_ns:
+        if days * DAY_NS <= self._folded_until_ns or self._store.open_rows():
             return
         try:
-            while not self._ending and self._store.fold(days * DAY_NS):
+            while not self._ending and self._store.fold(days * DAY_NS, self._hand.sign):
                 pass
         except StoreError as fault:
             self._complain(str(fault))

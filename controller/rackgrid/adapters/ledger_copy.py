@@ -36,21 +36,6 @@ class LedgerCopy(LedgerStore):
         self._file.execute("PRAGMA synchronous = FULL")
         self._file.execute(f"PRAGMA cache_size = -{CACHE_KB}")
 
-    def belong(self, public_key: bytes) -> None:
-        """Say whose ledger it is, once.
-
-        Raises:
-            StoreError: it could not be written.
-        """
-        if self.public_key() == public_key:
-            return
-        try:
-            with self._file:
-                self._file.execute("DELETE FROM owner")
-                self._file.execute("INSERT INTO owner VALUES (?)", (public_key,))
-        except sqlite3.Error as fault:
-            raise StoreError(f"cannot write to the ledger {self.path}: {fault}") from fault
-
     def take(self, batches: Sequence[Told], origin: Origin | None = None) -> str:
         """Take whole batches, if they follow what is here; all or none.
 

@@ -154,6 +154,13 @@ class LedgerFile:
         """Find the newest batch that is signed: what came before it is vouched for, too."""
         return next(self._batches("WHERE signature IS NOT NULL ORDER BY id DESC LIMIT 1"), None)
 
+    def count_after(self, number: int) -> int:
+        """Count the batches that are newer than one."""
+        (count,) = self._file.execute(
+            "SELECT count(*) FROM batch WHERE id > ?", (number,)
+        ).fetchone()
+        return int(count)
+
     def public_key(self) -> bytes | None:
         """Give the key of the node whose ledger it is; None if nobody has said."""
         if self._version < _SIGNED:

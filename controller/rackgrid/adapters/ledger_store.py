@@ -63,6 +63,21 @@ class LedgerStore(LedgerFile):
         except sqlite3.Error as fault:
             raise StoreError(f"cannot write to the ledger {self.path}: {fault}") from fault
 
+    def belong(self, public_key: bytes) -> None:
+        """Say whose ledger it is, once.
+
+        Raises:
+            StoreError: it could not be written.
+        """
+        if self.public_key() == public_key:
+            return
+        try:
+            with self._file:
+                self._file.execute("DELETE FROM owner")
+                self._file.execute("INSERT INTO owner VALUES (?)", (public_key,))
+        except sqlite3.Error as fault:
+            raise StoreError(f"cannot write to the ledger {self.path}: {fault}") from fault
+
     def begin_after(self, origin: Origin) -> None:
         """Say in a new ledger which damaged one it goes on from, before anything is written.
 

@@ -136,12 +136,14 @@ class Verdict:
     Attributes:
         findings: what is wrong; unchecked: what could not be checked.
         hashes: the newest of each file.
+        owners: who signed each, in hex; "" where nobody did.
         rack: the balance, if one was asked for.
     """
 
     findings: list[str]
     unchecked: list[str]
     hashes: dict[str, str]
+    owners: dict[str, str]
     rack: RackReport | None
 
     @property
@@ -151,6 +153,7 @@ class Verdict:
         if len(self.hashes) == 1:
             found["last_hash"] = next(iter(self.hashes.values()))
         found["last_hashes"] = self.hashes
+        found["signed_by"] = self.owners
         if self.rack is not None:
             found["rack"] = _rack_fields(self.rack)
         return found
@@ -167,16 +170,34 @@ class Verdict:
             return
         for name, newest in self.hashes.items():
             which = f" of {name}" if len(self.hashes) > 1 else ""
-            say(f"all adds up; the newest hash{which} is {newest}")
+            signed = f", signed by node {self.owners[name]}" if self.owners[name] else ""
+            say(f"all adds up; the newest hash{which} is {newest}{signed}")
 
 
 def _verdict(ledgers: dict[str, LedgerStore], *, is_rack: bool) -> Verdict:
     from rackgrid.adapters.ledger_rack import examine
+    from rackgrid.adapters.ledger_signature import attested
 
     findings, unchecked = list[str](), list[str]()
+    owners: dict[str, str] = {}
     for name, ledger in ledgers.items():
         where = f"{name}: " if len(ledgers) > 1 else ""
         findings += [f"{where}{finding}" for finding in ledger.verify()]
+        signed = attested(ledger)
+        owners[name] = signed.node
+        if signed.objection:
+            findings.append(f"{where}{signed.objection}")
+        if signed.newer:
+            what = "no batch is" if not signed.until else f"{signed.newer} of the newest are not"
+            unchecked.append(f"{where}whose they are: {what} signed")
+        if count := ledger.open_rows():
+            unchecked.append(f"{where}{count} of the newest rows are of a batch without a hash yet")
+        for mend in ledger.mends():
+            lost = f", after {mend.aside} was lost" if mend.aside else ""
+            unchecked.append(
+                f"{where}whether that is all: what is up to batch {mend.batch} came back from the "
+                f"copy of node {mend.keeper}{lost}"
+            )
         if (origin := ledger.origin()) is not None:
             end = "no hash of it could be read" if origin.hash is None else origin.hash.hex()
             unchecked.append(
@@ -189,9 +210,11 @@ def _verdict(ledgers: dict[str, LedgerStore], *, is_rack: bool) -> Verdict:
             "the balance of the rack and the feed's meter: that takes --rack, and --file for the "
             "ledger of each of its nodes"
         )
-        return Verdict(findings, unchecked, hashes, None)
+        return Verdict(findings, unchecked, hashes, owners, None)
     report = examine({name: ledger.entries() for name, ledger in ledgers.items()})
-    return Verdict([*findings, *report.findings], [*unchecked, *report.unchecked], hashes, report)
+    return Verdict(
+        [*findings, *report.findings], [*unchecked, *report.unchecked], hashes, owners, report
+    )
 
 
 def _rack_fields(report: RackReport) -> dict[str, object]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from tests.unit.controller.core.stage import settings as node_settings
 from tests.unit.controller.core.test_bookkeeper import fan
 
 from rackgrid.adapters.books import Books, chart_of
+from rackgrid.adapters.signer import Signer
 from rackgrid.config import Config
 from rackgrid.config_file import load_config
 from rackgrid.core import board as boards
@@ -49,13 +51,21 @@ def config_of(folder: Path) -> Config:
     return load_config(path)
 
 
+@pytest.fixture
+def signer(tmp_path: Path) -> Iterator[Signer]:
+    """A signer that has no key to sign with."""
+    made = Signer(tmp_path / "nobody")
+    yield made
+    made.close()
+
+
 def test_ledger_that_cannot_be_had_stops_nothing_and_is_tried_again(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, signer: Signer
 ) -> None:
     """Fails if a disk that is full at a start leaves a node without a ledger until the next."""
     caplog.set_level("INFO")
     state = Node(node_settings(), ME, BOOT, 0).state
-    books = Books(config_of(tmp_path), lambda: None)
+    books = Books(config_of(tmp_path), lambda: None, signer, bytes(32))
 
     def look(counter_mj: int, now_s: int) -> None:
         now_ns = now_s * SECOND_NS
@@ -76,10 +86,11 @@ def test_ledger_that_cannot_be_had_stops_nothing_and_is_tried_again(
     assert books.totals()["fan"].energy_mj == 500
     assert "all is booked again" in caplog.text
     books.close()
+    assert "the ledger is not signed: cannot read this node's private key" in caplog.text
 
 
-def test_books_that_were_never_opened_close(tmp_path: Path) -> None:
-    books = Books(config_of(tmp_path), lambda: None)
+def test_books_that_were_never_opened_close(tmp_path: Path, signer: Signer) -> None:
+    books = Books(config_of(tmp_path), lambda: None, signer, bytes(32))
     books.close()
     assert not (tmp_path / "state").exists()
 
