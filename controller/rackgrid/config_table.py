@@ -219,6 +219,7 @@ def _node(refused: tuple[tuple[str, str], ...]) -> Table:
             Kind.NUMBER,
             "between two copies of the ledger's news",
             900.0,
+            "s",
             low=1,
             high=86400,
         ),
