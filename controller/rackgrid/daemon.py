@@ -359,6 +359,7 @@ async def serve(parts: Parts) -> int:
         lambda: running().accounts(),
         lambda load: running().present(load),
         parts.chronicle,
+        parts.group.sealed_with,
     )
     web = None
     if parts.config.web.enabled:

@@ -116,8 +116,12 @@ def test_rotation_on_a_live_rack_loses_no_heartbeat_and_switches_nothing() -> No
                 (("rotate", "--everywhere"), 2),
                 (("drop", "1"), 2),
             ):
-                done = operator.rackgrid("key", *words, path)
+                done = operator.rackgrid("key", *words, "--file", path)
                 assert done.returncode == 0, done.stderr
+                if "--everywhere" in words:
+                    hasty = operator.rackgrid("key", "drop", "1", "--file", path)
+                    assert "key 1 is still used by pi-2, pi-3, pi-4, pi-5" in hasty.stderr
+                    assert hasty.returncode == 1
                 named = f"keys: {fingerprints(load_keys(rig.key_file))}"
                 # One node after the other: between two of them the rack is mixed, as in real life.
                 for node in nodes:
@@ -141,8 +145,8 @@ def test_node_that_was_forgotten_is_counted_by_reason_and_comes_back_with_the_fi
         rig.start()
         rig.wait_for_broker()
         operator, path = rig.node(2), str(rig.key_file)
-        assert operator.rackgrid("key", "rotate", path).returncode == 0
-        assert operator.rackgrid("key", "rotate", "--everywhere", path).returncode == 0
+        assert operator.rackgrid("key", "rotate", "--file", path).returncode == 0
+        assert operator.rackgrid("key", "rotate", "--everywhere", "--file", path).returncode == 0
         others = rig.others(late)
         wait_until("it hears nobody", lambda: refused(late).get("unknown_key", 0) > 0)
         assert rig.wait_for_broker(among=others)["broker"] in [node.name for node in others]

@@ -54,6 +54,7 @@ PAGES = (
     "/",
     "/api/state",
     "/api/ledger",
+    "/api/keys",
     "/api/why/plug",
     "/api/events?last=50",
     "/healthz",
@@ -166,10 +167,10 @@ def test_no_secret_is_in_any_output(folder: Path) -> None:
         ("config", "check", config, "--json"),
         ("doctor", "--config", config),
         ("doctor", "--config", config, "--json"),
-        ("key", "list", folder / "rack.key"),
-        ("key", "rotate", folder / "rack.key"),
-        ("key", "rotate", folder / "rack.key", "--everywhere"),
-        ("key", "drop", "1", folder / "rack.key"),
+        ("key", "list", "--file", folder / "rack.key"),
+        ("key", "rotate", "--file", folder / "rack.key"),
+        ("key", "rotate", "--file", folder / "rack.key", "--everywhere"),
+        ("key", "drop", "1", "--file", folder / "rack.key", "--force"),
         ("setup", "--dir", folder),
     ):
         said[" ".join(map(str, words[:2]))] = rackgrid(*words)

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from rackgrid.adapters.multicast import BATCH_MAX, Address, Transport
 from rackgrid.identity import BootId, NodeId
 from rackgrid.wire.codec import decode, encode
 from rackgrid.wire.message import Message
-from rackgrid.wire.seal import PAYLOAD_MAX, SENDERS_MAX, Keyring, Opener, Sealer
+from rackgrid.wire.seal import PAYLOAD_MAX, SENDERS_MAX, Keyring, Opener, Sealer, key_number
 from rackgrid.wire.vocabulary import Rejection, RejectReason
 
 log = logging.getLogger(__name__)
@@ -42,6 +43,7 @@ class Endpoint:
         self._opener = Opener(keyring, node, boot)
         # In the order in which they were last heard, so that the quietest is forgotten first.
         self._addresses: dict[NodeId, Address] = {}
+        self._sealed_with: dict[NodeId, int] = {}
 
     def multicast(self, message: Message) -> bool:
         """Send to the group; False if it was not sent, which the transport has noted."""
@@ -63,7 +65,7 @@ class Endpoint:
             if isinstance(opened, Rejection):
                 self._reject(opened, address)
                 continue
-            self._locate(opened.sender, address)
+            self._locate(opened.sender, address, key_number(data))
             message = decode(opened.payload)
             if isinstance(message, Rejection):
                 self._reject(message, address)
@@ -75,6 +77,10 @@ class Endpoint:
         """Seal and open with another ring from now on; who is known stays known."""
         self._sealer.use(keyring)
         self._opener.use(keyring)
+
+    def sealed_with(self) -> Mapping[NodeId, int]:
+        """Say with which key, by its number, each node sealed the last that was heard of it."""
+        return self._sealed_with
 
     def address_of(self, node: NodeId) -> Address | None:
         """Where a node was last heard, or None."""
@@ -92,11 +98,13 @@ class Endpoint:
         """Leave the group."""
         self.transport.close()
 
-    def _locate(self, sender: NodeId, address: Address) -> None:
+    def _locate(self, sender: NodeId, address: Address, key: int) -> None:
         self._addresses.pop(sender, None)
         if len(self._addresses) >= SENDERS_MAX:
-            self._addresses.pop(next(iter(self._addresses)))
+            quietest = next(iter(self._addresses))
+            del self._addresses[quietest], self._sealed_with[quietest]
         self._addresses[sender] = address
+        self._sealed_with[sender] = key
 
     def _reject(self, rejection: Rejection, address: Address) -> None:
         reason = rejection.reason

@@ -50,6 +50,12 @@ class Group:
         if self._endpoint is not None:
             self._endpoint.use(keyring)
 
+    def sealed_with(self) -> dict[str, int]:
+        """Say with which key each node, by its id, sealed the last that was heard of it."""
+        if self._endpoint is None:
+            return {}
+        return {f"{node:016x}": key for node, key in self._endpoint.sealed_with().items()}
+
     def filenos(self) -> tuple[int, ...]:
         """Descriptors to watch for reading; none while there is no endpoint."""
         return self._endpoint.filenos() if self._endpoint else ()

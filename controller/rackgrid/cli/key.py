@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rackgrid.cli import say
+from rackgrid.cli.api import UnreachableError, add_target, address, ask
 from rackgrid.cli.exit import Exit
 
 if TYPE_CHECKING:
@@ -49,12 +50,14 @@ def add(verbs: Verbs) -> None:
     rotate.set_defaults(run=run_rotate)
     drop = deeds.add_parser("drop", help="accept a key no longer: the last step of a rotation")
     drop.add_argument("number", type=int, help="of the key, as `rackgrid key list` shows it")
+    drop.add_argument("--force", action="store_true", help="though a node may still use it")
+    add_target(drop)
     drop.set_defaults(run=run_drop)
     token = deeds.add_parser("token", help="print the line with which another node joins: a secret")
     token.add_argument("--config", metavar="FILE", type=Path, default=CONFIG_PATH)
     token.set_defaults(run=run_token)
     for deed in (listing, rotate, drop):
-        deed.add_argument("file", nargs="?", type=Path, default=KEY_PATH, help="the key file")
+        deed.add_argument("--file", metavar="FILE", type=Path, default=KEY_PATH)
 
 
 def run_new(args: argparse.Namespace) -> int:
@@ -140,6 +143,8 @@ def run_drop(args: argparse.Namespace) -> int:
 
     path: Path = args.file
     number: int = args.number
+    if not args.force and not _unused(args, number):
+        return Exit.FAILED
     after = _change(path, lambda ring: ring.without(number))
     if after is None:
         return Exit.FAILED
@@ -149,6 +154,25 @@ def run_drop(args: argparse.Namespace) -> int:
         "copy of the old file."
     )
     return Exit.OK
+
+
+def _unused(args: argparse.Namespace, number: int) -> bool:
+    """Ask this node's daemon whether any node was last heard under that key; say so if it was."""
+    url = address(args)
+    try:
+        sealed = ask(f"{url}/api/keys").record("sealed_with")
+        roster = ask(f"{url}/api/state").records("roster")
+    except UnreachableError as error:
+        say(f"{error}\nSo nobody says whether a node still uses key {number}; --force drops it")
+        return False
+    names = {line.text("id"): line.text("name") for line in roster}
+    late = sorted(names.get(node, node) for node in sealed.fields if sealed.number(node) == number)
+    if late:
+        say(
+            f"key {number} is still used by {', '.join(late)}: copy the key file there first. A "
+            "node that is gone for good does not count: --force drops the key anyway"
+        )
+    return not late
 
 
 def run_token(args: argparse.Namespace) -> int:

@@ -96,6 +96,11 @@ class Opened:
     payload: bytes
 
 
+def key_number(datagram: bytes) -> int:
+    """Return the number of the key under which an authentic datagram was sealed."""
+    return datagram[3]
+
+
 def _keyed(key: bytes) -> blake2b:
     """Return the hash with the key already absorbed: copying it is cheaper than keying it."""
     return blake2b(key=key, digest_size=MAC_BYTES, person=_PERSON)

@@ -37,6 +37,7 @@ GET  /api/ledger        what each load of this node has drawn, and what that cos
 GET  /api/why/LOAD      why a load is as it is, and what was before: ?last=N (JSON)
 GET  /api/events        what happens from now on, as it happens; ?last=N: and what did (SSE)
 GET  /metrics           this node's numbers (Prometheus)
+GET  /api/keys          with which key, by number, each node sealed its last word (JSON)
 GET  /healthz           200 while this node does its work, else 503 and why (JSON)
 
 With the node's token (Authorization: Bearer TOKEN); where it has none, from this machine only:
@@ -92,6 +93,9 @@ def build_app(doors: Doors, names: Names, token: Token | None = None) -> ASGIApp
     async def ledger(_request: Request) -> Response:
         return answer({"accounts": doors.accounts()})
 
+    async def keys(_request: Request) -> Response:
+        return answer({"sealed_with": doors.sealed_with()})
+
     async def healthz(_request: Request) -> Response:
         healthy, reason = doors.health()
         return answer({"healthy": healthy, "reason": reason}, 200 if healthy else 503)
@@ -104,6 +108,7 @@ def build_app(doors: Doors, names: Names, token: Token | None = None) -> ASGIApp
         Route("/", index),
         Route("/api/state", state),
         Route("/api/ledger", ledger),
+        Route("/api/keys", keys),
         Route("/healthz", healthz),
         Route("/api/leave", leaving, methods=["POST"]),
         *events.routes(doors),

@@ -24,6 +24,7 @@ class Doors:
         accounts: what each load of this node has drawn and what that cost.
         present: how a load of this node stands, and why; None if there is no such load.
         chronicle: what has happened since the start; None where nobody keeps it.
+        sealed_with: the number of the key with which each node, by its id, sealed its last word.
     """
 
     source: Callable[[], View]
@@ -34,3 +35,4 @@ class Doors:
     accounts: Callable[[], list[dict[str, object]]] = list
     present: Callable[[str], Decision | None] = lambda _load: None
     chronicle: Chronicle | None = None
+    sealed_with: Callable[[], dict[str, int]] = dict

@@ -117,6 +117,7 @@ def test_group_closed_is_silent_and_may_be_closed_again(place: Place, stack: Exi
 def test_group_uses_another_ring_from_then_on(place: Place, stack: ExitStack) -> None:
     new = Keyring(2, {2: bytes(range(40, 72))})
     a, b = group(place, A, stack), group(place, B, stack)
+    assert a.sealed_with() == {}
     assert b.mend()
     a.use(new)  # before it is open
     assert a.mend()
@@ -127,3 +128,4 @@ def test_group_uses_another_ring_from_then_on(place: Place, stack: ExitStack) ->
     b.use(new)  # while it is open
     assert a.multicast(Leave(2))
     assert hear(b).message == Leave(2)
+    assert b.sealed_with() == {f"{A:016x}": 2}

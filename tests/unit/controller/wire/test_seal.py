@@ -22,6 +22,7 @@ from rackgrid.wire.seal import (
     Opener,
     Sealer,
     Window,
+    key_number,
 )
 from rackgrid.wire.vocabulary import Rejection, RejectReason
 
@@ -295,6 +296,7 @@ def test_another_ring_at_run_time_keeps_counters_and_windows() -> None:
     both = Keyring(use=2, keys={1: KEY, 2: bytes(range(40, 72))})
     mouth, ear = sealer(), opener()
     old = mouth.seal_multicast(b"old")
+    assert key_number(old) == 1
     assert isinstance(ear.open(old, False), Opened)
     ear.use(Keyring(1, both.keys))
     mouth.use(both)

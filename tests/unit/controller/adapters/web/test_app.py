@@ -53,7 +53,13 @@ class World:
 
     def app(self) -> ASGIApp:
         doors = Doors(
-            self.source, lambda: self.health, self.leave, _nobody_asks, Clock(), lambda: ACCOUNTS
+            self.source,
+            lambda: self.health,
+            self.leave,
+            _nobody_asks,
+            Clock(),
+            lambda: ACCOUNTS,
+            sealed_with=lambda: {"0a": 2},
         )
         return build_app(doors, Names(loopback=True, hosts=()))
 
@@ -100,6 +106,11 @@ def test_state_answers_with_the_view() -> None:
 def test_ledger_answers_with_the_accounts() -> None:
     status, body = ask(World().app(), "GET", "/api/ledger")
     assert (status, json.loads(body)) == (200, {"accounts": ACCOUNTS})
+
+
+def test_keys_answer_with_numbers() -> None:
+    status, body = ask(World().app(), "GET", "/api/keys")
+    assert (status, json.loads(body)) == (200, {"sealed_with": {"0a": 2}})
 
 
 @pytest.mark.parametrize(("healthy", "expected"), [(True, 200), (False, 503)])
