@@ -191,6 +191,7 @@ class Daemon:
             self._parts.ears.start()
         if self._plans is not None:
             self._plans.start()
+        self._parts.group.start(self._tick_from_anywhere)
         self._parts.link.start(lambda: self._loop.call_soon(self._tick_guarded), self._failed)
         self._chore_guarded()
         self._parts.notifier.ready(f"node {self._parts.config.node.name}")
@@ -218,6 +219,11 @@ class Daemon:
         if self._timer is not None:
             self._timer.cancel()
         self._timer = self._loop.call_at(self._driver.rest() / SECOND_NS, self._tick_guarded)
+
+    def _tick_from_anywhere(self) -> None:
+        """Tick soon, as a thread wishes; nobody waits for it when the loop has ended."""
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._tick_guarded)
 
     def _failed(self, fault: Exception) -> None:
         """End: a promise cannot be kept, or this is a bug, and a new start is the cure of both."""

@@ -16,6 +16,7 @@ from rackgrid.adapters.group import Group
 from rackgrid.adapters.key_file import KeyWatch
 from rackgrid.adapters.keys import Identity, load_identity
 from rackgrid.adapters.multicast import Place
+from rackgrid.adapters.notary import Notary
 from rackgrid.adapters.outputs import Outputs
 from rackgrid.adapters.plans import hears
 from rackgrid.adapters.record import FOLDER, Record
@@ -71,6 +72,7 @@ def assemble(config: Config) -> Parts:
     ears = _ears(config)
     if ears is not None:
         sources.listen(ears)
+    notary = Notary(Signer(config.node.state_dir), identity, boot)
     place = Place(config.rack.interface, config.rack.group, config.rack.port, config.rack.ttl)
     return Parts(
         config=config,
@@ -79,7 +81,7 @@ def assemble(config: Config) -> Parts:
         signer=Signer(config.node.state_dir),
         store=store,
         shelf=RosterShelf(config.node.state_dir),
-        group=Group(place, keys.keys.ring(), identity.node_id, boot),
+        group=Group(place, keys.keys.ring(), identity.node_id, boot, notary),
         keys=keys,
         link=_link(config),
         sources=sources,

@@ -137,8 +137,10 @@ def silence_frees(patch: Patch) -> None:
 def issued_is_not_counted(patch: Patch) -> None:
     """P3: only what nodes report is counted, not what is on its way to them."""
 
-    def issued(account: Account, _round: int, _power_mw: int, _timing: Timing) -> Account:
-        return account
+    count = broker.issued
+
+    def issued(account: Account, round_: int, _power_mw: int, timing: Timing) -> Account:
+        return count(account, round_, 0, timing)
 
     patch.setattr(broker, "issued", issued)
 

@@ -11,9 +11,10 @@ from collections.abc import Callable, Sequence
 
 from rackgrid.adapters.endpoint import Endpoint, Received
 from rackgrid.adapters.multicast import Place, Transport
+from rackgrid.adapters.notary import Notary
 from rackgrid.errors import TransportError
 from rackgrid.identity import BootId, NodeId
-from rackgrid.wire.message import Message
+from rackgrid.wire.message import Join, Leave, Message
 from rackgrid.wire.seal import Keyring
 
 log = logging.getLogger(__name__)
@@ -22,8 +23,19 @@ log = logging.getLogger(__name__)
 class Group:
     """Opens the endpoint when it can, and repairs it when it broke."""
 
-    def __init__(self, place: Place, keyring: Keyring, node: NodeId, boot: BootId) -> None:
-        """Prepare; `mend` opens."""
+    def __init__(
+        self,
+        place: Place,
+        keyring: Keyring,
+        node: NodeId,
+        boot: BootId,
+        notary: Notary | None = None,
+    ) -> None:
+        """Prepare; `mend` opens.
+
+        Args:
+            notary: signs and checks what is said of belonging; without one nothing is.
+        """
         self._make: Callable[[], Endpoint] = lambda: Endpoint(
             Transport.open(place), self._keyring, node, boot
         )
@@ -31,13 +43,21 @@ class Group:
         self._place = place
         self._endpoint: Endpoint | None = None
         self._said = ""
+        self._notary = notary
+
+    def start(self, wake: Callable[[], None]) -> None:
+        """Say how to have `receive` called soon, from any thread."""
+        if self._notary is not None:
+            self._notary.start(wake)
 
     @property
     def rejected(self) -> dict[str, int]:
         """Datagrams that were dropped, by reason."""
         if self._endpoint is None:
             return {}
-        return {r.name.lower(): n for r, n in sorted(self._endpoint.rejected.items())}
+        rejected = {r.name.lower(): n for r, n in sorted(self._endpoint.rejected.items())}
+        forged = self._notary.forged if self._notary else 0
+        return {**rejected, "forged": forged} if forged else rejected
 
     @property
     def trouble(self) -> str:
@@ -76,19 +96,42 @@ class Group:
         return True
 
     def multicast(self, message: Message) -> bool:
-        """Send to the group."""
+        """Send to the group; what is to be signed leaves a moment later."""
+        if self._notary is not None and isinstance(message, Join | Leave):
+            self._notary.prove(message, self._multicast)
+            return self._endpoint is not None
+        return self._multicast(message)
+
+    def _multicast(self, message: Message) -> bool:
         return self._endpoint is not None and self._endpoint.multicast(message)
 
     def unicast(self, node: NodeId, message: Message) -> bool:
-        """Send to one node."""
+        """Send to one node; what is to be signed leaves a moment later."""
+        if self._notary is not None and isinstance(message, Join | Leave):
+            self._notary.prove(message, lambda proven: self._unicast(node, proven))
+            return self._endpoint is not None
+        return self._unicast(node, message)
+
+    def _unicast(self, node: NodeId, message: Message) -> bool:
         return self._endpoint is not None and self._endpoint.unicast(node, message)
 
     def receive(self) -> Sequence[Received]:
-        """Take what has arrived."""
-        return self._endpoint.receive() if self._endpoint else ()
+        """Take what has arrived, and what has been found true of what arrived before."""
+        arrived = self._endpoint.receive() if self._endpoint else ()
+        if self._notary is None:
+            return arrived
+        plain: list[Received] = []
+        for received in arrived:
+            if isinstance(received.message, Join | Leave):
+                self._notary.check(received)
+            else:
+                plain.append(received)
+        return [*plain, *self._notary.settle()]
 
     def close(self) -> None:
         """Leave the group."""
+        if self._notary is not None:
+            self._notary.close()
         if self._endpoint is not None:
             self._endpoint.close()
             self._endpoint = None

@@ -5,8 +5,8 @@ it is for, so that no signature can be passed off as one of another kind: a sign
 ledger batch, whatever its bytes are.
 
 A public key belongs to a node if the node's id is its hash (`keys.node_id_of`); nobody needs to be
-told which key is whose. 64 bits are what the id has room for: to find a second key for a given id
-takes 2^64 key pairs, which is why whoever has once seen a node's key keeps that one.
+told which key is whose. An id has 64 bits: to find another key for a given one takes 2^64 key
+pairs, and each a multiplication on the curve.
 
 `cryptography` is imported here, at the first use, and takes its time over it. The daemon does not:
 it asks `signer`, which does this in a process of its own. Programs that end soon call it directly.

@@ -86,13 +86,14 @@ def _nodes(state: Record) -> Table:
     """Make a row of each node that is heard, then of each that should be."""
     table = _table("node", "role", "votes", "priority", "draw", "floor", "heard")
     votes = {line.text("id"): line.number("votes") for line in state.records("roster")}
+    expelled = {line.text("id") for line in state.records("roster") if line.flag("expelled")}
     for member in state.records("members"):
         heard_ms = member.number("heard_ms")
         who = member.text("id")
         _row(
             table,
             member.text("name") or who,
-            member.text("role"),
+            "expelled" if who in expelled else member.text("role"),
             _count(votes[who]) if who in votes else "",
             _count(member.number("priority")),
             _drawn(member),
@@ -104,7 +105,7 @@ def _nodes(state: Record) -> Table:
             _row(
                 table,
                 line.text("name") or line.text("id"),
-                "absent",
+                "expelled" if line.flag("expelled") else "absent",
                 _count(line.number("votes")),
                 _count(line.number("priority")),
                 _watts(None),

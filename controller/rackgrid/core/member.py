@@ -55,10 +55,20 @@ def join(node: State, now_ns: int) -> None:
     wait = min(first << min(node.join_attempt, 8), longest)
     node.join_ns = now_ns + wait + node.jitter.between(0, wait // 4)
     node.join_attempt += 1
-    me = node.settings
-    nonce, floor_mw = node.jitter.next64(), board.floor_mw
-    join = Join(nonce, me.name, me.priority, floor_mw, me.meters_feed, PROTOCOL_VERSION)
-    node.unicast(node.followed.node, join)
+    node.join_seq += 1
+    me, pair = node.settings, node.followed
+    join = Join(
+        nonce=node.jitter.next64(),
+        name=me.name,
+        priority=me.priority,
+        floor_mw=board.floor_mw,
+        meters_feed=me.meters_feed,
+        protocol=PROTOCOL_VERSION,
+        pair=pair,
+        rack=node.heartbeat.rack if node.heartbeat else NO_RACK,
+        seq=node.join_seq,
+    )
+    node.unicast(pair.node, join)
 
 
 def join_replied(node: State, message: JoinReply) -> None:

@@ -37,6 +37,7 @@ class Office:
         founded_ns: when the rack was founded, if that was in this term.
         announced_ns: when the newest roster was multicast; told_ns: node → when it was told again.
         founders: those who would found a rack with this node.
+        join_seqs: admitted node → the boot and the number of its latest JOIN.
         joining: nodes that wait for room, or for their turn.
         allowed: what an operator has told this broker about nodes, and is not on the roster yet.
         expelling: nodes that an operator wants put out.
@@ -66,6 +67,9 @@ class Office:
     founded_ns: int = NEVER
     told_ns: Mapping[NodeId, int] = field(default_factory=lambda: MappingProxyType({}))
     founders: Mapping[NodeId, RosterLine] = field(default_factory=lambda: MappingProxyType({}))
+    join_seqs: Mapping[NodeId, tuple[BootId, int]] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
     joining: Mapping[NodeId, Joining] = field(default_factory=lambda: MappingProxyType({}))
     allowed: Mapping[NodeId, Allowance] = field(default_factory=lambda: MappingProxyType({}))
     expelling: frozenset[NodeId] = frozenset()

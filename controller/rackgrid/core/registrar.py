@@ -29,6 +29,9 @@ from rackgrid.identity import NO_RACK, BootId, NodeId, RackId
 from rackgrid.value import replace
 from rackgrid.wire.message import Ack, Join, JoinReply, Pledge, PledgeLine, RosterLine
 
+JOINING_MAX = 8
+"""Most nodes that wait for room or their turn: room is kept for each of them."""
+
 
 def is_known(office: Office, who: NodeId) -> bool:
     """Whether a node is on the roster, or on the one that is being agreed."""
@@ -147,13 +150,19 @@ def announce(node: State, roster: Roster, now_ns: int) -> None:
 def joined(node: State, sender: NodeId, boot: BootId, message: Join, now_ns: int) -> None:
     """Admit a node, or say why not (P1)."""
     office = node.office
-    if office is None:
+    if office is None or not _is_meant(office, message):
         return
     if office.agreement.is_founding:
         if not office.agreement.reserved.lines:
             _founder(node, office, sender, message, now_ns)
         return
     known = office.agreement.reserved.line(sender)
+    if known is not None:
+        last_boot, last_seq = office.join_seqs.get(sender, (boot, 0))
+        if last_boot == boot and message.seq <= last_seq:
+            return  # heard already, or overtaken by a later one: somebody may say it again
+        seqs = {**office.join_seqs, sender: (boot, message.seq)}
+        office = node.office = replace(office, join_seqs=seqs)
     account = office.book.accounts.get(sender)
     if known is not None and (account is None or account.boot != boot):
         # A late word of a dead boot must not lower a floor that the running one may draw; the
@@ -167,6 +176,11 @@ def joined(node: State, sender: NodeId, boot: BootId, message: Join, now_ns: int
         node.urgent = True
 
 
+def _is_meant(office: Office, join: Join) -> bool:
+    """Whether a JOIN was said to this broker in this term, and not to one before."""
+    return (join.pair, join.rack) == (office.pair, office.agreement.newest.rack)
+
+
 def _admit(node: State, office: Office, who: NodeId, waiting: Joining, now_ns: int) -> bool:
     """Begin to admit a node if it can be now; else refuse it, or keep room for its next turn."""
     join, base = waiting.join, office.agreement.base
@@ -175,6 +189,10 @@ def _admit(node: State, office: Office, who: NodeId, waiting: Joining, now_ns: i
     if reason is not None and not reason.startswith(admission.MAKING_ROOM):
         node.office = replace(office, joining=rest)
         node.note(f"{join.name} is not admitted: {reason}")
+        _refuse(node, office, who, join, reason)
+        return False
+    if who not in office.joining and len(office.joining) >= JOINING_MAX:
+        reason = f"{JOINING_MAX} others join at this moment: it will ask again"
         _refuse(node, office, who, join, reason)
         return False
     if reason is not None or not office.agreement.is_free:

@@ -109,6 +109,7 @@ class State:
         roster: the newest that it has stored; storing: one that is on its way to the disk.
         is_lost: it started without a roster: it has no vote until one is agreed without it (P7).
         heartbeat: the last of the followed broker.
+        join_seq: of this boot's last JOIN.
         resigned: the last word of a broker that resigned, and when it came.
         backing: what was last found of the acks behind the office, which is asked at each event.
         forgetting: nodes that an operator wants forgotten, each with the end of its patience.
@@ -151,6 +152,7 @@ class State:
     ack_due: AckDue | None = None
     join_ns: int | None = None
     join_attempt: int = 0
+    join_seq: int = 0
     urgent: bool = False
     reported_mw: int = 0
     beyond_mw: int = 0

@@ -10,6 +10,8 @@ from typing import Annotated
 
 from rackgrid.identity import NO_LIMIT, BootId, Limit, NodeId, Pair, RackId
 from rackgrid.wire.limit import (
+    B32,
+    B64,
     EXPELLED_MAX,
     NODE_NAME_MAX,
     NODES_MAX,
@@ -23,10 +25,30 @@ from rackgrid.wire.limit import (
 
 
 @dataclass(frozen=True, slots=True)
+class Autograph:
+    """By which a message shows who wrote it, beyond that it was a holder of the group key.
+
+    The core leaves it blank and looks at none: it is made and checked on the way out and in
+    (`adapters.notary`), over everything else in the message, its sender, and its boot.
+    """
+
+    public_key: Annotated[bytes, B32]
+    signature: Annotated[bytes, B64]
+
+
+NO_AUTOGRAPH = Autograph(bytes(32), bytes(64))
+"""Of a message that was not signed (yet)."""
+
+
+@dataclass(frozen=True, slots=True)
 class Join:
     """Unicast to the broker: admit me with this floor; maybe one of my meters sees the feed.
 
     The priority is a wish: what counts is the line that the roster gets (`core.admission`).
+
+    Attributes:
+        pair, rack: whom this is said to, so that nobody can say it to a later broker again.
+        seq: grows with each JOIN of a boot: an earlier one is no news.
     """
 
     nonce: Annotated[int, U64]
@@ -35,6 +57,10 @@ class Join:
     floor_mw: Annotated[int, U32]
     meters_feed: bool
     protocol: Annotated[int, U16]
+    pair: Pair
+    rack: Annotated[RackId, U64]
+    seq: Annotated[int, U32]
+    autograph: Autograph = NO_AUTOGRAPH
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +161,7 @@ class Leave:
     """Multicast: I go, my flexible loads are off and my floor may be released."""
 
     floor_mw: Annotated[int, U32]
+    autograph: Autograph = NO_AUTOGRAPH
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ nodes that read the same bytes hold the same value, and a digest of the bytes na
 
     payload    kind u8, then the fields in order, big-endian
     int        as annotated: "u8" "u16" "u32" "u64" "i64"
+    bytes      as annotated: "b32" "b64", so many of them
     bool       u8, 0 or 1
     IntEnum    u8, the value of a member
     str        u8 length in bytes, then UTF-8
@@ -57,7 +58,9 @@ KINDS: Final[Mapping[int, type[Message]]] = {
 }
 """The first byte of a payload. A number that was ever used is never given to another kind."""
 
-_FORMATS: Final[Mapping[object, str]] = {"u8": "B", "u16": "H", "u32": "I", "u64": "Q", "i64": "q"}
+_INTEGERS: Final[Mapping[object, str]] = {"u8": "B", "u16": "H", "u32": "I", "u64": "Q", "i64": "q"}
+_FORMATS: Final[Mapping[object, str]] = {**_INTEGERS, "b32": "32s", "b64": "64s"}
+
 _BOOLS: Final[Mapping[int, object]] = {0: False, 1: True}
 
 T = TypeVar("T")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 U8, U16, U32, U64, I64 = "u8", "u16", "u32", "u64", "i64"
+B32, B64 = "b32", "b64"
+"""So many bytes, as they are."""
 
 PROTOCOL_VERSION = 2
 DATAGRAM_MAX = 1400

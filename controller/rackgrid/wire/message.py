@@ -17,6 +17,8 @@ from typing import Annotated
 
 from rackgrid.identity import BootId, Limit, NodeId, Pair, RackId, Round, Stamp
 from rackgrid.market.curve import BID_STEPS_MAX
+from rackgrid.wire.belonging import NO_AUTOGRAPH as NO_AUTOGRAPH
+from rackgrid.wire.belonging import Autograph as Autograph
 from rackgrid.wire.belonging import Expelled as Expelled
 from rackgrid.wire.belonging import Forget as Forget
 from rackgrid.wire.belonging import Join as Join

@@ -13,6 +13,7 @@ import pytest
 from rackgrid.adapters.endpoint import Endpoint, Received
 from rackgrid.adapters.multicast import Place, Transport
 from rackgrid.identity import BootId, NodeId, Pair, RackId, Round, Term
+from rackgrid.wire.codec import encode
 from rackgrid.wire.message import Heartbeat, Leave
 from rackgrid.wire.seal import SENDERS_MAX, Keyring, Sealer
 from rackgrid.wire.vocabulary import RejectReason
@@ -119,7 +120,7 @@ def test_endpoint_garbage_of_every_sort_is_counted_by_reason(make: Make) -> None
 def test_endpoint_replayed_datagram_does_not_move_a_node(make: Make) -> None:
     """Whoever throws a recorded datagram back does not get the answers."""
     a, b, thief = make(A), make(B), make(NodeId(0xC))
-    record = Sealer(RING, A, BOOT).seal_unicast(b"\x09\x00\x00\x00\x01", B)
+    record = Sealer(RING, A, BOOT).seal_unicast(encode(Leave(1)), B)
     a.transport.send_unicast(record, b.transport.address)
     hear(b, lambda heard: len(heard) == 1)
     thief.transport.send_unicast(record, b.transport.address)
@@ -132,7 +133,7 @@ def test_endpoint_address_book_is_bounded(make: Make) -> None:
     sock = make(NodeId(0xC)).transport
     for number in range(SENDERS_MAX + 5):
         sealed = Sealer(RING, NodeId(1000 + number), BOOT)
-        sock.send_unicast(sealed.seal_unicast(b"\x09\x00\x00\x00\x01", B), b.transport.address)
+        sock.send_unicast(sealed.seal_unicast(encode(Leave(1)), B), b.transport.address)
         hear(b, lambda heard: len(heard) == 1)
     assert len(b._addresses) == SENDERS_MAX
     assert b.address_of(NodeId(1000)) is None

@@ -92,6 +92,20 @@ def test_status_shows_who_is_absent_and_how_many_votes_are_heard(
     assert rows["pi-2"][1:3] == ["broker", "120"], "it is not on the roster, and has no vote"
 
 
+def test_status_shows_who_is_expelled_heard_or_not(capsys: pytest.CaptureFixture[str]) -> None:
+    off = RosterView("00000000000000dd", "pi-4", 90, 6.5, 0, False, True, expelled=True)
+    heard = replace(VIEW.roster[0], expelled=True, votes=0)
+    with answering(of(replace(VIEW, roster=(heard, off)))) as daemon:
+        assert main(["status", "--api", daemon.api]) == Exit.OK
+    out = capsys.readouterr().out
+    rows = {line.split()[0]: line.split() for line in out.splitlines() if line.strip()}
+    assert [rows[name][1] for name in ("pi-1", "pi-2", "pi-4")] == [
+        "expelled",
+        "broker",
+        "expelled",
+    ]
+
+
 def test_status_says_what_is_drawn_beyond_what_is_allowed(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -20,7 +20,7 @@ from rackgrid.core.election import Leading, Standing
 from rackgrid.core.office import Office
 from rackgrid.core.roster import NO_ROSTER, Roster
 from rackgrid.core.settings import NodeSettings
-from rackgrid.identity import NO_PAIR, NodeId, Pair, Stamp
+from rackgrid.identity import NO_PAIR, NO_RACK, NodeId, Pair, Stamp
 from rackgrid.wire.message import PROTOCOL_VERSION, Join, Report, RosterLine
 from rackgrid.wire.vocabulary import Stance
 
@@ -142,5 +142,15 @@ def joins(
     player: Player, who: int, floor_mw: int = 5000, *, priority: int = 0, boot: int | None = None
 ) -> list[Action]:
     """Let a node ask to be admitted."""
-    asked = Join(1, f"n{who}", priority, floor_mw, False, PROTOCOL_VERSION)
+    asked = join_of(player, who, floor_mw, priority)
     return player.hears(who, asked, boot=boot)
+
+
+def join_of(player: Player, who: int, floor_mw: int = 5000, priority: int = 0) -> Join:
+    """Make a JOIN as a node would that hears this player lead; each has the next number."""
+    held = player.node.state.office
+    of = held.pair if held else NO_PAIR
+    rack = held.agreement.newest.rack if held else NO_RACK
+    seq = len(player.said) + 1
+    name = f"n{who}"
+    return Join(1, name, priority, floor_mw, False, PROTOCOL_VERSION, of, rack, seq)

@@ -13,7 +13,7 @@ from rackgrid.core.allowance import NO_ALLOWANCE, Allowance
 from rackgrid.core.book import Book
 from rackgrid.core.office import Office
 from rackgrid.core.roster import Roster
-from rackgrid.identity import BootId, NodeId, Stamp
+from rackgrid.identity import NO_PAIR, NO_RACK, BootId, NodeId, Stamp
 from rackgrid.wire.codec import encode
 from rackgrid.wire.message import NODE_NAME_MAX, NODES_MAX, PROTOCOL_VERSION, Join, RosterLine
 from rackgrid.wire.seal import PAYLOAD_MAX
@@ -25,7 +25,7 @@ ROSTER = roster(line(ANNA, 8000))
 
 
 def join(floor_mw: int = 5000, protocol: int = PROTOCOL_VERSION, name: str = "bert") -> Join:
-    return Join(1, name, 3, floor_mw, False, protocol)
+    return Join(1, name, 3, floor_mw, False, protocol, NO_PAIR, NO_RACK, 1)
 
 
 def office(granted_mw: int = 0, *, opened: bool = True, of: Roster = ROSTER) -> Office:

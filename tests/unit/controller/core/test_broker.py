@@ -17,7 +17,7 @@ from rackgrid.core.grant import Account
 from rackgrid.core.office import Joining, Office
 from rackgrid.core.roster import Roster
 from rackgrid.core.settings import MS_NS, SECOND_NS
-from rackgrid.identity import BootId, Limit, NodeId
+from rackgrid.identity import NO_PAIR, NO_RACK, BootId, Limit, NodeId
 from rackgrid.market.clearing import clear
 from rackgrid.wire.message import PROTOCOL_VERSION, Ack, Allotment, Join, OfferReport, Price, Report
 
@@ -250,7 +250,7 @@ def test_cleared_node_off_the_roster_gets_nothing() -> None:
 
 def test_cleared_joiner_is_made_room_for_until_it_stops_asking() -> None:
     held = office((ANNA, wants(holding_mw=6000, running=True)))
-    asked = Join(1, "carl", 0, 43_000, False, PROTOCOL_VERSION)
+    asked = Join(1, "carl", 0, 43_000, False, PROTOCOL_VERSION, NO_PAIR, NO_RACK, 1)
     big = replace(held, joining={CARL: Joining(BootId(3), asked, NOW)})
     kept, prices = cleared(big)
     assert allotted(prices)[ANNA].grant_mw == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from tests.unit.controller.core import ballot, stage
+from tests.unit.controller.core.chair import joins
 from tests.unit.controller.core.stage import (
     BOOT,
     ME,
@@ -40,14 +41,12 @@ from rackgrid.core.settings import MS_NS, SECOND_NS
 from rackgrid.identity import NO_RACK, NO_STAMP, BootId, Limit, NodeId, RackId, Round
 from rackgrid.market.offer import Offer
 from rackgrid.wire.message import (
-    PROTOCOL_VERSION,
     Ack,
     Allotment,
     Answer,
     Beacon,
     Coordinator,
     Forget,
-    Join,
     JoinReply,
     Leave,
     Message,
@@ -222,7 +221,7 @@ def test_heard_member_that_speaks_for_another_is_not_believed() -> None:
 def hears_of(player: Player, rack: RackId) -> list[Action]:
     """Let Carl, of this rack, ask to be admitted after his beacon."""
     player.hears(3, ballot.beacon(rack=rack, name="carl"), unicast=False)
-    return player.hears(3, Join(1, "carl", 0, 5000, False, PROTOCOL_VERSION))
+    return joins(player, 3)
 
 
 def test_foreign_rack_with_the_same_key_is_not_listened_to_and_said_once() -> None:

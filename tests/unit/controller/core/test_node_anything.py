@@ -23,8 +23,10 @@ from tests.unit.controller.core.stage import (
 from rackgrid.core import agent as agents
 from rackgrid.core.action import Action, Multicast, Remember, ReserveTerms, Unicast
 from rackgrid.core.event import (
+    AllowRequested,
     CapacityChanged,
     Event,
+    ExpelRequested,
     FirmwareLost,
     FirmwareReported,
     ForgetRequested,
@@ -50,6 +52,7 @@ from rackgrid.identity import (
     Term,
 )
 from rackgrid.market.offer import Offer
+from rackgrid.value import replace
 from rackgrid.wire.codec import decode, encode
 from rackgrid.wire.message import (
     BID_STEPS_MAX,
@@ -61,6 +64,7 @@ from rackgrid.wire.message import (
     ClaimReport,
     Coordinator,
     Election,
+    Expelled,
     Forget,
     Heartbeat,
     Join,
@@ -133,7 +137,7 @@ STATUSES = st.builds(
     LoadStatus, NAME, st.booleans(), st.booleans(), MW, I64, MW, st.sampled_from(Why)
 )
 LINES = st.builds(
-    RosterLine, NODES.map(NodeId), NAME, SMALL, MW, st.integers(0, 255), st.booleans()
+    RosterLine, NODES.map(NodeId), NAME, SMALL, MW, MW, st.integers(0, 255), st.booleans()
 )
 PLEDGES = st.builds(
     PledgeLine, NODES.map(NodeId), st.sampled_from((BOOT, BootId(10))), MW, SMALL | U32
@@ -157,7 +161,18 @@ MESSAGES: st.SearchStrategy[Message] = st.one_of(
         SMALL,
         st.lists(STATUSES, max_size=2).map(tuple),
     ),
-    st.builds(Join, SMALL, NAME, SMALL, MW, st.booleans(), st.sampled_from((2, 2, 2, 1))),
+    st.builds(
+        Join,
+        SMALL,
+        NAME,
+        SMALL | st.just(65_535),
+        MW,
+        st.booleans(),
+        st.sampled_from((2, 2, 2, 1)),
+        PAIRS,
+        RACKS,
+        SMALL | U32,
+    ),
     st.builds(JoinReply, SMALL, PAIRS, st.booleans(), NAME),
     st.builds(
         RosterUpdate,
@@ -169,6 +184,8 @@ MESSAGES: st.SearchStrategy[Message] = st.one_of(
         st.sampled_from((BootId(0), BOOT, BootId(90))),
         st.lists(LINES, max_size=NODES_MAX).map(tuple),
         st.lists(PLEDGES, max_size=2, unique_by=lambda pledge: pledge.node).map(tuple),
+        st.builds(Limit, SMALL | U32, MW),
+        st.lists(st.builds(Expelled, NODES.map(NodeId)), max_size=3).map(tuple),
     ),
     st.builds(
         Pledge, st.sampled_from((BOOT, BootId(10))), MW | st.just(0), SMALL | st.just(15_000)
@@ -210,7 +227,7 @@ HAPPENINGS = st.one_of(
     st.tuples(st.just("passes"), st.integers(0, 700), st.just(0), st.just(0)),
     st.tuples(st.just("switched"), OUTPUTS, U32, st.just(0)),
     st.tuples(st.just("metered"), st.floats(-5, 1e9), st.just(0), st.just(0)),
-    st.tuples(st.just("other"), st.integers(0, 10), MW, st.just(0)),
+    st.tuples(st.just("other"), st.integers(0, 12), MW, st.just(0)),
 )
 
 
@@ -228,6 +245,8 @@ def other(player: Player, which: int, mw: int) -> Event:
         ForgetRequested(now_ns, NodeId(mw % 10)),
         HandoverRequested(now_ns),
         RecoverRequested(now_ns),
+        AllowRequested(now_ns, NodeId(mw % 10), mw % 65_536, mw),
+        ExpelRequested(now_ns, NodeId(mw % 10)),
     )[which]
 
 
@@ -237,6 +256,9 @@ def answered(player: Player, message: Message) -> Message:
     nonce = getattr(state.election, "nonce", None)
     if isinstance(message, Answer) and nonce is not None:
         return Answer(nonce, message.stance, message.priority, message.known, message.report)
+    if isinstance(message, Join) and state.office is not None and message.meters_feed:
+        rack = state.office.agreement.newest.rack
+        return replace(message, pair=state.office.pair, rack=rack)
     if isinstance(message, Ack) and state.office is not None and message.votes:
         wire, left = state.office.pair, message.left
         has = (state.storing or state.roster).stamp

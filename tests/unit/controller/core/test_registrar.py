@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from tests.unit.controller.core.ballot import ack
 from tests.unit.controller.core.chair import (
     ANNA,
@@ -15,6 +16,7 @@ from tests.unit.controller.core.chair import (
     beacons,
     elected,
     formed,
+    join_of,
     joins,
     keep,
     line_of,
@@ -40,9 +42,10 @@ from tests.unit.controller.core.stage import (
 from rackgrid.core import registrar
 from rackgrid.core.action import StoreRoster
 from rackgrid.core.event import AllowRequested
-from rackgrid.core.roster import NO_ROSTER
+from rackgrid.core.registrar import JOINING_MAX
+from rackgrid.core.roster import NO_ROSTER, Roster
 from rackgrid.core.settings import SECOND_NS, Timing
-from rackgrid.identity import Limit, NodeId, Stamp
+from rackgrid.identity import NO_RACK, Limit, NodeId, Stamp
 from rackgrid.wire.message import Heartbeat, JoinReply, Price, RosterUpdate
 
 H = TIMING.heartbeat_ns
@@ -216,6 +219,58 @@ def test_joined_word_of_a_dead_boot_lowers_no_floor() -> None:
     joins(player, BERT, 4000, boot=999)
     acks(player, ANNA)
     assert base(player).floors_mw == before.floors_mw - 1000
+
+
+# --- a JOIN that somebody says again -----------------------------------------------------------
+
+
+def test_joined_with_an_earlier_number_of_the_same_boot_is_no_news() -> None:
+    """Fails if a recorded JOIN could lower a floor that its node has raised since."""
+    player = with_room(keeps=with_more(BERT))
+    early = join_of(player, BERT, 4000)
+    late = replace(join_of(player, BERT, 8000), seq=early.seq + 1)
+    player.hears(BERT, late)
+    keep(player, SECOND_NS, ANNA, BERT)
+    assert line_of(player, BERT).floor_mw == 8000
+    assert player.hears(BERT, early) == []
+    assert player.hears(BERT, late) == []
+    keep(player, SECOND_NS, ANNA, BERT)
+    assert line_of(player, BERT).floor_mw == 8000
+
+
+def test_joined_number_begins_anew_with_the_next_boot() -> None:
+    player = with_room(keeps=with_more(BERT))
+    late = replace(join_of(player, BERT, 8000), seq=900)
+    player.hears(BERT, late)
+    keep(player, SECOND_NS, ANNA, BERT)
+    acks(player, BERT, boot=77)
+    assert player.hears(BERT, replace(late, seq=1), boot=77) != []
+
+
+@pytest.mark.parametrize("field", ["pair", "rack"])
+def test_joined_said_to_another_broker_or_rack_is_nobodys(field: str) -> None:
+    """Fails if what was said to one broker could be said again to the next."""
+    player = with_room()
+    asked = join_of(player, CARL)
+    other = replace(asked, pair=pair(3)) if field == "pair" else replace(asked, rack=NO_RACK)
+    assert player.hears(CARL, other) == []
+    assert player.hears(CARL, asked) != []
+
+
+def test_joined_by_more_at_once_than_room_is_kept_for_is_refused_for_now() -> None:
+    """Fails if whoever holds the key could have the market stopped by making up names."""
+    player = with_room()
+    joins(player, 20, 1000)
+    for who in range(21, 21 + JOINING_MAX):
+        joins(player, who, 1000)
+    assert len(office(player).joining) == JOINING_MAX
+    assert "others join" in only(JoinReply, joins(player, 40, 1000)).reason
+    assert NodeId(40) not in office(player).joining
+
+
+def with_more(who: int) -> Roster:
+    """The roster of the three, on which one may raise its floor."""
+    return THREE.with_line(replace(line(who), floor_max_mw=9000))
 
 
 # --- what an operator allows -----------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from tests.unit.controller.core.chair import (
     base,
     elected,
     founding,
+    join_of,
     joins,
     keep,
     notes,
@@ -33,7 +35,7 @@ from tests.unit.controller.core.stage import (
 from rackgrid.core.roster import NO_ROSTER
 from rackgrid.core.settings import SECOND_NS
 from rackgrid.identity import NO_RACK, NO_STAMP, Limit, NodeId
-from rackgrid.wire.message import Join, JoinReply, RosterUpdate
+from rackgrid.wire.message import JoinReply, RosterUpdate
 
 H = TIMING.heartbeat_ns
 NOBODY_HAS_ONE = NO_ROSTER.stamp
@@ -122,7 +124,7 @@ def test_found_feed_that_is_too_small_by_any_founders_word_makes_no_rack(
 
 def test_found_joiner_of_another_protocol_is_told_so() -> None:
     player = founding()
-    said = player.hears(ANNA, Join(1, "anna", 0, 5000, False, 1))
+    said = player.hears(ANNA, replace(join_of(player, ANNA), protocol=1))
     assert "upgrade it" in only(JoinReply, said).reason
     assert office(player).founders == {}
 

@@ -48,6 +48,8 @@ _BOUNDS = {
     "i64": (-(2**63), 2**63 - 1),
 }
 
+_BYTES = {"b32": 32, "b64": 64}
+
 PAIR = Pair(Term(7), NodeId(0x1122334455667788), BootId(2**64 - 1))
 REPORT = Report(
     bid_seq=9,
@@ -105,6 +107,8 @@ def values(hint: object) -> st.SearchStrategy[object]:
         return st.text("a é€\0😀", max_size=limit // 4)
     if get_origin(shape) is tuple:
         return st.lists(values(get_args(shape)[0]), max_size=min(limit, 3)).map(tuple)
+    if shape is bytes:
+        return st.binary(min_size=_BYTES[limit], max_size=_BYTES[limit])
     return st.integers(*_BOUNDS[limit])
 
 
@@ -270,7 +274,7 @@ def test_decode_count_above_the_limit_is_malformed() -> None:
 
 
 def test_decode_text_above_its_limit_is_malformed() -> None:
-    payload = bytearray(encode(Join(1, "", 1, 1, False, 1)))
+    payload = bytearray(encode(Join(1, "", 1, 1, False, 1, PAIR, RackId(1), 1)))
     payload[9:10] = bytes((NODE_NAME_MAX + 1,)) + b"x" * (NODE_NAME_MAX + 1)
     assert rejection(bytes(payload)).detail == "Join: name has 25 bytes, at most 24"
 
@@ -278,7 +282,7 @@ def test_decode_text_above_its_limit_is_malformed() -> None:
 @pytest.mark.parametrize("text", [b"\xff\xfe", b"\xc0\x80", b"\xed\xa0\x80"])
 def test_decode_text_that_is_no_utf8_is_malformed(text: bytes) -> None:
     """Among them the overlong and the surrogate, which would give one text two encodings."""
-    payload = bytearray(encode(Join(1, "", 1, 1, False, 1)))
+    payload = bytearray(encode(Join(1, "", 1, 1, False, 1, PAIR, RackId(1), 1)))
     payload[9:10] = bytes((len(text),)) + text
     found = rejection(bytes(payload))
     assert found.reason is RejectReason.MALFORMED
@@ -287,7 +291,7 @@ def test_decode_text_that_is_no_utf8_is_malformed(text: bytes) -> None:
 
 def test_encode_text_above_its_limit_is_our_bug() -> None:
     with pytest.raises(AssertionError, match="25 bytes"):
-        encode(Join(1, "é" * 12 + "x", 1, 1, False, 1))
+        encode(Join(1, "é" * 12 + "x", 1, 1, False, 1, PAIR, RackId(1), 1))
 
 
 def test_encode_list_above_its_limit_is_our_bug() -> None:
@@ -326,6 +330,8 @@ def largest(hint: object) -> object:
         return "x" * limit
     if get_origin(shape) is tuple:
         return (largest(get_args(shape)[0]),) * limit
+    if shape is bytes:
+        return b"\xff" * _BYTES[limit]
     return _BOUNDS[limit][1]
 
 
