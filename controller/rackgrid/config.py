@@ -256,12 +256,14 @@ class GuardConfig:
         start_cost: wear and energy of one start, currency.
         usual_run_s: how long a run usually lasts.
         one_of: a group of this node's loads of which one runs at a time, or "".
-        after: the load that has to be on beside it, or "".
+        beside: the load that has to be on beside it, or "".
+        after: the load that has to have finished before it, or "".
     """
 
     start_cost: float = 0.0
     usual_run_s: float = 600.0
     one_of: str = ""
+    beside: str = ""
     after: str = ""
 
 

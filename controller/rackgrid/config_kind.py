@@ -54,7 +54,8 @@ _MAY = {
     "charger": (),
 }
 _OF_KINDS = frozenset(key for keys in (*_NEEDS.values(), *_MAY.values()) for key in keys)
-_GUARDS = ("start_cost", "usual_run_s", "one_of", "after")
+_GUARDS = ("start_cost", "usual_run_s", "one_of", "beside", "after")
+_NEEDS_ANOTHER = ("beside", "after")
 _WHY = {
     ("flexible", "worth"): (
         "a flexible load bids; give the highest price per kWh at which it is wanted"
@@ -109,7 +110,8 @@ def kind_keys() -> tuple[Key, ...]:
         Key("start_cost", Kind.NUMBER, "wear and energy of one start, in currency", 0.0, high=1e3),
         Key("usual_run_s", Kind.NUMBER, "a usual run", 600.0, unit="s", low=1, high=604800),
         Key("one_of", Kind.NAME, "a group of which one load runs at a time", None),
-        Key("after", Kind.NAME, "a load of this node that must be on beside it", None),
+        Key("beside", Kind.NAME, "a load of this node that must be on beside it", None),
+        Key("after", Kind.NAME, "a load of this node that must have finished before it", None),
     )
 
 
@@ -152,6 +154,7 @@ def guards_of(load: Section) -> GuardConfig:
         start_cost=load.number("start_cost"),
         usual_run_s=load.number("usual_run_s"),
         one_of=load.text("one_of"),
+        beside=load.text("beside"),
         after=load.text("after"),
     )
 
@@ -271,11 +274,11 @@ def _check_thermal(file: TomlFile, load: Section, mqtt: Section) -> None:
 def _check_after(file: TomlFile, loads: list[Section]) -> None:
     """Check that what a load needs is another load of this node, and needs nobody in turn."""
     leaders = {load.text("name"): load for load in loads if load.sound("name")}
-    for load in loads:
-        if "after" not in load.given or not load.sound("after", "name"):
+    for load, key in ((load, key) for load in loads for key in _NEEDS_ANOTHER):
+        if key not in load.given or not load.sound(key, "name"):
             continue
-        if not file.refer(load, "after", leaders.keys() - {load.text("name")}, "other load here"):
+        if not file.refer(load, key, leaders.keys() - {load.text("name")}, "other load here"):
             continue
-        if "after" in leaders[load.text("after")].given:
+        if not leaders[load.text(key)].given.isdisjoint(_NEEDS_ANOTHER):
             text = "that load needs another one itself; a chain has two links at most"
-            file.blame(load, "after", complaint(text, shown(load.text("after"))))
+            file.blame(load, key, complaint(text, shown(load.text(key))))

@@ -37,6 +37,7 @@ from rackgrid.market.tariff import Interval
 from rackgrid.market.task import Run, run_worth_uc, task_worth_uc
 from rackgrid.market.temperature import Belief, Model, believed
 from rackgrid.market.thermal import Bounds, Warmth, must_run, thermal_worth_uc
+from rackgrid.market.turn import Turn, Turns, seen
 
 EVERY_NS = SECOND_NS
 """Between two looks, ns."""
@@ -46,6 +47,8 @@ CLOCK_NS = 600 * SECOND_NS
 """So long after the start a clock that is not set is usual, ns."""
 AHEAD_NS = 48 * 3600 * SECOND_NS
 """So far ahead prices are looked at."""
+FINISHED = "(finished)"
+"""Where the kept days say which loads have finished; no load can have a name like this."""
 LIST_NS = 30 * SECOND_NS
 """Between two listings of prices ahead, ns: a pattern of a week takes ms to lay out."""
 MJ_PER_WH = 3_600_000
@@ -126,7 +129,11 @@ class Planner:
         """Keeps the days; None before there was one to keep."""
         self._had_to: set[str] = set()
         self._beliefs: dict[str, Belief | None] = {}
-        self._days = _read_days(shelf)
+        self._days, finished = _read_days(shelf)
+        self._leaders = {load.guards.after for load in loads if load.guards.after}
+        self._turns = Turns(finished=finished & self._leaders)
+        self._done: dict[str, bool] = {}
+        """Deadlines whose energy is there today."""
         self._known: Sequence[Interval] = ()
         self._listed_ns: int | None = None
 
@@ -162,10 +169,14 @@ class Planner:
 
     def _worths(self, now: _Now) -> dict[str, int | None]:
         worths = {load.name: self._worth(load, now) for load in self._loads}
+        self._look_at_turns(now)
         groups: dict[str, list[str]] = {}
         for load in self._loads:
+            if load.guards.beside:
+                worths = choice.beside(worths, load.name, load.guards.beside, now.running)
             if load.guards.after:
-                worths = choice.after(worths, load.name, load.guards.after, now.running)
+                finished = self._turns.finished
+                worths = choice.after(worths, load.name, load.guards.after, finished)
             if load.guards.one_of:
                 groups.setdefault(load.guards.one_of, []).append(load.name)
         for group in groups.values():
@@ -221,6 +232,7 @@ class Planner:
             self._keep_days()
         needed_mj = round(goal.energy_wh * MJ_PER_WH)
         left_mj = needed_mj - (received_mj - day.counter_mj)
+        self._done[load.name] = left_mj <= 0
         worth_uc = microcurrency(goal.worth)
         # A switch that has just gone off may not go on for a while: so much sooner it is due.
         due_ns = ends_ns - min(_min_off_ns(load, now.board), (ends_ns - begins_ns) // 4)
@@ -263,8 +275,31 @@ class Planner:
             return True
         return abs(worth_uc - before_uc) * MOVED >= abs(before_uc)
 
+    def _look_at_turns(self, now: _Now) -> None:
+        """See which of the loads that others wait for have finished."""
+        for load in self._loads:
+            if load.name in self._leaders:
+                state = now.board.outputs.get(load.output)
+                turn = Turn(
+                    is_on=load.name in now.running,
+                    since_ns=0 if state is None else state.since_ns,
+                    run_ns=_run_ns(load),
+                    goal=self._goal(load),
+                )
+                self._turns, is_news = seen(self._turns, load.name, turn)
+                if is_news:
+                    self._keep_days()
+
+    def _goal(self, load: LoadConfig) -> bool | None:
+        """Whether a deadline's energy is there; None of anything else."""
+        is_due = isinstance(load.plan, DeadlineConfig)
+        return self._done.get(load.name, False) if is_due else None
+
     def _keep_days(self) -> None:
-        kept = {name: [day.ends_ns, day.counter_mj] for name, day in self._days.items()}
+        kept: dict[str, object] = {
+            name: [day.ends_ns, day.counter_mj] for name, day in self._days.items()
+        }
+        kept[FINISHED] = sorted(self._turns.finished)
         self.writing = write_aside(self._shelf, json.dumps(kept).encode(), _not_kept)
 
 
@@ -298,30 +333,40 @@ def _power_mw(load: LoadConfig, board: Board) -> int:
     return milliwatts(load.plug.nominal_w) if load.plug is not None else 0
 
 
+def _run_ns(load: LoadConfig) -> int:
+    """How long a complete run is; 0 where any run is one."""
+    run_s = load.plan.run_s if isinstance(load.plan, TaskConfig) else None
+    return nanoseconds(run_s or 0)
+
+
 def _not_kept(fault: str) -> None:
     _log.warning("a restart today would count a deadline's energy anew: %s", fault)
 
 
-def _read_days(shelf: Path) -> dict[str, _Day]:
+def _read_days(shelf: Path) -> tuple[dict[str, _Day], frozenset[str]]:
     """Read where counters stood; what cannot be read is counted anew, and said."""
     try:
         kept = cast("object", json.loads(shelf.read_bytes()))
         return _parsed_days(kept)
     except FileNotFoundError:
-        return {}
+        return {}, frozenset()
     except (OSError, ValueError) as fault:
         _log.warning("%s: today's energy of deadlines is counted anew: %s", shelf, fault)
-        return {}
+        return {}, frozenset()
 
 
-def _parsed_days(kept: object) -> dict[str, _Day]:
+def _parsed_days(kept: object) -> tuple[dict[str, _Day], frozenset[str]]:
     if not isinstance(kept, dict):
         raise ValueError("no object")
     days: dict[str, _Day] = {}
+    finished: frozenset[str] = frozenset()
     for name, day in cast("dict[str, object]", kept).items():
         match day:
+            case list() if name == FINISHED:
+                names = cast("list[object]", day)
+                finished = frozenset(each for each in names if isinstance(each, str))
             case [int(ends_ns), int(counter_mj)]:
                 days[name] = _Day(ends_ns, counter_mj)
             case _:
                 raise ValueError(f"{name}: no end and counter")
-    return days
+    return days, finished

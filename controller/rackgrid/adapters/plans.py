@@ -75,7 +75,10 @@ def open_plans(config: Config, world: World, ears: Ears | None) -> Plans | None:
 
 def is_plain(config: Config) -> bool:
     """Whether nothing has to be planned."""
-    shaped = any(load.plan or load.guards.one_of or load.guards.after for load in config.loads)
+    shaped = any(
+        load.plan or load.guards.one_of or load.guards.beside or load.guards.after
+        for load in config.loads
+    )
     return not shaped and config.node.max_burn_w is None
 
 

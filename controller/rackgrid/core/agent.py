@@ -19,12 +19,14 @@ from rackgrid.core.grant import Grant, holding_ms
 from rackgrid.core.holding import Commands
 from rackgrid.core.settings import MS_NS, LoadSettings, NodeSettings
 from rackgrid.identity import NO_LIMIT, NO_PAIR, Limit, Pair, Round
-from rackgrid.market.choice import stay_uc
+from rackgrid.market.choice import stay_uc, switching_uc
 from rackgrid.market.curve import Step
+from rackgrid.market.modulating import served as served_stages
 from rackgrid.market.offer import Offer
 from rackgrid.value import replace
 from rackgrid.wire.message import Allotment, OfferReport, Price, Report, RosterLine, StepReport
 from rackgrid.wire.vocabulary import Why
+from rackgrid_firmware.device import LEVEL_FULL
 from rackgrid_firmware.link import OutputState
 
 BIDS_MAX = 64
@@ -188,7 +190,7 @@ def allotted(
     deadline_ns = sent.sent_ns + grant_ns
     if deadline_ns <= now_ns:
         return agent
-    stages = _served(sent.loads, allotment.accepted)
+    stages = served_stages(sent.loads, allotment.accepted)
     served = frozenset(stages)
     more = {name: count for name, count in stages.items() if count > 1}
     grant = Grant(pair, round_, sent.seq, allotment.grant_mw, served, deadline_ns, more)
@@ -199,18 +201,6 @@ def allotted(
         taken_bid=sent.seq,
         refused=frozenset(sent.loads) - served,
     )
-
-
-def _served(loads: tuple[str, ...], accepted: int) -> dict[str, int]:
-    """Count the stages of each load that are served; one rests on all that stand before it."""
-    stages: dict[str, int] = {}
-    missing: set[str] = set()
-    for index, name in enumerate(loads):
-        if not accepted >> index & 1:
-            missing.add(name)
-        elif name not in missing:
-            stages[name] = stages.get(name, 0) + 1
-    return stages
 
 
 def lapsed(agent: Agent, now_ns: int) -> tuple[Agent, list[Action]]:
@@ -273,10 +263,13 @@ def worth_of(agent: Agent, load: LoadSettings, price_cap_uc: int) -> int | None:
     if worth_uc is None or not load.start_cost_nc or agent.board is None:
         return worth_uc
     state, spec = state_of(agent, load), agent.board.specs.get(load.output)
-    if state is None or spec is None or not state.on:
+    if state is None or spec is None:
         return worth_uc
-    staying_uc = worth_uc + stay_uc(load.start_cost_nc, spec.nominal_mw, load.usual_run_ns)
-    return min(staying_uc, price_cap_uc)
+    # What is dimmed is sure of its least level only.
+    least = spec.min_level if load.stages_uc else LEVEL_FULL
+    power_mw = max(1, spec.nominal_mw * least // LEVEL_FULL)
+    start_uc = stay_uc(load.start_cost_nc, power_mw, load.usual_run_ns)
+    return switching_uc(worth_uc, start_uc, price_cap_uc, running=state.on, owed=load.is_owed)
 
 
 def bid_now(agent: Agent, load: LoadSettings, settings: NodeSettings, now_ns: int) -> int | None:

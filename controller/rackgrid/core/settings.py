@@ -94,7 +94,7 @@ class LoadSettings:
         is_planned: its worth changes with what it has to do: `WorthsChanged` says it, and until
             then the load does not bid. `worth_uc` means nothing then.
         start_cost_nc: wear and energy of one start, nano-currency; spread over the energy of a run
-            it is what a running load's worth is raised by.
+            it is what a running load's worth is raised by, and a start's lowered.
         usual_run_ns: how long a run usually lasts.
         kind: what to call it.
     """
@@ -112,6 +112,11 @@ class LoadSettings:
     def required(self) -> bool:
         """Whether it always gets its power."""
         return self.worth_uc is None
+
+    @property
+    def is_owed(self) -> bool:
+        """Whether its work has to be done in time: to put a start off saves nothing then."""
+        return self.kind is LoadKind.DEADLINE
 
 
 @dataclass(frozen=True, slots=True)

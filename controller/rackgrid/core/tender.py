@@ -7,7 +7,6 @@ the broker makes bids and offers of the reports that it has.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 from rackgrid.core import board as boards
 from rackgrid.core.board import Board
@@ -17,6 +16,7 @@ from rackgrid.identity import NodeId
 from rackgrid.market.clearing import Clearing
 from rackgrid.market.curve import Bid, Step
 from rackgrid.market.load import step_for
+from rackgrid.market.modulating import Ladder, stages
 from rackgrid.market.offer import Offer
 from rackgrid_firmware.device import LEVEL_FULL
 from rackgrid_firmware.link import OutputState
@@ -48,31 +48,21 @@ def steps(
     price_cap_uc: int,
     now_ns: int,
 ) -> tuple[Step, ...]:
-    """Make a flexible load's steps: one, or the stages of what modulates.
-
-    The first stage reserves all that the load can take, because each pulse takes that, and the
-    later ones nothing; so they are bid only while it is on, and a load starts at its least level.
-    """
+    """Make a flexible load's steps: one, or the stages of what modulates (`market.modulating`)."""
     first, spec = step(board, state, worth_uc, price_cap_uc, now_ns), board.specs[state.name]
     if first is None or not load.stages_uc or spec.min_level == LEVEL_FULL:
         return () if first is None else (first,)
     reached = levels(spec.min_level, len(load.stages_uc))
-    powers_mw = [spec.nominal_mw * level // LEVEL_FULL for level in reached]
-    lowest = replace(first, power_mw=powers_mw[0])
-    if not state.on:
-        return (lowest,)
-    more = (
-        Step(load.stages_uc[at], powers_mw[at] - powers_mw[at - 1], 0, state.level >= reached[at])
-        for at in range(1, len(reached))
-    )
-    return (lowest, *more)
+    powers_mw = tuple(spec.nominal_mw * level // LEVEL_FULL for level in reached)
+    ladder = Ladder(powers_mw, load.stages_uc)
+    return stages(ladder, first, sum(level <= state.level for level in reached))
 
 
-def levels(min_level: int, stages: int) -> tuple[int, ...]:
-    """Spread stages evenly from the least level to full power, in thousandths of it."""
-    if stages < 2:
+def levels(min_level: int, count: int) -> tuple[int, ...]:
+    """Spread levels evenly from the least to full power, in thousandths of it."""
+    if count < 2:
         return (LEVEL_FULL,)
-    return tuple(min_level + (LEVEL_FULL - min_level) * at // (stages - 1) for at in range(stages))
+    return tuple(min_level + (LEVEL_FULL - min_level) * at // (count - 1) for at in range(count))
 
 
 def bid(account: Account) -> Bid:

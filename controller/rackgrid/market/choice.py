@@ -1,4 +1,4 @@
-"""Loads that depend on each other: at most one of a group, or one only beside another.
+"""Loads that depend on each other: one of a group, one beside another, one after another.
 
 These shape the bids of one node: what may not run beside the others does not bid at all, so that
 nothing is granted which nobody will switch on.
@@ -30,12 +30,26 @@ def one_of(
     return chosen
 
 
-def after(
+def beside(
     worths_uc: Worths, follower: str, leader: str, running: Collection[str]
 ) -> dict[str, int | None]:
-    """Let a load bid only while the one that it needs is on (a pump after its valve)."""
+    """Let a load bid only while the one that it needs is on (a pump beside its valve)."""
     chosen = dict(worths_uc)
     if leader not in running:
+        chosen[follower] = None
+    return chosen
+
+
+def after(
+    worths_uc: Worths, follower: str, leader: str, finished: Collection[str]
+) -> dict[str, int | None]:
+    """Let a load bid only when the one before it has finished (a dryer after its washer).
+
+    Args:
+        finished: the loads whose work is done and that have not begun anew.
+    """
+    chosen = dict(worths_uc)
+    if leader not in finished:
         chosen[follower] = None
     return chosen
 
@@ -74,3 +88,25 @@ def stay_uc(start_cost_nc: int, power_mw: int, run_ns: int) -> int:
     """
     energy_mj = max(1, power_mw * run_ns // 1_000_000_000)
     return -(-start_cost_nc * 3_600_000 // energy_mj)
+
+
+def switching_uc(
+    worth_uc: int, start_uc: int, price_cap_uc: int, *, running: bool, owed: bool = False
+) -> int:
+    """Put the cost of a start into a worth, uc per kWh.
+
+    A start has to pay for itself in a usual run, so a load that is off bids that much less; one
+    that runs and is switched off will have to start again, so it bids that much more. A price that
+    trembles between the two switches nothing, and a fridge makes fewer and longer runs. Where the
+    work is owed by a time, the start is no choice: its worth says already which hours are enough,
+    and to put it off in those would make it late. What has to run at any price (it bids the cap)
+    does.
+
+    Args:
+        start_uc: what a start costs, spread over the energy of a usual run (`stay_uc`).
+    """
+    if worth_uc >= price_cap_uc:
+        return price_cap_uc
+    if running:
+        return min(worth_uc + start_uc, price_cap_uc)
+    return worth_uc if owed else worth_uc - start_uc

@@ -5,24 +5,37 @@ market takes stages by their worth, so a later one must not be worth more than a
 a user says otherwise (a fan that is of little use below half its speed), the levels that it would
 be a mistake to stop at are left out, and their stages become one.
 
-A later stage may fit where an earlier one does not. The load then runs at the highest level that
-what was granted is enough for, and takes less than that, never more.
+**Reserve.** The first stage reserves all that the load can take, and the later ones nothing: what
+is dimmed takes its full power in each pulse, whatever its level, and a hung firmware may leave the
+pin at it. So a level saves energy and never watts of the feed; and the later stages are bid only
+while the load is on, for they rest on the first one's reserve. A load starts at its least level.
+
+**Served.** A stage is worth something only on top of those before it: of the stages that a clearing
+serves, those up to the first that it refuses count.
+
+Rejected: each stage reserving its own part. Then half a load's watts would be given away while its
+pulses still take all of them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import TypeVar
 
 from rackgrid.market.curve import BID_STEPS_MAX, Step
+
+MW_PER_KW = 1_000_000
+Owner = TypeVar("Owner")
 
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """A level at which it can run.
+    """A level at which a load can run.
 
     Attributes:
-        power_mw: what it takes there, mW.
+        power_mw: what it takes there on average, mW.
         worth_uc_per_h: what an hour at that level is worth, micro-currency.
     """
 
@@ -30,31 +43,73 @@ class Level:
     worth_uc_per_h: int
 
 
-MW_PER_KW = 1_000_000
+@dataclass(frozen=True, slots=True)
+class Ladder:
+    """The levels of a load, and what each stage is worth.
+
+    Attributes:
+        powers_mw: of each level, rising.
+        worths_uc: of the stage up to each level, uc per kWh, never rising.
+    """
+
+    powers_mw: tuple[int, ...]
+    worths_uc: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        assert 0 < len(self.powers_mw) == len(self.worths_uc) <= BID_STEPS_MAX, "a stage a level"
+        assert all(a < b for a, b in pairwise((0, *self.powers_mw))), "each level takes more"
+        assert all(a >= b for a, b in pairwise(self.worths_uc)), "a later stage is worth no more"
 
 
-def stages(levels: Sequence[Level], running_mw: int, price_cap_uc: int) -> tuple[Step, ...]:
-    """Bid the levels of a load, lowest first.
+def ladder(levels: Sequence[Level], price_cap_uc: int) -> Ladder | None:
+    """Make the ladder of levels that were given by the worth of an hour; None: there are none.
 
     Args:
         levels: by rising power, more than nothing each; off is none of them.
-        running_mw: what the level takes that it is at, mW; 0 while it is off.
         price_cap_uc: no worth is above it, uc per kWh.
-
-    Returns:
-        Steps whose worth never rises.
     """
     kept = concave(levels)
-    assert len(kept) <= BID_STEPS_MAX, "a bid has a limited number of steps"
-    steps: list[Step] = []
-    below = Level(0, 0)
-    for level in kept:
-        more_mw = level.power_mw - below.power_mw
-        worth_uc = (level.worth_uc_per_h - below.worth_uc_per_h) * MW_PER_KW // more_mw
-        runs = level.power_mw <= running_mw
-        steps.append(Step(min(worth_uc, price_cap_uc), more_mw, more_mw, runs))
-        below = level
-    return tuple(steps)
+    if not kept:
+        return None
+    worths = [
+        (high.worth_uc_per_h - low.worth_uc_per_h) * MW_PER_KW // (high.power_mw - low.power_mw)
+        for low, high in pairwise((Level(0, 0), *kept))
+    ]
+    powers = tuple(level.power_mw for level in kept)
+    return Ladder(powers, tuple(min(worth, price_cap_uc) for worth in worths))
+
+
+def stages(of: Ladder, whole: Step, reached: int) -> tuple[Step, ...]:
+    """Bid the stages of a load.
+
+    Args:
+        whole: what it would bid undimmed: its worth, and the most that it can take as reserve.
+        reached: how many stages it runs at; means something only while it runs.
+    """
+    first = Step(whole.worth_uc, of.powers_mw[0], whole.reserve_mw, whole.running)
+    if not whole.running:
+        return (first,)
+    parts = (high - low for low, high in pairwise(of.powers_mw))
+    later = enumerate(zip(of.worths_uc[1:], parts, strict=True), 2)
+    more = (Step(worth, part_mw, 0, number <= reached) for number, (worth, part_mw) in later)
+    return (first, *more)
+
+
+def served(owners: Sequence[Owner], mask: int) -> dict[Owner, int]:
+    """Count the stages of each load that are served; one rests on all that stand before it.
+
+    Args:
+        owners: whose each step of a bid is, in its order.
+        mask: of the steps that were accepted.
+    """
+    counts: dict[Owner, int] = {}
+    missing: set[Owner] = set()
+    for place, owner in enumerate(owners):
+        if not mask >> place & 1:
+            missing.add(owner)
+        elif owner not in missing:
+            counts[owner] = counts.get(owner, 0) + 1
+    return counts
 
 
 def concave(levels: Sequence[Level]) -> tuple[Level, ...]:
@@ -66,11 +121,6 @@ def concave(levels: Sequence[Level]) -> tuple[Level, ...]:
             kept.pop()
         kept.append(level)
     return tuple(kept[1:])
-
-
-def reached(levels: Sequence[Level], granted_mw: int) -> Level | None:
-    """The highest level that a grant is enough for; None: off."""
-    return next((each for each in reversed(concave(levels)) if each.power_mw <= granted_mw), None)
 
 
 def _rises(low: Level, middle: Level, high: Level) -> bool:

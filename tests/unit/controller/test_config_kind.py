@@ -70,7 +70,7 @@ def test_kind_is_read_and_shown_as_it_reads_back(
 def test_guards_are_read_and_shown_as_they_read_back(tmp_path: Path) -> None:
     text = 'worth = 0.5\nstart_cost = 0.001\nusual_run_s = 60\none_of = "warm"\n'
     config = load_config(written(tmp_path, text))
-    assert config.loads[0].guards == GuardConfig(0.001, 60.0, "warm", "")
+    assert config.loads[0].guards == GuardConfig(0.001, 60.0, "warm")
     shown = tmp_path / "shown.toml"
     shown.write_text("\n".join(resolved(config)) + "\n")
     assert load_config(shown).loads == config.loads

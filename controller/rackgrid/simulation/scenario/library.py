@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from rackgrid.market.battery import Battery
-from rackgrid.market.modulating import Level
+from rackgrid.market.modulating import Level, ladder
 from rackgrid.market.tariff import Interval, Prices, Slots, TimeOfUse, Zone
 from rackgrid.market.temperature import Model
 from rackgrid.market.thermal import Bounds
@@ -26,6 +26,7 @@ from rackgrid.simulation.scenario.load import Load
 from rackgrid.simulation.scenario.work import (
     DAY_MINUTES,
     MINUTE_NS,
+    PRICE_CAP_UC,
     Dimmed,
     Due,
     Kept,
@@ -139,7 +140,7 @@ def _loads(number: int, chance: random.Random) -> list[Load]:
             )
             return [
                 load("heater", nominal := about(14_000), _heater(nominal, chance), 30, 30),
-                load("fan", power, Dimmed(levels)),
+                load("fan", power, Dimmed(ladder(levels, PRICE_CAP_UC))),
             ]
         case 1:
             return [
@@ -236,9 +237,9 @@ _LIBRARY = {
         Scenario(
             "black-start",
             _by_hour(220_000, 300_000, 380_000),
-            capacity_mw=160_000,
+            capacity_mw=170_000,
             reserve_mw=16_000,
-            lost=range(18 * 60, 18 * 60 + 25),
+            lost=range(22 * 60, 22 * 60 + 25),
         ),
         Scenario(
             "greedy-node",

@@ -7,12 +7,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rackgrid.market.choice import stay_uc
+from rackgrid.market.choice import stay_uc, switching_uc
 from rackgrid.market.curve import Step
 from rackgrid.market.honesty import learned_mw
 from rackgrid.market.load import step_for
-from rackgrid.market.modulating import reached, stages
-from rackgrid.simulation.scenario.work import MINUTE_NS, PRICE_CAP_UC, Dimmed, Moment, Stand, Work
+from rackgrid.market.modulating import stages
+from rackgrid.simulation.scenario.work import (
+    MINUTE_NS,
+    PRICE_CAP_UC,
+    Dimmed,
+    Due,
+    Moment,
+    Stand,
+    Work,
+)
 
 START_COST_NC = 300_000
 """A start, nano-currency: a relay board of 9 that lasts for 30,000 starts under load."""
@@ -58,19 +66,18 @@ class Load:
             self.min_on if self.on_mw else self.min_off
         )
         if isinstance(self.work, Dimmed):
-            if held and not self.on_mw:
-                return ()
-            return stages(self.work.levels, self.on_mw, PRICE_CAP_UC)
+            return self._stages(self.work, held=held)
         since_ns = None if not self.on_mw or self.since is None else self.since * MINUTE_NS
         worth_uc = self.work.worth_uc(moment, Stand(self.nominal_mw, since_ns))
         inside_min_on = held and bool(self.on_mw)
         if worth_uc is None and not inside_min_on:
             return ()
         worth_uc = worth_uc or 0
-        if self.on_mw:
-            worth_uc += stay_uc(START_COST_NC, self.nominal_mw, USUAL_RUN_NS)
+        start_uc = stay_uc(START_COST_NC, self.nominal_mw, USUAL_RUN_NS)
+        is_on, owed = bool(self.on_mw), isinstance(self.work, Due)
+        worth_uc = switching_uc(worth_uc, start_uc, PRICE_CAP_UC, running=is_on, owed=owed)
         step = step_for(
-            worth_uc=min(worth_uc, PRICE_CAP_UC),
+            worth_uc=worth_uc,
             nominal_mw=self.nominal_mw,
             inrush_mw=self.nominal_mw * INRUSH,
             metered_mw=self.metered_mw,
@@ -82,13 +89,35 @@ class Load:
         )
         return () if step is None else (step,)
 
-    def switch(self, granted_mw: int, minute: int) -> bool:
-        """Run at what was granted, or not at all; say whether it starts."""
-        if isinstance(self.work, Dimmed):
-            level = reached(self.work.levels, granted_mw)
-            wanted_mw = level.power_mw if level else 0
-        else:
-            wanted_mw = self.nominal_mw if granted_mw else 0
+    def _stages(self, work: Dimmed, *, held: bool) -> tuple[Step, ...]:
+        if work.ladder is None:
+            return ()
+        start_uc = stay_uc(START_COST_NC, work.ladder.powers_mw[0], USUAL_RUN_NS)
+        first_uc = work.ladder.worths_uc[0]
+        is_on = bool(self.on_mw)
+        whole = step_for(
+            worth_uc=switching_uc(first_uc, start_uc, PRICE_CAP_UC, running=is_on),
+            nominal_mw=work.ladder.powers_mw[-1],
+            inrush_mw=work.ladder.powers_mw[-1],
+            metered_mw=None,
+            running=is_on,
+            settled=False,
+            price_cap_uc=PRICE_CAP_UC,
+            min_on_left=held,
+            min_off_left=held,
+        )
+        reached = sum(power_mw <= self.on_mw for power_mw in work.ladder.powers_mw)
+        return () if whole is None else stages(work.ladder, whole, reached)
+
+    def switch(self, granted: int, minute: int) -> bool:
+        """Run at the stage that was granted, or not at all; say whether it starts.
+
+        Args:
+            granted: how many of its steps are served.
+        """
+        wanted_mw = self.nominal_mw if granted else 0
+        if isinstance(self.work, Dimmed) and self.work.ladder is not None and granted:
+            wanted_mw = self.work.ladder.powers_mw[granted - 1]
         starts = wanted_mw > 0 and not self.on_mw
         if bool(wanted_mw) != bool(self.on_mw):
             self.switches += 1

@@ -87,7 +87,7 @@ def _switched(run: Run, grants: Mapping[str, Grant], now: Round) -> list[Load]:
             is_fed = now.clearing is not None
             if is_fed and _defies(run, node, load, minute, is_granted=grant is not None):
                 continue
-            starts = load.switch(grant.asked_mw if grant else 0, minute)
+            starts = load.switch(grant.stages if grant else 0, minute)
             run.switched[minute // DAY_MINUTES, load.name] += bool(load.on_mw) != was_on
             if not starts:
                 continue

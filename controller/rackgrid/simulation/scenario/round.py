@@ -16,11 +16,11 @@ from rackgrid.market.clearing import Clearing, clear
 from rackgrid.market.curve import Bid, Step
 from rackgrid.market.honesty import HONEST, counted
 from rackgrid.market.knapsack import Settled, best_set
+from rackgrid.market.modulating import served
 from rackgrid.market.offer import Offer
 from rackgrid.market.supply import supply_above
 from rackgrid.simulation.scenario import sky
 from rackgrid.simulation.scenario.library import EPOCH_NS, NODES, SUN_UC, Node
-from rackgrid.simulation.scenario.load import Load
 from rackgrid.simulation.scenario.run import Run
 from rackgrid.simulation.scenario.work import DAY_MINUTES, MINUTE_NS, PRICE_CAP_UC, Moment
 
@@ -33,26 +33,14 @@ WELFARE_WORK = 200_000
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """A step in a bid.
-
-    Attributes:
-        reserve_mw: what its load asked for, before the market counted it.
-    """
-
-    load: Load
-    reserve_mw: int
-
-
-@dataclass(frozen=True, slots=True)
 class Grant:
     """What a load was granted.
 
     Attributes:
-        asked_mw: in its own terms; counted_mw: in the market's.
+        stages: how many of its steps are served; counted_mw: their reserve, as the market counts.
     """
 
-    asked_mw: int
+    stages: int
     counted_mw: int
 
 
@@ -70,7 +58,7 @@ class Round:
     clearing: Clearing | None
     offers: tuple[Offer, ...]
     bids: tuple[Bid, ...]
-    asked: dict[NodeId, tuple[Asked, ...]]
+    asked: dict[NodeId, tuple[str, ...]]
     trade: Trade
     sun_mw: int
 
@@ -90,21 +78,20 @@ class Round:
         found: dict[str, Grant] = {}
         for bid in self.bids:
             mask = self.clearing.served.get(bid.bidder, 0) if self.clearing else 0
-            for place, asked in enumerate(self.asked.get(bid.bidder, ())):
-                if mask >> place & 1:
-                    before = found.get(asked.load.name, Grant(0, 0))
-                    found[asked.load.name] = Grant(
-                        before.asked_mw + asked.reserve_mw,
-                        before.counted_mw + bid.steps[place].reserve_mw,
-                    )
+            names = self.asked.get(bid.bidder, ())
+            for name, stages in served(names, mask).items():
+                reserves = (
+                    s.reserve_mw for s, of in zip(bid.steps, names, strict=True) if of == name
+                )
+                found[name] = Grant(stages, sum(list(reserves)[:stages]))
         return found
 
     def worths_uc(self) -> dict[str, int]:
         """What each load bid for its first step."""
         found: dict[str, int] = {}
         for bid in self.bids:
-            for place, asked in enumerate(self.asked.get(bid.bidder, ())):
-                found.setdefault(asked.load.name, bid.steps[place].worth_uc)
+            for place, name in enumerate(self.asked.get(bid.bidder, ())):
+                found.setdefault(name, bid.steps[place].worth_uc)
         return found
 
 
@@ -116,7 +103,7 @@ def cleared(run: Run, minute: int) -> Round:
     sun_mw = sky.sun_mw(run.scenario.sun_mw, minute, run.shades[minute])
     offers = () if is_lost else _offers(run, minute, sun_mw, trade)
     bids: list[Bid] = []
-    asked: dict[NodeId, tuple[Asked, ...]] = {}
+    asked: dict[NodeId, tuple[str, ...]] = {}
     for node in run.nodes:
         bid, owners = _bid(run, node, moment)
         bids.append(bid)
@@ -170,7 +157,7 @@ def _offers(run: Run, minute: int, sun_mw: int, trade: Trade) -> tuple[Offer, ..
     return tuple(offers)
 
 
-def _bid(run: Run, node: Node, moment: Moment) -> tuple[Bid, tuple[Asked, ...]]:
+def _bid(run: Run, node: Node, moment: Moment) -> tuple[Bid, tuple[str, ...]]:
     """Make a node's bid; what is on against the market's will is no bid but an excess."""
     record = run.records.get(node.number, HONEST)
     said = {load.name: load.steps(moment) for load in node.loads}
@@ -187,7 +174,7 @@ def _bid(run: Run, node: Node, moment: Moment) -> tuple[Bid, tuple[Asked, ...]]:
     ]
     steps = tuple(counted(record, step) for _, step in pairs)
     bid = Bid(NodeId(node.number), steps, sum(load.counter_mj for load in node.loads))
-    return bid, tuple(Asked(load, step.reserve_mw) for load, step in pairs)
+    return bid, tuple(load.name for load, _ in pairs)
 
 
 def _weigh(run: Run, bids: Sequence[Bid], offers: Sequence[Offer], clearing: Clearing) -> None:

@@ -7,11 +7,11 @@ asks the market's own functions what to bid. What a kind decides is therefore wh
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 from rackgrid.market.deadline import Goal, deadline_worth_uc
-from rackgrid.market.modulating import Level
+from rackgrid.market.modulating import Ladder
 from rackgrid.market.tariff import Interval
 from rackgrid.market.task import Run, run_worth_uc, task_worth_uc
 from rackgrid.market.temperature import Model, moved_mc
@@ -181,7 +181,7 @@ ALLOWED_MC = 500
 class Dimmed:
     """Modulating: several levels, each worth something by the hour."""
 
-    levels: tuple[Level, ...] = field(default=())
+    ladder: Ladder | None = None
 
     def worth_uc(self, moment: Moment, stand: Stand) -> int | None:  # noqa: ARG002
         """It bids by its levels, not as a whole."""

@@ -230,7 +230,7 @@ def test_one_of_a_group_bids_and_the_running_one_stays(tmp_path: Path) -> None:
 
 
 def test_load_that_needs_another_bids_only_beside_it(tmp_path: Path) -> None:
-    bench = Bench(tmp_path / "days", (load("lamp", after="pump"), load("pump")))
+    bench = Bench(tmp_path / "days", (load("lamp", beside="pump"), load("pump")))
     assert bench.look() == {"lamp": None, "pump": 300_000}
     assert bench.look(on("pump", START)) == {"lamp": 300_000, "pump": 300_000}
 
@@ -281,3 +281,44 @@ def test_charger_is_worth_what_its_battery_buys_for(tmp_path: Path) -> None:
     assert bench.worth() == 120_000
     bench.buys["pack"] = CAP + 1
     assert bench.worth() == CAP
+
+
+def lit(name: str, since_ns: int, *, on: bool = True) -> OutputState:
+    return output(name, on=on, since_ns=since_ns)
+
+
+def test_load_after_another_waits_until_that_has_finished_over_a_restart(tmp_path: Path) -> None:
+    loads = (load("lamp", after="pump"), load("pump", TaskConfig(0.01, 90.0)))
+    bench = Bench(tmp_path / "days", loads)
+    assert bench.worth() is None
+    began = bench.now_ns
+    assert bench.look(lit("pump", began)) is not None
+    assert bench.planner is not None
+    assert bench.planner.said["lamp"] is None
+    # It was on for 90 s: that is a complete run.
+    ended = began + 90 * S
+    found = bench.look(lit("pump", ended, on=False), after_ns=91 * S)
+    assert found is not None
+    assert found["lamp"] == 300_000
+    assert bench.worth(lit("pump", ended, on=False)) == 300_000, "after a restart, too"
+    # It begins anew.
+    assert bench.worth(lit("pump", bench.now_ns)) is None
+    assert bench.planner.writing is not None
+    bench.planner.writing.join()
+    assert '"(finished)": []' in (tmp_path / "days").read_text()
+
+
+def test_load_after_a_deadline_waits_until_its_energy_is_there(tmp_path: Path) -> None:
+    goal = DeadlineConfig(10.0, 18 * 3600, ZoneInfo("UTC"), 0.0)
+    bench = Bench(tmp_path / "days", (load("lamp", after="pump"), load("pump", goal)))
+    assert bench.worth() is None
+    bench.received["pump"] = 36_000_000
+    assert bench.look() is not None
+    assert bench.planner is not None
+    assert bench.planner.said["lamp"] == 300_000
+
+
+def test_kept_names_that_nobody_waits_for_are_forgotten(tmp_path: Path) -> None:
+    (tmp_path / "days").write_text('{"(finished)": ["pump", "lamp", 5]}')
+    bench = Bench(tmp_path / "days", (load("lamp", after="pump"), load("pump")))
+    assert bench.worth() == 300_000

@@ -15,6 +15,7 @@ CORPUS = Path(__file__).parents[1] / "config_corpus"
 RACK = '[rack]\nname = "demo"\ninterface = "lo"\n[feed]\ncapacity_w = 30\n'
 NODE = '[node]\nname = "pi-1"\nboard = "board.toml"\n'
 FAN = '[[load]]\nname = "fan"\n'
+LAMP = '[[load]]\nname = "lamp"\nworth = 1\nuser_unit = "lamp.service"\nnominal_w = 5\n'
 MQTT = '[mqtt]\nhost = "127.0.0.1"\n'
 FRIDGE = 'kind = "thermal"\nworth = 0.5\nlow_c = 3\nhigh_c = 7\n'
 TOPIC = 'temperature_topic = "kitchen/fridge"\n'
@@ -34,6 +35,8 @@ def config(folder: Path, load: str, *, node: str = "", rest: str = "") -> Config
         ("worth = 0.5\n", "", True),
         ("worth = 0.5\nstart_cost = 0.001\n", "", True),
         ('worth = 0.5\none_of = "warm"\n', "", False),
+        ('worth = 0.5\nbeside = "lamp"\n' + LAMP, "", False),
+        ('worth = 0.5\nafter = "lamp"\n' + LAMP, "", False),
         ("worth = 0.5\n", "max_burn_w = 0\n", False),
         ('kind = "task"\nrevenue_per_hour = 0.1\n', "", False),
     ],

@@ -23,6 +23,7 @@ from tests.unit.controller.core.stage import (
     LOADS,
     ME,
     SPECS,
+    UC,
     attached,
     board,
     boards,
@@ -36,10 +37,11 @@ from tests.unit.controller.core.stage import (
 from rackgrid.core import agent as agents
 from rackgrid.core.action import PriceApplied, PriceLost
 from rackgrid.core.agent import BIDS_MAX, Agent, SentBid
-from rackgrid.core.settings import MS_NS, SECOND_NS
+from rackgrid.core.settings import MS_NS, SECOND_NS, LoadSettings
 from rackgrid.identity import BootId, Pair, Term
 from rackgrid.market.offer import Offer
 from rackgrid.wire.message import Allotment, OfferReport
+from rackgrid.wire.vocabulary import LoadKind
 
 
 def allotment(bid_seq: int, mw: int = 9000, accepted: int = 1, boot: BootId = BOOT) -> Allotment:
@@ -314,3 +316,28 @@ def test_allotted_stage_rests_on_those_before_it(
     grant = agents.allotted(held, Pair(Term(3), ME, BOOT), 1, lot, SECOND_NS, NOW).grant
     assert grant is not None
     assert (grant.loads, dict(grant.stages)) == (loads, stages)
+
+
+# --- what a start costs -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kind", "off_uc"), [(LoadKind.FLEXIBLE, 400_000 - 60_000), (LoadKind.DEADLINE, 400_000)]
+)
+def test_worth_of_a_load_counts_what_a_start_costs(kind: LoadKind, off_uc: int) -> None:
+    # 60 nano-currency, spread over the 3.6 kJ that 6 W are in ten minutes.
+    lamp = LoadSettings("lamp", "lamp", 400_000, start_cost_nc=60_000, kind=kind)
+    off = Agent(board=board())
+    lit = Agent(board=board(output("lamp", on=True)))
+    assert agents.worth_of(off, lamp, 10 * UC) == off_uc
+    assert agents.worth_of(lit, lamp, 10 * UC) == 460_000
+    assert agents.worth_of(Agent(), lamp, 10 * UC) == 400_000, "nobody knows how it stands"
+    assert agents.worth_of(off, lamp, 400_000) == 400_000, "it has to run"
+
+
+def test_worth_of_what_is_dimmed_spreads_a_start_over_its_least_level() -> None:
+    lamp = LoadSettings("lamp", "lamp", 400_000, (400_000, 200_000), start_cost_nc=60_000)
+    made = board()
+    specs = {**made.specs, "lamp": replace(made.specs["lamp"], min_level=500)}
+    off = Agent(board=replace(made, specs=specs))
+    assert agents.worth_of(off, lamp, 10 * UC) == 400_000 - 120_000

@@ -70,9 +70,9 @@ def test_planned_load_whose_work_is_done_stays_on_for_its_min_on() -> None:
     assert why_lamp(held, planned(), NOW + 1) == (False, Why.IDLE)
 
 
-def test_running_load_is_worth_its_next_start_more() -> None:
+def test_running_load_is_worth_its_next_start_more_and_one_that_is_off_less() -> None:
     settings = planned(start_cost_nc=50_000, usual_run_ns=600 * 10**9)
-    assert bids(worths(agent(), lamp=200_000), settings) == [200_000, 300_000]
+    assert bids(worths(agent(), lamp=200_000), settings) == [150_000, 300_000]
     assert bids(worths(agent(LAMP_ON), lamp=200_000), settings) == [
         250_000,
         300_000,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rackgrid.market.choice import after, burned, one_of, stay_uc
+from rackgrid.market.choice import after, beside, burned, one_of, stay_uc, switching_uc
 
 NAMES = ("a", "b", "c", "d")
 worths = st.fixed_dictionaries(dict.fromkeys(NAMES, st.none() | st.integers(-5, 5)))
@@ -44,9 +44,31 @@ def test_one_of_equals_the_running_one_stays() -> None:
     assert one_of({"a": 3, "b": 3}, ("a", "b"), ("b",)) == {"a": None, "b": 3}
 
 
-def test_after_bids_only_beside_its_leader() -> None:
-    assert after({"pump": 7, "valve": 1}, "pump", "valve", ()) == {"pump": None, "valve": 1}
-    assert after({"pump": 7, "valve": 1}, "pump", "valve", ("valve",))["pump"] == 7
+def test_beside_bids_only_while_its_leader_is_on() -> None:
+    assert beside({"pump": 7, "valve": 1}, "pump", "valve", ()) == {"pump": None, "valve": 1}
+    assert beside({"pump": 7, "valve": 1}, "pump", "valve", ("valve",))["pump"] == 7
+
+
+def test_after_bids_only_when_its_leader_has_finished() -> None:
+    assert after({"dryer": 7, "washer": 1}, "dryer", "washer", ()) == {"dryer": None, "washer": 1}
+    assert after({"dryer": 7, "washer": 1}, "dryer", "washer", ("washer",))["dryer"] == 7
+
+
+CAP = 1000
+
+
+@given(st.integers(-500, 1200), st.integers(0, 300))
+def test_switching_costs_stand_between_a_start_and_a_stop(worth: int, start: int) -> None:
+    """Fails if a price that trembles by less than they are could switch a load on and off."""
+    goes_on = switching_uc(worth, start, CAP, running=False)
+    stays_on = switching_uc(worth, start, CAP, running=True)
+    assert goes_on <= min(worth, CAP) <= stays_on <= CAP
+    if worth >= CAP:
+        assert goes_on == CAP, "what has to run at any price does"
+    elif stays_on < CAP:
+        assert stays_on - goes_on == 2 * start
+    assert switching_uc(worth, start, CAP, running=False, owed=True) == min(worth, CAP)
+    assert switching_uc(worth, start, CAP, running=True, owed=True) == stays_on
 
 
 @given(

@@ -25,7 +25,7 @@ def test_day_has_its_minutes_their_powers_and_prices() -> None:
     assert powers_w(minutes, "grid")[lost] == 0
     assert powers_w(minutes, "grid")[0] == pytest.approx(minutes[0].drawn_mj / 60_000)
     assert prices(minutes)[lost] != prices(minutes)[lost], "there is no price, not a price of 0"
-    assert prices(minutes)[0] == pytest.approx(0.22)
+    assert 0.22 <= prices(minutes)[0] < 0.30
 
 
 def test_spans_are_whole_and_apart() -> None:

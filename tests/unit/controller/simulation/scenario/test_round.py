@@ -6,9 +6,9 @@ import random
 
 from rackgrid.market.honesty import Record
 from rackgrid.simulation.scenario import library, sky
-from rackgrid.simulation.scenario.round import BANK, cleared, limits
+from rackgrid.simulation.scenario.round import BANK, Grant, cleared, limits
 from rackgrid.simulation.scenario.run import Run
-from rackgrid.simulation.scenario.work import Kept
+from rackgrid.simulation.scenario.work import Kept, Moment
 
 NOON = 12 * 60
 
@@ -19,13 +19,20 @@ def run_of(name: str) -> Run:
     return Run(scenario, 1, chance, library.nodes(chance), sky.shades(chance, 1, 0))
 
 
-def test_round_grants_what_its_clearing_serves_in_the_loads_own_terms() -> None:
+def test_round_grants_the_stages_that_its_clearing_serves() -> None:
     run = run_of("sunny-day")
     now = cleared(run, NOON)
     assert now.clearing is not None
     grants = now.grants()
     assert sum(grant.counted_mw for grant in grants.values()) == now.clearing.reserved_mw
-    assert all(grant.asked_mw == grant.counted_mw for grant in grants.values())
+    for name, grant in grants.items():
+        steps = [
+            s
+            for b in now.bids
+            for s, of in zip(b.steps, now.asked[b.bidder], strict=True)
+            if of == name
+        ]
+        assert grant.counted_mw == sum(step.reserve_mw for step in steps[: grant.stages])
     assert set(grants) <= set(now.worths_uc())
     assert now.price_uc == now.clearing.price_uc
 
@@ -36,8 +43,8 @@ def test_round_counts_a_flagged_node_with_its_share() -> None:
     fridge = run.nodes[0].loads[0]
     assert isinstance(fridge.work, Kept)
     fridge.work.mc = fridge.work.bounds.high_mc
-    grant = cleared(run, NOON).grants()[fridge.name]
-    assert grant.counted_mw == 2 * grant.asked_mw
+    (asked,) = fridge.steps(Moment(NOON))
+    assert cleared(run, NOON).grants()[fridge.name] == Grant(1, 2 * asked.reserve_mw)
 
 
 def test_round_counts_excess_as_floor_and_asks_nothing_for_the_defiant() -> None:
