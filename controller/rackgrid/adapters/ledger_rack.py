@@ -15,6 +15,7 @@ from typing import Final
 from rackgrid.adapters.ledger_columns import Entry
 from rackgrid.market.balance import (
     ELECTRONICS,
+    EXPORT,
     FEED,
     LOSS,
     RENT,
@@ -43,6 +44,8 @@ class RackReport:
         hours: so many were balanced.
         paid_nc: by loads; earned_nc: by sources; rent_nc: the scarcity rent, nano-currency.
         drawn_mj: by loads; loss_mj: what the feed's meter saw beyond that, mJ; None without one.
+        sold_mj: what exporting sources gave and nobody here took, and sold_nc: what that brought;
+            below nought: what it cost.
     """
 
     findings: tuple[str, ...]
@@ -53,6 +56,8 @@ class RackReport:
     rent_nc: int
     drawn_mj: int
     loss_mj: int | None
+    sold_mj: int = 0
+    sold_nc: int = 0
 
 
 @dataclass(slots=True)
@@ -128,7 +133,7 @@ def _is_whole(hour: _Hour, nodes: Iterable[str]) -> bool:
 
 def _report(hours: Sequence[tuple[int, _Hour]], unchecked: list[str]) -> RackReport:
     findings: list[str] = []
-    paid_nc = earned_nc = rent_nc = drawn_mj = loss_mj = 0
+    paid_nc = earned_nc = rent_nc = drawn_mj = loss_mj = sold_mj = sold_nc = 0
     blind = unoffered = unknown = 0
     for number, hour in hours:
         if len(hour.feed) > 1:
@@ -152,6 +157,8 @@ def _report(hours: Sequence[tuple[int, _Hour]], unchecked: list[str]) -> RackRep
         earned_nc += sum(each.money_nc for each in balance.postings if is_source(each.account))
         rent_nc += balance.money_nc(RENT) if hour.offers else 0
         loss_mj += balance.energy_mj(LOSS)
+        sold_mj += balance.energy_mj(EXPORT)
+        sold_nc -= balance.money_nc(EXPORT)
     for count, what in (
         (blind, "nobody metered the feed"),
         (unknown, "not all meters state an accuracy: the feed's meter was not compared"),
@@ -168,6 +175,8 @@ def _report(hours: Sequence[tuple[int, _Hour]], unchecked: list[str]) -> RackRep
         rent_nc,
         drawn_mj,
         None if blind == len(hours) else loss_mj,
+        sold_mj,
+        sold_nc,
     )
 
 

@@ -225,6 +225,8 @@ def _rack_fields(report: RackReport) -> dict[str, object]:
         "paid": report.paid_nc / 1e9,
         "earned": report.earned_nc / 1e9,
         "scarcity_rent": report.rent_nc / 1e9,
+        "sold_wh": report.sold_mj / 3_600_000,
+        "sold": report.sold_nc / 1e9,
     }
 
 

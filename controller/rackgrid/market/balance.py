@@ -126,7 +126,7 @@ def source_account(name: str, *, exports: bool = False) -> str:
 
 
 def _exports(account: str) -> bool:
-    return is_source(account) and account.endswith(_EXPORTS)
+    return is_source(account) and _EXPORTS in account  # its node may stand behind it
 
 
 def is_load(account: str) -> bool:

@@ -126,3 +126,17 @@ def test_two_nodes_that_meter_the_feed_are_one_too_many() -> None:
     one = node(account(ELECTRONICS, 1), account(FEED, 1))
     report = examine({"a": one, "b": one})
     assert "2 nodes say they meter the feed" in report.findings[0]
+
+
+@pytest.mark.parametrize("price_uc", [80_000, -20_000])
+def test_what_nobody_here_takes_of_an_exporting_source_is_sold(price_uc: int) -> None:
+    """Fails if loads, sources, export and rent do not add up, below nought too."""
+    terms = Terms(True, price_uc, None)
+    roof = account(source_account("roof", exports=True), 50, terms)
+    loads = (account(ELECTRONICS, 1, terms), account("fan", 29, terms), account(FEED, 30, terms))
+    report = examine({"a": node(*loads, roof)})
+    assert (report.findings, report.hours) == ((), 2)
+    assert report.sold_mj == 2 * 20 * 3_600_000
+    assert (report.paid_nc, report.sold_nc) == (60 * price_uc, 40 * price_uc)
+    assert report.earned_nc == report.paid_nc + report.sold_nc
+    assert report.rent_nc == 0
