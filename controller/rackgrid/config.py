@@ -296,7 +296,14 @@ class LoadConfig:
 
 @dataclass(frozen=True, slots=True)
 class MqttConfig:
-    """The MQTT server, if there is one."""
+    """The MQTT server, if there is one.
+
+    Attributes:
+        password_file: goes with `username`.
+        tls_ca_file: who signs the server's certificate; None: no TLS.
+        topic: the root of our topics.
+        tls_cert_file, tls_key_file: the certificate that we show, and its key; both or neither.
+    """
 
     host: str
     port: int
@@ -304,6 +311,8 @@ class MqttConfig:
     password_file: Path | None
     tls_ca_file: Path | None
     topic: str
+    tls_cert_file: Path | None = None
+    tls_key_file: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ from rackgrid.config_check import (
     rack_notes,
 )
 from rackgrid.config_kind import check_kinds, guards_of, kind_of
+from rackgrid.config_mqtt import check_mqtt, mqtt_notes
 from rackgrid.config_plug import check_plugs, plug
 from rackgrid.config_source import check_sources, source_of
 from rackgrid.config_table import elsewhere, refused_tables, tables
@@ -84,8 +85,13 @@ def read_config(path: Path) -> Outcome:
     check_plugs(file, sections, elsewhere(board))
     check_kinds(file, sections)
     check_sources(file, sections)
+    check_mqtt(file, sections["mqtt"][0])
     profile, faults, notes = _board(file, sections["node"][0])
-    notes = (*rack_notes(file, sections["rack"][0]), *notes)
+    notes = (
+        *rack_notes(file, sections["rack"][0]),
+        *mqtt_notes(file, sections["mqtt"][0]),
+        *notes,
+    )
     if profile is not None:
         notes = (*notes, *check_profile(file, sections, profile))
     findings = (*file.findings, *faults)
@@ -239,6 +245,8 @@ def _mqtt(file: TomlFile, mqtt: Section) -> MqttConfig:
         password_file=file.beside(mqtt.text("password_file")),
         tls_ca_file=file.beside(mqtt.text("tls_ca_file")),
         topic=mqtt.text("topic"),
+        tls_cert_file=file.beside(mqtt.text("tls_cert_file")),
+        tls_key_file=file.beside(mqtt.text("tls_key_file")),
     )
 
 

@@ -149,6 +149,8 @@ _MQTT = Table(
         Key("username", Kind.TEXT, "who we are there", None),
         Key("password_file", Kind.PATH, "a file with the password", None),
         Key("tls_ca_file", Kind.PATH, "the certificates that we trust; switches TLS on", None),
+        Key("tls_cert_file", Kind.PATH, "the certificate that we show", None),
+        Key("tls_key_file", Kind.PATH, "its private key", None),
         Key(
             "topic",
             Kind.TEXT,

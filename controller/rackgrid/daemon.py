@@ -129,7 +129,8 @@ class Daemon:
         """Draw the rack as this node sees it."""
         config = self._parts.config
         now_ns = monotonic_ns()
-        rejected = self._parts.group.rejected
+        ears = self._parts.ears
+        rejected = {**self._parts.group.rejected, **(ears.rejected if ears is not None else {})}
         names, charges = (config.rack.name, config.feed.currency), self._parts.sources.charges()
         return view(self.node.state, *names, rejected, now_ns, charges)
 

@@ -13,13 +13,12 @@ from tests.rack.patience import DEADLINE_S, until
 class Mosquitto:
     """A server that can be killed and come back on its port, without its memory."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, settings: str = "allow_anonymous true\n") -> None:
+        """Prepare one; `settings` are further lines of its configuration."""
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = int(free.getsockname()[1])
         self._config = folder / "mosquitto.conf"
-        self._config.write_text(
-            f"listener {self.port} 127.0.0.1\nallow_anonymous true\npersistence false\n"
-        )
+        self._config.write_text(f"listener {self.port} 127.0.0.1\npersistence false\n{settings}")
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:

@@ -7,6 +7,7 @@ switches anything: a price goes into an offer, a temperature into a bid, and the
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 
 from rackgrid.adapters.plug.line import Line, Listener
 from rackgrid.config import MqttConfig
@@ -33,6 +34,11 @@ class Ears:
             retained: whether what the server has kept from earlier counts, too.
         """
         self._line.listen(topic, listener, retained=retained)
+
+    @property
+    def rejected(self) -> Mapping[str, int]:
+        """What was heard and not taken, by reason."""
+        return self._line.rejected
 
     def start(self) -> None:
         """Connect, now and whenever the connection is lost."""

@@ -372,4 +372,7 @@ def rfc3339(moment: datetime) -> str:
 
 def _assert_topic_part(name: str) -> None:
     assert name, "a part of a topic has a name"
-    assert not set(name) & set("/+#\0"), "a name that is a part of a topic has no / + #"
+    # The configuration allows less (a-z 0-9 _ -): a name cannot reach another topic, nor a $ one.
+    plain = set(name) - set("/+#$")
+    assert all(" " < each <= "~" for each in name), "a name that is a part of a topic is plain"
+    assert plain == set(name), "a name that is a part of a topic has no / + # $"

@@ -36,17 +36,19 @@ def read_secret(path: Path, key: str) -> str:
         data = read_whole(found)
     except OSError as fault:
         raise ConfigError(
-            f"{key}: {found} cannot be read: {fault.strerror}: give the file to the user that runs "
+            f"{key} {found} cannot be read: {fault.strerror}: give the file to the user that runs "
             "rackgrid (chown), with mode 0600, or ask as root"
         ) from fault
     if exposed:
-        raise ConfigError(f"{key}: others can read {found}: chmod 600 {found}")
+        raise ConfigError(f"{key} {found} can be read by others: chmod 600 {found}")
     try:
         text = data.decode("utf-8").rstrip("\r\n")
     except UnicodeDecodeError as fault:
-        raise ConfigError(f"{key}: {found} is no text: write one line into it") from fault
+        raise ConfigError(
+            f"{key} {found} cannot be read: it is no text; write one line into it"
+        ) from fault
     if len(data) >= FILE_BYTES_MAX or not text or not text.isprintable():
-        raise ConfigError(f"{key}: {found} does not hold one line of text: write that into it")
+        raise ConfigError(f"{key} {found} does not hold one line of text: write that into it")
     return text
 
 

@@ -63,23 +63,28 @@ class MqttTariff:
             self._prices = Slots(())
         return self._prices
 
-    def hear(self, topic: str, payload: bytes) -> None:
-        """Take what was published; what cannot be understood changes nothing, and is said once."""
+    def hear(self, topic: str, payload: bytes) -> bool:
+        """Take what was published; what cannot be understood changes nothing, and is said once.
+
+        Returns:
+            Whether it was understood.
+        """
         try:
             prices = _parsed(payload)
         except (ValueError, RecursionError) as fault:
             self._complain(f"what is published under {topic} is no tariff: {fault}")
-            return
+            return False
         self._complain("")
         self._said_ns = self._clock()
         if not isinstance(prices, Slots):
             self._prices = prices
-            return
+            return True
         known = self._prices if isinstance(self._prices, Slots) else Slots(())
         wall_ns = self._wall_ns()
         since_ns = 0 if wall_ns is None else wall_ns - KEEP_NS
         self._prices = merged(known, prices, since_ns)
         self._keep(self._prices)
+        return True
 
     def _keep(self, known: Slots) -> None:
         if self._cache is None:

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import json
 import logging
-import math
 import re
 import threading
 import time
@@ -24,6 +23,8 @@ from typing import Final, cast
 
 EVERY_S: Final = 5.0
 """Between two readings of a file."""
+PAYLOAD_MAX: Final = 4096
+"""Longest message about a temperature, bytes."""
 OLD_NS: Final = 120_000_000_000
 """A temperature older than this says nothing about now, ns."""
 POWER_ON_MC: Final = 85_000
@@ -56,12 +57,18 @@ class Thermometer:
             return None
         return newest[1]
 
-    def hear(self, topic: str, payload: bytes) -> None:
-        """Take what was published: a number of °C, or an object with "temperature" or "value"."""
+    def hear(self, topic: str, payload: bytes) -> bool:
+        """Take what was published: a number of °C, or an object with "temperature" or "value".
+
+        Returns:
+            Whether it was understood; what was not changes nothing.
+        """
         try:
             self._take(degrees_mc(payload))
         except ValueError as fault:
             self._complain(f"what is published under {topic} is no temperature: {fault}")
+            return False
+        return True
 
     def read(self, path: Path) -> None:
         """Read a file of the kernel's once."""
@@ -132,16 +139,24 @@ def degrees_mc(payload: bytes) -> int:
     Raises:
         ValueError: it is no number, has none under a known key, or no sensor means it.
     """
-    value = cast("object", json.loads(payload))
+    if len(payload) > PAYLOAD_MAX:
+        raise ValueError(f"longer than {PAYLOAD_MAX} bytes")
+    try:
+        value = cast("object", json.loads(payload))
+    except RecursionError:
+        raise ValueError("nested too deep") from None
     if isinstance(value, dict):
         said = cast("dict[str, object]", value)
         value = next((said[key] for key in _KEYS if key in said), None)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError(f"expected °C, or an object with {' or '.join(_KEYS)}")
+    # Compared before anything is computed: a number may be too large for that, or none.
+    if not LOW_MC / 1000 <= value <= HIGH_MC / 1000:
+        raise ValueError("no sensor means that: it is not -100 to 1000 °C")
     return _plausible(round(value * 1000))
 
 
 def _plausible(mc: int) -> int:
     if not LOW_MC <= mc <= HIGH_MC:
-        raise ValueError(f"{mc / 1000:g} °C")
+        raise ValueError("no sensor means that: it is not -100 to 1000 °C")
     return mc

@@ -182,7 +182,10 @@ def day_span_ns(year: int, month: int, day: int, zone: tzinfo) -> tuple[int, int
         ValueError: there is no such day.
     """
     begins = datetime(year, month, day, tzinfo=zone)
-    ends = datetime.combine(begins.date() + timedelta(days=1), begins.timetz())
+    try:
+        ends = datetime.combine(begins.date() + timedelta(days=1), begins.timetz())
+    except OverflowError:
+        raise ValueError("the last day of the calendar has no end") from None
     return int(begins.timestamp()) * SECOND_NS, int(ends.timestamp()) * SECOND_NS
 
 

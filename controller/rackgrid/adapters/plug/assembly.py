@@ -13,11 +13,10 @@ from rackgrid.adapters.plug.shelly import Rpc, Shelly
 from rackgrid.adapters.plug.talk import Talk, Told
 from rackgrid.adapters.plug.tasmota import Tasmota
 from rackgrid.adapters.plug.unit import Unit
-from rackgrid.adapters.systemd import secret_file
+from rackgrid.adapters.secret import read_secret
 from rackgrid.config import Config, LoadConfig, PlugConfig, RackConfig
 from rackgrid.config_units import nanoseconds
 from rackgrid.deadman import TIMERS, Timer, grant_ns_min, timer_of
-from rackgrid.errors import ConfigError
 from rackgrid_firmware.output import DwellFile, kernel_boot_id
 
 if TYPE_CHECKING:
@@ -110,13 +109,7 @@ def _spare_ns(rack: RackConfig) -> int:
 def _password(load: str, plug: PlugConfig) -> str:
     if plug.password_file is None:
         return ""
-    path = secret_file(plug.password_file)
-    try:
-        return path.read_text(encoding="utf-8").rstrip("\r\n")
-    except (OSError, UnicodeDecodeError) as fault:
-        raise ConfigError(
-            f"[[load]] {load!r} password_file {path} cannot be read: {fault}"
-        ) from fault
+    return read_secret(plug.password_file, f"[[load]] {load!r} password_file")
 
 
 class _ShellyHttp(Talk[Rpc]):

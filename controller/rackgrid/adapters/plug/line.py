@@ -20,6 +20,7 @@ import logging
 import secrets
 import socket
 import ssl
+from collections import Counter
 from collections.abc import Callable
 
 from paho.mqtt.client import Client, ConnectFlags, MQTTMessage, error_string
@@ -42,7 +43,11 @@ RETRY_S = (0.5, 10.0)
 MISC_S = 0.5
 """Between two looks at the keep-alive."""
 
-Listener = Callable[[str, bytes], None]
+PAYLOAD_MAX = 1024 * 1024
+"""Longest message that is looked at, bytes: a tariff of a week in quarters has a hundredth."""
+
+Listener = Callable[[str, bytes], bool]
+"""Takes a topic and what was published there; says whether it was understood."""
 
 
 class Line:
@@ -68,6 +73,8 @@ class Line:
         self._ended: asyncio.Future[str] | None = None
         self._is_open = False
         self._said = ""
+        self.rejected: Counter[str] = Counter()
+        """What was heard and not taken, by reason."""
 
     @property
     def connected(self) -> bool:
@@ -218,8 +225,12 @@ class Line:
         log.info("%s are reached over the MQTT server at %s", self._use, self.address)
 
     def _on_message(self, _client: Client, _userdata: object, message: MQTTMessage) -> None:
-        if message.retain and message.topic not in self._remembering:
-            return
-        for topic, listener in self._listeners.items():
-            if topic == message.topic:
-                listener(message.topic, bytes(message.payload))
+        listener = self._listeners.get(message.topic)
+        if listener is None:
+            self.rejected["mqtt_topic"] += 1
+        elif message.retain and message.topic not in self._remembering:
+            self.rejected["mqtt_retained"] += 1
+        elif len(message.payload) > PAYLOAD_MAX:
+            self.rejected["mqtt_too_long"] += 1
+        elif not listener(message.topic, bytes(message.payload)):
+            self.rejected["mqtt_payload"] += 1

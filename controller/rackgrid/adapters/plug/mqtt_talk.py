@@ -69,15 +69,16 @@ class ShellyMqtt:
             raise TransportError(f"the Shelly {self._prefix} refuses {call.method}: {what}"[:200])
         return Told(written_ns, self._clock(), inside(found, "result"))
 
-    def _hear(self, _topic: str, payload: bytes) -> None:
+    def _hear(self, _topic: str, payload: bytes) -> bool:
         try:
             answer = read_object(payload, self._prefix)
         except TransportError:
-            return  # not ours to judge: the word it may have answered is not answered
+            return False  # the word that it may have answered is not answered
         number = answer.get("id")
         waiting = self._waiting.get(number) if isinstance(number, int) else None
         if waiting is not None and not waiting.done() and answer.get("src") == self._prefix:
             waiting.set_result(answer)
+        return True
 
 
 class TasmotaMqtt:
@@ -125,14 +126,15 @@ class TasmotaMqtt:
             self._answer = None
         return Told(written_ns, self._clock(), found)
 
-    def _hear(self, _topic: str, payload: bytes) -> None:
+    def _hear(self, _topic: str, payload: bytes) -> bool:
         try:
             answer = read_object(payload, self._topic)
         except TransportError:
-            return  # as above
+            return False  # as above
         waiting = self._answer
         if waiting is not None and not waiting.done() and not answer.keys().isdisjoint(self._keys):
             waiting.set_result(answer)
+        return True
 
 
 def _keys(command: str) -> tuple[str, ...]:

@@ -100,7 +100,7 @@ def read_token(path: Path) -> str:
     is_plain = text.isascii() and " " not in text
     if not is_plain or len(text) < LENGTH_MIN or len(set(text)) < _DISTINCT_MIN:
         raise ConfigError(
-            f"[web] token_file: {path} holds no token: it is {LENGTH_MIN} characters or more, "
+            f"[web] token_file {path} holds no token: it is {LENGTH_MIN} characters or more, "
             "drawn at random, as `rackgrid token new` writes them"
         )
     return text

@@ -16,12 +16,18 @@ def test_without_a_server_nothing_is_heard_and_nothing_is_raised() -> None:
     async def run() -> list[bytes]:
         heard = list[bytes]()
         ears = Ears(MqttConfig("127.0.0.1", port, "", None, None, "rackgrid"))
-        ears.listen("prices", lambda _topic, payload: heard.append(payload), retained=True)
+
+        def hear(_topic: str, payload: bytes) -> bool:
+            heard.append(payload)
+            return True
+
+        ears.listen("prices", hear, retained=True)
         ears.start()
         await asyncio.sleep(0)
         ears.close()
         left = asyncio.all_tasks() - {asyncio.current_task()}
         await asyncio.gather(*left, return_exceptions=True)
+        assert ears.rejected == {}
         return heard
 
     assert asyncio.run(run()) == []

@@ -17,6 +17,7 @@ import pytest
 
 from rackgrid.adapters import mqtt
 from rackgrid.adapters.mqtt import TOPICS_MAX, MqttBridge, rfc3339
+from rackgrid.adapters.secret import write_new
 from rackgrid.config import MqttConfig
 from rackgrid.errors import ConfigError
 
@@ -153,7 +154,7 @@ def test_ca_file_that_is_no_certificate_is_a_config_error(tmp_path: Path) -> Non
 def test_password_reaches_the_server_without_its_newline(
     tmp_path: Path, started: list[MqttBridge | Server]
 ) -> None:
-    (tmp_path / "password").write_text("s3cret\n")
+    write_new(tmp_path / "password", "s3cret\n")
     server = Server(CONNACK_OK)
     bridge = MqttBridge(configured(server.port, tmp_path / "password"), "shed", "alfa")
     started += [bridge, server]

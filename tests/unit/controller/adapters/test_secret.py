@@ -39,7 +39,7 @@ def test_secret_of_a_credential_comes_first_and_may_be_its_groups(
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(folder))
     assert read_secret(tmp_path / "x.password", "key") == "passed"
     passed.chmod(0o444)
-    with pytest.raises(ConfigError, match="others can read"):
+    with pytest.raises(ConfigError, match="read by others"):
         read_secret(tmp_path / "x.password", "key")
 
 

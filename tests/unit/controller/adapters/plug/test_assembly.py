@@ -13,6 +13,7 @@ from tests.unit.controller.adapters.plug.device import ShellyDevice, TasmotaDevi
 from rackgrid.adapters.plug.actuator import Actuator
 from rackgrid.adapters.plug.assembly import bank_of
 from rackgrid.adapters.plug.unit import Unit
+from rackgrid.adapters.secret import write_new
 from rackgrid.config import Config, LoadConfig
 from rackgrid.config_file import load_config
 from rackgrid.deadman import MS_NS, SECOND_NS, timer_of
@@ -81,7 +82,7 @@ def test_shelly_over_http_is_reached_with_its_password(tmp_path: Path) -> None:
     device = ShellyDevice()
     try:
         device.password = "open sesame"
-        (tmp_path / "password").write_text("open sesame\n")
+        write_new(tmp_path / "password", "open sesame\n")
         lines = f'http = "shelly://{device.address}"\npassword_file = "password"'
         made = actuator(tmp_path, lines)
         assert asyncio.run(made.prove()) == ""
@@ -95,7 +96,7 @@ def test_tasmota_over_http_is_reached_with_its_password(tmp_path: Path) -> None:
     device = TasmotaDevice()
     try:
         device.password = "open & sesame"
-        (tmp_path / "password").write_text("open & sesame\n")
+        write_new(tmp_path / "password", "open & sesame\n")
         lines = f'http = "tasmota://{device.address}"\npassword_file = "password"'
         made = actuator(tmp_path, lines)
         assert asyncio.run(made.prove()) == ""

@@ -59,7 +59,12 @@ def play(hello: bytes, scene: Callable[[Server, Line], Awaitable[None]]) -> None
         async with Server(hello) as server:
             line = server.line()
             heard: list[tuple[str, bytes]] = []
-            line.listen("stat/a/RESULT", lambda topic, payload: heard.append((topic, payload)))
+
+            def hear(topic: str, payload: bytes) -> bool:
+                heard.append((topic, payload))
+                return payload != b"bad"
+
+            line.listen("stat/a/RESULT", hear)
             task = asyncio.create_task(line.run())
             try:
                 await scene(server, line)
@@ -101,13 +106,21 @@ def test_without_a_connection_a_word_is_refused_and_not_kept() -> None:
 def test_what_is_retained_is_not_heard() -> None:
     async def scene(server: Server, line: Line) -> None:
         heard: list[bytes] = []
-        line.listen("stat/b/RESULT", lambda _, payload: heard.append(payload))
+
+        def hear(_topic: str, payload: bytes) -> bool:
+            heard.append(payload)
+            return payload == b"new"
+
+        line.listen("stat/b/RESULT", hear)
         await until(lambda: line.connected)
         assert server.writer is not None
         server.writer.write(publication("stat/b/RESULT", b"old", retained=True))
+        server.writer.write(publication("stat/c/RESULT", b"elsewhere"))
+        server.writer.write(publication("stat/b/RESULT", b"odd"))
         server.writer.write(publication("stat/b/RESULT", b"new"))
-        await until(lambda: heard)
-        assert heard == [b"new"]
+        await until(lambda: b"new" in heard)
+        assert heard == [b"odd", b"new"]
+        assert line.rejected == {"mqtt_retained": 1, "mqtt_topic": 1, "mqtt_payload": 1}
 
     play(ACCEPTED, scene)
 
