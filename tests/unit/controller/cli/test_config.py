@@ -35,6 +35,7 @@ worth = 0.4
 host = "mqtt.lan"
 username = "rack"
 password_file = "pw"
+tls_ca_file = "ca.pem"
 [mock]
 trace = "truth.jsonl"
 """
