@@ -65,6 +65,13 @@ format: $(STAMP) ## rewrite the source in the house's format
 	$(BIN)/ruff check --select I --fix .
 	$(BIN)/ruff format .
 
+# Run where the index is trusted; what is written is read and committed like any other change.
+.PHONY: lock
+lock: $(STAMP) ## pin what a node installs, with hashes, anew: systemd/requirements.lock
+	@$(PIP) install uv
+	@cd systemd && ../$(BIN)/uv pip compile ../pyproject.toml --universal --python-version 3.11 \
+		--generate-hashes --no-header --quiet -o requirements.lock >/dev/null
+
 .PHONY: bench
 bench: $(STAMP) ## measure: every script in tests/bench, one after the other
 	@set -e; for script in tests/bench/bench_*.py; do \
