@@ -58,6 +58,13 @@ def missing_mosquitto() -> str | None:
     return None
 
 
+def missing_nginx() -> str | None:
+    """Say why there is no reverse proxy here."""
+    if shutil.which("nginx") is None:
+        return "needs nginx: sudo apt install nginx-light"
+    return None
+
+
 def missing_faketime() -> str | None:
     """Say why no process can be given another wall clock here."""
     if not any(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")):
@@ -95,6 +102,7 @@ def missing_vpi() -> str | None:
 PROBES: dict[str, Callable[[], str | None]] = {
     "root": missing_root,
     "mosquitto": missing_mosquitto,
+    "nginx": missing_nginx,
     "faketime": missing_faketime,
     "systemd": missing_systemd,
     "oracle": missing_oracle,

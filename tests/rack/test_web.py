@@ -53,6 +53,7 @@ class Node:
 
     host: str = "127.0.0.1"
     token_file: Path | None = None
+    hosts: tuple[str, ...] = ()
     view: View = VIEW
     health: tuple[bool, str] = (True, "member of bravo")
     left: threading.Event = field(default_factory=threading.Event)
@@ -68,7 +69,7 @@ class Node:
         self._thread = threading.Thread(target=self.loop.run_forever)
         self._thread.start()
         started = asyncio.run_coroutine_threadsafe(
-            serve(WebConfig(self.host, 0, True, self.token_file), self.doors()),
+            serve(WebConfig(self.host, 0, True, self.token_file, self.hosts), self.doors()),
             self.loop,
         )
         self.web = started.result(DEADLINE_S)

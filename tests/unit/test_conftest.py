@@ -97,7 +97,8 @@ def test_root_need_of_a_plain_user_is_unmet(
 
 
 @pytest.mark.parametrize(
-    ("marker", "package"), [("mosquitto", "mosquitto"), ("systemd", "systemd")]
+    ("marker", "package"),
+    [("mosquitto", "mosquitto"), ("nginx", "nginx-light"), ("systemd", "systemd")],
 )
 def test_tool_need_on_an_empty_path_names_the_package(
     gate: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, marker: str, package: str
