@@ -73,6 +73,15 @@ def test_page_that_points_somewhere_points_at_what_is_there(page: Path) -> None:
     assert not [link for link in links if not (page.parent / link).exists()]
 
 
+def test_tests_that_the_red_team_page_rests_on_exist() -> None:
+    text = (ROOT / "controller/decisions/0015-red-team.md").read_text()
+    named = re.findall(r"`((?:tests|controller)/[\w/.]+)(?:::(\w+))?`", text)
+    assert len(named) > 30
+    for path, test in named:
+        assert (ROOT / path).is_file(), path
+        assert f"def {test}(" in (ROOT / path).read_text() or not test, f"{path} has no {test}"
+
+
 def test_commands_of_rackgrid_that_pages_name_exist() -> None:
     wanted = sorted(set().union(*(verbs(page.read_text()) for page in PAGES)))
     assert ("status",) in wanted
