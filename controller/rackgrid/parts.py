@@ -72,13 +72,14 @@ def assemble(config: Config) -> Parts:
     ears = _ears(config)
     if ears is not None:
         sources.listen(ears)
-    notary = Notary(Signer(config.node.state_dir), identity, boot)
+    signer = Signer(config.node.state_dir)
+    notary = Notary(signer, identity, boot)
     place = Place(config.rack.interface, config.rack.group, config.rack.port, config.rack.ttl)
     return Parts(
         config=config,
         identity=identity,
         boot=boot,
-        signer=Signer(config.node.state_dir),
+        signer=signer,
         store=store,
         shelf=RosterShelf(config.node.state_dir),
         group=Group(place, keys.keys.ring(), identity.node_id, boot, notary),

@@ -117,9 +117,8 @@ class Notary:
         return passed
 
     def close(self) -> None:
-        """End the process that signs; what still waits is dropped."""
+        """Ring nobody any more; what still waits is dropped. The signer is its maker's to close."""
         self._wake = lambda: None
-        self._signer.close()
 
     def _when_done(self, future: Future[bytes] | Future[bool], finish: Callable[[], None]) -> None:
         """Have a future finished in the loop: its callback comes in the signer's thread."""

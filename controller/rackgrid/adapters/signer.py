@@ -30,8 +30,8 @@ from rackgrid.errors import SigningError, StoreError
 
 DATA_MAX: Final = 4096
 """Most bytes that are signed at once: of more, sign the hash."""
-IDLE_S: Final = 90.0
-"""The process ends after so long without a question: longer than between two bills (60 s)."""
+IDLE_S: Final = 30.0
+"""The process ends after so long without a question: when a rack forms, all come within seconds."""
 ANSWER_S: Final = 15.0
 """So long an answer may take, the start of the process on the slowest Pi included."""
 _SIGN, _VERIFY, _FAULT = b"s", b"v", b"!"

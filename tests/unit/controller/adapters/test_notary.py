@@ -31,7 +31,8 @@ class Desk:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.identity: Identity = load_identity(folder)
-        self.notary = Notary(Signer(folder), self.identity, BOOT)
+        self.signer = Signer(folder)
+        self.notary = Notary(self.signer, self.identity, BOOT)
         self.rung = threading.Event()
         self.notary.start(self.rung.set)
 
@@ -57,6 +58,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
     made = Desk(tmp_path)
     yield made
     made.notary.close()
+    made.signer.close()
 
 
 @pytest.mark.parametrize("message", [JOIN, Leave(5000)], ids=["join", "leave"])
@@ -120,7 +122,7 @@ def test_check_key_of_another_node_is_forged_without_a_look(desk: Desk, tmp_path
     desk.notary.check(received)
     assert desk.notary.forged == 1
     assert not desk.rung.is_set()
-    other.notary.close()
+    other.signer.close()
 
 
 def test_check_word_without_an_autograph_is_forged(desk: Desk) -> None:
@@ -142,7 +144,7 @@ def test_check_one_at_a_time_of_each_sender(desk: Desk) -> None:
 def test_check_flood_takes_no_more_than_its_share(desk: Desk, tmp_path: Path) -> None:
     """What cannot be looked at is as good as lost: it is said again."""
     block = threading.Event()
-    desk.notary._signer._queue.submit(block.wait)
+    desk.signer._queue.submit(block.wait)
     proofs: list[Received] = []
     for number in range(CHECKS_MAX + 3):
         (folder := tmp_path / str(number)).mkdir()
@@ -164,7 +166,7 @@ def test_check_flood_takes_no_more_than_its_share(desk: Desk, tmp_path: Path) ->
 
 def test_prove_no_more_than_a_few_wait(desk: Desk) -> None:
     block = threading.Event()
-    desk.notary._signer._queue.submit(block.wait)
+    desk.signer._queue.submit(block.wait)
     sent: list[Message] = []
     for seq in range(PROOFS_MAX + 3):
         desk.notary.prove(replace(JOIN, seq=seq), sent.append)
@@ -193,12 +195,12 @@ def test_prove_without_a_key_sends_nothing_and_says_why_once(
 def test_close_drops_what_waits_and_rings_nobody(tmp_path: Path) -> None:
     desk = Desk(tmp_path)
     block = threading.Event()
-    desk.notary._signer._queue.submit(block.wait)
+    desk.signer._queue.submit(block.wait)
     sent: list[Message] = []
     desk.notary.prove(JOIN, sent.append)
-    threading.Timer(0.05, block.set).start()
     desk.notary.close()
-    desk.notary.settle()
+    block.set()
+    desk.signer.close()
     assert sent == []
     assert not desk.rung.is_set()
 
