@@ -130,9 +130,10 @@ class Daemon:
         config = self._parts.config
         now_ns = monotonic_ns()
         ears = self._parts.ears
-        rejected = {**self._parts.group.rejected, **(ears.rejected if ears is not None else {})}
+        group = self._parts.group
+        rejected = {**group.rejected, **(ears.rejected if ears is not None else {})}
         names, charges = (config.rack.name, config.feed.currency), self._parts.sources.charges()
-        return view(self.node.state, *names, rejected, now_ns, charges)
+        return view(self.node.state, *names, rejected, now_ns, charges, group.suspects())
 
     def accounts(self) -> list[dict[str, object]]:
         """Say what each load has drawn, and what that cost."""

@@ -1,4 +1,4 @@
-"""What the wire costs: sealing, opening, encoding, decoding, in µs on this machine.
+"""What the messages cost: encoding and decoding, in µs on this machine (`bench_seal`: sealing).
 
 A broker of 40 nodes at 0.1 s heartbeats opens and decodes 400 acks a second: at 10 µs each, that is
 0.4 % of a core. Best of several runs: what the code costs, not what the neighbours do.
@@ -27,12 +27,10 @@ from rackgrid.wire.message import (
     Report,
     StepReport,
 )
-from rackgrid.wire.seal import Keyring, Opened, Opener, Sealer
 from rackgrid.wire.vocabulary import LoadKind, Role, Why
 
 CALLS = 2000
 REPEATS = 7
-PAYLOAD = bytes(range(256)) + bytes(44)
 
 PAIR = Pair(Term(7), NodeId(2**63), BootId(2**64 - 1))
 STAMP = Stamp(PAIR, 2)
@@ -76,27 +74,6 @@ def cost_us(deed: Callable[[], object]) -> float:
     return min(timeit.repeat(deed, number=CALLS, repeat=REPEATS)) / CALLS * 1e6
 
 
-def sealing() -> dict[str, dict[str, float]]:
-    """Cost of the envelope around 300 bytes."""
-    ring, node, boot = Keyring(1, {1: bytes(range(32))}), NodeId(1), BootId(1)
-    sealer, opener = Sealer(ring, node, boot), Opener(ring, NodeId(2), boot)
-    sealed = iter([sealer.seal_multicast(PAYLOAD) for _ in range(CALLS * REPEATS)])
-
-    def open_next() -> None:
-        assert isinstance(opener.open(next(sealed), False), Opened)
-
-    forged = bytearray(sealer.seal_multicast(PAYLOAD))
-    forged[-1] ^= 1
-    stranger = bytes(forged)
-    return {
-        "envelope, 300 bytes": {
-            "seal": cost_us(lambda: sealer.seal_multicast(PAYLOAD)),
-            "open": cost_us(open_next),
-            "refuse a forgery": cost_us(lambda: opener.open(stranger, False)),
-        }
-    }
-
-
 def coding() -> dict[str, dict[str, float]]:
     """Cost of each typical message."""
     figures: dict[str, dict[str, float]] = {}
@@ -112,7 +89,7 @@ def coding() -> dict[str, dict[str, float]]:
 
 def main() -> None:
     """Measure, and print."""
-    figures = sealing() | coding()
+    figures = coding()
     if "--json" in sys.argv[1:]:
         print(json.dumps(figures, indent=2))
         return

@@ -116,7 +116,7 @@ def test_garbage_captured_from_a_dead_broker_does_not_raise_it() -> None:
                 sock.sendto(datagram, group)
         wait_until(
             "the dead boot's datagrams are refused",
-            lambda: all(n.state()["rejected"].get("stale_boot", 0) >= 10 for n in nodes),
+            lambda: all(n.state()["rejected"].get("unproven", 0) >= 10 for n in nodes),
         )
         assert rig.wait_for_broker(rig.node(3), among=nodes)["term"] == term
         assert not [line for node in nodes for line in node.said("role", before_ns)]

@@ -3,23 +3,38 @@
 A node is found where its last authentic datagram came from. Nobody's address is configured, and a
 node that gets another one is found again with its next word. What does not open or does not decode
 is counted by reason; nothing that arrives can raise.
+
+A node that does not know this boot yet drops what it says and asks it to prove itself (`proof`).
+The answer leaves at once and restates what this node has just said to the group: so a rack forms,
+and a restarted node is heard, without waiting for the next beacon or heartbeat.
 """
 
 from __future__ import annotations
 
 import logging
+import secrets
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Final
 
+from rackgrid.adapters.clock import monotonic_ns
 from rackgrid.adapters.multicast import BATCH_MAX, Address, Transport
+from rackgrid.core.view import SuspectView
 from rackgrid.identity import BootId, NodeId
 from rackgrid.wire.codec import decode, encode
 from rackgrid.wire.message import Message
-from rackgrid.wire.seal import PAYLOAD_MAX, SENDERS_MAX, Keyring, Opener, Sealer, key_number
+from rackgrid.wire.opener import SENDERS_MAX, Opener, Unproven
+from rackgrid.wire.proof import SECRET_BYTES, Proof
+from rackgrid.wire.seal import PAYLOAD_MAX, RESTATED_MAX, Keyring, Sealer, key_number
 from rackgrid.wire.vocabulary import Rejection, RejectReason
 
 log = logging.getLogger(__name__)
+
+RESTATE_NS: Final = 200_000_000
+"""What was said to the group longer ago is not restated: two heartbeats."""
+_DAILY: Final = (RejectReason.OWN_ECHO, RejectReason.UNPROVEN)
+"""Rejections that a rack in good order makes as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,19 +50,36 @@ class Received:
 class Endpoint:
     """One node's mouth and ears on the rack's network."""
 
-    def __init__(self, transport: Transport, keyring: Keyring, node: NodeId, boot: BootId) -> None:
+    def __init__(
+        self,
+        transport: Transport,
+        keyring: Keyring,
+        node: NodeId,
+        boot: BootId,
+        clock: Callable[[], int] = monotonic_ns,
+    ) -> None:
+        """Begin a boot.
+
+        Args:
+            clock: the local monotonic time, ns.
+        """
+        self.node = node
         self.transport = transport
         self.rejected: Counter[RejectReason] = Counter()
         """Datagrams that were dropped, by reason; `OWN_ECHO` counts the node's own multicasts."""
         self._sealer = Sealer(keyring, node, boot)
-        self._opener = Opener(keyring, node, boot)
+        self._opener = Opener(keyring, node, boot, secrets.token_bytes(SECRET_BYTES))
+        self._clock = clock
+        self._said, self._said_ns = b"", 0
+        self._suspects: tuple[SuspectView, ...] = ()
         # In the order in which they were last heard, so that the quietest is forgotten first.
         self._addresses: dict[NodeId, Address] = {}
         self._sealed_with: dict[NodeId, int] = {}
 
     def multicast(self, message: Message) -> bool:
         """Send to the group; False if it was not sent, which the transport has noted."""
-        return self.transport.send_multicast(self._sealer.seal_multicast(_payload(message)))
+        self._said, self._said_ns = _payload(message), self._clock()
+        return self.transport.send_multicast(self._sealer.seal_multicast(self._said))
 
     def unicast(self, node: NodeId, message: Message) -> bool:
         """Send to one node; False if it was not sent, or if that node was never heard."""
@@ -61,16 +93,22 @@ class Endpoint:
         """Take the messages that have arrived, at most `batch` from each socket."""
         messages: list[Received] = []
         for data, unicast, address in self.transport.receive(batch):
-            opened = self._opener.open(data, unicast)
+            opened = self._opener.open(data, unicast, self._clock())
             if isinstance(opened, Rejection):
                 self._reject(opened, address)
+                if isinstance(opened, Unproven) and opened.reply is not None:
+                    self._prove(opened.reply, address)
                 continue
             self._locate(opened.sender, address, key_number(data))
+            if opened.reply is not None:
+                self._prove(opened.reply, address)
+            if not opened.payload:
+                continue  # a proof, and nothing more
             message = decode(opened.payload)
             if isinstance(message, Rejection):
                 self._reject(message, address)
                 continue
-            messages.append(Received(opened.sender, opened.boot, unicast, message))
+            messages.append(Received(opened.sender, opened.boot, opened.unicast, message))
         return messages
 
     def use(self, keyring: Keyring) -> None:
@@ -82,6 +120,27 @@ class Endpoint:
         """Say with which key, by its number, each node sealed the last that was heard of it."""
         return self._sealed_with
 
+    def suspects(self) -> tuple[SuspectView, ...]:
+        """Name the senders with which something is wrong, and log who joined them or left them."""
+        now_ns = self._clock()
+        found = [
+            SuspectView(f"{node:016x}", "throttled", "it sends more than a node may: look at it")
+            for node in sorted(self._opener.throttled(now_ns))
+        ]
+        found += [
+            SuspectView(f"{node:016x}", "cloned", _clone_words(boots, own=node == self.node))
+            for node, boots in sorted(self._opener.cloned(now_ns).items())
+        ]
+        before = {(one.id, one.fault) for one in self._suspects}
+        now = {(one.id, one.fault) for one in found}
+        for one in found:
+            if (one.id, one.fault) not in before:
+                log.error("node %s is %s: %s", one.id, one.fault, one.detail)
+        for who, fault in sorted(before - now):
+            log.info("node %s is no longer %s", who, fault)
+        self._suspects = tuple(found)
+        return self._suspects
+
     def address_of(self, node: NodeId) -> Address | None:
         """Where a node was last heard, or None."""
         return self._addresses.get(node)
@@ -92,11 +151,20 @@ class Endpoint:
 
     def rejoin(self) -> bool:
         """Repair the link if it broke; True if `filenos` must be watched anew."""
+        self.suspects()
         return self.transport.rejoin()
 
     def close(self) -> None:
         """Leave the group."""
         self.transport.close()
+
+    def _prove(self, proof: Proof, address: Address) -> None:
+        """Ask or answer; whoever asks did not believe what this node said just before."""
+        restated = b""
+        is_recent = self._clock() - self._said_ns <= RESTATE_NS
+        if proof.echo and is_recent and len(self._said) <= RESTATED_MAX:
+            restated = self._said
+        self.transport.reply(self._sealer.seal_proof(proof, restated), address)
 
     def _locate(self, sender: NodeId, address: Address, key: int) -> None:
         self._addresses.pop(sender, None)
@@ -108,7 +176,7 @@ class Endpoint:
 
     def _reject(self, rejection: Rejection, address: Address) -> None:
         reason = rejection.reason
-        if reason not in self.rejected and reason is not RejectReason.OWN_ECHO:
+        if reason not in self.rejected and reason not in _DAILY:
             log.warning(
                 "dropped a datagram from %s:%d: %s %s (said once for each reason, then counted)",
                 *address,
@@ -116,6 +184,15 @@ class Endpoint:
                 rejection.detail,
             )
         self.rejected[reason] += 1
+
+
+def _clone_words(boots: tuple[BootId, ...], *, own: bool) -> str:
+    names = " and ".join(f"{boot:016x}" for boot in boots)
+    whose = "this node's" if own else "its"
+    return (
+        f"two machines run with {whose} identity (boots {names}), and neither is believed: on the "
+        "copied card, stop rackgrid and delete `identity` and `terms.*` in state_dir"
+    )
 
 
 def _payload(message: Message) -> bytes:

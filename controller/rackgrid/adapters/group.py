@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from rackgrid.adapters.endpoint import Endpoint, Received
 from rackgrid.adapters.multicast import Place, Transport
 from rackgrid.adapters.notary import Notary
+from rackgrid.core.view import SuspectView
 from rackgrid.errors import TransportError
 from rackgrid.identity import BootId, NodeId
 from rackgrid.wire.message import Join, Leave, Message
@@ -75,6 +76,10 @@ class Group:
         if self._endpoint is None:
             return {}
         return {f"{node:016x}": key for node, key in self._endpoint.sealed_with().items()}
+
+    def suspects(self) -> tuple[SuspectView, ...]:
+        """Name the senders with which something is wrong, though they have the key."""
+        return self._endpoint.suspects() if self._endpoint else ()
 
     def filenos(self) -> tuple[int, ...]:
         """Descriptors to watch for reading; none while there is no endpoint."""

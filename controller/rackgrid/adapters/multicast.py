@@ -158,6 +158,13 @@ class Transport:
         """Send to one address; False if the network did not take it."""
         return self._send("unicast", datagram, address)
 
+    def reply(self, datagram: bytes, address: Address) -> None:
+        """Send to where a datagram came from that nobody vouches for: a failure is only counted."""
+        try:
+            self._own.sendto(datagram, address)
+        except OSError as fault:
+            self.send_errors[errno.errorcode.get(fault.errno or 0, "?")] += 1
+
     def rejoin(self) -> bool:
         """Repair what a lost link or a changed address broke; cheap, for a timer.
 

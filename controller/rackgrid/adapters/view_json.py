@@ -50,6 +50,9 @@ def rack_state(view: View) -> Json:
         "meters": [meter_state(meter) for meter in view.meters],
         "firmware": view.firmware,
         "rejected": dict(view.rejected),
+        "suspects": [
+            {"id": one.id, "fault": one.fault, "detail": one.detail} for one in view.suspects
+        ],
     }
 
 

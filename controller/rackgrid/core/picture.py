@@ -19,6 +19,7 @@ from rackgrid.core.view import (
     PriceView,
     RosterView,
     SourceView,
+    SuspectView,
     View,
 )
 from rackgrid.identity import NO_RACK, NodeId
@@ -42,12 +43,14 @@ def view(
     rejected: dict[str, int],
     now_ns: int,
     charges: Mapping[str, float] | None = None,
+    suspects: tuple[SuspectView, ...] = (),
 ) -> View:
     """Draw the whole picture.
 
     Args:
         rejected: datagrams dropped by reason, counted by the transport.
         charges: how full each of this node's batteries is at least, 0 to 1.
+        suspects: senders with which the transport finds something wrong.
     """
     followed = node.followed
     settings = node.settings
@@ -70,6 +73,7 @@ def view(
         firmware=node.agent.board is not None,
         rejected=rejected,
         sources=_sources(node, charges or {}, now_ns),
+        suspects=suspects,
     )
 
 

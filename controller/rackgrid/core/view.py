@@ -150,6 +150,20 @@ class MeterView:
 
 
 @dataclass(frozen=True, slots=True)
+class SuspectView:
+    """A sender with which something is wrong, though it has the rack's key.
+
+    Attributes:
+        fault: "cloned" or "throttled".
+        detail: in words, and what to do.
+    """
+
+    id: str
+    fault: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
 class View:
     """The rack from one node, at one moment."""
 
@@ -174,3 +188,4 @@ class View:
     rejected: dict[str, int]
     """Datagrams dropped, by reason."""
     sources: tuple[SourceView, ...] = ()
+    suspects: tuple[SuspectView, ...] = ()

@@ -1,10 +1,10 @@
-"""The sealed envelope: who sent these bytes, in which boot, to whom, and that they are fresh.
+"""The sealed envelope: who sent these bytes, in which boot, and to whom.
 
 A stranger on the network must not be able to make a node parse a single byte, let alone believe it.
 So every datagram carries a MAC under the rack's key, and it is checked before anything else of the
 payload is looked at:
 
-    magic 2 · version u8 · key id u8 · direction u8 · sender u64 · boot u64 · counter u64   29 bytes
+    magic 2 · version u8 · key id u8 · kind u8 · sender u64 · boot u64 · counter u64        29 bytes
     payload
     MAC = BLAKE2b-128(key; header, [receiver u64 if unicast,] payload)                      16 bytes
 
@@ -13,14 +13,9 @@ MAC has no nonce to misuse. The payload is not secret (prices are not), so it is
 unicast is bound to its receiver, so that nobody can hand my peer's datagram to me, or mine back to
 me.
 
-Freshness: each boot of a sender counts its datagrams, multicasts and unicasts apart, since the two
-overtake each other (Wi-Fi power save holds multicasts back; babeld keeps two counters since 1.12.1
-for this reason). A sliding window (RFC 6479) takes each counter once, in any order within `WINDOW`.
-
-A sender that restarts has a new random boot id. The boot that was first seen last is the running
-one, and earlier ones are stale. What is missing here: an unknown boot proves itself by nothing but
-the MAC, so whoever recorded datagrams of a boot that this node never saw, or has forgotten, can
-pass them off as a restart. `Opener._peer` is the seam where a challenge (RFC 8967) will stand.
+Each boot of a sender counts its datagrams, multicasts and unicasts apart, since the two overtake
+each other (Wi-Fi power save holds multicasts back; babeld keeps two counters since 1.12.1 for this
+reason). Whether a datagram is fresh is judged behind this door: `opener`.
 
 A MAC under a group key keeps strangers out; it cannot tell one key-holder from another.
 """
@@ -28,16 +23,16 @@ A MAC under a group key keeps strangers out; it cannot tell one key-holder from 
 from __future__ import annotations
 
 import struct
-from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from hashlib import blake2b
 from hmac import compare_digest
-from typing import Final
+from typing import Final, NamedTuple
 
 from rackgrid.identity import BootId, NodeId
 from rackgrid.wire.message import DATAGRAM_MAX
+from rackgrid.wire.proof import BODY, Proof
 from rackgrid.wire.vocabulary import Rejection, RejectReason
 
 MAGIC: Final = b"RG"
@@ -46,26 +41,23 @@ KEY_BYTES: Final = 32
 KEYS_MAX: Final = 4
 """A rotation needs two; more are a mistake."""
 MAC_BYTES: Final = 16
-WINDOW: Final = 1024
-"""So far may a datagram fall behind the newest of its sender and still be taken, once."""
-SENDERS_MAX: Final = 256
-"""Senders whose windows are kept; only those that held the key get one."""
-BOOTS_MAX: Final = 16
-"""Former boots that are remembered per sender, to be refused."""
 
 _HEADER: Final = struct.Struct(">2sBBBQQQ")
 _ID: Final = struct.Struct(">Q")
 OVERHEAD: Final = _HEADER.size + MAC_BYTES
 PAYLOAD_MAX: Final = DATAGRAM_MAX - OVERHEAD
-_WINDOW_MASK: Final = (1 << WINDOW) - 1
+RESTATED_MAX: Final = PAYLOAD_MAX - BODY.size
+"""Longest payload that a proof can restate, bytes."""
 _PERSON: Final = b"rackgrid seal 1"
 
 
-class Direction(IntEnum):
-    """Whom a datagram was sealed for."""
+class Kind(IntEnum):
+    """Whom a datagram was sealed for, and what for."""
 
     MULTICAST = 0
     UNICAST = 1
+    PROOF = 2
+    """A unicast between two boots that get to know each other (`proof`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +79,13 @@ class Keyring:
         assert all(len(key) == KEY_BYTES for key in self.keys.values())
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """What an authentic, fresh datagram says: who sent it, in which boot, and the payload."""
+class Unsealed(NamedTuple):
+    """What an authentic datagram is; nothing is known yet of when it was sealed."""
 
+    kind: int
     sender: NodeId
     boot: BootId
+    counter: int
     payload: bytes
 
 
@@ -113,7 +106,8 @@ class Sealer:
         self.use(keyring)
         self._node = node
         self._boot = boot
-        self._counters = {Direction.MULTICAST: 0, Direction.UNICAST: 0}
+        self._multicasts = 0
+        self._unicasts = 0
 
     def use(self, keyring: Keyring) -> None:
         """Seal with this ring's key from now on; the counters run on."""
@@ -122,82 +116,45 @@ class Sealer:
 
     def seal_multicast(self, payload: bytes) -> bytes:
         """Seal for the group."""
-        return self._seal(payload, Direction.MULTICAST, b"")
+        self._multicasts += 1
+        return self._seal(payload, Kind.MULTICAST, self._multicasts, b"")
 
     def seal_unicast(self, payload: bytes, to: NodeId) -> bytes:
         """Seal for one node: no other can open it."""
-        return self._seal(payload, Direction.UNICAST, _ID.pack(to))
+        self._unicasts += 1
+        return self._seal(payload, Kind.UNICAST, self._unicasts, _ID.pack(to))
 
-    def _seal(self, payload: bytes, direction: Direction, receiver: bytes) -> bytes:
+    def seal_proof(self, proof: Proof, restated: bytes = b"") -> bytes:
+        """Seal a challenge, an echo, or both.
+
+        Args:
+            restated: the payload of a late multicast, or nothing; at most `RESTATED_MAX` bytes.
+        """
+        self._unicasts += 1
+        payload = BODY.pack(proof.challenge, proof.echo, self._multicasts) + restated
+        return self._seal(payload, Kind.PROOF, self._unicasts, _ID.pack(proof.to))
+
+    def _seal(self, payload: bytes, kind: Kind, counter: int, receiver: bytes) -> bytes:
         assert len(payload) <= PAYLOAD_MAX, "a payload fits one datagram"
-        counter = self._counters[direction] + 1
-        self._counters[direction] = counter
-        header = _HEADER.pack(
-            MAGIC, VERSION, self._key_id, direction, self._node, self._boot, counter
-        )
+        header = _HEADER.pack(MAGIC, VERSION, self._key_id, kind, self._node, self._boot, counter)
         mac = self._keyed.copy()
         mac.update(header + receiver + payload)
         return header + payload + mac.digest()
 
 
-class Window:
-    """Which of a boot's counters were taken: the newest, and a bit for each of those before it."""
+class Unsealer:
+    """Checks that a datagram is one of this rack's, for this node, and whole."""
 
-    __slots__ = ("_newest", "_taken")
-
-    def __init__(self) -> None:
-        self._newest = 0
-        self._taken = 0
-
-    def take(self, counter: int) -> bool:
-        """Take a counter; False if it was taken before, or is too old to know."""
-        ahead = counter - self._newest
-        if ahead > 0:
-            kept = self._taken << ahead if ahead < WINDOW else 0
-            self._taken = (kept | 1) & _WINDOW_MASK
-            self._newest = counter
-            return True
-        if ahead <= -WINDOW:
-            return False
-        bit = 1 << -ahead
-        if self._taken & bit:
-            return False
-        self._taken |= bit
-        return True
-
-
-class _Peer:
-    """What is remembered of one sender: its running boot, and those before it."""
-
-    __slots__ = ("boot", "former", "windows")
-
-    def __init__(self, boot: BootId) -> None:
-        self.former: deque[BootId] = deque(maxlen=BOOTS_MAX)
-        self.begin(boot)
-
-    def begin(self, boot: BootId) -> None:
-        """Start over with a boot of which nothing was seen yet."""
-        self.boot = boot
-        self.windows = {Direction.MULTICAST: Window(), Direction.UNICAST: Window()}
-
-
-class Opener:
-    """Opens what others sealed, each datagram once."""
-
-    def __init__(self, keyring: Keyring, node: NodeId, boot: BootId) -> None:
+    def __init__(self, keyring: Keyring, node: NodeId) -> None:
         self.use(keyring)
-        self._node = node
-        self._boot = boot
         self._receiver = _ID.pack(node)
-        # In the order in which they were last heard, so that the quietest is forgotten first.
-        self._peers: dict[NodeId, _Peer] = {}
 
     def use(self, keyring: Keyring) -> None:
-        """Accept this ring's keys from now on; what is known of the senders stays."""
+        """Accept this ring's keys from now on, and no others."""
         self._keyed = {number: _keyed(key) for number, key in keyring.keys.items()}
 
-    def open(self, datagram: bytes, unicast: bool) -> Opened | Rejection:
-        """Return the payload of an authentic, fresh datagram of another node; never raises.
+    def unseal(self, datagram: bytes, unicast: bool) -> Unsealed | Rejection:
+        """Return what an authentic datagram is; never raises.
 
         Args:
             datagram: as it came.
@@ -207,59 +164,23 @@ class Opener:
             return Rejection(RejectReason.TOO_LONG, f"more than {DATAGRAM_MAX} bytes")
         if len(datagram) < OVERHEAD:
             return Rejection(RejectReason.TOO_SHORT, f"{len(datagram)} bytes")
-        magic, version, key_id, way, sender, boot, counter = _HEADER.unpack_from(datagram)
+        magic, version, key_id, kind, sender, boot, counter = _HEADER.unpack_from(datagram)
         if magic != MAGIC:
             return Rejection(RejectReason.FOREIGN_MAGIC, magic.hex())
         if version != VERSION:
             return Rejection(RejectReason.UNKNOWN_VERSION, f"version {version}, ours is {VERSION}")
-        direction = Direction.UNICAST if unicast else Direction.MULTICAST
-        if way != direction:
-            return Rejection(RejectReason.WRONG_DIRECTION, f"direction {way} came as {direction}")
+        if kind > Kind.PROOF or (kind != Kind.MULTICAST) != unicast:
+            way = "unicast" if unicast else "multicast"
+            return Rejection(RejectReason.WRONG_DIRECTION, f"kind {kind} came by {way}")
         keyed = self._keyed.get(key_id)
         if keyed is None:
             return Rejection(RejectReason.UNKNOWN_KEY, f"key {key_id}")
-        if not self._authentic(keyed, datagram, unicast):
-            return Rejection(RejectReason.BAD_MAC, f"claims to come from {sender:016x}")
-        refusal = self._refuse(NodeId(sender), BootId(boot), direction, counter)
-        if refusal is not None:
-            return refusal
-        return Opened(NodeId(sender), BootId(boot), datagram[_HEADER.size : -MAC_BYTES])
-
-    def _authentic(self, keyed: blake2b, datagram: bytes, unicast: bool) -> bool:
+        payload = datagram[_HEADER.size : -MAC_BYTES]
+        receiver = self._receiver if unicast else b""
         mac = keyed.copy()
-        if unicast:
-            mac.update(datagram[: _HEADER.size] + self._receiver)
-            mac.update(datagram[_HEADER.size : -MAC_BYTES])
-        else:
-            mac.update(datagram[:-MAC_BYTES])
-        return compare_digest(mac.digest(), datagram[-MAC_BYTES:])
-
-    def _refuse(
-        self, sender: NodeId, boot: BootId, direction: Direction, counter: int
-    ) -> Rejection | None:
-        """Say why an authentic datagram is not fresh; take its counter if it is."""
-        if sender == self._node:
-            if boot == self._boot:
-                return Rejection(RejectReason.OWN_ECHO, "")
-            return Rejection(
-                RejectReason.STALE_BOOT, "another boot of this very node: a replay, or a clone"
-            )
-        peer = self._peer(sender, boot)
-        if boot != peer.boot:
-            return Rejection(RejectReason.STALE_BOOT, f"boot {boot:016x} of {sender:016x}")
-        if not peer.windows[direction].take(counter):
-            return Rejection(RejectReason.REPLAYED, f"counter {counter} of {sender:016x}")
-        return None
-
-    def _peer(self, sender: NodeId, boot: BootId) -> _Peer:
-        """Return what is known of a sender; a boot that was never seen begins here."""
-        peer = self._peers.pop(sender, None)
-        if peer is None:
-            peer = _Peer(boot)
-            if len(self._peers) >= SENDERS_MAX:
-                self._peers.pop(next(iter(self._peers)))
-        elif boot != peer.boot and boot not in peer.former:
-            peer.former.append(peer.boot)
-            peer.begin(boot)
-        self._peers[sender] = peer
-        return peer
+        mac.update(datagram[: _HEADER.size] + receiver + payload)
+        if not compare_digest(mac.digest(), datagram[-MAC_BYTES:]):
+            return Rejection(RejectReason.BAD_MAC, f"claims to come from {sender:016x}")
+        if kind == Kind.PROOF and len(payload) < BODY.size:
+            return Rejection(RejectReason.MALFORMED, "a proof without its three numbers")
+        return Unsealed(kind, sender, boot, counter, payload)

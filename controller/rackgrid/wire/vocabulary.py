@@ -78,9 +78,14 @@ class RejectReason(IntEnum):
     WRONG_DIRECTION = 6
     OWN_ECHO = 7
     REPLAYED = 8
-    STALE_BOOT = 9
+    UNPROVEN = 9
+    """Of a boot that has not shown that it runs: a restart that is being asked, or a replay."""
     UNKNOWN_KIND = 10
     MALFORMED = 11
+    CLONED = 12
+    """Of a sender that runs on two machines: a copied card."""
+    THROTTLED = 13
+    """Of a member that says more than it may."""
 
 
 @dataclass(frozen=True, slots=True)

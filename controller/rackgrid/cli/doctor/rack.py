@@ -33,8 +33,8 @@ NAMES = Check(
 CLONES = Check(
     "clones",
     "Has each node of the rack an identity of its own?",
-    "A cloned SD card makes a second node with the same id. The rack takes the two for one that "
-    "restarts all the time, and refuses their datagrams in turn.",
+    "A cloned SD card makes a second node with the same id. The rack believes neither of the two "
+    "while both run: what the one holds, the other's word would free.",
 )
 VERSIONS = Check(
     "rejected-datagrams",
@@ -118,13 +118,13 @@ def _names(state: Record) -> Iterator[Finding]:
 
 
 def _clones(state: Record) -> Finding:
-    # Not `own_echo`: a node hears each of its own multicasts.
-    stale = state.record("rejected").number("stale_boot") or 0
-    if stale > 100:
-        return CLONES.warn(
-            f"{stale:g} datagrams under an earlier boot of their sender, or of this very node",
-            "on a node from a cloned card: stop rackgrid, delete identity and terms.* in state_dir",
-        )
+    for suspect in state.records("suspects"):
+        if suspect.text("fault") == "cloned":
+            return CLONES.fail(
+                f"node {suspect.text('id')}: two machines run with its identity, "
+                "and neither is believed",
+                "on the copied card: stop rackgrid, delete identity and terms.* in state_dir",
+            )
     return CLONES.ok("no sign of two nodes with one identity")
 
 

@@ -15,6 +15,7 @@ from rackgrid.core.view import (
     NodeView,
     PriceView,
     RosterView,
+    SuspectView,
     View,
 )
 
@@ -47,6 +48,7 @@ VIEW = View(
     ),
     firmware=True,
     rejected={"mac": 3},
+    suspects=(SuspectView("00000000000000bb", "cloned", "two machines"),),
 )
 
 
@@ -88,8 +90,8 @@ def test_rack_state_has_every_key_of_the_contract() -> None:
     assert state["loads"] == [load_state(FRIDGE), load_state(LAMP)]
     assert set(state) == {
         "rack", "node", "role", "term", "broker", "broker_id", "authority", "roster", "members",
-        "price", "feed", "loads", "meters", "firmware", "rejected", "rack_id", "roster_version",
-        "sources",
+        "price", "feed", "loads", "meters", "firmware", "rejected", "suspects", "rack_id",
+        "roster_version", "sources",
     }  # fmt: skip
 
 
@@ -177,3 +179,8 @@ def test_node_state_of_a_node_that_is_not_among_the_members_says_null() -> None:
 
 def test_own_loads_are_those_of_this_node_alone() -> None:
     assert list(own_loads(VIEW)) == [FRIDGE]
+
+
+def test_rack_state_names_the_suspects() -> None:
+    named = [{"id": "00000000000000bb", "fault": "cloned", "detail": "two machines"}]
+    assert rack_state(VIEW)["suspects"] == named
