@@ -99,3 +99,31 @@ def test_panel_whose_light_goes_takes_the_loads_with_it_and_a_battery_brings_the
     assert source(node, "pack")["power_w"] == 20
     said = node.rackgrid("status")
     assert "pack" in said.stdout
+
+
+def load(node: RigNode, name: str) -> dict[str, object]:
+    return next((each for each in node.state().get("loads", ()) if each["name"] == name), {})
+
+
+def test_battery_of_which_nothing_is_known_is_charged_until_it_is_seen_to_be_full(
+    rig: Rig,
+) -> None:
+    node = rig.node(1)
+    text, flexible = node.config.read_text(), 'kind = "flexible"\nworth = 0.50'
+    assert flexible in text
+    node.config.write_text(text.replace(flexible, 'kind = "charger"\nbattery = "pack"'))
+    rig.start()
+    rig.wait_for_broker()
+    rig.wait_for_loads()
+    lamp = load(node, "lamp")
+    assert (lamp["kind"], lamp["worth"]) == ("charger", 0.255), "85 % of the highest price"
+    rig.control.set_source(node.name, "pack", -5.0)
+    wait_until("it is seen to be charged", lambda: source(node, "pack").get("charge"))
+    assert source(node, "pack")["power_w"] == 0, "it takes, so it gives nothing"
+    rig.control.set_source(node.name, "pack", 0.0)
+    wait_until("it is seen to be full", lambda: source(node, "pack").get("charge") == 1.0)
+    wait_until(
+        "nobody charges it any more", lambda: load(node, "lamp")["reason"] == "wants nothing now"
+    )
+    assert not load(node, "lamp")["on"]
+    wait_until("it trades", lambda: source(node, "pack")["power_w"] == 20)
