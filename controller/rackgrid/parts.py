@@ -35,12 +35,17 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Parts:
-    """What the daemon is made of."""
+    """What the daemon is made of.
+
+    Attributes:
+        is_new: it has never run on this disk.
+    """
 
     config: Config
     identity: Identity
     boot: BootId
     signer: Signer
+    is_new: bool
     store: Store
     shelf: RosterShelf
     group: Group
@@ -62,6 +67,7 @@ def assemble(config: Config) -> Parts:
         StoreError: the folders cannot be used, or another daemon uses them.
     """
     store = Store(config.node.state_dir, config.node.runtime_dir)
+    is_new = not store.terms_until
     identity = load_identity(config.node.state_dir)
     keys = KeyWatch(secret_file(config.rack.key_file))
     boot, wall = BootId(secrets.randbits(64)), WallClock(trusted=config.node.trust_clock)
@@ -79,6 +85,7 @@ def assemble(config: Config) -> Parts:
         config=config,
         identity=identity,
         boot=boot,
+        is_new=is_new,
         signer=signer,
         store=store,
         shelf=RosterShelf(config.node.state_dir),

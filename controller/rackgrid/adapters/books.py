@@ -7,8 +7,11 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import CancelledError
 from pathlib import Path
 
+from rackgrid.adapters.clerk import Clerk
 from rackgrid.adapters.clock import monotonic_ns
+from rackgrid.adapters.copyist import Circle
 from rackgrid.adapters.ledger import Hand, Ledger
+from rackgrid.adapters.ledger_opening import is_lost
 from rackgrid.adapters.signer import Signer
 from rackgrid.adapters.signing import Purpose
 from rackgrid.config import Config, TaskConfig
@@ -20,6 +23,8 @@ from rackgrid.market.row import Totals
 
 LEDGER = "ledger.db"
 """The file below the node's `state_dir`."""
+LOOK_NS = 1_000_000_000
+"""Between two looks at who may keep copies, ns."""
 RETRY_NS = 60_000_000_000
 """A ledger that could not be opened is tried again after so long, ns."""
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
@@ -37,15 +42,29 @@ class Books:
         wall_ns: Unix time, ns; None while the clock is not set.
         signer: signs what is booked.
         public_key: of this node.
+        clerk: deals with copies; None if nobody keeps any.
+        is_new: this node has never run before: nobody has a copy of its ledger.
     """
 
     def __init__(
-        self, config: Config, wall_ns: Callable[[], int | None], signer: Signer, public_key: bytes
+        self,
+        config: Config,
+        wall_ns: Callable[[], int | None],
+        signer: Signer,
+        public_key: bytes,
+        clerk: Clerk | None = None,
+        *,
+        is_new: bool = False,
     ) -> None:
         self._config = config
         self._signer = signer
         self._public_key = public_key
         self._unsigned = ""
+        self._clerk = clerk
+        self._is_new = is_new
+        self._looked_ns = 0
+        self._sought: Clerk | None = None
+        """Who looks for the ledger of this node, which it has lost."""
         self._wall_ns = wall_ns
         self._keeper: Bookkeeper | None = None
         self._tried_ns: int | None = None
@@ -54,6 +73,9 @@ class Books:
 
     def look(self, state: State, now_ns: int) -> None:
         """Book what was drawn since the last look; `now_ns` is CLOCK_MONOTONIC, ns."""
+        if self._clerk is not None and now_ns - self._looked_ns >= LOOK_NS:
+            self._looked_ns = now_ns
+            self._clerk.look(circle_of(state, now_ns))
         if self._keeper is None and self._is_due(now_ns):
             self._open()
         if self._keeper is not None:
@@ -69,6 +91,8 @@ class Books:
             self._keeper.close()
 
     def _is_due(self, now_ns: int) -> bool:
+        if self._sought is not None:
+            return not self._sought.seeking
         if self._tried_ns is None:
             self._tried_ns = now_ns  # It was tried at the start.
         if now_ns - self._tried_ns < RETRY_NS:
@@ -80,7 +104,10 @@ class Books:
         folder, keep_days = self._config.node.state_dir, self._config.node.keep_days
         try:
             kernel = _BOOT_ID.read_text().strip()
-            hand = Hand(self._public_key, self._sign, close_s=self._config.node.copy_s)
+            if self._seeks(folder / LEDGER):
+                return
+            closed = (lambda: None) if self._clerk is None else self._clerk.wrote
+            hand = Hand(self._public_key, self._sign, closed, self._config.node.copy_s)
             ledger = Ledger(
                 folder / LEDGER, kernel, self._offset_ns, keep_days=keep_days, hand=hand
             )
@@ -92,6 +119,19 @@ class Books:
         if self._complaint:
             _log.info("the ledger could be opened; all is booked again")
         self._keeper = Bookkeeper(ledger, chart_of(self._config), self._offset_ns)
+
+    def _seeks(self, path: Path) -> bool:
+        """Have a ledger looked for that is lost; once, and nothing is booked meanwhile.
+
+        The meters count on, so that what is drawn meanwhile is only without a price.
+        """
+        if self._clerk is None or self._is_new or self._sought is not None or not is_lost(path):
+            self._sought = None
+            return False
+        _log.warning("this node has no ledger: it asks whether others keep a copy")
+        self._sought = self._clerk
+        self._clerk.seek()
+        return True
 
     def _sign(self, told: bytes) -> bytes | None:
         """Sign a batch, in the thread that writes it; the next signature covers one that is not."""
@@ -108,6 +148,16 @@ class Books:
     def _offset_ns(self) -> int | None:
         now_ns = self._wall_ns()
         return None if now_ns is None else now_ns - monotonic_ns()
+
+
+def circle_of(state: State, now_ns: int) -> Circle:
+    """Say who may keep copies, and whose copies are kept here."""
+    members = frozenset(line.node for line in state.roster.lines) - {state.me}
+    live = members & {peer.node for peer in state.live(now_ns)}
+    broker = state.followed.node
+    if not broker:
+        return Circle(None, members, live)
+    return Circle(broker, members, live)
 
 
 def chart_of(config: Config) -> Chart:

@@ -25,6 +25,7 @@ from rackgrid.identity import BootId, NodeId
 from rackgrid.wire.codec import decode, encode
 from rackgrid.wire.message import Message
 from rackgrid.wire.opener import SENDERS_MAX, Opener, Unproven
+from rackgrid.wire.post import is_post
 from rackgrid.wire.proof import SECRET_BYTES, Proof
 from rackgrid.wire.seal import PAYLOAD_MAX, RESTATED_MAX, Keyring, Sealer, key_number
 from rackgrid.wire.vocabulary import Rejection, RejectReason
@@ -67,6 +68,8 @@ class Endpoint:
         self.transport = transport
         self.rejected: Counter[RejectReason] = Counter()
         """Datagrams that were dropped, by reason; `OWN_ECHO` counts the node's own multicasts."""
+        self.post: Callable[[NodeId, bytes], None] | None = None
+        """Takes what is not for those who decide (`wire.post`)."""
         self._sealer = Sealer(keyring, node, boot)
         self._opener = Opener(keyring, node, boot, secrets.token_bytes(SECRET_BYTES))
         self._clock = clock
@@ -89,6 +92,13 @@ class Endpoint:
         sealed = self._sealer.seal_unicast(_payload(message), node)
         return self.transport.send_unicast(sealed, address)
 
+    def send_post(self, node: NodeId | None, payload: bytes) -> None:
+        """Send a post to a node, or to the group."""
+        if node is None:
+            self.transport.send_multicast(self._sealer.seal_multicast(payload))
+        elif (address := self._addresses.get(node)) is not None:
+            self.transport.send_unicast(self._sealer.seal_unicast(payload, node), address)
+
     def receive(self, batch: int = BATCH_MAX) -> list[Received]:
         """Take the messages that have arrived, at most `batch` from each socket."""
         messages: list[Received] = []
@@ -104,6 +114,9 @@ class Endpoint:
                 self._prove(opened.reply, address)
             if not opened.payload:
                 continue  # a proof, and nothing more
+            if self.post is not None and is_post(opened.payload):
+                self.post(opened.sender, opened.payload)
+                continue
             message = decode(opened.payload)
             if isinstance(message, Rejection):
                 self._reject(message, address)

@@ -45,6 +45,8 @@ class Group:
         self._endpoint: Endpoint | None = None
         self._said = ""
         self._notary = notary
+        self.post: Callable[[NodeId, bytes], None] | None = None
+        """Takes what is not for those who decide (`wire.post`)."""
 
     def start(self, wake: Callable[[], None]) -> None:
         """Say how to have `receive` called soon, from any thread."""
@@ -91,6 +93,7 @@ class Group:
             return self._endpoint.rejoin()
         try:
             self._endpoint = self._make()
+            self._endpoint.post = self.post
         except TransportError as fault:
             if str(fault) != self._said:
                 self._said = str(fault)
@@ -119,6 +122,11 @@ class Group:
 
     def _unicast(self, node: NodeId, message: Message) -> bool:
         return self._endpoint is not None and self._endpoint.unicast(node, message)
+
+    def send_post(self, node: NodeId | None, payload: bytes) -> None:
+        """Send a post to a node, or to the group."""
+        if self._endpoint is not None:
+            self._endpoint.send_post(node, payload)
 
     def receive(self) -> Sequence[Received]:
         """Take what has arrived, and what has been found true of what arrived before."""

@@ -49,6 +49,19 @@ def open_ledger(path: Path) -> LedgerStore:
     return _fresh(path, damage)
 
 
+def is_lost(path: Path) -> bool:
+    """Open a ledger for writing, and say whether there is nothing in it.
+
+    Raises:
+        StoreError: it cannot be opened.
+    """
+    store = open_ledger(path)
+    try:
+        return not store.head().id and not store.open_rows()
+    finally:
+        store.close()
+
+
 def _fresh(path: Path, damage: str) -> LedgerStore:
     """Set the file aside, and begin a new one that says so."""
     last_hash = _last_hash(path)
