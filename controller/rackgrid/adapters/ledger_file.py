@@ -28,12 +28,12 @@ from rackgrid.errors import StoreError
 from rackgrid.market.row import Row, Totals
 
 FINDINGS_MAX: Final = 100
-PAGE: Final = 1024
-"""Bytes of a new file's pages: a batch is some rows, and writes two or three pages whole."""
+PAGE: Final = 512
+"""Bytes of a new file's pages: what is written in a minute is some rows, and whole pages of them."""
 _MENDED: Final = 2
 _SIGNED: Final = 3
 """Formats of the file, by what they brought."""
-LOG_PAGES: Final = 4000
+LOG_PAGES: Final = 8000
 """The log is moved into the file at so many pages: some 4 MB."""
 
 

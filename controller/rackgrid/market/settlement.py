@@ -122,9 +122,15 @@ def booked(
     row = None
     is_long = now_ns - account.since_ns >= ROW_NS
     if terms != account.terms or is_long or ends:
-        account, row = closed(account)
+        if is_long or ends or not _is_idle(account, terms):
+            account, row = closed(account)
         account = replace(account, terms=terms)
     return replace(account, term=term, round=round_), row
+
+
+def _is_idle(account: Account, terms: Terms) -> bool:
+    """Whether a price changes for a load that is off and draws nothing: no row would say more."""
+    return not (account.terms.on or terms.on or account.energy_mj or account.left_pj)
 
 
 def closed(account: Account) -> tuple[Account, Row | None]:
