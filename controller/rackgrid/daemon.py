@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from rackgrid.adapters import journal
-from rackgrid.adapters.books import LEDGER, Books, account_lines
+from rackgrid.adapters.books import Books, account_lines
 from rackgrid.adapters.clerk import hired
 from rackgrid.adapters.clock import SuspendWatch, monotonic_ns
 from rackgrid.adapters.planner import World
@@ -107,8 +107,7 @@ class Daemon:
         )
         self._trace = Trace(config.mock.trace, config.node.name) if config.mock.trace else None
         self._bridge = _bridge(config, self.view)
-        path = config.node.state_dir / LEDGER
-        self._clerk = hired(parts.identity.node_id, path, parts.signer, parts.group)
+        self._clerk = hired(parts.identity.node_id, config, parts.signer, parts.group)
         self._books = Books(
             *(config, parts.wall, parts.signer, parts.identity.public_key, self._clerk),
             is_new=parts.is_new,
@@ -337,7 +336,7 @@ class Daemon:
             self._parts.ears.close()
         if self._plans is not None:
             self._plans.close()
-        self._clerk.close()  # it reads the ledger: whoever writes that is the last to let go of it
+        self._clerk.close()  # It reads the ledger: who writes that lets go of it last.
         self._books.close()
         self._parts.signer.close()
         if self._timer is not None:

@@ -11,6 +11,7 @@ from rackgrid.adapters.clerk import Clerk
 from rackgrid.adapters.clock import monotonic_ns
 from rackgrid.adapters.copyist import Circle
 from rackgrid.adapters.ledger import Hand, Ledger
+from rackgrid.adapters.ledger_file import LEDGER
 from rackgrid.adapters.ledger_opening import is_lost
 from rackgrid.adapters.signer import Signer
 from rackgrid.adapters.signing import Purpose
@@ -21,8 +22,6 @@ from rackgrid.core.state import State
 from rackgrid.errors import SigningError, StoreError
 from rackgrid.market.row import Totals
 
-LEDGER = "ledger.db"
-"""The file below the node's `state_dir`."""
 LOOK_NS = 1_000_000_000
 """Between two looks at who may keep copies, ns."""
 RETRY_NS = 60_000_000_000

@@ -20,8 +20,10 @@ from typing import Final
 
 from rackgrid.adapters.copyist import Circle, Copyist
 from rackgrid.adapters.group import Group
+from rackgrid.adapters.ledger_file import LEDGER
 from rackgrid.adapters.signer import Signer
 from rackgrid.adapters.signing import Purpose
+from rackgrid.config import Config
 from rackgrid.errors import SigningError
 from rackgrid.identity import NodeId
 from rackgrid.wire.post import decode, encode
@@ -143,7 +145,7 @@ class Clerk:
             return False
 
 
-def hired(me: NodeId, path: Path, signer: Signer, group: Group) -> Clerk:
+def hired(me: NodeId, config: Config, signer: Signer, group: Group) -> Clerk:
     """Start a clerk that speaks on the rack's network, in the running loop."""
     loop = asyncio.get_running_loop()
 
@@ -151,6 +153,6 @@ def hired(me: NodeId, path: Path, signer: Signer, group: Group) -> Clerk:
         with suppress(RuntimeError):  # The loop has ended, and the node with it.
             loop.call_soon_threadsafe(group.send_post, to, payload)
 
-    clerk = Clerk(me, path, signer, send)
+    clerk = Clerk(me, config.node.state_dir / LEDGER, signer, send)
     group.post = clerk.hear
     return clerk

@@ -27,9 +27,11 @@ from rackgrid.adapters.ledger_schema import VERSION, migrate, version_of
 from rackgrid.errors import StoreError
 from rackgrid.market.row import Row, Totals
 
+LEDGER: Final = "ledger.db"
+"""The file below the node's `state_dir`."""
 FINDINGS_MAX: Final = 100
 PAGE: Final = 512
-"""Bytes of a new file's pages: what is written in a minute is some rows, and whole pages of them."""
+"""Bytes of a new file's pages: a minute is some rows, and writes two or three pages whole."""
 _MENDED: Final = 2
 _SIGNED: Final = 3
 """Formats of the file, by what they brought."""

@@ -283,7 +283,7 @@ def _path(args: argparse.Namespace) -> Path:
     if args.file:
         path: Path = args.file
         return path
-    from rackgrid.adapters.books import LEDGER
+    from rackgrid.adapters.ledger_file import LEDGER
     from rackgrid.config_file import load_config
 
     return load_config(args.config or CONFIG_PATH).node.state_dir / LEDGER

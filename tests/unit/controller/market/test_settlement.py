@@ -259,3 +259,18 @@ def test_any_history_adds_up_to_the_last_unit(
         Fraction(),
     )
     assert 0 <= earned - totals.revenue_nc < 1
+
+
+def test_price_of_a_load_that_is_off_and_draws_nothing_is_no_row() -> None:
+    """Fails if an SD card is written to for what says nothing, or if energy loses its price."""
+    off = Terms(on=False, price_uc=100, reference_uc=None)
+    account = opened("fan", off, 0)
+    dearer = replace(off, price_uc=200)
+    account, row = booked(account, Seen(0), dearer, 1, 1, SECOND_NS)
+    assert row is None
+    account, row = booked(account, Seen(5), dearer, 1, 1, 2 * SECOND_NS)
+    assert row is None
+    assert account.energy_mj == 5
+    account, row = booked(account, Seen(9), replace(off, price_uc=300), 1, 2, 3 * SECOND_NS)
+    assert row is not None, "it leaks: what it drew was at a price"
+    assert (row.terms.price_uc, row.energy_mj, row.start_ns) == (200, 9, 0)
