@@ -15,7 +15,7 @@ through a power cut, and may lose the last batches).
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -254,15 +254,23 @@ class LedgerFile:
         where = f"WHERE {' AND '.join(wanted)}" if wanted else ""
         return self._entries(f"{where} ORDER BY entry.id", *values)
 
-    def verify(self) -> list[str]:
+    def verify(self, watch: Callable[[Entry], None] | None = None) -> list[str]:
         """Check the chain of the batches, and the arithmetic of every row after its predecessor.
+
+        Args:
+            watch: is shown every row on the way.
 
         Returns:
             What is wrong, at most `FINDINGS_MAX` sentences; empty if all is right.
         """
         entries = self._entries("ORDER BY entry.id")
-        findings = audit(entries, self._batches(), self.first_hash())
-        return list(islice(findings, FINDINGS_MAX))
+        if watch is not None:
+            entries = _watched(entries, watch)
+        found: list[str] = []
+        for finding in audit(entries, self._batches(), self.first_hash()):
+            if len(found) < FINDINGS_MAX:
+                found.append(finding)
+        return found
 
     def verify_end(self, rows: int) -> list[str]:
         """Check the newest batches as `verify` does all of them, to be done in bounded time.
@@ -337,3 +345,9 @@ class LedgerFile:
         elif version == 0:
             raise StoreError(f"{self.path} is no ledger")
         self._version = version_of(self._file)
+
+
+def _watched(entries: Iterable[Entry], watch: Callable[[Entry], None]) -> Iterator[Entry]:
+    for entry in entries:
+        watch(entry)
+        yield entry

@@ -73,6 +73,35 @@ class _Hour:
     feed: dict[str, list[Part]] = field(default_factory=dict[str, list[Part]])
     covered_ns: dict[str, int] = field(default_factory=dict[str, int])
 
+    def add(self, other: _Hour) -> None:
+        """Add what another node has of it: its accounts have names of their own."""
+        self.loads.update(other.loads)
+        self.offers += other.offers
+        self.feed.update(other.feed)
+        self.covered_ns.update(other.covered_ns)
+
+
+class Gathering:
+    """What the ledger of one node says of each hour.
+
+    Args:
+        node: a name for it.
+    """
+
+    def __init__(self, node: str) -> None:
+        self.node = node
+        self.hours: dict[int, _Hour] = {}
+        self.undated = self.summed = 0
+
+    def take(self, entry: Entry) -> None:
+        """Take a row."""
+        if entry.wall_ns is None:
+            self.undated += 1
+        elif entry.row.mixed is not None:
+            self.summed += 1
+        else:
+            _sort(self.hours, self.node, entry, entry.wall_ns)
+
 
 def examine(ledgers: Mapping[str, Iterable[Entry]]) -> RackReport:
     """Balance a rack.
@@ -80,16 +109,24 @@ def examine(ledgers: Mapping[str, Iterable[Entry]]) -> RackReport:
     Args:
         ledgers: the rows of every node of it, by a name for the node.
     """
-    hours: dict[int, _Hour] = {}
-    undated = summed = 0
+    found: list[Gathering] = []
     for node, entries in ledgers.items():
+        gathering = Gathering(node)
         for entry in entries:
-            if entry.wall_ns is None:
-                undated += 1
-            elif entry.row.mixed is not None:
-                summed += 1
-            else:
-                _sort(hours, node, entry, entry.wall_ns)
+            gathering.take(entry)
+        found.append(gathering)
+    return settled(found)
+
+
+def settled(gatherings: Sequence[Gathering]) -> RackReport:
+    """Balance a rack by what the ledger of each of its nodes says of each hour."""
+    ledgers = [each.node for each in gatherings]
+    undated = sum(each.undated for each in gatherings)
+    summed = sum(each.summed for each in gatherings)
+    hours: dict[int, _Hour] = {}
+    for gathering in gatherings:
+        for number, part in gathering.hours.items():
+            hours.setdefault(number, _Hour()).add(part)
     whole = [number for number in sorted(hours) if _is_whole(hours[number], ledgers)]
     unchecked: list[str] = []
     if undated:

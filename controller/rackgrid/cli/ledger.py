@@ -110,16 +110,7 @@ def run_export(args: argparse.Namespace) -> int:
 
 def run_verify(args: argparse.Namespace) -> int:
     """Check every row and the chain of each file; and of a rack, whether it balances."""
-    from rackgrid.adapters.ledger_store import LedgerStore
-
-    ledgers: dict[str, LedgerStore] = {}
-    try:
-        for path in args.file or [_path(args)]:
-            ledgers[str(path)] = LedgerStore(path, writable=False)
-        verdict = _verdict(ledgers, is_rack=args.rack)
-    finally:
-        for ledger in ledgers.values():
-            ledger.close()
+    verdict = _verdict(args.file or [_path(args)], is_rack=args.rack)
     if args.json:
         print(json.dumps(verdict.fields, indent=2))
     else:
@@ -174,44 +165,25 @@ class Verdict:
             say(f"all adds up; the newest hash{which} is {newest}{signed}")
 
 
-def _verdict(ledgers: dict[str, LedgerStore], *, is_rack: bool) -> Verdict:
-    from rackgrid.adapters.ledger_rack import examine
-    from rackgrid.adapters.ledger_signature import attested
+def _verdict(paths: list[Path], *, is_rack: bool) -> Verdict:
+    from rackgrid.adapters.ledger_examination import all_examined
+    from rackgrid.adapters.ledger_rack import settled
 
+    files = dict(zip(map(str, paths), all_examined(paths, gathers=is_rack), strict=True))
     findings, unchecked = list[str](), list[str]()
-    owners: dict[str, str] = {}
-    for name, ledger in ledgers.items():
-        where = f"{name}: " if len(ledgers) > 1 else ""
-        findings += [f"{where}{finding}" for finding in ledger.verify()]
-        signed = attested(ledger)
-        owners[name] = signed.node
-        if signed.objection:
-            findings.append(f"{where}{signed.objection}")
-        if signed.newer:
-            what = "no batch is" if not signed.until else f"{signed.newer} of the newest are not"
-            unchecked.append(f"{where}whose they are: {what} signed")
-        if count := ledger.open_rows():
-            unchecked.append(f"{where}{count} of the newest rows are of a batch without a hash yet")
-        for mend in ledger.mends():
-            lost = f", after {mend.aside} was lost" if mend.aside else ""
-            unchecked.append(
-                f"{where}whether that is all: what is up to batch {mend.batch} came back from the "
-                f"copy of node {mend.keeper}{lost}"
-            )
-        if (origin := ledger.origin()) is not None:
-            end = "no hash of it could be read" if origin.hash is None else origin.hash.hex()
-            unchecked.append(
-                f"{where}what came before: it goes on from {origin.aside}, which was damaged "
-                f"({origin.damage}); its chain ended with: {end}"
-            )
-    hashes = {name: ledger.last_hash().hex() for name, ledger in ledgers.items()}
+    for name, file in files.items():
+        where = f"{name}: " if len(files) > 1 else ""
+        findings += [f"{where}{finding}" for finding in file.findings]
+        unchecked += [f"{where}{each}" for each in file.unchecked]
+    hashes = {name: file.hash for name, file in files.items()}
+    owners = {name: file.owner for name, file in files.items()}
     if not is_rack:
         unchecked.append(
             "the balance of the rack and the feed's meter: that takes --rack, and --file for the "
             "ledger of each of its nodes"
         )
         return Verdict(findings, unchecked, hashes, owners, None)
-    report = examine({name: ledger.entries() for name, ledger in ledgers.items()})
+    report = settled([file.gathering for file in files.values() if file.gathering is not None])
     return Verdict(
         [*findings, *report.findings], [*unchecked, *report.unchecked], hashes, owners, report
     )
