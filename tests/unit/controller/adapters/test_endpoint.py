@@ -18,6 +18,8 @@ from rackgrid.wire.codec import encode
 from rackgrid.wire.message import Heartbeat, Leave
 from rackgrid.wire.opener import SENDERS_MAX
 from rackgrid.wire.peer import MESSAGES_BURST
+from rackgrid.wire.post import Kind, Post
+from rackgrid.wire.post import encode as encode_post
 from rackgrid.wire.seal import Keyring
 from rackgrid.wire.vocabulary import RejectReason
 
@@ -281,3 +283,18 @@ def test_endpoint_rejoin_with_nothing_wrong_keeps_its_sockets(rack: Rack) -> Non
     before = a.filenos()
     assert a.rejoin() is False
     assert a.filenos() == before
+
+
+def test_post_goes_to_the_clerk_and_never_to_what_decides(make: Make) -> None:
+    """Fails if a copy of a bill can reach the path that keeps loads on, or is lost beside it."""
+    a, b = make(A), make(B)
+    posts: list[tuple[NodeId, bytes]] = []
+    post = encode_post(Post(Kind.SEARCH, A))
+    b.post = lambda sender, payload: posts.append((sender, payload))
+    b.send_post(A, post)
+    a.send_post(None, post)
+    assert a.multicast(HEARTBEAT)
+    assert hear(b, lambda heard: len(heard) == 1) == [Received(A, BOOT, False, HEARTBEAT)]
+    assert posts == [(A, post)]
+    b.send_post(A, post)
+    assert hear(a, lambda _: a.rejected[RejectReason.UNKNOWN_KIND] == 1) == [], "it has no clerk"
