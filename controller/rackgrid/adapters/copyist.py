@@ -42,8 +42,8 @@ WANTED_MAX: Final = 64
 """Owners that wait for their turn."""
 REST_S: Final = 60.0
 """Nothing is due: look again after so long."""
-SEEK_S: Final = 3.0
-"""So long a node that lost its ledger waits for answers, once it has a broker."""
+SEEK_S: Final = 10.0
+"""So long a node that lost its ledger waits for who has not answered, once it has a broker."""
 SEARCH_S: Final = 1.0
 ALONE_S: Final = 300.0
 """So long it waits for a broker: without one there is no price to book at."""
@@ -322,7 +322,9 @@ class Copyist:
             return min(seek.give_up_s, now_s + SEARCH_S)
         if seek.until_s is None:
             seek.until_s = now_s + SEEK_S
-        if now_s >= seek.until_s or (self.circle.live and self.circle.live <= seek.answers.keys()):
+        # Not all that are live: who has the copy may only not have been heard yet.
+        members = self.circle.members
+        if now_s >= seek.until_s or (members and members <= seek.answers.keys()):
             self._choose(seek, now_s, whole=False)
             return now_s + SEARCH_S
         if seek.search_s <= now_s:

@@ -221,6 +221,29 @@ def test_node_of_whose_ledger_nobody_has_a_copy_begins_anew(net: Net) -> None:
     assert verified(net.all[0].copy_of(owner)) == head_of(owner)
 
 
+def test_member_that_is_not_heard_yet_is_waited_for(net: Net) -> None:
+    """Fails if a node that starts takes the first answer for all of them."""
+    broker, owner, keeper, _ = net.all
+    owner.write(batches=2)
+    net.run(3)
+    before = head_of(owner)
+    lose(owner)
+    broker.copyist.copies.close()
+    broker.copy_of(owner).unlink()
+    open_ledger(owner.path).close()
+    owner.start()
+    members = frozenset(net.members) - {owner.me}
+    owner.copyist.circle = Circle(broker.me, members, frozenset({broker.me}))
+    owner.copyist.seek(net.now_s)
+    deaf, keeper.copyist.circle = keeper.copyist.circle, Circle()
+    net.run(2)
+    assert owner.copyist.seeking
+    keeper.copyist.circle = deaf
+    net.run(5)
+    assert not owner.copyist.seeking
+    assert verified(owner.path) == before
+
+
 def test_node_that_finds_no_broker_begins_anew_in_the_end(net: Net) -> None:
     owner = net.all[1]
     open_ledger(owner.path).close()
