@@ -91,8 +91,12 @@ class Ledger:
         self._store = open_ledger(path)
         self._hand = hand
         self._closed_at = -1
-        if hand.public_key:
-            self._store.belong(hand.public_key)
+        try:
+            if hand.public_key:
+                self._store.belong(hand.public_key)
+        except StoreError:
+            self._store.close()
+            raise
         self._kernel = kernel
         self._wall_offset_ns = wall_offset_ns
         self._write_s = write_s

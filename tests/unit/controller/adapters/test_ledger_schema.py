@@ -83,6 +83,47 @@ def test_file_of_the_first_format_is_migrated_and_goes_on(path: Path, told: list
         assert file.execute("PRAGMA user_version").fetchone() == (VERSION,)
 
 
+SECOND_FORMAT = """
+ALTER TABLE entry ADD COLUMN revenue_uc INTEGER;
+ALTER TABLE entry ADD COLUMN revenue_nc INTEGER;
+ALTER TABLE entry ADD COLUMN revenue_left INTEGER;
+ALTER TABLE entry ADD COLUMN doubt_mj INTEGER;
+ALTER TABLE entry ADD COLUMN mixed_priced_mj INTEGER;
+ALTER TABLE entry ADD COLUMN mixed_reference_nc INTEGER;
+ALTER TABLE entry ADD COLUMN mixed_saving_nc INTEGER;
+ALTER TABLE entry ADD COLUMN mixed_profit_nc INTEGER;
+ALTER TABLE batch ADD COLUMN vouched BLOB;
+ALTER TABLE batch ADD COLUMN seal BLOB;
+DROP INDEX entry_by_load;
+CREATE TABLE origin (aside TEXT NOT NULL, damage TEXT NOT NULL, hash BLOB);
+PRAGMA user_version = 2;
+"""
+"""What made the second format of the first, word for word: never to be changed with the code."""
+
+
+def test_file_of_the_second_format_is_migrated_and_its_batches_stay_unsigned(
+    path: Path, told: list[Row]
+) -> None:
+    last_hash = first_format(path, [told[:4], told[4:]])
+    with closing(sqlite3.connect(path)) as file:
+        file.executescript(SECOND_FORMAT)
+    before = path.read_bytes()
+    reader = LedgerStore(path, writable=False)
+    assert (reader.verify(), reader.origin(), reader.signed()) == ([], None, None)
+    assert [entry.row for entry in reader.entries()] == told
+    reader.close()
+    assert path.read_bytes() == before
+    store = open_ledger(path)
+    assert (store.last_hash(), store.signed()) == (last_hash, None)
+    store.append(rows("fan", 3, told[-1]), KERNEL, None, lambda _: b"signature")
+    signed = store.signed()
+    assert signed is not None
+    assert (signed.id, signed.signature) == (3, b"signature")
+    assert store.verify() == []
+    store.close()
+    assert len(list(path.parent.glob("ledger.db.v2-*"))) == 1
+
+
 def test_copy_of_what_it_was_is_laid_beside_it_once(
     path: Path, told: list[Row], caplog: pytest.LogCaptureFixture
 ) -> None:
