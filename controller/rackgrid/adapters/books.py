@@ -42,7 +42,6 @@ class Books:
         signer: signs what is booked.
         public_key: of this node.
         clerk: deals with copies; None if nobody keeps any.
-        is_new: this node has never run before: nobody has a copy of its ledger.
     """
 
     def __init__(
@@ -52,15 +51,12 @@ class Books:
         signer: Signer,
         public_key: bytes,
         clerk: Clerk | None = None,
-        *,
-        is_new: bool = False,
     ) -> None:
         self._config = config
         self._signer = signer
         self._public_key = public_key
         self._unsigned = ""
         self._clerk = clerk
-        self._is_new = is_new
         self._looked_ns = 0
         self._sought: Clerk | None = None
         """Who looks for the ledger of this node, which it has lost."""
@@ -124,7 +120,12 @@ class Books:
 
         The meters count on, so that what is drawn meanwhile is only without a price.
         """
-        if self._clerk is None or self._is_new or self._sought is not None or not is_lost(path):
+        if (
+            self._clerk is None
+            or self._clerk.is_new
+            or self._sought is not None
+            or not is_lost(path)
+        ):
             self._sought = None
             return False
         _log.warning("this node has no ledger: it asks whether others keep a copy")

@@ -51,6 +51,8 @@ class Clerk:
         signer: Signer,
         send: Callable[[NodeId | None, bytes], None],
     ) -> None:
+        self.is_new = False
+        """Whether the node has never run before: nobody has a copy of its ledger then."""
         self._signer = signer
         self._copyist = Copyist(me, path, self._verify, lambda to, post: send(to, encode(post)))
         self._circle = Circle()
