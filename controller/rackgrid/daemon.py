@@ -107,10 +107,9 @@ class Daemon:
         )
         self._trace = Trace(config.mock.trace, config.node.name) if config.mock.trace else None
         self._bridge = _bridge(config, self.view)
-        self._clerk = hired(parts.identity.node_id, config, parts.signer, parts.group)
-        self._clerk.is_new = parts.is_new
-        key = parts.identity.public_key
-        self._books = Books(config, parts.wall, parts.signer, key, self._clerk)
+        clerk = self._clerk = hired(parts.identity.node_id, config, parts.signer, parts.group)
+        clerk.is_new = parts.is_new
+        self._books = Books(config, parts.wall, parts.signer, parts.identity.public_key, clerk)
         sources = parts.sources
         world = World(parts.wall, sources.ahead, self._received_mj, sources.buys_uc)
         self._plans = open_plans(config, world, parts.ears)

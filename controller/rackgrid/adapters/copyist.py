@@ -247,7 +247,7 @@ class Copyist:
                 self._pull = Pull(pull.owner, pull.source, fresh, now_s)
                 self._pull.again(now_s, self._send)
                 return
-            data = pull.take(post, now_s, self._send)
+            data = pull.take(post, now_s)
             if data is not None:
                 self._take(pull, unpacked(data), now_s)
         except StoreError as fault:
@@ -268,7 +268,6 @@ class Copyist:
             self._end_pull(now_s, whole=True)  # Nobody vouches yet for what comes after.
         else:
             pull.advance(now_s)
-            pull.again(now_s, self._send)
 
     def _objection(self, pull: Pull, parcel: Parcel) -> str:
         """Take what of a parcel is signed; say why not, if not."""

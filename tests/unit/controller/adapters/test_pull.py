@@ -52,16 +52,16 @@ class Line:
 
 def test_pieces_come_a_burst_at_a_time_and_make_the_parcel(ledger: LedgerStore, pull: Pull) -> None:
     line, shelf, bursts = Line(), Shelf(), 0
-    pull.again(0.0, line.send)
     data = None
     while data is None:
+        pull.again(0.0, line.send)
         (asked,) = line.posts
         line.posts.clear()
         answers = list(shelf.answers(ledger, asked))
         assert 0 < len(answers) <= BURST
         bursts += 1
         for piece in answers:
-            data = pull.take(piece, 0.0, line.send) or data
+            data = pull.take(piece, 0.0) or data
     assert bursts > 1
     parcel = unpacked(data)
     assert isinstance(parcel, Parcel)
@@ -79,7 +79,7 @@ def test_pieces_that_are_lost_or_come_twice_are_asked_for_and_left(
         chance.shuffle(answers)
         for piece in answers:
             for _ in range(chance.randrange(3)):
-                data = pull.take(piece, 0.0, line.send) or data
+                data = pull.take(piece, 0.0) or data
         if data is not None:
             break
     assert data is not None
@@ -89,18 +89,17 @@ def test_pieces_that_are_lost_or_come_twice_are_asked_for_and_left(
 def test_pieces_of_another_place_or_parcel_are_not_mixed_in(
     ledger: LedgerStore, pull: Pull
 ) -> None:
-    line = Line()
     asked = Post(Kind.FETCH, OWNER, 0, ledger.first_hash())
     first, *_ = Shelf().answers(ledger, asked)
     other = Post(Kind.PIECE, OWNER, 3, b"x" * 32, first.check, 0, 1, b"other")
-    assert pull.take(other, 0.0, line.send) is None
-    assert pull.take(first, 0.0, line.send) is None
+    assert pull.take(other, 0.0) is None
+    assert pull.take(first, 0.0) is None
     assert list(pull.parts) == [0]
     newer = Post(Kind.PIECE, OWNER, 0, first.hash, first.check + 1, 1, 2, b"newer")
-    assert pull.take(newer, 0.0, line.send) is None
+    assert pull.take(newer, 0.0) is None
     assert list(pull.parts) == [1], "the ledger has grown: all is asked for anew"
     wrong = Post(Kind.PIECE, OWNER, 0, first.hash, first.check + 1, 0, 2, b"wrong")
-    assert pull.take(wrong, 0.0, line.send) is None
+    assert pull.take(wrong, 0.0) is None
     assert pull.parts == {}, "it is not what was said"
 
 
