@@ -1,7 +1,7 @@
 """Fetching parcels of a ledger piece by piece, and giving them out.
 
 A parcel is asked for by what it follows, and from which piece on. So many pieces come at a time as
-a socket holds beside what decides about power; a moment later more are asked for. What does not come
+a socket holds beside what decides about power; a moment later more are asked for. What is lost
 is asked for again, seldomer and seldomer, and then given up: whoever offered it offers it again.
 """
 
