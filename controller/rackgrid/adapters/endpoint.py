@@ -22,8 +22,9 @@ from rackgrid.adapters.clock import monotonic_ns
 from rackgrid.adapters.multicast import BATCH_MAX, Address, Transport
 from rackgrid.core.view import SuspectView
 from rackgrid.identity import BootId, NodeId
+from rackgrid.wire.bucket import Bucket
 from rackgrid.wire.codec import decode, encode
-from rackgrid.wire.message import Message
+from rackgrid.wire.message import Join, Message
 from rackgrid.wire.opener import SENDERS_MAX, Opener, Unproven
 from rackgrid.wire.post import is_post
 from rackgrid.wire.proof import SECRET_BYTES, Proof
@@ -34,6 +35,21 @@ log = logging.getLogger(__name__)
 
 RESTATE_NS: Final = 200_000_000
 """What was said to the group longer ago is not restated: two heartbeats."""
+JUNK_PER_S: Final = 100
+"""Datagrams without our header a second, above which the kernel is told to keep them away."""
+JOINS_PER_S: Final = 10
+JOINS_BURST: Final = 48
+"""JOINs that are looked at: each is checked, answered, and may change the roster."""
+SHIELD_NS: Final = 10_000_000_000
+"""So long it does, before it is tried again without."""
+_JUNK: Final = (
+    RejectReason.TOO_LONG,
+    RejectReason.TOO_SHORT,
+    RejectReason.FOREIGN_MAGIC,
+    RejectReason.UNKNOWN_VERSION,
+    RejectReason.WRONG_DIRECTION,
+)
+"""What the filter of the kernel can tell."""
 _DAILY: Final = (RejectReason.OWN_ECHO, RejectReason.UNPROVEN)
 """Rejections that a rack in good order makes as well."""
 
@@ -74,6 +90,9 @@ class Endpoint:
         self._opener = Opener(keyring, node, boot, secrets.token_bytes(SECRET_BYTES))
         self._clock = clock
         self._said, self._said_ns = b"", 0
+        self._junk = Bucket(JUNK_PER_S, 2 * JUNK_PER_S)
+        self._joins = Bucket(JOINS_PER_S, JOINS_BURST)
+        self._shielded_ns: int | None = None
         self._suspects: tuple[SuspectView, ...] = ()
         # In the order in which they were last heard, so that the quietest is forgotten first.
         self._addresses: dict[NodeId, Address] = {}
@@ -121,6 +140,9 @@ class Endpoint:
             if isinstance(message, Rejection):
                 self._reject(message, address)
                 continue
+            if isinstance(message, Join) and not self._joins.take(self._clock()):
+                self._reject(Rejection(RejectReason.THROTTLED, "too many JOINs"), address)
+                continue
             messages.append(Received(opened.sender, opened.boot, opened.unicast, message))
         return messages
 
@@ -165,6 +187,11 @@ class Endpoint:
     def rejoin(self) -> bool:
         """Repair the link if it broke; True if `filenos` must be watched anew."""
         self.suspects()
+        if self._shielded_ns is not None and self._clock() - self._shielded_ns > SHIELD_NS:
+            self._shielded_ns = None
+            self.transport.shield(False)
+        if dropped := self.transport.dropped:
+            self.rejected[RejectReason.FILTERED] = dropped
         return self.transport.rejoin()
 
     def close(self) -> None:
@@ -197,6 +224,14 @@ class Endpoint:
                 rejection.detail,
             )
         self.rejected[reason] += 1
+        if reason in _JUNK and self._shielded_ns is None and not self._junk.take(self._clock()):
+            self._shielded_ns = self._clock()
+            self.transport.shield(True)
+            log.warning(
+                "a flood of datagrams that are not rackgrid's, the last from %s:%d: the kernel "
+                "drops them for now (counted as filtered)",
+                *address,
+            )
 
 
 def _clone_words(boots: tuple[BootId, ...], *, own: bool) -> str:

@@ -34,6 +34,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from rackgrid.adapters import shield
 from rackgrid.errors import TransportError
 from rackgrid.wire.message import DATAGRAM_MAX
 
@@ -92,6 +93,8 @@ class Transport:
         self._own = own
         self._index = index
         self._troubles: dict[str, str] = {}
+        self._is_shielded = False
+        self._dropped_before = 0
 
     @classmethod
     def open(cls, place: Place) -> Transport:
@@ -124,6 +127,25 @@ class Transport:
     def trouble(self) -> str:
         """What is wrong with the network now, or ""."""
         return "; ".join(self._troubles.values())
+
+    @property
+    def dropped(self) -> int:
+        """Datagrams that the kernel dropped at the sockets."""
+        return self._dropped_before + shield.drops(self._group) + shield.drops(self._own)
+
+    def shield(self, on: bool) -> None:
+        """Let the kernel turn away what cannot be ours, or let everything in again."""
+        if on == self._is_shielded:
+            return
+        self._is_shielded = on
+        for sock, program in ((self._group, shield.GROUP), (self._own, shield.OWN)):
+            try:
+                if on:
+                    shield.attach(sock, program)
+                else:
+                    shield.detach(sock)
+            except OSError as fault:
+                self._note("shield", f"no filter against floods: {fault.strerror}")
 
     def filenos(self) -> tuple[int, int]:
         """The file descriptors to watch for reading."""
@@ -180,6 +202,9 @@ class Transport:
             moved = address != self.address[0]
             if moved:
                 fresh = _own_socket(self.place, address, index)
+                if self._is_shielded:
+                    shield.attach(fresh, shield.OWN)
+                self._dropped_before += shield.drops(self._own)
                 self._own.close()
                 self._own = fresh
                 log.info("%s: this node is now at %s", self.place, address)

@@ -86,6 +86,8 @@ class RejectReason(IntEnum):
     """Of a sender that runs on two machines: a copied card."""
     THROTTLED = 13
     """Of a member that says more than it may."""
+    FILTERED = 14
+    """Dropped by the kernel: not ours, while a flood lasts, or because the buffer was full."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from rackgrid.adapters.endpoint import Endpoint, Received
+from rackgrid.adapters.endpoint import JOINS_BURST, JUNK_PER_S, Endpoint, Received
 from rackgrid.adapters.multicast import Place, Transport
 from rackgrid.core.view import SuspectView
 from rackgrid.identity import BootId, NodeId, Pair, RackId, Round, Term
 from rackgrid.wire.codec import encode
-from rackgrid.wire.message import Heartbeat, Leave
+from rackgrid.wire.message import Heartbeat, Join, Leave
 from rackgrid.wire.opener import SENDERS_MAX
 from rackgrid.wire.peer import MESSAGES_BURST
 from rackgrid.wire.post import Kind, Post
@@ -299,3 +299,39 @@ def test_post_goes_to_the_clerk_and_never_to_what_decides(rack: Rack) -> None:
     assert posts == [(A, post)]
     b.send_post(A, post)
     rack.until(lambda: a.rejected[RejectReason.UNKNOWN_KIND] == 1)
+
+
+def test_endpoint_under_a_flood_of_garbage_raises_its_shield_and_lowers_it_again(
+    rack: Rack, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    a, b = rack.open(A), rack.open(B)
+    rack.meet(a, b)
+    there, sent = b.transport.address, 0
+    while not b.transport.dropped:
+        assert sent < 100 * JUNK_PER_S
+        a.transport.send_unicast(bytes(100), there)
+        sent += 1
+        b.receive()
+    assert b.rejected[RejectReason.FOREIGN_MAGIC] <= 3 * JUNK_PER_S
+    assert a.unicast(B, Leave(1))
+    assert rack.hear(b, 1) == [Received(A, BOOT, True, Leave(1))]
+    b.rejoin()
+    assert b.rejected[RejectReason.FILTERED] == b.transport.dropped
+    assert sum("a flood of datagrams" in r.message for r in caplog.records) == 1
+    monkeypatch.setattr("rackgrid.adapters.endpoint.SHIELD_NS", -1)
+    b.rejoin()
+    counted = b.rejected[RejectReason.FOREIGN_MAGIC]
+    a.transport.send_unicast(bytes(100), there)
+    rack.until(lambda: b.rejected[RejectReason.FOREIGN_MAGIC] == counted + 1)
+
+
+def test_endpoint_hears_so_many_joins_and_no_more(rack: Rack) -> None:
+    a, b = rack.open(A), rack.open(B)
+    rack.meet(a, b)
+    for seq in range(2 * JOINS_BURST):
+        a.unicast(B, Join(1, "pi", 5, 1000, False, 2, PAIR, RackId(2), seq))
+        a.unicast(B, Leave(seq))
+    rack.until(lambda: Received(A, BOOT, True, Leave(2 * JOINS_BURST - 1)) in rack._heard[b])
+    joins = sum(isinstance(one.message, Join) for one in rack._heard[b])
+    assert JOINS_BURST <= joins < 2 * JOINS_BURST
+    assert b.rejected[RejectReason.THROTTLED] == 2 * JOINS_BURST - joins
