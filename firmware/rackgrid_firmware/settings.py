@@ -22,7 +22,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeGuard
 
-from rackgrid_firmware.key import Key, Need, Table, Value, complaint, meant, shown
+from rackgrid_firmware.key import Key, Need, Table, Value, complaint, meant, quoted, shown
 from rackgrid_firmware.position import Place, Positions
 from rackgrid_firmware.section import Finding, Section
 
@@ -340,4 +340,4 @@ def _bare_word(source: str) -> str:
     if slip is None:
         return ""
     word = slip[1].lower()
-    return f"'{word}'" if word in {"true", "false"} else f"'\"{slip[1]}\"'"
+    return f"'{word}'" if word in {"true", "false"} else f"'{quoted(slip[1])}'"

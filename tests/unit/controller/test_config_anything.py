@@ -65,6 +65,16 @@ def test_file_of_any_bytes_gives_findings(folder: Path, data: bytes) -> None:
     read(folder, data)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"[rack]\nname = d\x10emo\n",  # found by the bench: a guess repeated it as it was
+    ],
+)
+def test_file_that_fuzzing_has_found_gives_findings(folder: Path, text: bytes) -> None:
+    read(folder, text)
+
+
 NASTY = ("+", "#", "/", "\0", "$", "$SYS", "é", "\N{SNOWMAN}", " ", "", "a" * 33, "a/b", "A")
 
 
