@@ -9,7 +9,7 @@ from __future__ import annotations
 import select
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import closing, contextmanager
 
 import pytest
@@ -24,7 +24,7 @@ ENOUGH = 60
 
 
 @contextmanager
-def thrown(rig: Rig, number: int, recorded: Sequence[bytes]) -> Iterator[None]:
+def thrown(rig: Rig, number: int, recorded: Sequence[bytes]) -> Generator[None]:
     """Throw recordings again and again, some thousands a second."""
     ended = threading.Event()
     target = rig.node(number).host.address

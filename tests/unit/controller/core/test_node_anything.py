@@ -56,6 +56,7 @@ from rackgrid.value import replace
 from rackgrid.wire.codec import decode, encode
 from rackgrid.wire.message import (
     BID_STEPS_MAX,
+    NODE_NAME_MAX,
     NODES_MAX,
     Ack,
     Allotment,
@@ -84,7 +85,7 @@ from rackgrid.wire.message import (
     StepReport,
     Superseded,
 )
-from rackgrid.wire.vocabulary import Rejection, Role, Stance, Why
+from rackgrid.wire.vocabulary import LoadKind, Rejection, Role, Stance, Why
 from rackgrid_firmware.link import Refused, Switched, Telemetry
 
 BERT = 9
@@ -97,7 +98,7 @@ U32 = st.integers(0, 2**32 - 1)
 SMALL = st.integers(0, 9)
 MW = st.integers(0, 30_000) | U32
 I64 = st.integers(-(2**63), 2**63 - 1) | st.integers(-10, 1_000_000)
-NAME = st.sampled_from(("", "lamp", "n" * 32))
+NAME = st.sampled_from(("", "lamp", "n" * NODE_NAME_MAX))
 PAIRS = st.builds(
     Pair,
     (st.integers(0, 12) | U32).map(Term),
@@ -134,7 +135,14 @@ ALLOTMENTS = st.builds(
     Allotment, NODES.map(NodeId), st.sampled_from((BootId(1), BOOT)), SMALL | U32, MW, U32
 )
 STATUSES = st.builds(
-    LoadStatus, NAME, st.booleans(), st.booleans(), MW, I64, MW, st.sampled_from(Why)
+    LoadStatus,
+    NAME,
+    st.sampled_from(LoadKind),
+    st.integers(0, 255),
+    MW,
+    I64,
+    MW,
+    st.sampled_from(Why),
 )
 LINES = st.builds(
     RosterLine, NODES.map(NodeId), NAME, SMALL, MW, MW, st.integers(0, 255), st.booleans()
