@@ -30,6 +30,13 @@ def test_swarm_seed_that_once_broke_a_promise_breaks_none(seed: int) -> None:
     assert outcome.violations == (), outcome.lines[-40:]
 
 
+@pytest.mark.xfail(strict=True, reason="a node restarted twice as planned: room is left unused")
+def test_swarm_room_is_used_again_after_two_planned_restarts_in_a_row() -> None:
+    """Safe, and too slow: 12 s after the last fault two loads still wait."""
+    outcome = run(scripted(813907, 5, 30))
+    assert outcome.violations == (), outcome.lines[-40:]
+
+
 @pytest.mark.parametrize("nodes", [2, 3, 4, 7])
 def test_swarm_other_sizes_break_no_promise_either(nodes: int) -> None:
     outcome = run(scripted(1, nodes, 20))
