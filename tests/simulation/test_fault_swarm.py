@@ -21,19 +21,13 @@ def test_swarm_any_faults_break_no_promise_and_healing_makes_one_rack(seed: int)
     assert outcome.violations == (), outcome.lines[-40:]
 
 
-@pytest.mark.parametrize("seed", [505488, 517013, 517866])
+@pytest.mark.parametrize("seed", [505488, 517013, 517866, 813907])
 def test_swarm_seed_that_once_broke_a_promise_breaks_none(seed: int) -> None:
     """An unfounded rack that waits for the dead; a misread meter as a title to start a load; a
-    newer roster that only a node without a vote had, so that every broker gave the office up.
+    newer roster that only a node without a vote had, so that every broker gave the office up; a
+    node that was restarted twice within one pledge, and counted beside its heir until that ended.
     """
     outcome = run(scripted(seed, 5, 30))
-    assert outcome.violations == (), outcome.lines[-40:]
-
-
-@pytest.mark.xfail(strict=True, reason="a node restarted twice as planned: room is left unused")
-def test_swarm_room_is_used_again_after_two_planned_restarts_in_a_row() -> None:
-    """Safe, and too slow: 12 s after the last fault two loads still wait."""
-    outcome = run(scripted(813907, 5, 30))
     assert outcome.violations == (), outcome.lines[-40:]
 
 

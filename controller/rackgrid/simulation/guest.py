@@ -187,7 +187,11 @@ class PlannedRestart:
                 continue
             life, timing = seat.life, seat.settings.timing
             held_ns = timing.stretched(timing.restart_ns) + timing.margin_ns
-            world.checker.pledged(world.now_ns, world.now_ns + restart.PATIENCE_NS + held_ns)
+            until_ns = world.now_ns + restart.PATIENCE_NS + held_ns
+            world.checker.pledged(world.now_ns, until_ns)
+            if world.now_ns >= seat.pledged_until_ns:
+                seat.pledged_life = life
+            seat.pledged_until_ns = until_ns
             world.tell(seat, StopRequested(seat.local_ns(world.now_ns)))
             self._watch(world, seat, life, world.now_ns + STOP_NS)
 

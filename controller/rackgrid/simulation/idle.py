@@ -24,10 +24,12 @@ IDLE_NS = 3_000 * MS_NS
 def idle(world: World) -> frozenset[str]:
     """Name the loads that are off for no reason now.
 
-    Where meters are wrong, loads draw what they should not, or somebody is away who may speak for a
-    source, the rack knows of less room than there is: nobody is named then.
+    Where meters are wrong, loads draw what they should not, somebody is away who may speak for a
+    source, or a boot that has ended counts beside its heir, the rack knows of less room than there
+    is: nobody is named then.
     """
-    if not all(_is_well(seat) for seat in world.seats.values()):
+    seats = world.seats.values()
+    if not all(_is_well(seat) and not _is_counted_twice(world, seat) for seat in seats):
         return frozenset()
     room_mw = _room_mw(world)
     return frozenset(
@@ -48,6 +50,14 @@ def _is_well(seat: Seat) -> bool:
     firmware = seat.firmware
     reads_right = firmware.quality is Quality.FRESH and firmware.misread == 1.0
     return reads_right and not firmware.surprise_mw() and seat.node is not None
+
+
+def _is_counted_twice(world: World, seat: Seat) -> bool:
+    """Whether a boot may count beside its heir that had reported what an earlier one's pledge held.
+
+    It reported that until the pledge's end, which is further off than a grant's; and it has ended.
+    """
+    return seat.life > seat.pledged_life + 1 and world.now_ns < seat.pledged_until_ns
 
 
 def _room_mw(world: World) -> int:

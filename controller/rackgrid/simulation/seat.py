@@ -39,6 +39,8 @@ class Seat:
         stall_ns: it will stand still for so long before it sends its next price.
         hung_until_ns: its firmware hangs.
         dwell: watches its contacts.
+        pledged_life: the first that may have asked for a pledge which has not ended since;
+            pledged_until_ns: by then all have ended.
         term: the last that it stood for.
         terms_until: the durable reservation of terms.
     """
@@ -64,6 +66,8 @@ class Seat:
     stall_ns: int = 0
     hung_until_ns: int = 0
     dwell: Dwell = field(init=False)
+    pledged_life: int = 0
+    pledged_until_ns: int = 0
     terms_until: int = 1
     term: int = 0
     identity: NodeId = field(init=False)

@@ -8,6 +8,7 @@ from tests.unit.controller.simulation.small import QUIET, at
 from rackgrid.core import broker
 from rackgrid.market.clearing import Clearing
 from rackgrid.market.curve import Bid
+from rackgrid.simulation.guest import PlannedRestart
 from rackgrid.simulation.idle import idle, overlooked
 from rackgrid.simulation.recipe import node_id, rack, seconds
 from rackgrid.simulation.run import run
@@ -80,6 +81,22 @@ def test_idle_names_nobody_where_somebody_is_away() -> None:
     switched_off(world, 3)
     world.kill(at(world, 1))
     assert idle(world) == frozenset()
+
+
+def test_idle_names_nobody_while_a_boot_between_may_count_beside_its_heir() -> None:
+    """Restarted twice within one pledge: who only restarted once is counted once."""
+    world = ample()
+    PlannedRestart(1, 500).apply(world)
+    world.run(seconds(8))
+    switched_off(world, 3)
+    assert idle(world) == {"lamp of n3"}
+    PlannedRestart(1, 500).apply(world)
+    world.run(seconds(11))
+    switched_off(world, 3)
+    assert idle(world) == frozenset()
+    world.run(at(world, 1).pledged_until_ns + seconds(1))
+    switched_off(world, 3)
+    assert idle(world) == {"lamp of n3"}
 
 
 def test_run_where_the_market_forgets_a_node_is_a_violation(
