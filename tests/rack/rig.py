@@ -46,6 +46,8 @@ FLOOR_W = 6.5
 AMPLE_W_PER_NODE = 30.0
 """Enough for every load, and for a restarted node to be counted twice for a while."""
 FLEXIBLE = ("lamp", "pump")
+FLEXIBLE_W = 14.0
+"""What these two of a node reserve once they run; a start reserves more."""
 QUICK = {"beacon_s": 0.3, "round_s": 0.25, "authority_s": 0.3, "grant_s": 1.4}
 """Timers that are shorter than the defaults, so that a test waits less for the same things."""
 
@@ -294,11 +296,20 @@ class Rig:
                 node.start()
 
     def _settle(self) -> RigNode:
-        """Everything back, one broker, every load on."""
+        """Everything back, one broker, every load on, by a grant for a bid that said so.
+
+        A load may start on the last of a grant (its bid waited for an address to be resolved, say).
+        That is not renewed by a new broker, who cannot know that nobody was given those watts.
+        """
         self.bring_back()
         state = self.wait_for_broker()
         self.wait_for_loads()
-        return next(node for node in self.nodes if node.name == state["broker"])
+        broker = next(node for node in self.nodes if node.name == state["broker"])
+        wait_until(
+            "no start is counted any more",
+            lambda: broker.state()["feed"]["granted_w"] == FLEXIBLE_W * len(self.nodes),
+        )
+        return broker
 
     def node(self, number: int) -> RigNode:
         """The node of that number, counted from 1."""

@@ -20,10 +20,11 @@ from rackgrid.config_units import UC, microcurrency
 from rackgrid.core.bookkeeper import Bookkeeper, Chart
 from rackgrid.core.state import State
 from rackgrid.errors import SigningError, StoreError
+from rackgrid.identity import NO_PAIR, NodeId
 from rackgrid.market.row import Totals
 
 LOOK_NS = 1_000_000_000
-"""Between two looks at who may keep copies, ns."""
+"""Between two looks at who may keep copies, ns, while the same node leads."""
 RETRY_NS = 60_000_000_000
 """A ledger that could not be opened is tried again after so long, ns."""
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
@@ -58,6 +59,7 @@ class Books:
         self._unsigned = ""
         self._clerk = clerk
         self._looked_ns = 0
+        self._followed: NodeId = NO_PAIR.node
         self._sought: Clerk | None = None
         """Who looks for the ledger of this node, which it has lost."""
         self._wall_ns = wall_ns
@@ -68,8 +70,10 @@ class Books:
 
     def look(self, state: State, now_ns: int) -> None:
         """Book what was drawn since the last look; `now_ns` is CLOCK_MONOTONIC, ns."""
-        if self._clerk is not None and now_ns - self._looked_ns >= LOOK_NS:
-            self._looked_ns = now_ns
+        if self._clerk is not None and (
+            now_ns - self._looked_ns >= LOOK_NS or state.followed.node != self._followed
+        ):
+            self._looked_ns, self._followed = now_ns, state.followed.node
             self._clerk.look(circle_of(state, now_ns))
         if self._keeper is None and self._is_due(now_ns):
             self._open()
@@ -154,10 +158,7 @@ def circle_of(state: State, now_ns: int) -> Circle:
     """Say who may keep copies, and whose copies are kept here."""
     members = frozenset(line.node for line in state.roster.lines) - {state.me}
     live = members & {peer.node for peer in state.live(now_ns)}
-    broker = state.followed.node
-    if not broker:
-        return Circle(None, members, live)
-    return Circle(broker, members, live)
+    return Circle(state.followed.node or None, members, live)
 
 
 def chart_of(config: Config) -> Chart:

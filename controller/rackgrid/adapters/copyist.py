@@ -9,6 +9,9 @@ A parcel is taken if its batches follow the copy's last one, and if the owner si
 of the rack's key cannot write another node's bill. A keeper whose last batch the owner does not
 know begins anew beside its copy, and sets the old one aside only when the new one is whole.
 
+While nobody leads, nothing is asked for or offered: what is sent to a node that is cut off has the
+kernel look for its address for a second, and the first ack after the cut would wait behind that.
+
 A node that has lost its ledger asks who has a copy, fetches the longest, and goes on from there.
 
 Nothing here waits or sleeps; `clerk` is the thread that calls it.
@@ -173,6 +176,8 @@ class Copyist:
         due_s = now_s + REST_S
         if self._seek is not None:
             due_s = min(due_s, self._look_for(self._seek, now_s))
+        elif self.circle.broker is None:
+            return due_s
         if self._pull is not None:
             if self._pull.is_over(now_s):
                 self._end_pull(now_s, whole=False)

@@ -319,6 +319,22 @@ def test_strangers_are_not_kept_and_copies_are_given_to_their_owner_alone(net: N
     assert net.queue == []
 
 
+def test_nothing_is_sent_while_nobody_leads(net: Net) -> None:
+    """Neither offers nor what is being fetched; both go on with the next broker."""
+    owner, broker = net.all[1], net.all[0]
+    owner.write()
+    net.run(0.2)
+    net.meet(None)
+    net.queue.clear()
+    sent = net.sent
+    owner.write()
+    net.run(60.0)
+    assert net.sent == sent
+    net.meet(broker)
+    net.run(5.0)
+    assert verified(broker.copy_of(owner)) == head_of(owner)
+
+
 def test_keepers_are_the_broker_and_those_above_around() -> None:
     nodes = [NodeId(each) for each in (1, 2, 3, 4)]
     live = frozenset(nodes)
