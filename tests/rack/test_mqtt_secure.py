@@ -23,7 +23,7 @@ from tests.rack.patience import DEADLINE_S, until
 from rackgrid.adapters.ears import Ears
 from rackgrid.adapters.mqtt import MqttBridge
 from rackgrid.adapters.mqtt_visit import visit
-from rackgrid.adapters.secret import write_new
+from rackgrid.adapters.private_file import write_new
 from rackgrid.adapters.thermometer import Thermometer
 from rackgrid.config import MqttConfig
 

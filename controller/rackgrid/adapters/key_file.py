@@ -17,8 +17,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from rackgrid.adapters.keyring import RackKey, RackKeys, parse_keys, write_keys
-from rackgrid.adapters.private_file import one_at_a_time, replace_whole
-from rackgrid.adapters.secret import others_may_read, write_new
+from rackgrid.adapters.private_file import one_at_a_time, replace_whole, write_new
+from rackgrid.adapters.secret import others_may_read
 from rackgrid.adapters.store import FILE_BYTES_MAX, read_whole
 from rackgrid.errors import ConfigError
 from rackgrid.wire.seal import KEY_BYTES

@@ -17,7 +17,8 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Final
 
-from rackgrid.adapters.secret import others_may_read, write_new
+from rackgrid.adapters.private_file import write_new
+from rackgrid.adapters.secret import others_may_read
 from rackgrid.adapters.store import read_whole
 from rackgrid.errors import StoreError
 from rackgrid.identity import NodeId

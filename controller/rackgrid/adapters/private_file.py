@@ -1,6 +1,6 @@
-"""Changing a secret on the disk: as a whole, durably, one who does so at a time.
+"""Writing a secret: as a whole, durably, for its owner alone, one who changes it at a time.
 
-What is read and made for the first time is `secret`'s matter.
+`secret` reads them.
 """
 
 from __future__ import annotations
@@ -13,6 +13,22 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from rackgrid.adapters.store import sync_folder
+
+
+def write_new(path: Path, text: str) -> None:
+    """Write a file that must not exist yet: whole or not at all, durably, and for its owner alone.
+
+    Raises:
+        FileExistsError: if there is a file already; it is left alone.
+        OSError: if it cannot be written.
+    """
+    beside = _write_beside(path, text)
+    try:
+        # A link, not a rename: it fails if another process was first.
+        os.link(beside, path)
+    finally:
+        beside.unlink()
+    sync_folder(path.parent)
 
 
 def replace_whole(path: Path, text: str) -> None:
@@ -48,12 +64,12 @@ def one_at_a_time(path: Path) -> Generator[None]:
         os.close(descriptor)
 
 
-def _write_beside(path: Path, text: str, owner: os.stat_result) -> Path:
+def _write_beside(path: Path, text: str, owner: os.stat_result | None = None) -> Path:
     beside = path.with_name(f".{path.name}.{secrets.token_hex(8)}.new")
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            if owner.st_uid != os.geteuid():
+            if owner is not None and owner.st_uid != os.geteuid():
                 os.fchown(descriptor, owner.st_uid, owner.st_gid)
             file.write(text)
             file.flush()

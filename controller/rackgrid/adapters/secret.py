@@ -1,4 +1,4 @@
-"""Secrets on disk: read if nobody else can read them, made so that nobody else ever could.
+"""Secrets on disk: read if nobody else can read them (`private_file` writes them).
 
 A secret is a file of its own, readable by its owner alone, or a systemd credential of the same file
 name. Never a value of the configuration, which is shown and copied; never a flag or a variable of
@@ -11,11 +11,10 @@ in (systemd.exec(5)): in that folder only the rest of the world is looked at.
 from __future__ import annotations
 
 import os
-import secrets
 import stat
 from pathlib import Path
 
-from rackgrid.adapters.store import FILE_BYTES_MAX, read_whole, sync_folder
+from rackgrid.adapters.store import FILE_BYTES_MAX, read_whole
 from rackgrid.adapters.systemd import secret_file
 from rackgrid.errors import ConfigError
 
@@ -50,27 +49,6 @@ def read_secret(path: Path, key: str) -> str:
     if len(data) >= FILE_BYTES_MAX or not text or not text.isprintable():
         raise ConfigError(f"{key} {found} does not hold one line of text: write that into it")
     return text
-
-
-def write_new(path: Path, text: str) -> None:
-    """Write a file that must not exist yet: whole or not at all, durably, and for its owner alone.
-
-    Raises:
-        FileExistsError: if there is a file already; it is left alone.
-        OSError: if it cannot be written.
-    """
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(8)}.new")
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    try:
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(descriptor)
-        # A link, not a rename: it fails if another process was first.
-        os.link(beside, path)
-    finally:
-        beside.unlink()
-    sync_folder(path.parent)
 
 
 def others_may_read(path: Path) -> bool:

@@ -40,8 +40,10 @@ def run(args: argparse.Namespace) -> int:
     who, name = asked.text("expelling"), asked.text("name")
 
     def expelled(state: Record) -> bool:
-        lines = [line for line in state.records("roster") if line.text("id") == who]
-        return all(line.flag("expelled") and line.number("votes") == 0 for line in lines)
+        roster = list(state.records("roster"))
+        lines = [line for line in roster if line.text("id") == who]
+        is_out = all(line.flag("expelled") and line.number("votes") == 0 for line in lines)
+        return bool(roster) and is_out  # A node without a roster has nothing to show.
 
     state, is_done = wait_until(url, expelled, PATIENCE_S)
     if args.json:

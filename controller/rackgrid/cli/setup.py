@@ -149,7 +149,7 @@ def _same_keys(path: Path, token: JoinToken) -> bool:
 def _put_key(path: Path, token: JoinToken | None) -> None:
     from rackgrid.adapters.key_file import new_group_key
     from rackgrid.adapters.keyring import write_keys
-    from rackgrid.adapters.secret import write_new
+    from rackgrid.adapters.private_file import write_new
 
     if path.exists():
         say(f"{path}: is there already, and stays as it is")
@@ -177,7 +177,7 @@ def _give_to_service(path: Path) -> None:
 
 
 def _put(path: Path, text: str) -> None:
-    from rackgrid.adapters.secret import write_new
+    from rackgrid.adapters.private_file import write_new
 
     write_new(path, text)
     path.chmod(0o644)  # no secret is in it, and the service is another user

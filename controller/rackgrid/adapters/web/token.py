@@ -24,7 +24,8 @@ from enum import Enum
 from pathlib import Path
 from typing import Final
 
-from rackgrid.adapters.secret import read_secret, write_new
+from rackgrid.adapters.private_file import write_new
+from rackgrid.adapters.secret import read_secret
 from rackgrid.errors import ConfigError
 
 log = logging.getLogger("rackgrid.web")

@@ -17,7 +17,7 @@ import pytest
 
 from rackgrid.adapters import mqtt
 from rackgrid.adapters.mqtt import TOPICS_MAX, MqttBridge, rfc3339
-from rackgrid.adapters.secret import write_new
+from rackgrid.adapters.private_file import write_new
 from rackgrid.config import MqttConfig
 from rackgrid.errors import ConfigError
 

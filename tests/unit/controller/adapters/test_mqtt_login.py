@@ -10,7 +10,7 @@ import pytest
 from tests.certificates import Authority
 
 from rackgrid.adapters.mqtt_login import read_password, tls_context
-from rackgrid.adapters.secret import write_new
+from rackgrid.adapters.private_file import write_new
 from rackgrid.config import MqttConfig
 from rackgrid.errors import ConfigError
 

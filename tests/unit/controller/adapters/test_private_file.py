@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from rackgrid.adapters.private_file import one_at_a_time, replace_whole
-from rackgrid.adapters.secret import write_new
+from rackgrid.adapters.private_file import one_at_a_time, replace_whole, write_new
 
 
 def test_replaced_file_is_whole_and_private(tmp_path: Path) -> None:
@@ -36,3 +35,13 @@ def test_second_one_waits_while_a_file_is_changed(tmp_path: Path) -> None:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     finally:
         os.close(descriptor)
+
+
+def test_private_file_written_leaves_no_trace_where_one_stands(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    write_new(path, "one")
+    with pytest.raises(FileExistsError):
+        write_new(path, "two")
+    assert path.read_text() == "one"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert [each.name for each in tmp_path.iterdir()] == ["x"]

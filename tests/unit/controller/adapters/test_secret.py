@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from rackgrid.adapters.secret import read_secret, write_new
+from rackgrid.adapters.private_file import write_new
+from rackgrid.adapters.secret import read_secret
 from rackgrid.errors import ConfigError
 
 
@@ -41,13 +42,3 @@ def test_secret_of_a_credential_comes_first_and_may_be_its_groups(
     passed.chmod(0o444)
     with pytest.raises(ConfigError, match="read by others"):
         read_secret(tmp_path / "x.password", "key")
-
-
-def test_secret_written_leaves_no_trace_where_one_stands(tmp_path: Path) -> None:
-    path = tmp_path / "x"
-    write_new(path, "one")
-    with pytest.raises(FileExistsError):
-        write_new(path, "two")
-    assert path.read_text() == "one"
-    assert path.stat().st_mode & 0o777 == 0o600
-    assert [each.name for each in tmp_path.iterdir()] == ["x"]

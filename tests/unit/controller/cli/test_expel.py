@@ -31,9 +31,15 @@ def test_expel_waits_until_the_node_has_no_vote_and_says_what_is_left_to_do(
 
 
 def test_expel_of_a_node_whose_line_is_gone_already_is_done() -> None:
-    gone = state_of(replace(VIEW, roster=()))
+    gone = state_of(replace(VIEW, roster=(replace(PI_1, id="00000000000000bb"),)))
     with answering(Daemon(first=[ASKED], body=gone)) as daemon:
         assert main(["expel", "pi-1", "--api", daemon.api]) == Exit.OK
+
+
+def test_expel_is_not_done_where_no_roster_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(expel, "PATIENCE_S", 0.0)
+    with answering(Daemon(first=[ASKED], body=state_of(replace(VIEW, roster=())))) as daemon:
+        assert main(["expel", "pi-1", "--api", daemon.api]) == Exit.FAILED
 
 
 def test_expel_asked_elsewhere_fails_with_the_reason(capsys: pytest.CaptureFixture[str]) -> None:

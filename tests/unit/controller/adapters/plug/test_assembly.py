@@ -13,7 +13,7 @@ from tests.unit.controller.adapters.plug.device import ShellyDevice, TasmotaDevi
 from rackgrid.adapters.plug.actuator import Actuator
 from rackgrid.adapters.plug.assembly import bank_of
 from rackgrid.adapters.plug.unit import Unit
-from rackgrid.adapters.secret import write_new
+from rackgrid.adapters.private_file import write_new
 from rackgrid.config import Config, LoadConfig
 from rackgrid.config_file import load_config
 from rackgrid.deadman import MS_NS, SECOND_NS, timer_of
