@@ -10,13 +10,15 @@ import contextlib
 from dataclasses import dataclass
 
 from rackgrid_firmware.board import Board, Ways, mock_ways, real_ways
+from rackgrid_firmware.dwell import DwellFile, kernel_boot_id
 from rackgrid_firmware.energy import Energy, EnergyFile
 from rackgrid_firmware.guard import Kept
+from rackgrid_firmware.heat import HeatFile
 from rackgrid_firmware.logbook import Logbook, Record, barred_of
 from rackgrid_firmware.meter import Health
 from rackgrid_firmware.notify import ERROR, INFO, WARNING, log
 from rackgrid_firmware.option import Options, leave_pins
-from rackgrid_firmware.output import DwellFile, Outputs, calm_until_ns, kernel_boot_id
+from rackgrid_firmware.output import Outputs, calm_until_ns
 from rackgrid_firmware.profile import Profile
 
 
@@ -78,6 +80,7 @@ def open_outputs(options: Options, board: Board, memory: Memory) -> Outputs:
     """Put the guard over a board's outputs, with what the last process left to us."""
     boot_id = kernel_boot_id()
     dwell = DwellFile(options.runtime / "dwell.json", boot_id) if options.runtime else None
+    heat = HeatFile(options.runtime / "heat.json", boot_id) if options.runtime else None
 
     def keep(record: Record) -> None:
         board.bar(barred_of(record))
@@ -93,6 +96,7 @@ def open_outputs(options: Options, board: Board, memory: Memory) -> Outputs:
         calm_until_ns=calm_until_ns(board.profile, boot_id),
         kept=memory.kept,
         on_change=keep,
+        heat=heat,
     )
 
 

@@ -1,10 +1,7 @@
 """The switched outputs of a board: what the guard decides, the relays do.
 
 The guard is pure; here its decisions reach the pins, in their order, and what was done is reported
-with the time at which the pin had followed. Dwell is remembered in a file on tmpfs by a process
-that ends in order, so that a restart or an upgrade keeps a compressor's min-off. A crash leaves no
-file, and no write is on the path of a switch: after it, as after a kernel boot, nobody knows how
-long a load has been without power, and the guard takes the worst.
+with the time at which the pin had followed.
 
 An output whose pin could not be claimed is none of the guard's business: it is off, it is listed,
 and whoever wants it on is told why not.
@@ -13,16 +10,13 @@ and whoever wants it on is told why not.
 from __future__ import annotations
 
 import hashlib
-import json
 import math
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
-from typing import cast
 
 from rackgrid_firmware.accuracy import accuracy_of
 from rackgrid_firmware.device import LEVEL_FULL, UNAVAILABLE, Modulating, Output, Reading, Verdict
+from rackgrid_firmware.dwell import DwellFile
 from rackgrid_firmware.errors import DeviceError
 from rackgrid_firmware.guard import (
     Action,
@@ -45,6 +39,7 @@ from rackgrid_firmware.guard import (
     step,
 )
 from rackgrid_firmware.heartbeat import Heartbeat
+from rackgrid_firmware.heat import HeatFile, worst
 from rackgrid_firmware.link import (
     VERSION,
     Attached,
@@ -119,52 +114,6 @@ def _unlockable(output: OutputProfile) -> str:
     return ""
 
 
-class DwellFile:
-    """Remembers since when each output is as it is, across restarts of the process.
-
-    Args:
-        path: on tmpfs.
-        boot_id: of the running kernel: what another boot wrote says nothing.
-    """
-
-    def __init__(self, path: Path, boot_id: str) -> None:
-        self._path = path
-        self._boot_id = boot_id
-
-    def take(self) -> dict[str, tuple[bool, int]] | None:
-        """Give (on, since in ns) for each output, once; None if nothing was left by this boot.
-
-        The file is gone afterwards: what it says is true only until the next switch.
-        """
-        try:
-            record: object = json.loads(self._path.read_bytes())
-            self._path.unlink()
-            found = cast("dict[str, object]", record)
-            if found["boot_id"] != self._boot_id:
-                return None
-            outputs = cast("dict[str, list[int]]", found["outputs"])
-            return {str(name): (bool(on), int(since)) for name, (on, since) in outputs.items()}
-        except (OSError, ArithmeticError, ValueError, TypeError, KeyError, AttributeError):
-            # Whatever it is, it is no memory of ours: as after a kernel boot.
-            return None
-
-    def write(self, states: tuple[OutputState, ...]) -> None:
-        """Remember.
-
-        Raises:
-            OSError: it cannot be written: the next start takes the worst.
-        """
-        outputs = {state.name: (state.on, state.since_ns) for state in states}
-        new = self._path.with_suffix(".new")
-        new.write_text(json.dumps({"boot_id": self._boot_id, "outputs": outputs}))
-        os.replace(new, self._path)
-
-
-def kernel_boot_id() -> str:
-    """Read what the kernel calls this boot."""
-    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-
-
 class Outputs:
     """The outputs of a board and the guard over them.
 
@@ -172,6 +121,7 @@ class Outputs:
         profile: of the board.
         relays: the outputs whose pins we have, by name, each at its safe level.
         dwell: the memory across restarts; None for none.
+        heat: that of the thermal images; None for none.
         clock: CLOCK_MONOTONIC in ns.
         heartbeat: the pin of a hardware dead-man; None for none.
         calm_until_ns: before this no flexible output starts, ns.
@@ -190,6 +140,7 @@ class Outputs:
         calm_until_ns: int = 0,
         kept: Record | None = None,
         on_change: Callable[[Record], None] | None = None,
+        heat: HeatFile | None = None,
     ) -> None:
         self._names = tuple(output.name for output in profile.outputs)
         self._relays = relays
@@ -202,7 +153,11 @@ class Outputs:
         self._on_change = on_change
         self._state, actions = begin(self._rules, self._begun_ns, dwelt, kept)
         is_on = {action.output: action.on for action in actions if isinstance(action, Drive)}
-        self._watchman = Watchman(watches_of(profile, relays), is_on, self._begun_ns)
+        watches = watches_of(profile, relays)
+        closed = frozenset(each.name for each in profile.outputs if each.switch.contact == "nc")
+        heats = worst(watches, closed, self._begun_ns) | ((heat and heat.read()) or {})
+        self._heat = heat
+        self._watchman = Watchman(watches, is_on, self._begun_ns, heats)
         self._perform(actions)
         self._tell()
 
@@ -259,6 +214,8 @@ class Outputs:
         for trip in self._watchman.read(reading):
             event = Tripped(self._clock(), trip.output, trip.reason, trip.is_welded)
             reports += self.handle(event)
+        if self._heat is not None and self._heat.is_due(reading.t_ns):
+            self._heat.keep(reading.t_ns, self._watchman.heats)
         return reports
 
     @property

@@ -80,9 +80,24 @@ LATCHED = frozenset({Verdict.WELDED, Verdict.STUCK_OPEN})
 Event = Read | Moved | Cleared
 
 
-def begin(watches: Sequence[Watch], is_on: Mapping[str, bool], now_ns: int) -> Sights:
-    """Begin to watch, knowing only how each output is switched."""
-    return Sights(tuple(Sight(is_on.get(watch.name, False), now_ns) for watch in watches))
+def begin(
+    watches: Sequence[Watch],
+    is_on: Mapping[str, bool],
+    now_ns: int,
+    heats: Mapping[str, float] | None = None,
+) -> Sights:
+    """Begin to watch, knowing only how each output is switched.
+
+    Args:
+        heats: of the thermal images, by output; else they are cold.
+    """
+    known = heats or {}
+    return Sights(
+        tuple(
+            Sight(is_on.get(watch.name, False), now_ns, heat=known.get(watch.name, 0.0))
+            for watch in watches
+        )
+    )
 
 
 def verdicts(watches: Sequence[Watch], sights: Sights) -> dict[str, Verdict]:

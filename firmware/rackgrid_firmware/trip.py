@@ -7,7 +7,8 @@
   goes towards (I / rating)² and it trips above 1. At a constant current, from cold, that takes
   tau · ln(I² / (I² - rating²)): for ever at the rating, tau · (rating / I)² far above it, so I²t is
   constant there, as with a fuse. Source: IEC 60255-149 (thermal electrical relays), cold curve; the
-  hot curve follows from the image. Time that nobody measured cools nothing; a restart starts cold.
+  hot curve follows from the image. Time that nobody measured cools nothing; `heat` says how hot a
+  restart begins.
 - *Undervoltage*: once the voltage has been low for `below_ns`, the outputs of the lowest rank among
   those that it is low for; the others wait as long again, and see whether that has helped.
 

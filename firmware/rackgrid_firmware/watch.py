@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping
 from rackgrid_firmware import protection
 from rackgrid_firmware.accuracy import COVERAGE, accuracy_of
 from rackgrid_firmware.device import LEVEL_FULL, Reading, Verdict
+from rackgrid_firmware.heat import heats_of
 from rackgrid_firmware.profile import MeterProfile, OutputProfile, Profile
 from rackgrid_firmware.protection import ZERO_A, Cleared, Moved, Read, Trip, Watch
 
@@ -37,16 +38,28 @@ class Watchman:
         watches: what is to be watched.
         is_on: how the outputs are switched now.
         now_ns: since when, ns.
+        heats: of the thermal images, by output; else they are cold.
     """
 
-    def __init__(self, watches: tuple[Watch, ...], is_on: Mapping[str, bool], now_ns: int) -> None:
+    def __init__(
+        self,
+        watches: tuple[Watch, ...],
+        is_on: Mapping[str, bool],
+        now_ns: int,
+        heats: Mapping[str, float] | None = None,
+    ) -> None:
         self._watches = watches
-        self._sights = protection.begin(watches, is_on, now_ns)
+        self._sights = protection.begin(watches, is_on, now_ns, heats)
 
     @property
     def verdicts(self) -> dict[str, Verdict]:
         """What the meters make of the contacts."""
         return protection.verdicts(self._watches, self._sights)
+
+    @property
+    def heats(self) -> dict[str, float]:
+        """The thermal images, by output."""
+        return heats_of(self._watches, self._sights)
 
     def read(self, reading: Reading) -> tuple[Trip, ...]:
         """Take a reading in; say what must go off."""

@@ -37,7 +37,7 @@ from rackgrid.market.offer import Offer
 from rackgrid.market.tariff import Interval, Prices, ahead
 from rackgrid.wire.message import OFFERS_MAX
 from rackgrid_firmware.device import Accuracy, Quality, Reading
-from rackgrid_firmware.output import kernel_boot_id
+from rackgrid_firmware.dwell import kernel_boot_id
 
 if TYPE_CHECKING:
     from rackgrid.adapters.ears import Ears

@@ -13,6 +13,7 @@ import pytest
 from rackgrid_firmware import assembly
 from rackgrid_firmware.assembly import Memory, open_board, open_memory, open_outputs
 from rackgrid_firmware.board import Board, Ways
+from rackgrid_firmware.dwell import kernel_boot_id
 from rackgrid_firmware.energy import Energy, EnergyFile
 from rackgrid_firmware.errors import DeviceUnavailable
 from rackgrid_firmware.guard import LockAsked
@@ -21,7 +22,6 @@ from rackgrid_firmware.mock.bus import ChipPort, MockSMBus
 from rackgrid_firmware.mock.chip import Ina219Chip
 from rackgrid_firmware.mock.pins import PlantFactory
 from rackgrid_firmware.option import Options, parse
-from rackgrid_firmware.output import kernel_boot_id
 from rackgrid_firmware.profile import MeterMock, MeterProfile, OutputMock, OutputProfile, Profile
 
 FAN = OutputProfile("fan", 17, True, False, 12.0, 12.0, 0.0, 0.0, 60.0, "", OutputMock(10.0, 0.0))

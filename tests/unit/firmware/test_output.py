@@ -10,16 +10,15 @@ import pytest
 
 from rackgrid_firmware.accuracy import accuracy_of
 from rackgrid_firmware.device import Output, Quality, Reading, Verdict
+from rackgrid_firmware.dwell import DwellFile
 from rackgrid_firmware.errors import DeviceUnavailable
 from rackgrid_firmware.guard import Event, HoldAsked, ReleaseAsked, SafeAsked, TimePassed
 from rackgrid_firmware.link import Hold, OutputState, Refused, Release, Switched
 from rackgrid_firmware.output import (
     SHED_NS,
-    DwellFile,
     Outputs,
     attached,
     calm_until_ns,
-    kernel_boot_id,
     rules_of,
 )
 from rackgrid_firmware.profile import (
@@ -182,39 +181,10 @@ def test_dwell_after_a_crash_is_as_after_a_boot(dwell: DwellFile) -> None:
     assert third.state("pump").since_ns == third.now_ns, "what was written before the crash is gone"
 
 
-def test_dwell_of_another_boot_says_nothing(dwell: DwellFile, tmp_path: Path) -> None:
-    Rack(dwell).outputs.remember()
-    assert DwellFile(tmp_path / "dwell.json", "boot-b").take() is None
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "[]",
-        "null",
-        '{"boot_id": "boot-a"}',
-        '{"boot_id": "boot-a", "outputs": 5}',
-        '{"boot_id": "boot-a", "outputs": {"fan": [true]}}',
-        '{"boot_id": "boot-a", "outputs": {"fan": [true, "x"]}}',
-        '{"boot_id": "boot-a", "outputs": {"fan": [true, Infinity]}}',
-    ],
-)
-def test_dwell_file_that_is_not_ours_says_nothing(
-    dwell: DwellFile, tmp_path: Path, text: str
-) -> None:
-    (tmp_path / "dwell.json").write_text(text)
-    assert dwell.take() is None
-
-
 def test_dwell_is_written_whole(dwell: DwellFile, tmp_path: Path) -> None:
     Rack(dwell).outputs.remember()
     assert [path.name for path in tmp_path.iterdir()] == ["dwell.json"]
     assert json.loads((tmp_path / "dwell.json").read_text())["boot_id"] == "boot-a"
-
-
-def test_kernel_boot_id_is_the_same_twice() -> None:
-    assert kernel_boot_id() == kernel_boot_id() != ""
 
 
 def test_rules_are_the_profiles_for_the_claimed_outputs() -> None:

@@ -17,7 +17,7 @@ from rackgrid.adapters.secret import read_secret
 from rackgrid.config import Config, LoadConfig, PlugConfig, RackConfig
 from rackgrid.config_units import nanoseconds
 from rackgrid.deadman import TIMERS, Timer, grant_ns_min, timer_of
-from rackgrid_firmware.output import DwellFile, kernel_boot_id
+from rackgrid_firmware.dwell import DwellFile, kernel_boot_id
 
 if TYPE_CHECKING:
     from rackgrid.adapters.plug.line import Line

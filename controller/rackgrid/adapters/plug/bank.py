@@ -26,6 +26,7 @@ from rackgrid.adapters.plug.remote import FOREVER_NS, Proof, Remote
 from rackgrid.adapters.plug.tally import Tally
 from rackgrid.deadman import MS_NS, SECOND_NS
 from rackgrid_firmware.device import UNAVAILABLE, Reading, Verdict
+from rackgrid_firmware.dwell import DwellFile
 from rackgrid_firmware.guard import (
     Event,
     GuardState,
@@ -51,7 +52,6 @@ from rackgrid_firmware.link import (
     Release,
     Switched,
 )
-from rackgrid_firmware.output import DwellFile
 
 log = logging.getLogger(__name__)
 

@@ -9,6 +9,7 @@ from tests.unit.controller.adapters.plug.lamp import Clock, Lamp
 
 from rackgrid.adapters.plug.bank import Bank, Socket
 from rackgrid.deadman import SECOND_NS
+from rackgrid_firmware.dwell import DwellFile
 from rackgrid_firmware.link import (
     Hold,
     OutputSpec,
@@ -16,7 +17,6 @@ from rackgrid_firmware.link import (
     Release,
     Switched,
 )
-from rackgrid_firmware.output import DwellFile
 
 HOLD_MAX_NS = 20 * SECOND_NS
 

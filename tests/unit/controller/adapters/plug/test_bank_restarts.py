@@ -10,7 +10,7 @@ from tests.unit.controller.adapters.plug.stage import HOLD_MAX_NS, Stage, play
 
 from rackgrid.deadman import SECOND_NS
 from rackgrid_firmware.device import UNAVAILABLE, Quality
-from rackgrid_firmware.output import DwellFile
+from rackgrid_firmware.dwell import DwellFile
 
 
 def test_lamp_without_a_dead_man_is_floor_and_is_not_switched() -> None:

@@ -1,0 +1,114 @@
+"""How hot each output's circuit may be when the firmware starts: its thermal image outlives it.
+
+An overload that crashes the process (by the brown-out it makes, say), or a bug that does so again
+and again, must not find a cold image each time: then no overload would ever trip. So the images are
+left on tmpfs while the process runs, at most once a second, and whoever comes after goes on from
+there. What it does not know of cools nothing, as everywhere (`trip`).
+
+After a boot of the kernel nobody knows how hot anything was. It was no hotter than what trips;
+since the boot an output has cooled, by its own time constant, if its contact is open where nobody
+drives it. Else it is taken for as hot as it can be: at no more than its rating that trips nothing.
+So a motor that takes seconds to start at a multiple of its rating may trip on its first start after
+a boot; whoever clears that has looked.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import cast
+
+from rackgrid_firmware.notify import WARNING, log
+from rackgrid_firmware.sight import Sights, Watch
+
+WRITE_NS = 1_000_000_000
+"""Between two writings of the images, at least, ns."""
+LIMIT = 1.0
+"""The heat above which an image trips."""
+
+Heats = dict[str, float]
+
+
+def worst(watches: Sequence[Watch], closed: frozenset[str], booted_ns: int) -> Heats:
+    """Say how hot each circuit can be that nothing is known of.
+
+    Args:
+        watches: what is watched.
+        closed: outputs whose contact is closed where nobody drives it.
+        booted_ns: since the kernel started, ns.
+    """
+    return {
+        watch.name: LIMIT if watch.name in closed else LIMIT * math.exp(-booted_ns / watch.tau_ns)
+        for watch in watches
+        if watch.rating_a
+    }
+
+
+def heats_of(watches: Sequence[Watch], sights: Sights) -> Heats:
+    """Read the images, of those outputs that have one."""
+    pairs = zip(watches, sights.outputs, strict=True)
+    return {watch.name: sight.heat for watch, sight in pairs if watch.rating_a}
+
+
+class HeatFile:
+    """The images of a board, across restarts of the process.
+
+    Args:
+        path: on tmpfs.
+        boot_id: of the running kernel: what another boot wrote says nothing.
+    """
+
+    def __init__(self, path: Path, boot_id: str) -> None:
+        self._path = path
+        self._boot_id = boot_id
+        self._fault = ""
+        self._due_ns = 0
+        self._written: Heats = {}
+
+    def read(self) -> Heats | None:
+        """Give what was left by this boot; None if nothing was, or nothing that can be read."""
+        try:
+            found = cast("dict[str, object]", json.loads(self._path.read_bytes()))
+            if found["boot_id"] != self._boot_id:
+                return None
+            heats = cast("dict[str, object]", found["heats"])
+            return {name: _heat(heat) for name, heat in heats.items()}
+        except (OSError, ArithmeticError, ValueError, TypeError, KeyError, AttributeError):
+            return None
+
+    def is_due(self, now_ns: int) -> bool:
+        """Whether the last writing is long enough ago."""
+        return now_ns >= self._due_ns
+
+    def keep(self, now_ns: int, heats: Heats) -> None:
+        """Leave the images, if they have changed.
+
+        What cannot be written is said, once, and tried again a second later: protection goes on.
+        """
+        self._due_ns = now_ns + WRITE_NS
+        if heats == self._written:
+            return
+        try:
+            new = self._path.with_suffix(".new")
+            new.write_text(json.dumps({"boot_id": self._boot_id, "heats": heats}))
+            os.replace(new, self._path)
+        except OSError as fault:
+            if str(fault) != self._fault:
+                log(WARNING, "heat-not-kept", why=fault)
+            self._fault = str(fault)
+        else:
+            self._written, self._fault = heats, ""
+
+
+def _heat(found: object) -> float:
+    """Take a heat.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if not isinstance(found, float | int) or not 0 <= found < math.inf:
+        raise ValueError("no heat")
+    return float(found)
