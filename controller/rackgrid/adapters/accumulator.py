@@ -17,10 +17,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from math import isfinite
 from pathlib import Path
-from threading import Thread
 from typing import cast
 
-from rackgrid.adapters.aside import write_aside
+from rackgrid.adapters.aside import Aside
 from rackgrid.config import BatteryConfig
 from rackgrid.config_units import microcurrency, milliwatts
 from rackgrid.market.battery import NO_TRADE, WHOLE, Battery, Trade, traded
@@ -70,7 +69,7 @@ class Accumulator:
     ) -> None:
         self._name = name
         self._pack = pack_of(config, power_w)
-        self._shelf = shelf
+        self._shelf = None if shelf is None else Aside(shelf, self._not_kept)
         self._kernel = kernel
         self._wall_ns = wall_ns
         self._charge: Charge | None = None
@@ -83,8 +82,6 @@ class Accumulator:
         self._fills = True
         self._offer = Offer(name, 0, 0)
         self._buys_uc: int | None = None
-        self.writing: Thread | None = None
-        """Keeps what is in it; None before there was something to keep."""
         if shelf is not None:
             self._read(shelf)
 
@@ -152,7 +149,17 @@ class Accumulator:
             "seen_ns": charge.seen_ns,
             "wall_ns": self._wall_ns(),
         }
-        self.writing = write_aside(self._shelf, json.dumps(kept).encode(), self._not_kept)
+        self._shelf.write(json.dumps(kept).encode())
+
+    def close(self) -> None:
+        """Keep what is in it, and wait for that: the process is about to end."""
+        self.keep()
+        self.settle()
+
+    def settle(self) -> None:
+        """Wait until what was to be kept is kept."""
+        if self._shelf is not None:
+            self._shelf.settle()
 
     def _say(self, trade: Trade) -> None:
         step_mw = max(1, self._pack.battery.sells_mw // STEPS)

@@ -22,10 +22,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
-from threading import Thread
 from typing import cast
 
-from rackgrid.adapters.aside import write_aside
+from rackgrid.adapters.aside import Aside
 from rackgrid.adapters.thermometer import Thermometer
 from rackgrid.config import ChargerConfig, DeadlineConfig, LoadConfig, TaskConfig, ThermalConfig
 from rackgrid.config_units import microcurrency, milliwatts, nanoseconds
@@ -120,13 +119,11 @@ class Planner:
         self._burn_max_mw = burn_max_mw
         self._world = world
         self._thermometers = thermometers
-        self._shelf = shelf
+        self._shelf = Aside(shelf, _not_kept)
         self._began_ns = now_ns
         self._looked_ns: int | None = None
         self.said: dict[str, int | None] = {}
         """What each load is worth, as last said."""
-        self.writing: Thread | None = None
-        """Keeps the days; None before there was one to keep."""
         self._had_to: set[str] = set()
         self._beliefs: dict[str, Belief | None] = {}
         self._days, finished = _read_days(shelf)
@@ -295,12 +292,16 @@ class Planner:
         is_due = isinstance(load.plan, DeadlineConfig)
         return self._done.get(load.name, False) if is_due else None
 
+    def close(self) -> None:
+        """Wait until what is to be kept is kept: the process is about to end."""
+        self._shelf.settle()
+
     def _keep_days(self) -> None:
         kept: dict[str, object] = {
             name: [day.ends_ns, day.counter_mj] for name, day in self._days.items()
         }
         kept[FINISHED] = sorted(self._turns.finished)
-        self.writing = write_aside(self._shelf, json.dumps(kept).encode(), _not_kept)
+        self._shelf.write(json.dumps(kept).encode())
 
 
 def day_of(by_s: int, zone: tzinfo, wall_ns: int) -> tuple[int, int]:

@@ -35,8 +35,9 @@ class Plans:
         self.reader.start()
 
     def close(self) -> None:
-        """Read no more."""
+        """Read no more, and see to it that what was done today is kept."""
         self.reader.stop()
+        self._planner.close()
 
     def poll(self, board: Board | None, now_ns: int) -> Mapping[str, int | None] | None:
         """As `Planner.poll`."""

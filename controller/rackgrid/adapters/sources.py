@@ -95,12 +95,14 @@ class Sources:
                 source.http.start()
 
     def close(self) -> None:
-        """Ask no more, and keep what is in the batteries."""
+        """Ask no more, and keep what was heard and what is in the batteries."""
         for source in self._sources:
             if source.http is not None:
                 source.http.stop()
+            if source.mqtt is not None:
+                source.mqtt.close()
             if source.battery is not None:
-                source.battery.keep()
+                source.battery.close()
 
     def poll(self, now_ns: int) -> tuple[Offer, ...] | None:
         """Look at files, clock and meters; give all offers if any of them changed, else None.

@@ -12,10 +12,9 @@ import re
 import time
 from collections.abc import Callable
 from pathlib import Path
-from threading import Thread
 from typing import Final
 
-from rackgrid.adapters.aside import write_aside
+from rackgrid.adapters.aside import Aside
 from rackgrid.adapters.tariff_file import PRICE_MAX, number, parse_tariff
 from rackgrid.adapters.tariff_http import KEEP_NS, kept_slots, merged, written
 from rackgrid.config_units import microcurrency
@@ -47,14 +46,12 @@ class MqttTariff:
         clock: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         self._name = name
-        self._cache = cache
+        self._cache = None if cache is None else Aside(cache, self._complain)
         self._wall_ns = wall_ns
         self._clock = clock
         self._complaint = ""
         self._said_ns = 0
         self._prices: Prices = kept_slots(name, cache)
-        self.writing: Thread | None = None
-        """Keeps what was heard last; None before that."""
 
     @property
     def prices(self) -> Prices:
@@ -86,10 +83,14 @@ class MqttTariff:
         self._keep(self._prices)
         return True
 
+    def close(self) -> None:
+        """Wait until what was heard is kept: the process is about to end."""
+        if self._cache is not None:
+            self._cache.settle()
+
     def _keep(self, known: Slots) -> None:
-        if self._cache is None:
-            return
-        self.writing = write_aside(self._cache, written(known), self._complain)
+        if self._cache is not None:
+            self._cache.write(written(known))
 
     def _complain(self, complaint: str) -> None:
         if complaint and complaint != self._complaint:

@@ -45,6 +45,8 @@ TRIP_S = TAU_S * math.log(4 / 3)
 
 
 class Relay:
+    name = "fan"
+
     def __init__(self) -> None:
         self.on = False
 
@@ -82,7 +84,7 @@ class Process:
 def test_overload_that_kills_the_process_again_and_again_trips_all_the_same(
     tmp_path: Path,
 ) -> None:
-    now_ns, burnt_s = DAY_NS, 0.0
+    now_ns, burnt_s, tripped_s = DAY_NS, 0.0, None
     for _ in range(20):
         process = Process(now_ns, file_of(tmp_path))
         tripped_s = process.overload(2.0)

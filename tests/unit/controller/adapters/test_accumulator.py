@@ -49,9 +49,7 @@ class Bench:
         return self.it.offer()
 
     def kept(self) -> None:
-        self.it.keep()
-        assert self.it.writing is not None
-        self.it.writing.join()
+        self.it.close()
 
 
 @pytest.fixture
@@ -168,16 +166,17 @@ def test_clock_that_has_gone_back_proves_nothing(bench: Bench) -> None:
 
 
 def test_what_is_in_it_is_kept_once_a_minute(bench: Bench) -> None:
+    def kept_ns() -> int:
+        bench.it.settle()
+        return json.loads((bench.folder / "battery.json").read_text())["seen_ns"]
+
     bench.see(0.0, volts=14.4)
-    first = bench.it.writing
+    first_ns = bench.now_ns
+    assert kept_ns() == first_ns
     bench.see(0.0, after_s=1)
-    assert bench.it.writing is first
+    assert kept_ns() == first_ns
     bench.see(0.0, after_s=KEEP_NS / S)
-    assert bench.it.writing is not first
-    assert bench.it.writing is not None
-    bench.it.writing.join()
-    kept = json.loads((bench.folder / "battery.json").read_text())
-    assert kept["seen_ns"] == bench.now_ns
+    assert kept_ns() == bench.now_ns
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"kernel": "k1"}', '{"least_mj": -1}'])
@@ -197,8 +196,7 @@ def test_file_that_cannot_be_written_is_said(
 ) -> None:
     bench = Bench(tmp_path / "gone")
     bench.see(0.0)
-    assert bench.it.writing is not None
-    bench.it.writing.join()
+    bench.it.settle()
     assert "would count as emptier after a restart" in caplog.text
 
 

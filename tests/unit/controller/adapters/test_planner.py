@@ -64,8 +64,8 @@ class Bench:
 
     def begin(self) -> None:
         """Start anew, as after a restart."""
-        if self.planner is not None and self.planner.writing is not None:
-            self.planner.writing.join()
+        if self.planner is not None:
+            self.planner.close()
         world = World(
             lambda: self.wall_ns,
             lambda _from, _until: self.known,
@@ -303,8 +303,7 @@ def test_load_after_another_waits_until_that_has_finished_over_a_restart(tmp_pat
     assert bench.worth(lit("pump", ended, on=False)) == 300_000, "after a restart, too"
     # It begins anew.
     assert bench.worth(lit("pump", bench.now_ns)) is None
-    assert bench.planner.writing is not None
-    bench.planner.writing.join()
+    bench.planner.close()
     assert '"(finished)": []' in (tmp_path / "days").read_text()
 
 

@@ -69,8 +69,7 @@ def test_slots_are_kept_over_a_restart(tmp_path: Path) -> None:
     cache = tmp_path / "tariff.grid"
     heard = tariff(cache)
     heard.hear("prices", slots((12, 0.3)))
-    assert heard.writing is not None
-    heard.writing.join()
+    heard.close()
     assert tariff(cache).prices.price_at(NOON_NS) == 300_000
 
 
