@@ -22,6 +22,7 @@ from rackgrid.core.action import (
     Instruct,
     Left,
     Multicast,
+    PriceSent,
     Remember,
     ReserveTerms,
     StoreRoster,
@@ -32,7 +33,7 @@ from rackgrid.core.node import Node
 from rackgrid.core.roster import Roster
 from rackgrid.errors import StoreError
 from rackgrid.identity import BootId, NodeId, Pair
-from rackgrid.wire.message import Message
+from rackgrid.wire.message import Message, Price
 from rackgrid_firmware.link import Command, Report
 
 LATE_NS = 50_000_000
@@ -146,7 +147,8 @@ class Driver:
 
         Args:
             keep_roster: begins to store a roster; a `RosterStored` is handed in when it has.
-            publish: takes the actions that tell people and programs something, with their times.
+            publish: takes the actions that tell people and programs something, with their times; a
+                price's is from before its first datagram was handed to the group.
             clock: the local monotonic time, ns.
         """
         self.node = node
@@ -197,9 +199,12 @@ class Driver:
     def _perform(self, actions: list[Action]) -> None:
         """Carry out in order; telling people comes last, because a load may wait for the rest."""
         told: list[tuple[Action, int]] = []
+        priced_ns: int | None = None
         for action in actions:
             match action:
                 case Multicast():
+                    if priced_ns is None and isinstance(action.message, Price):
+                        priced_ns = self._clock()
                     self._group.multicast(action.message)
                 case Unicast():
                     self._group.unicast(action.to, action.message)
@@ -212,6 +217,9 @@ class Driver:
                 case Left():
                     self.ended = True
                     told.append((action, self._clock()))
+                case PriceSent() if priced_ns is not None:
+                    # By now, who hears it may have switched already.
+                    told.append((action, priced_ns))
                 case _:
                     told.append((action, self._clock()))
         for action, at_ns in told:

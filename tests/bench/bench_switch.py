@@ -2,9 +2,10 @@
 
 Five real nodes in network namespaces on a bridge, one flexible load each, stagger off, power for
 all. The tariff's file goes dear and cheap again; what is measured is the cheap price's way through
-the network, the agents, the links, the firmwares and their (mock) pins: from the broker's sending
-to the last change in the plant's truth. All ten processes and the plant share this machine's cores.
-Needs root. With TMPDIR on a tmpfs, as /run is on a Pi, no disk is in the way.
+the network, the agents, the links, the firmwares and their (mock) pins: from just before the broker
+handed it to its socket to the last change in the plant's truth. All ten processes and the plant
+share this machine's cores. Needs root. With TMPDIR on a tmpfs, as /run is on a Pi, no disk is in
+the way.
 
     python tests/bench/bench_switch.py [--trials 100]
 
@@ -19,16 +20,20 @@ import json
 import select
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from tests.bench.figure import summary
+from tests.bench.reaction import Reaction, Turn, reactions, turns
 from tests.rack.lan import unavailable
-from tests.rack.rig import Rig, wait_until
+from tests.rack.rig import Rig, RigNode, wait_until
 
 NODES = 5
 CHEAP, DEAR = 0.25, 0.90
+WORTH = 0.50
+"""Of a lamp."""
 
 
 def set_tariff(rig: Rig, price: float) -> None:
@@ -48,10 +53,15 @@ def wait_for_lamps(rig: Rig, *, on: bool) -> None:
     wait_until(f"lamps {'on' if on else 'off'}", followed)
 
 
-def sent_ns(rig: Rig, since_ns: int) -> list[int]:
-    """When the cheap price was sent, by whoever was the broker."""
-    said = [line for node in rig.nodes for line in node.said("price_sent", since_ns)]
-    return [int(line["t_ns"]) for line in said if line["value"] == CHEAP]
+def told_since(rig: Rig, since_ns: int) -> list[Turn]:
+    """What was asked of the lamps since then, by whoever was the broker."""
+    return turns((x for node in rig.nodes for x in node.said("price_sent", since_ns)), WORTH)
+
+
+def answered(rig: Rig, node: RigNode, said: Sequence[Turn], since_ns: int) -> list[Reaction]:
+    """What a node's lamp did about it since then."""
+    edges = [edge for edge in rig.edges(since_ns, [node]) if edge.load == "lamp"]
+    return reactions(said, node.said("price", since_ns), edges, WORTH)
 
 
 def without_pump(config: str) -> str:
@@ -69,10 +79,14 @@ def trial(rig: Rig) -> float:
     start_ns = time.monotonic_ns()
     set_tariff(rig, CHEAP)
     wait_for_lamps(rig, on=True)
-    wait_until("the broker's word", lambda: sent_ns(rig, start_ns))
-    on = [e for e in rig.edges(start_ns, rig.nodes) if e.load == "lamp" and e.on]
-    assert len(on) == NODES, f"{len(on)} outputs went on"
-    return (max(edge.t_ns for edge in on) - min(sent_ns(rig, start_ns))) / 1e6
+
+    def on() -> list[Reaction]:
+        said = told_since(rig, start_ns)
+        found = [one for node in rig.nodes for one in answered(rig, node, said, start_ns)]
+        return [one for one in found if one.turn.on]
+
+    wait_until("every node's word", lambda: len(on()) == NODES)
+    return max(one.ms for one in on())
 
 
 def main() -> None:

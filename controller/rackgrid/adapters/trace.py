@@ -45,7 +45,10 @@ class Trace:
         self._node = node
 
     def publish(self, action: Action, at_ns: int) -> None:
-        """Write the line that an action makes, if it makes one; `at_ns` is when it happened."""
+        """Write the line that an action makes, if it makes one; `at_ns` is when it happened.
+
+        A price's line has the time just before its datagram was handed to the socket.
+        """
         match action:
             case RoleChanged():
                 self._write(

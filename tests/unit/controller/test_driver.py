@@ -13,6 +13,7 @@ from rackgrid.core.action import (
     Left,
     Multicast,
     Noted,
+    PriceSent,
     Remember,
     ReserveTerms,
     StoreRoster,
@@ -30,8 +31,8 @@ from rackgrid.core.node import Node
 from rackgrid.core.roster import NO_ROSTER, Roster
 from rackgrid.driver import DRAIN_MAX, LATE_NS, Driver, guarded
 from rackgrid.errors import StoreError
-from rackgrid.identity import BootId, NodeId, Pair, Term
-from rackgrid.wire.message import Leave, Message
+from rackgrid.identity import BootId, NodeId, Pair, Round, Term
+from rackgrid.wire.message import Leave, Message, Price
 from rackgrid_firmware.link import Command, MakeSafe, Refused, Report
 
 PEER, BOOT = NodeId(5), BootId(6)
@@ -172,6 +173,30 @@ def test_driver_tells_people_after_it_has_switched_and_sent() -> None:
     driven(Scripted(batch), world).handle(TimePassed(SECOND))
     told = [("publish", Noted("first")), ("publish", Noted("second"))]
     assert world.diary == [("instruct", MakeSafe(1)), *told]
+
+
+def test_driver_price_sent_has_the_moment_before_its_first_datagram_left() -> None:
+    """Whoever hears a price may switch before its sender runs again: no edge is to precede it."""
+    world = World()
+    told: list[tuple[Action, int]] = []
+
+    class Slow(Group):
+        def multicast(self, message: Message) -> bool:
+            world.now_ns += SECOND
+            return super().multicast(message)
+
+    def publish(action: Action, at_ns: int) -> None:
+        told.append((action, at_ns))
+
+    price = Price(PAIR, Round(1), 250_000, 2000, 0, 0, 0, 0, False, ())
+    sent = PriceSent(PAIR, 1, 250_000, 2 * SECOND)
+    batch: list[Action] = [Multicast(Leave(1)), Multicast(price), Multicast(price), sent]
+    node, shelf = Scripted([*batch, Noted("done")], [sent]), Shelf(world)
+    driver = Driver(node, Slow(world), Firmware(world), shelf, print, publish, world.clock)
+    driver.handle(TimePassed(SECOND))
+    assert told == [(sent, 2 * SECOND), (Noted("done"), 4 * SECOND)]
+    driver.handle(TimePassed(SECOND))
+    assert told[2:] == [(sent, 4 * SECOND)], "of a batch that sends none, it is when it was told"
 
 
 def test_driver_event_is_carried_out_before_the_next_is_looked_at() -> None:
