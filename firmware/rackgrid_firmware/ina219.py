@@ -169,7 +169,9 @@ class Ina219:
             if self._auto is not None:
                 self._auto.widen()
                 self._take_range(Range.MV_320)
-        if pace[0] is not self._configuration:
+        # By value: writing again what the chip does already would throw away the conversion under
+        # way, and what is known of its cycle.
+        if pace[0] is not self._configuration and pace[0] != self._configuration:
             self._take_pace(pace)
             self._configured = False
             self._verify_at_ns = 0
@@ -282,7 +284,7 @@ class Ina219:
             )
         if abs(shunt_raw) > self._scale.raw_max:
             self._verify_at_ns = 0  # beyond our range: the chip has been reset to its widest
-        if self._auto is not None and self._configuration is self._usual[0]:
+        if self._auto is not None and self._configuration == self._usual[0]:
             self._take_range(self._auto.judge(shunt_raw))
         return self._scale.sample(shunt_raw, bus_raw)
 

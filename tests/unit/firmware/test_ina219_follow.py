@@ -13,7 +13,7 @@ import pytest
 
 from rackgrid_firmware import registers
 from rackgrid_firmware.device import Reading
-from rackgrid_firmware.i2c import Bus
+from rackgrid_firmware.i2c import Bus, WordBus
 from rackgrid_firmware.ina219 import VERIFY_NS, Ina219
 from rackgrid_firmware.meter import Sampler
 from rackgrid_firmware.mock.audit import Audit, Tally
@@ -25,6 +25,18 @@ from rackgrid_firmware.profile import MeterMock, MeterProfile
 
 ADDRESS = 0x40
 S = 1_000_000_000
+
+
+class Wire(TimedBus):
+    """A wire that also notes what was written."""
+
+    def __init__(self, bus: WordBus, clock: VirtualClock, hertz: int) -> None:
+        super().__init__(bus, clock, hertz)
+        self.written: list[tuple[int, int]] = []
+
+    def write_word_data(self, i2c_addr: int, register: int, value: int) -> None:
+        self.written.append((register, value))
+        super().write_word_data(i2c_addr, register, value)
 
 
 @dataclass
@@ -51,7 +63,7 @@ class Desk:
         chips = {ADDRESS: self.chip}
         port = MockSMBus(ChipPort(chips, self.clock), self.faults, hang_s=0.0)
         self.audit = Audit(port, chips)
-        self.wire = TimedBus(self.audit, self.clock, self.hertz)
+        self.wire = Wire(self.audit, self.clock, self.hertz)
         meter = MeterProfile("m", "ina219", 1, ADDRESS, 0.1, 3.2, self.profile, 1, 0, MeterMock())
         self.driver = Ina219(Bus(1, lambda _: self.wire), meter, self.clock)
         self.sampler = Sampler([self.driver], self.clock, self._on_reading)
@@ -126,6 +138,43 @@ def test_energy_profile_that_hurries_is_followed_from_the_first_conversions_on()
     assert desk.driver.due_ns > 0
     desk.run(1)
     assert desk.driver.due_ns == 0, "the energy profile shares its wake-ups"
+
+
+@pytest.mark.parametrize("pace", [0.93, 1.0, 1.1])
+@pytest.mark.parametrize("late_us", [0.0, 50.0])
+def test_hurry_of_a_chip_in_that_setting_writes_nothing_and_loses_no_conversion(
+    pace: float, late_us: float
+) -> None:
+    """Fails if a hurry, or its end, writes the same configuration again.
+
+    That throws away the conversion under way, and all that is known of the cycle.
+    """
+    desk = Desk(pace=pace, late_us=late_us)
+    before = desk.run(1)
+    period_ns, begun_ns, missed = desk.driver.period_ns, desk.driver.begun_ns, desk.driver.missed
+    desk.wire.written.clear()
+    for at in range(40):
+        desk.sampler.hurry("m", desk.clock() + S // 50)
+        desk.run(0.02 if at % 2 else 0.04)
+    after = desk.audit.tally(ADDRESS)
+    assert desk.wire.written == []
+    assert (desk.driver.period_ns, desk.driver.begun_ns) == (period_ns, begun_ns)
+    assert after.twice == 0
+    converted, samples = after.converted - before.converted, after.samples - before.samples
+    lost = desk.driver.missed - missed
+    assert abs(converted - samples - lost) <= 1, "each is read, or counted as passed over"
+    assert samples >= 0.99 * converted
+
+
+def test_hurry_of_a_chip_in_that_setting_is_read_like_one_that_nobody_hurries() -> None:
+    """Conversion for conversion: with a machine that is never late the two are the same."""
+    calm, hurried = Desk(late_us=0.0), Desk(late_us=0.0)
+    for _ in range(40):
+        hurried.sampler.hurry("m", hurried.clock() + S // 50)
+        assert hurried.run(0.05) == calm.run(0.05)
+    assert hurried.readings == calm.readings
+    assert hurried.wire.written == calm.wire.written, "the one configuration at the start"
+    assert len(calm.wire.written) == 1
 
 
 def test_pauses_of_the_machine_cost_what_they_last_and_nothing_is_read_twice() -> None:

@@ -86,6 +86,41 @@ def test_automatic_range_is_wide_while_somebody_is_in_a_hurry_and_just_after(des
 
 
 @pytest.mark.parametrize(
+    "changes", [{"profile": "inrush"}, {"profile": "fast", "bus_adc": "9bit", "amps_max": 3.0}]
+)
+def test_chip_that_converts_like_that_already_is_not_written_to_by_a_hurry(
+    desk: Desk, changes: dict[str, object]
+) -> None:
+    driver = desk.opened(**changes)
+    desk.transfers.clear()
+    for _ in range(3):
+        driver.hurry(desk.now_ns + 10_000_000)
+        driver.sample()
+        desk.now_ns += 20_000_000
+        driver.sample()
+    assert [each for each in desk.transfers if each[0] == "w"] == []
+
+
+def test_automatic_range_of_a_chip_that_converts_like_that_already_still_comes_down(
+    desk: Desk,
+) -> None:
+    """A hurry widens a finer range, and only that; afterwards the range is judged again."""
+    desk.feel(12.0, 0.05)
+    driver = desk.opened(profile="inrush", shunt_range="auto")
+    settle(desk, driver)
+    assert shunt_range(desk) is registers.Range.MV_40
+    driver.hurry(desk.now_ns + 10_000_000)
+    driver.sample()
+    assert shunt_range(desk) is registers.Range.MV_320
+    desk.transfers.clear()
+    desk.now_ns += 10_000_000
+    driver.sample()
+    assert [each for each in desk.transfers if each[0] == "w"] == [], "the hurry's end"
+    settle(desk, driver)
+    assert shunt_range(desk) is registers.Range.MV_40
+
+
+@pytest.mark.parametrize(
     ("changes", "word"),
     [
         ({"shunt_range": "40mV"}, 0x21FF),
