@@ -50,8 +50,19 @@ Brings every output of a board to its safe level, when the firmware does not run
   --plant SOCKET  the mock world of a mock board; --node NAME: this node's name there
 """
 _OPTIONS = {"--table": TABLE, "--plant": "", "--node": ""}
+WHO = (
+    "what to do: if the firmware still runs, `systemctl stop rackgrid-firmware` makes its outputs "
+    "safe; else another program or an overlay in config.txt has the pin (`gpioinfo` gives its "
+    'label, `sudo fuser -v /dev/gpiochip*` the process; "lg" is any program with gpiozero or '
+    "lgpio, the firmware too): end that, then `rackgrid relays safe` again"
+)
+"""Said once, however many pins are held."""
 _REVISION = "/proc/device-tree/system/linux,revision"
 _PI_5 = 0x17
+
+
+class PinHeld(DeviceUnavailable):
+    """Somebody else has requested the pin, so nobody but them can drive it."""
 
 
 def safe_level(output: OutputProfile) -> bool:
@@ -85,15 +96,20 @@ def make_safe(pins: Pins, drive: Drive) -> list[str]:
     """Drive every pin to its safe level, whatever happens to the others.
 
     Returns:
-        What went wrong, one text for each output that is not safe.
+        What went wrong, one text for each output that is not safe; and then, if a pin is somebody
+        else's, what to do about it.
     """
     problems: list[str] = []
+    advice: list[str] = []
     for name, (gpio, level) in pins.items():
         try:
             drive(gpio, level)
+        except PinHeld as fault:
+            problems.append(f"output {name} (GPIO {gpio}) {fault}")
+            advice = [WHO]
         except (DeviceError, ValueError) as fault:
             problems.append(f"output {name} (GPIO {gpio}): {fault}")
-    return problems
+    return problems + advice
 
 
 def gpiochip() -> int:
@@ -129,24 +145,34 @@ def real_drive() -> Drive:
     try:
         handle = library.gpiochip_open(chip)
     except library.error as fault:
-        raise DeviceUnavailable(f"/dev/gpiochip{chip} cannot be opened: {fault.value}") from fault
+        raise DeviceUnavailable(_no_chip(f"/dev/gpiochip{chip}", str(fault.value))) from fault
 
     def drive(gpio: int, level: bool) -> None:
         try:
             library.gpio_claim_output(handle, gpio, int(level))
         except library.error as fault:
-            raise DeviceUnavailable(_advice(str(fault.value))) from fault
+            if "busy" in str(fault.value).lower():  # the kernel's EBUSY
+                raise PinHeld(f"is held by {_holder(library, handle, gpio)}") from fault
+            raise DeviceUnavailable(str(fault.value)) from fault
 
     return drive
 
 
-def _advice(problem: str) -> str:
-    if "busy" not in problem.lower():
-        return problem
-    return (
-        f"{problem}: if the firmware has it, `systemctl stop rackgrid-firmware` makes it safe; "
-        "else `gpioinfo` says who"
-    )
+def _holder(library: Any, handle: int, gpio: int) -> str:
+    """Say what the kernel knows of who has a pin: the label that they gave."""
+    try:
+        label = str(library.gpio_get_line_info(handle, gpio)[4])
+    except library.error:
+        label = ""
+    return f'"{label}"' if label else "another program"
+
+
+def _no_chip(path: str, problem: str) -> str:
+    if not os.path.exists(path):
+        return f"{path} is not there: is this a Raspberry Pi? `ls /dev/gpiochip*` says what is"
+    if not os.access(path, os.R_OK | os.W_OK):
+        return f"{path}: no permission: use sudo, or add the user to the group gpio"
+    return f"{path} cannot be opened: {problem}; `gpiodetect` says whether the kernel drives it"
 
 
 def main(argv: Sequence[str] | None = None) -> int:

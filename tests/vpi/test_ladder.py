@@ -122,7 +122,9 @@ def test_restart_of_the_firmware_opens_what_was_held_and_blinks_no_required_load
 def test_relays_safe_leaves_a_running_firmware_its_pins_and_acts_once_it_is_gone(
     burning: Node,
 ) -> None:
-    assert "GPIO busy" in burning.pi.run(f"{RACKGRID} relays safe && exit 1 || exit 0")
+    said = burning.pi.run(f"{RACKGRID} relays safe && exit 1 || exit 0")
+    assert 'is held by "lg"' in said
+    assert "systemctl stop rackgrid-firmware" in said
     assert not burning.plant.edges()
     burning.pi.run(
         f"mkdir -p /run/systemd/system/{FIRMWARE}.d;"

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from tests.unit.firmware.pretended_lgpio import RecordingLgpio
 
 from rackgrid_firmware import safe
 from rackgrid_firmware.errors import DeviceUnavailable
@@ -42,34 +43,6 @@ nominal_w = 4.0
 """
 SAFE = {17: False, 22: True, 27: True}
 CLAIMS = [(gpio, int(level)) for gpio, level in SAFE.items()]
-
-
-class LgpioError(Exception):
-    def __init__(self, value: str) -> None:
-        super().__init__(value)
-        self.value = value
-
-
-class RecordingLgpio(ModuleType):
-    error = LgpioError
-
-    def __init__(self) -> None:
-        super().__init__("lgpio")
-        self.calls: list[tuple[object, ...]] = []
-        self.busy: set[int] = set()
-        self.opens = True
-
-    def gpiochip_open(self, chip: int) -> int:
-        self.calls.append(("open", chip))
-        if not self.opens:
-            raise LgpioError("can not open gpiochip")
-        return 7
-
-    def gpio_claim_output(self, handle: int, gpio: int, level: int) -> None:
-        assert handle == 7
-        if gpio in self.busy:
-            raise LgpioError("GPIO busy")
-        self.calls.append((gpio, level))
 
 
 @pytest.fixture
@@ -129,23 +102,76 @@ def test_main_requests_each_pin_once_with_its_safe_level(
     assert capsys.readouterr() == ("safe: 3 outputs of board bench\n", "")
 
 
-def test_main_busy_pin_is_named_and_the_others_are_safe(
-    lgpio: RecordingLgpio, profile: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("user", "holder"),
+    [("spi0 CS0", '"spi0 CS0"'), ("", "another program"), (None, "another program")],
+)
+def test_main_busy_pin_is_named_with_its_holder_and_the_others_are_safe(
+    lgpio: RecordingLgpio,
+    profile: Path,
+    capsys: pytest.CaptureFixture[str],
+    user: str | None,
+    holder: str,
 ) -> None:
-    lgpio.busy.add(17)
+    lgpio.busy[17] = user
     assert run(profile) == 1
     assert lgpio.calls[1:] == [(22, 1), (27, 1)]
+    said = f"NOT SAFE: output fan (GPIO 17) is held by {holder}; {safe.WHO}\n"
+    assert capsys.readouterr() == ("", said)
+
+
+def test_main_while_the_firmware_runs_every_pin_is_named_and_the_advice_is_said_once(
+    lgpio: RecordingLgpio, profile: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With `strict_gpiod` or without: what another process has requested is not ours to drive."""
+    lgpio.busy.update(dict.fromkeys(SAFE, "lg"))
+    assert run(profile) == 1
+    assert lgpio.calls == [("open", 0)]
     said = capsys.readouterr().err
-    assert said.startswith("NOT SAFE: output fan (GPIO 17): GPIO busy: if the firmware has it")
+    for name, gpio in (("fan", 17), ("pump", 22), ("switch", 27)):
+        assert f'output {name} (GPIO {gpio}) is held by "lg"' in said
+    assert said.count(safe.WHO) == 1
+    for step in ("systemctl stop rackgrid-firmware", "gpioinfo", "fuser -v", "config.txt"):
+        assert step in said
     assert said.count("\n") == 1
 
 
-def test_main_gpiochip_that_does_not_open_is_said(
+def test_main_pin_that_fails_otherwise_is_not_said_to_be_held(
     lgpio: RecordingLgpio, profile: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    lgpio.broken[27] = "bad GPIO number"
+    assert run(profile) == 1
+    assert capsys.readouterr().err == "NOT SAFE: output switch (GPIO 27): bad GPIO number\n"
+
+
+@pytest.mark.parametrize(
+    ("is_there", "is_ours", "says"),
+    [
+        (False, False, "/dev/gpiochip0 is not there: is this a Raspberry Pi?"),
+        (True, False, "/dev/gpiochip0: no permission: use sudo"),
+        (True, True, "/dev/gpiochip0 cannot be opened: can not open gpiochip; `gpiodetect`"),
+    ],
+)
+def test_main_gpiochip_that_does_not_open_is_said_with_the_next_step(
+    lgpio: RecordingLgpio,
+    profile: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    is_there: bool,
+    is_ours: bool,
+    says: str,
+) -> None:
+    def exists(_: str) -> bool:
+        return is_there
+
+    def access(_: str, mode: int) -> bool:
+        return is_ours
+
+    monkeypatch.setattr("rackgrid_firmware.safe.os.path.exists", exists)
+    monkeypatch.setattr("rackgrid_firmware.safe.os.access", access)
     lgpio.opens = False
     assert run(profile) == 1
-    assert "/dev/gpiochip0 cannot be opened" in capsys.readouterr().err
+    assert says in capsys.readouterr().err
 
 
 def test_main_without_lgpio_says_what_to_install(
