@@ -43,7 +43,7 @@ from rackgrid.adapters.parcel import parcel_after
 from rackgrid.cli import main as rackgrid
 from rackgrid.market.balance import ELECTRONICS, FEED, source_account
 from rackgrid.market.row import Row, Terms
-from rackgrid.market.settlement import ROW_NS, Account, Seen, booked, opened
+from rackgrid.market.settlement import ROW_NS, Account, Granted, Seen, booked, opened
 
 MINUTE_NS: Final = 60_000_000_000
 QUARTERS: Final = 96
@@ -76,7 +76,11 @@ class Node:
             on = account.terms.on
             self.meters[name] += watts * (now_ns - self.now_ns) // 1_000_000 if on else 0
             seen = Seen(self.meters[name], doubt_mw=watts * 10)
-            account, row = booked(account, seen, terms[name], 1, 1, now_ns, ends=is_quarter)
+            most_mw = 1100 * watts if terms[name].on else 0
+            granted = Granted(most_mw, now_ns + 2 * ROW_NS) if name in LOADS else None
+            account, row = booked(
+                *(account, seen, terms[name], 1, 1, now_ns), ends=is_quarter, granted=granted
+            )
             self.accounts[name] = account
             rows += [row] if row else []
         self.now_ns = now_ns

@@ -22,13 +22,11 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Final
 
-from rackgrid.adapters.ledger_columns import Entry, additions_of, numbers_of
+from rackgrid.adapters.ledger_columns import Entry, hashed_numbers_of
 from rackgrid.market.row import Row, objection
 
 FIRST_HASH: Final = bytes(32)
 """What the first batch is chained to, and the first seal."""
-_OLD: Final = 15
-"""So many numbers of a row are of format 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +66,7 @@ def chained(before: bytes, rows: Iterable[tuple[Row, str]], vouched: bytes | Non
     """
     digest = hashlib.blake2b(before, digest_size=32)
     for row, kernel in rows:
-        numbers = (*numbers_of(row), *additions_of(row))
-        # A row that has none of what format 2 added is hashed as format 1 had it.
-        if all(each is None for each in numbers[_OLD:]):
-            numbers = numbers[:_OLD]
-        text = ",".join(["" if each is None else str(each) for each in numbers])
+        text = ",".join(["" if each is None else str(each) for each in hashed_numbers_of(row)])
         digest.update(f"{row.load}\0{kernel}\0{text}\n".encode())
     if vouched is not None:
         digest.update(b"\0" + vouched)

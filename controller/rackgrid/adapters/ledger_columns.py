@@ -10,6 +10,7 @@ from rackgrid.market.row import Mixed, Row, Terms
 
 _ADDED_ROWS: Final = 2
 _SIGNED: Final = 3
+_GRANTED: Final = 4
 """Formats of the file, by what they brought."""
 ROW_COLUMNS: Final = (
     *("start_ns", "end_ns", "is_on", "price_uc", "reference_uc", "term", "round", "energy_mj"),
@@ -22,13 +23,17 @@ ADDED_COLUMNS: Final = (
     *("mixed_reference_nc", "mixed_saving_nc", "mixed_profit_nc"),
 )
 """What format 2 added to a row: NULL in every row that format 1 has written."""
+GRANTED_COLUMNS: Final = ("granted_mj",)
+"""What format 4 added to a row: NULL in every row of a format before it."""
+NUMBERS: Final = (*ROW_COLUMNS, *ADDED_COLUMNS, *GRANTED_COLUMNS)
+"""All numbers of a row, in the order of the file's columns and of what is hashed."""
 JOINED: Final = "JOIN load ON load.id = entry.load JOIN boot ON boot.id = entry.boot"
 COLUMNS: Final = (
-    f"load.name, {', '.join(f'entry.{name}' for name in (*ROW_COLUMNS, *ADDED_COLUMNS))},"
+    f"load.name, {', '.join(f'entry.{name}' for name in NUMBERS)},"
     " boot.kernel, boot.wall_ns, entry.batch"
 )
 BATCH_COLUMNS: Final = "id, hash, vouched, seal, signature"
-_WRITTEN: Final = ("batch", "load", "boot", *ROW_COLUMNS, *ADDED_COLUMNS)
+_WRITTEN: Final = ("batch", "load", "boot", *NUMBERS)
 INSERT: Final = (
     f"INSERT INTO entry (id, {', '.join(_WRITTEN)})"  # noqa: S608  # made of constants
     f" VALUES (?{', ?' * len(_WRITTEN)})"
@@ -57,7 +62,24 @@ class Entry:
 
 
 def numbers_of(row: Row) -> tuple[int | None, ...]:
-    """List the numbers of a row that format 1 had, in the order of the file's columns."""
+    """List all numbers of a row, in the order of the file's columns."""
+    return (*_first_numbers(row), *_added_numbers(row), row.granted_mj)
+
+
+def hashed_numbers_of(row: Row) -> tuple[int | None, ...]:
+    """List the numbers of a row that its batch's hash covers.
+
+    A row that has none of what a later format added is hashed as the formats before it had it: so
+    every file is hashed as it was when it was written.
+    """
+    numbers = numbers_of(row)
+    for length in (len(ROW_COLUMNS), len(ROW_COLUMNS) + len(ADDED_COLUMNS)):
+        if all(each is None for each in numbers[length:]):
+            return numbers[:length]
+    return numbers
+
+
+def _first_numbers(row: Row) -> tuple[int | None, ...]:
     return (
         row.start_ns,
         row.end_ns,
@@ -77,8 +99,7 @@ def numbers_of(row: Row) -> tuple[int | None, ...]:
     )
 
 
-def additions_of(row: Row) -> tuple[int | None, ...]:
-    """List the numbers of a row that format 2 added, in the order of the file's columns."""
+def _added_numbers(row: Row) -> tuple[int | None, ...]:
     mixed = row.mixed
     return (
         row.terms.revenue_uc,
@@ -118,6 +139,7 @@ def entry_of(
     mixed_reference_nc: int,
     saving_nc: int,
     profit_nc: int,
+    granted_mj: int | None,
     kernel: str,
     wall_ns: int | None,
     batch: int,
@@ -145,6 +167,7 @@ def entry_of(
         revenue_left or 0,
         doubt_mj,
         mixed,
+        granted_mj,
     )
     return Entry(row, kernel, wall_ns, batch)
 
@@ -157,8 +180,8 @@ def table(name: str, version: int) -> str:
         version: of the file.
     """
     added: Sequence[str] = ()
-    if name == "entry" and version < _ADDED_ROWS:
-        added = ADDED_COLUMNS
+    if name == "entry" and version < _GRANTED:
+        added = GRANTED_COLUMNS if version >= _ADDED_ROWS else (*ADDED_COLUMNS, *GRANTED_COLUMNS)
     elif name == "batch" and version < _SIGNED:
         added = ("signature",) if version >= _ADDED_ROWS else ("vouched", "seal", "signature")
     if not added:

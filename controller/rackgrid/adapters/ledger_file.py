@@ -53,6 +53,8 @@ _SUMS: Final = (
     "sum(coalesce(revenue_nc, 0))",
     _summed("mixed_saving_nc", "coalesce(reference_nc - cost_nc, 0)"),
     _summed("mixed_profit_nc", "coalesce(revenue_nc - cost_nc, 0)"),
+    "sum(coalesce(granted_mj, 0))",
+    "sum(iif(granted_mj IS NULL, 0, energy_mj))",
 )
 """A load's sums, as `Totals` has them."""
 

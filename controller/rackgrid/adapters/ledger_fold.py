@@ -20,7 +20,6 @@ from rackgrid.adapters.ledger_columns import (
     INSERT,
     JOINED,
     Entry,
-    additions_of,
     entry_of,
     numbers_of,
 )
@@ -73,7 +72,7 @@ def fold(file: sqlite3.Connection, last_hash: bytes, until_ns: int) -> int:
     file.executemany(
         INSERT,
         [
-            (each.id, last, each.load, each.boot, *numbers_of(row), *additions_of(row))
+            (each.id, last, each.load, each.boot, *numbers_of(row))
             for each in sums
             for row in (each.entry.row,)
         ],

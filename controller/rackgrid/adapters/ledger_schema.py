@@ -6,7 +6,7 @@ they were. Before it a copy of the file is laid beside it, named by its format a
 
 Format 2 does without an index: it served at a start only, where a look at all rows takes no longer,
 and was near half of what an SD card had to write. Format 3 has signatures of batches, whose ledger
-it is, and what of it came back from a copy.
+it is, and what of it came back from a copy. Format 4 has what each load was granted.
 
 Source: sqlite.org/lang_altertable.html (ADD COLUMN costs the same however long the table is);
 sqlite.org/backup.html.
@@ -21,9 +21,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from rackgrid.adapters.ledger_columns import ADDED_COLUMNS
+from rackgrid.adapters.ledger_columns import ADDED_COLUMNS, GRANTED_COLUMNS
 
-VERSION: Final = 3
+VERSION: Final = 4
 
 _FIRST: Final = """
 CREATE TABLE load (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
@@ -53,7 +53,10 @@ ALTER TABLE batch ADD COLUMN signature BLOB;
 CREATE TABLE owner (public_key BLOB NOT NULL);
 CREATE TABLE mend (batch INTEGER NOT NULL, keeper TEXT NOT NULL, aside TEXT NOT NULL);
 """
-STEPS: Final = (_FIRST, _SECOND, _THIRD)
+_FOURTH: Final = "".join(
+    f"ALTER TABLE entry ADD COLUMN {name} INTEGER;\n" for name in GRANTED_COLUMNS
+)
+STEPS: Final = (_FIRST, _SECOND, _THIRD, _FOURTH)
 """What makes each format of the one before it; the first of an empty file."""
 
 _log = logging.getLogger("rackgrid.ledger")

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from rackgrid.adapters.ledger_chain import Batch, chained, told
-from rackgrid.adapters.ledger_columns import INSERT, additions_of, numbers_of
+from rackgrid.adapters.ledger_columns import INSERT, numbers_of
 from rackgrid.adapters.ledger_file import LedgerFile, Origin
 from rackgrid.adapters.ledger_fold import fold
 from rackgrid.errors import StoreError
@@ -124,10 +124,7 @@ class LedgerStore(LedgerFile):
         loads = {row.load: self._load(row.load) for row, _ in rows}
         self._file.executemany(
             INSERT,
-            [
-                (None, batch, loads[row.load], boot, *numbers_of(row), *additions_of(row))
-                for row, boot in rows
-            ],
+            [(None, batch, loads[row.load], boot, *numbers_of(row)) for row, boot in rows],
         )
 
     def _close_batch(self, last: Batch, sign: Sign) -> None:

@@ -14,10 +14,9 @@ from typing import Final, cast
 
 from rackgrid.adapters.ledger_chain import Batch
 from rackgrid.adapters.ledger_columns import (
-    ADDED_COLUMNS,
-    ROW_COLUMNS,
+    GRANTED_COLUMNS,
+    NUMBERS,
     Entry,
-    additions_of,
     entry_of,
     numbers_of,
 )
@@ -29,7 +28,8 @@ ROWS_MIN: Final = 400
 BYTES_MAX: Final = 600_000
 """Of a parcel; and eight times that when it is unpacked."""
 _UNPACKED_MAX: Final = 8 * BYTES_MAX
-_NUMBERS: Final = len(ROW_COLUMNS) + len(ADDED_COLUMNS)
+_FORMER: Final = len(NUMBERS) - len(GRANTED_COLUMNS)
+"""So many numbers has a row from a node whose ledger is of format 3."""
 _INTEGER_MAX: Final = 1 << 63
 
 
@@ -77,7 +77,7 @@ def packed(parcel: Parcel) -> bytes:
             walls[entry.kernel] = entry.wall_ns
             kernel = kernels.setdefault(entry.kernel, len(kernels))
             load = loads.setdefault(entry.row.load, len(loads))
-            lines.append([load, kernel, *numbers_of(entry.row), *additions_of(entry.row)])
+            lines.append([load, kernel, *numbers_of(entry.row)])
         hashes = (batch.hash, batch.vouched, batch.seal, batch.signature)
         batches.append(
             [batch.id, *(None if each is None else each.hex() for each in hashes), lines]
@@ -140,7 +140,9 @@ def _entry(
     line: Sequence[object],
 ) -> Entry:
     load, kernel, *numbers = map(_integer, line)
-    if load is None or kernel is None or load < 0 or kernel < 0 or len(numbers) != _NUMBERS:
+    if len(numbers) == _FORMER:
+        numbers += [None] * len(GRANTED_COLUMNS)
+    if load is None or kernel is None or load < 0 or kernel < 0 or len(numbers) != len(NUMBERS):
         raise ValueError
     make = cast("Callable[..., Entry]", entry_of)
     return make(loads[load], *numbers, *kernels[kernel], batch)

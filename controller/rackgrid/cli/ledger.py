@@ -1,8 +1,8 @@
-"""`rackgrid ledger show|export|verify`: what loads drew, what it cost, and whether it adds up.
+"""`rackgrid ledger show|days|export|verify`: what loads drew and cost, and whether it adds up.
 
-`show` asks the running daemon. `export` and `verify` read the ledger's file, beside a daemon that
-writes it or without one. `verify --rack` takes the files of all nodes of a rack, and balances them
-against each other, their sources and the feed's meter.
+`show` asks the running daemon. `days`, `export` and `verify` read the ledger's file, beside a
+daemon that writes it or without one. `verify --rack` takes the files of all nodes of a rack, and
+balances them against each other, their sources and the feed's meter.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import argparse
 import csv
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
 FIELDS = (
     *("load", "start", "seconds", "on", "price", "energy_wh", "estimated_wh", "cost"),
-    *("reference_cost", "saving", "revenue", "profit", "doubt_wh", "mixed"),
-    *("term", "round", "boot", "start_ns"),
+    *("reference_cost", "saving", "revenue", "profit", "doubt_wh", "granted_wh"),
+    *("mixed", "term", "round", "boot", "start_ns"),
 )
 
 
@@ -43,13 +43,17 @@ def add(verbs: Verbs) -> None:
     add_target(show)
     show.add_argument("--json", action="store_true", help="write JSON")
     show.set_defaults(run=run_show)
+    days = deeds.add_parser(
+        "days", help="by day and load: what was granted, what it drew, and its cost"
+    )
+    _add_file(days)
+    _add_span(days)
+    days.add_argument("--json", action="store_true", help="write JSON")
+    days.set_defaults(run=run_days)
     export = deeds.add_parser("export", help="write the rows as CSV or as JSON lines")
     _add_file(export)
     export.add_argument("--jsonl", action="store_true", help="JSON lines instead of CSV")
-    export.add_argument(
-        "--since", metavar="DATE", type=moment, help="rows that began then or later"
-    )
-    export.add_argument("--until", metavar="DATE", type=moment, help="rows that began before then")
+    _add_span(export)
     export.set_defaults(run=run_export)
     verify = deeds.add_parser("verify", help="check every row and the chain of hashes")
     _add_file(verify, many=True)
@@ -89,6 +93,8 @@ def run_show(args: argparse.Namespace) -> int:
         for word in ("saving", "revenue", "profit"):
             if money := account.number(word):
                 line += f"   {word} {money:.6f}"
+        if granted := account.number("granted_wh"):
+            line += f"   {account.number('taken_wh') or 0.0:.3f} of {granted:.3f} Wh granted"
         if unpriced := account.number("unpriced_wh"):
             line += f"   ({unpriced:.3f} Wh without a price)"
         print(line)
@@ -106,6 +112,55 @@ def run_export(args: argparse.Namespace) -> int:
         return Exit.OK
 
     return _with_ledger(args, write)
+
+
+def run_days(args: argparse.Namespace) -> int:
+    """Write what each load was granted, drew and paid on each day (of UTC)."""
+
+    def write(ledger: LedgerStore) -> int:
+        found = list(day_lines(ledger.entries(args.since, args.until)))
+        if args.json:
+            print(json.dumps(found, indent=2, ensure_ascii=False))
+            return Exit.OK
+        for each in found:
+            granted_wh, taken_wh = each["granted_wh"], each["taken_wh"]
+            line = f"{each['day'] or 'undated':10} {each['load']:20} {each['energy_wh']:12.3f} Wh"
+            line += f" {each['cost']:12.6f}"
+            if granted_wh is not None:
+                line += f"   {taken_wh:.3f} of {granted_wh:.3f} Wh granted"
+            print(line)
+        if not found:
+            say("nothing has been booked in that time")
+        return Exit.OK
+
+    return _with_ledger(args, write)
+
+
+def day_lines(entries: Iterable[Entry]) -> Iterator[dict[str, object]]:
+    """Sum up rows by the day (of UTC) on which they began, and by load; undated ones come first.
+
+    What was granted is None of what takes no grant, and of what was booked before that was said.
+    """
+    from rackgrid.market.row import Totals
+
+    days: dict[tuple[str, str], Totals] = {}
+    known: set[tuple[str, str]] = set()
+    for entry in entries:
+        start_ns = entry.start_wall_ns
+        key = ("" if start_ns is None else _rfc3339(start_ns)[:10], entry.row.load)
+        days[key] = days.get(key, Totals()).plus(entry.row)
+        if entry.row.granted_mj is not None:
+            known.add(key)
+    for (day, load), total in sorted(days.items()):
+        is_known = (day, load) in known
+        yield {
+            "day": day or None,
+            "load": load,
+            "energy_wh": total.energy_mj / 3_600_000,
+            "granted_wh": total.granted_mj / 3_600_000 if is_known else None,
+            "taken_wh": total.taken_mj / 3_600_000 if is_known else None,
+            "cost": total.cost_nc / 1e9,
+        }
 
 
 def run_verify(args: argparse.Namespace) -> int:
@@ -222,6 +277,7 @@ def fields(entry: Entry) -> dict[str, object]:
         "revenue": None if row.revenue_nc is None else row.revenue_nc / money,
         "profit": None if is_open or row.revenue_nc is None else parts.profit_nc / money,
         "doubt_wh": None if row.doubt_mj is None else row.doubt_mj / 3_600_000,
+        "granted_wh": None if row.granted_mj is None else row.granted_mj / 3_600_000,
         "mixed": row.mixed is not None,
         "term": row.term,
         "round": row.round,
@@ -239,6 +295,13 @@ def _add_file(parser: argparse.ArgumentParser, *, many: bool = False) -> None:
         help="the ledger, instead of --config's" + ("; may be given several times" if many else ""),
     )
     parser.add_argument("--config", type=Path, metavar="FILE", help="the daemon's rackgrid.toml")
+
+
+def _add_span(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--since", metavar="DATE", type=moment, help="rows that began then or later"
+    )
+    parser.add_argument("--until", metavar="DATE", type=moment, help="rows that began before then")
 
 
 def _with_ledger(args: argparse.Namespace, work: Callable[[LedgerStore], int]) -> int:

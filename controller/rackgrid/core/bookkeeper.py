@@ -10,6 +10,11 @@ Beside its loads a node keeps accounts of what it knows of the supply, so that a
 balanced (`market.balance`): of the meter that sees the whole feed, and of each source that it
 speaks for. A source without a meter is booked with all that it offers, as an estimate.
 
+Of each load that takes grants the books say what these let it draw, beside what it drew. A grant is
+of the whole node; it is parted among the loads that it serves by what they take once they run, so
+that the parts are the grant to the last mW. It counts until its deadline or until the look that
+finds another, so to a fifth of a second.
+
 Rows of all nodes end together, at the quarters of the hour, once the clock is set.
 """
 
@@ -18,14 +23,26 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Final, Protocol
 
-from rackgrid.core.agent import Agent
+from rackgrid.core import board as boards
+from rackgrid.core import tender
+from rackgrid.core.agent import Agent, live_grant
 from rackgrid.core.board import Board
+from rackgrid.core.grant import Grant
 from rackgrid.core.settings import LoadSettings
 from rackgrid.market.balance import ELECTRONICS, FEED, is_load, source_account
 from rackgrid.market.row import Row, Terms, Totals
-from rackgrid.market.settlement import ROW_NS, Account, Seen, anchor, booked, closed, opened
+from rackgrid.market.settlement import (
+    ROW_NS,
+    Account,
+    Granted,
+    Seen,
+    anchor,
+    booked,
+    closed,
+    opened,
+)
 from rackgrid_firmware.device import LEVEL_FULL, Quality, Reading
 
 
@@ -83,6 +100,10 @@ class Chart:
     exported: frozenset[str] = frozenset()
 
 
+NOTHING: Final = Granted(0, 0)
+"""What a load has that takes grants, and has none."""
+
+
 class Bookkeeper:
     """The accounts of one node.
 
@@ -116,14 +137,15 @@ class Bookkeeper:
             return
         look = _Look(_price(agent, now_ns), now_ns, self._is_quarter(now_ns))
         seen = self._shares.seen(board)
-        names = {load.output: load.name for load in loads}
+        known = {load.output: load for load in loads}
+        granted = _granted(board, live_grant(agent, now_ns), known)
         for output, found in seen.items():
-            name = names.get(output, output)
+            name = known[output].name if output in known else output
             output_state = board.outputs.get(output)
             is_on = output_state is not None and output_state.on
             price_uc, revenue_uc = look.price.price_uc, self._chart.revenues_uc.get(name)
             terms = Terms(is_on, price_uc, self._chart.reference_uc, revenue_uc)
-            self._book(name, found, terms, look)
+            self._book(name, found, terms, look, granted.get(output))
         plain = Terms(True, look.price.price_uc, self._chart.reference_uc)
         self._book(ELECTRONICS, Seen(power_mw=board.base_mw), plain, look)
         feed = board.readings.get(self._chart.feed_meter)
@@ -164,7 +186,9 @@ class Bookkeeper:
         before, self._quarter = self._quarter, (now_ns + offset_ns) // ROW_NS
         return before is not None and before != self._quarter
 
-    def _book(self, name: str, seen: Seen, terms: Terms, look: _Look) -> None:
+    def _book(
+        self, name: str, seen: Seen, terms: Terms, look: _Look, granted: Granted | None = None
+    ) -> None:
         now_ns, price = look.now_ns, look.price
         account = self._accounts.get(name)
         if account is None:
@@ -173,7 +197,9 @@ class Bookkeeper:
             account = opened(name, unknown, now_ns, self._ledger.last_rows.get(name))
         is_new = account.load not in self._ledger.last_rows and name not in self._accounts
         account, row = booked(
-            *(account, seen, terms, price.term, price.round, now_ns), ends=look.is_quarter
+            *(account, seen, terms, price.term, price.round, now_ns),
+            ends=look.is_quarter,
+            granted=granted,
         )
         if is_new:
             self._ledger.add(anchor(account))
@@ -240,6 +266,30 @@ class _Shares:
             part_mj = left_mj * nominal_mw // left_mw if left_mw else left_mj
             self._parts[output] = self._parts.get(output, 0) + part_mj
             left_mj, left_mw = left_mj - part_mj, left_mw - nominal_mw
+
+
+def _granted(
+    board: Board, grant: Grant | None, known: Mapping[str, LoadSettings]
+) -> dict[str, Granted]:
+    """Part the grant among the flexible outputs: all of it among those whose loads it serves."""
+    found = dict.fromkeys(board.flexible, NOTHING)
+    if grant is None:
+        return found
+    served = [each for each in board.flexible if each in known and known[each].name in grant.loads]
+    weights = {each: _bought_mw(board, grant, known[each]) for each in served}
+    left_mw, left = grant.power_mw, sum(weights.values())
+    for output, weight in weights.items():
+        part_mw = left_mw * weight // left if left else left_mw
+        found[output] = Granted(part_mw, grant.deadline_ns)
+        left_mw, left = left_mw - part_mw, left - weight
+    return found
+
+
+def _bought_mw(board: Board, grant: Grant, load: LoadSettings) -> int:
+    """Say what a load takes once it runs, with as many stages as a grant serves, mW."""
+    nominal_mw, count = boards.nominal_mw(board, load.output), len(load.stages_uc)
+    levels = tender.levels(board.specs[load.output].min_level, count)
+    return nominal_mw * levels[grant.stages.get(load.name, 1) - 1] // LEVEL_FULL
 
 
 def _nameplate_mw(board: Board, output: str) -> int:

@@ -71,6 +71,8 @@ class Row:
         revenue_left: what that division has left over, ns · uc.
         doubt_mj: the uncertainty of the energy (k = 2), mJ; None where no accuracy is stated.
         mixed: of a row that sums up rows on different terms, whose prices are then None.
+        granted_mj: what grants let it draw, for as long as they were in force, mJ; None of what
+            takes no grant, and where nobody knows of all of its time.
     """
 
     load: str
@@ -91,6 +93,7 @@ class Row:
     revenue_left: int = 0
     doubt_mj: int | None = None
     mixed: Mixed | None = None
+    granted_mj: int | None = None
 
     @property
     def parts(self) -> Mixed:
@@ -117,6 +120,8 @@ class Totals:
         revenue_nc: of tasks, for the time they were on.
         saving_nc: reference less cost, of rows that have both.
         profit_nc: revenue less cost, of rows that have both.
+        granted_mj: what grants let it draw, mJ; taken_mj: what it drew of that, which is the
+            energy of the rows that say what was granted.
     """
 
     energy_mj: int = 0
@@ -127,6 +132,8 @@ class Totals:
     revenue_nc: int = 0
     saving_nc: int = 0
     profit_nc: int = 0
+    granted_mj: int = 0
+    taken_mj: int = 0
 
     def plus(self, row: Row) -> Totals:
         """Add a row."""
@@ -140,6 +147,8 @@ class Totals:
             self.revenue_nc + (row.revenue_nc or 0),
             self.saving_nc + parts.saving_nc,
             self.profit_nc + parts.profit_nc,
+            self.granted_mj + (row.granted_mj or 0),
+            self.taken_mj + (0 if row.granted_mj is None else row.energy_mj),
         )
 
 
@@ -162,9 +171,8 @@ def merged(first: Row, second: Row) -> Row:
         cost_nc=_sum(first.cost_nc, second.cost_nc),
         reference_nc=_sum(first.reference_nc, second.reference_nc),
         revenue_nc=_sum(first.revenue_nc, second.revenue_nc),
-        doubt_mj=None
-        if first.doubt_mj is None or second.doubt_mj is None
-        else first.doubt_mj + second.doubt_mj,
+        doubt_mj=_both(first.doubt_mj, second.doubt_mj),
+        granted_mj=_both(first.granted_mj, second.granted_mj),
     )
     is_mixed = first.mixed is not None or second.mixed is not None
     if not is_mixed and first.terms == second.terms and first.end_ns == second.start_ns:
@@ -213,6 +221,8 @@ def objection(row: Row, before: Row | None) -> str:
         return "it ends before it begins"
     if not 0 <= row.estimated_mj <= row.energy_mj:
         return f"{row.estimated_mj} mJ of {row.energy_mj} mJ are estimated"
+    if row.granted_mj is not None and row.granted_mj < 0:
+        return f"{row.granted_mj} mJ were granted"
     if row.counter_mj != counter_mj + row.energy_mj:
         missing_mj = row.counter_mj - counter_mj - row.energy_mj
         return f"the counter moved by {missing_mj:+} mJ that are in no row"
@@ -257,6 +267,10 @@ def _wrong_mixture(row: Row, mixed: Mixed) -> str:
     if not is_left or not 0 <= row.revenue_left < NS_UC_PER_NC:
         return "what its divisions have left over is more than they can leave"
     return ""
+
+
+def _both(first: int | None, second: int | None) -> int | None:
+    return None if first is None or second is None else first + second
 
 
 def _sum(first: int | None, second: int | None) -> int | None:

@@ -6,6 +6,10 @@ left of a division stays in the account and is part of the next row's sum, so th
 rows is the exact sum of all products, rounded down once. What a task brings in is booked likewise,
 for the time that it was on.
 
+Beside what was drawn stands what grants let the load draw, while they were in force: what it has
+bought. That costs nothing by itself (energy is paid for as metered), and says how much of the feed
+was held for a load that did not take it.
+
 An account has one open row. What is read is booked into it; a new row begins when the load is
 switched or its price changes, and after a quarter of an hour. Each row says where the counter stood
 at its end and what was left over, so that rows can be checked one by one against their predecessor.
@@ -42,6 +46,14 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
+class Granted:
+    """What a load may draw by its node's grant, mW, until an instant, CLOCK_MONOTONIC in ns."""
+
+    power_mw: int
+    until_ns: int
+
+
+@dataclass(frozen=True, slots=True)
 class Account:
     """One load's account.
 
@@ -53,6 +65,9 @@ class Account:
         counter_mj: of the account, at the end of its last closed row; never falls.
         left_pj: of an estimate, not yet a mJ.
         doubt_pj: the uncertainty of the open row's energy, 1e-9 mJ; None if it is not known.
+        granted: what it may draw from `at_ns` on; None of what takes no grant.
+        granted_pj: what it might draw in the open row, 1e-9 mJ; None if that is not known of all of
+            the row's time. What is not yet a mJ goes into the next row.
     """
 
     load: str
@@ -72,6 +87,8 @@ class Account:
     revenue_left: int = 0
     left_pj: int = 0
     doubt_pj: int | None = 0
+    granted: Granted | None = None
+    granted_pj: int | None = None
 
 
 def opened(load: str, terms: Terms, now_ns: int, last: Row | None = None) -> Account:
@@ -104,6 +121,7 @@ def booked(
     now_ns: int,
     *,
     ends: bool = False,
+    granted: Granted | None = None,
 ) -> tuple[Account, Row | None]:
     """Book what was drawn since the last call on the terms that held since then.
 
@@ -113,6 +131,7 @@ def booked(
         term, round_: of the price that is in force from now on.
         now_ns: CLOCK_MONOTONIC, ns; not before the last call.
         ends: the open row ends in any case.
+        granted: what it may draw from now on; None of what takes no grant.
 
     Returns:
         The account, and the row that has ended, if one has.
@@ -125,6 +144,10 @@ def booked(
         if is_long or ends or not _is_idle(account, terms):
             account, row = closed(account)
         account = replace(account, terms=terms)
+    granted_pj = account.granted_pj
+    if account.since_ns == now_ns and not account.energy_mj:  # A row begins.
+        granted_pj = None if granted is None else granted_pj or 0
+    account = replace(account, granted=granted, granted_pj=granted_pj)
     return replace(account, term=term, round=round_), row
 
 
@@ -175,6 +198,7 @@ def _ended(account: Account) -> tuple[Account, Row]:
         revenue_nc=revenue_nc,
         revenue_left=revenue_left,
         doubt_mj=None if account.doubt_pj is None else -(-account.doubt_pj // PJ_PER_MJ),
+        granted_mj=None if account.granted_pj is None else account.granted_pj // PJ_PER_MJ,
     )
     fresh = replace(
         account,
@@ -186,6 +210,7 @@ def _ended(account: Account) -> tuple[Account, Row]:
         reference_left=reference_left,
         revenue_left=revenue_left,
         doubt_pj=0,
+        granted_pj=None if account.granted_pj is None else account.granted_pj % PJ_PER_MJ,
     )
     return fresh, row
 
@@ -221,7 +246,19 @@ def _drawn(account: Account, seen: Seen, now_ns: int) -> Account:
         doubt_pj=None
         if account.doubt_pj is None or doubt_pj is None
         else account.doubt_pj + doubt_pj,
+        granted_pj=_granted_pj(account, now_ns),
     )
+
+
+def _granted_pj(account: Account, now_ns: int) -> int | None:
+    """Add what it might draw since the last look: a grant ends by itself, looked at or not."""
+    granted, granted_pj = account.granted, account.granted_pj
+    if now_ns == account.at_ns:
+        return granted_pj
+    if granted is None or granted_pj is None:
+        return None
+    ends_ns = max(account.at_ns, min(now_ns, granted.until_ns))
+    return granted_pj + granted.power_mw * (ends_ns - account.at_ns)
 
 
 def _doubt_pj(seen: Seen, drawn_mj: int, guessed_mj: int, span_ns: int) -> int | None:

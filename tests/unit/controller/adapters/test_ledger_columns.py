@@ -10,14 +10,13 @@ import pytest
 from tests.unit.controller.adapters.test_ledger_store import rows
 
 from rackgrid.adapters.ledger_columns import (
-    ADDED_COLUMNS,
     COLUMNS,
     INSERT,
     JOINED,
-    ROW_COLUMNS,
+    NUMBERS,
     Entry,
-    additions_of,
     entry_of,
+    hashed_numbers_of,
     numbers_of,
 )
 from rackgrid.adapters.ledger_schema import STEPS
@@ -34,6 +33,8 @@ PLAIN = rows("fan", 1)[0]
         replace(PLAIN, revenue_left=9, doubt_mj=0, meter_mj=None),
         replace(PLAIN, terms=Terms(True, None, None), mixed=Mixed(1, -2, 3, -4)),
         replace(PLAIN, mixed=Mixed()),
+        replace(PLAIN, granted_mj=0),
+        replace(PLAIN, mixed=Mixed(), granted_mj=7_000),
     ],
 )
 def test_row_comes_back_as_it_went_in(row: Row) -> None:
@@ -41,7 +42,7 @@ def test_row_comes_back_as_it_went_in(row: Row) -> None:
         file.executescript("".join(STEPS))
         file.execute("INSERT INTO load VALUES (3, ?)", (row.load,))
         file.execute("INSERT INTO boot VALUES (2, 'kernel', 11)")
-        file.execute(INSERT, (None, 8, 3, 2, *numbers_of(row), *additions_of(row)))
+        file.execute(INSERT, (None, 8, 3, 2, *numbers_of(row)))
         (found,) = file.execute(f"SELECT {COLUMNS} FROM entry {JOINED}")  # constants
     entry = entry_of(*found)
     assert entry == Entry(row, "kernel", 11, 8)
@@ -49,8 +50,16 @@ def test_row_comes_back_as_it_went_in(row: Row) -> None:
 
 
 def test_every_number_has_its_column() -> None:
-    assert len(numbers_of(PLAIN)) == len(ROW_COLUMNS)
-    assert len(additions_of(PLAIN)) == len(ADDED_COLUMNS)
+    assert len(numbers_of(PLAIN)) == len(NUMBERS)
+
+
+def test_row_is_hashed_as_the_first_format_that_could_hold_it_had_it() -> None:
+    """Fails if a file of an older format does not verify as before."""
+    assert hashed_numbers_of(PLAIN) == numbers_of(PLAIN)[:15]
+    doubted = replace(PLAIN, doubt_mj=0)
+    assert hashed_numbers_of(doubted) == (*numbers_of(PLAIN)[:18], 0, None, None, None, None)
+    granted = replace(PLAIN, granted_mj=0)
+    assert hashed_numbers_of(granted) == (*numbers_of(PLAIN)[:23], 0)
 
 
 def test_row_of_an_undated_boot_has_no_date() -> None:

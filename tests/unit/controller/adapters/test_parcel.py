@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -28,11 +29,26 @@ def test_parcel_is_read_as_it_was_packed(tmp_path: Path) -> None:
     books = Books(tmp_path / "ledger.db")
     books.book(24 * 4)
     books.fold(2)
-    books.store.append(rows("lämp", 3), "undated", None, lambda _: b"signature")
+    lamp = [replace(row, granted_mj=2_000) for row in rows("lämp", 3)]
+    books.store.append(lamp, "undated", None, lambda _: b"signature")
     books.store.belong(b"k" * 32)
     parcel = Parcel(b"k" * 32, list(books.store.after(0)), Origin("a", "b", b"c" * 32))
     assert unpacked(packed(parcel)) == parcel
     assert len(parcel.batches) > 40
+
+
+def test_parcel_of_a_node_that_has_not_been_updated_is_read(tmp_path: Path) -> None:
+    """Fails if the copies of a rack stop while its nodes are updated one by one."""
+    store = open_ledger(tmp_path / "ledger.db")
+    store.append(rows("fan", 2), KERNEL, None)
+    parcel = parcel_after(store, 0)
+    store.close()
+    told = json.loads(zlib.decompress(packed(parcel)))
+    for line in told["batches"][0][5]:
+        assert line.pop() is None
+    assert unpacked(zlib.compress(json.dumps(told).encode())) == parcel
+    told["batches"][0][5][0].pop()
+    assert unpacked(zlib.compress(json.dumps(told).encode())) == "it is no parcel"
 
 
 def test_parcel_ends_with_a_signed_batch(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -30,7 +31,14 @@ def ledger(tmp_path: Path) -> Path:
 
 
 def test_show_asks_the_daemon(capsys: pytest.CaptureFixture[str]) -> None:
-    fan = {"load": "fan", "energy_wh": 1.5, "cost": 0.25, "currency": "EUR", "unpriced_wh": 0.5}
+    fan: dict[str, object] = {
+        "load": "fan",
+        "energy_wh": 1.5,
+        "cost": 0.25,
+        "currency": "EUR",
+        "unpriced_wh": 0.5,
+    }
+    fan |= {"granted_wh": 2.0, "taken_wh": 1.25}
     body = json.dumps({"accounts": [fan]}).encode()
     with answering(Daemon(body=body)) as daemon:
         assert main(["ledger", "show", "--api", daemon.api]) == Exit.OK
@@ -38,7 +46,9 @@ def test_show_asks_the_daemon(capsys: pytest.CaptureFixture[str]) -> None:
     out = capsys.readouterr().out
     assert daemon.asked == ["GET /api/ledger"] * 2
     first, rest = out.split("\n", 1)
-    assert " ".join(first.split()) == "fan 1.500 Wh 0.250000 EUR (0.500 Wh without a price)"
+    assert " ".join(first.split()) == (
+        "fan 1.500 Wh 0.250000 EUR 1.250 of 2.000 Wh granted (0.500 Wh without a price)"
+    )
     assert json.loads(rest) == [fan]
 
 
@@ -46,6 +56,38 @@ def test_show_before_anything_was_booked_says_so(capsys: pytest.CaptureFixture[s
     with answering(Daemon(body=b'{"accounts": []}')) as daemon:
         assert main(["ledger", "show", "--api", daemon.api]) == Exit.OK
     assert "nothing has been booked" in capsys.readouterr().err
+
+
+def test_days_say_what_was_granted_and_what_was_drawn_of_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Fails if the energy of a row that nobody knows the grant of counts as drawn of a grant."""
+    path = tmp_path / "ledger.db"
+    store = open_ledger(path)
+    first, second, third, fourth = rows("fan", 4)
+    told = [first, *(replace(each, granted_mj=3_600_000) for each in (second, third)), fourth]
+    midnight_ns = 1_772_323_200 * SECOND_NS
+    store.append([*told, *rows("bell", 1)], KERNEL, midnight_ns - 2 * SECOND_NS)
+    store.append(rows("lamp", 1), "undated", None)
+    store.close()
+    asked = ["ledger", "days", "--file", str(path)]
+    assert main([*asked, "--json"]) == Exit.OK
+    found = json.loads(capsys.readouterr().out)
+    assert [(each["day"], each["load"], each["granted_wh"]) for each in found] == [
+        (None, "lamp", None),
+        ("2026-02-28", "bell", None),
+        ("2026-02-28", "fan", 1.0),
+        ("2026-03-01", "fan", 1.0),
+    ]
+    taken_mj = [second.energy_mj, third.energy_mj]
+    assert [round(each["taken_wh"] * 3_600_000) for each in found[2:]] == taken_mj
+    assert round(found[3]["energy_wh"] * 3_600_000) == third.energy_mj + fourth.energy_mj
+    assert main(asked) == Exit.OK
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("undated    lamp")
+    assert lines[3].endswith("0.000 of 1.000 Wh granted")
+    assert main([*asked, "--until", "2026-01-01"]) == Exit.OK
+    assert "nothing has been booked in that time" in capsys.readouterr().err
 
 
 def test_export_as_csv_and_as_json_lines_say_the_same(

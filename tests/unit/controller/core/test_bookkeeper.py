@@ -30,6 +30,7 @@ from rackgrid.adapters.ledger_store import LedgerStore
 from rackgrid.core import board as boards
 from rackgrid.core.agent import PriceInForce
 from rackgrid.core.bookkeeper import Bookkeeper, Chart
+from rackgrid.core.grant import Grant
 from rackgrid.core.node import Node
 from rackgrid.core.settings import SECOND_NS
 from rackgrid.core.state import State
@@ -87,6 +88,13 @@ class Bench:
             price = PriceInForce(pair(4), 9, price_uc, self.now_ns + SECOND_NS, False)
         self.state.agent = replace(self.state.agent, board=board, price=price)
         self.books.look(self.state.agent, self.state.settings.loads, self.now_ns)
+
+    def grant(self, power_mw: int, span_s: float, *loads: str, **more: dict[str, int]) -> None:
+        """Grant these loads so much for so long from now on."""
+        until_ns = self.now_ns + round(span_s * SECOND_NS)
+        stages = more.get("stages", {})
+        grant = Grant(pair(4), 9, 1, power_mw, frozenset(loads), until_ns, stages)
+        self.state.agent = replace(self.state.agent, grant=grant)
 
     def rows(self) -> list[Row]:
         """End, and read what was written."""
@@ -316,17 +324,63 @@ def test_load_that_modulates_counts_with_the_level_that_it_is_given(bench: Bench
     assert bench.books.totals()["fan"].energy_mj == 2 * 1000
 
 
+def test_books_say_what_a_grant_let_each_load_draw(bench: Bench) -> None:
+    """Fails if parts are not the grant, or a grant counts longer than it is in force."""
+    pump = reading("m-pump", 0.0, 0)
+    bench.looks(fan(0), lamp(0), pump)
+    bench.grant(10_001, 2.5, "lamp", "pump")
+    bench.looks(fan(0), lamp(0), pump, span_s=0, on=("lamp",))
+    bench.looks(fan(3000), lamp(5500), pump, on=("lamp",))
+    bench.looks(fan(6000), lamp(9000), pump, on=("lamp",), span_s=9)
+    totals = bench.books.totals()
+    lamp_mj, pump_mj = totals["lamp"].granted_mj, totals["pump"].granted_mj
+    assert (lamp_mj, pump_mj) == (6000 * 5 // 2, 4001 * 5 // 2)
+    assert (totals["lamp"].energy_mj, totals["lamp"].taken_mj) == (9000, 9000)
+    assert totals["fan"].taken_mj == 0
+    rows = {row.load: row for row in bench.rows()}
+    assert rows["lamp"].granted_mj == lamp_mj
+    assert rows["fan"].granted_mj is None, "it is required, and takes no grant"
+    assert rows[ELECTRONICS].granted_mj is None
+
+
+def test_grant_to_another_load_is_not_booked(bench: Bench) -> None:
+    bench.grant(6000, 60, "pump")
+    bench.looks(lamp(0), on=("lamp",))
+    bench.looks(lamp(5500), on=("lamp",), span_s=2)
+    total = bench.books.totals()["lamp"]
+    assert (total.granted_mj, total.taken_mj) == (0, 5500)
+
+
+def test_load_that_modulates_is_granted_the_stages_that_are_served(bench: Bench) -> None:
+    lamp_spec = replace(spec("lamp", 6000), min_level=LEVEL_FULL // 4)
+    bench.specs = (spec("fan", 3000, required=True), lamp_spec, spec("pump", 4000))
+    fan_, lamp_, pump_ = bench.state.settings.loads
+    lamp_ = replace(lamp_, stages_uc=(400_000, 300_000))
+    bench.state.settings = replace(bench.state.settings, loads=(fan_, lamp_, pump_))
+    bench.grant(5500, 60, "lamp", "pump")
+    bench.looks(lamp(0))
+    bench.looks(lamp(0))
+    bench.grant(10_000, 60, "lamp", "pump", stages={"lamp": 2})
+    bench.looks(lamp(0), span_s=0)
+    bench.looks(lamp(0))
+    totals = bench.books.totals()
+    assert totals["lamp"].granted_mj == 1500 + 6000
+    bench.books.close()
+
+
 MONEY = (1_500_000_000, 2_000_000_000, 4_000_000_000, 500_000_000, 2_500_000_000)
 
 
 def test_lines_say_energy_and_money_in_peoples_units() -> None:
-    totals = {"fan": Totals(7_200_000, 3_600_000, 3_600_000, *MONEY)}
+    totals = {"fan": Totals(7_200_000, 3_600_000, 3_600_000, *MONEY, 10_800_000, 5_400_000)}
     assert account_lines(totals, "EUR") == [
         {
             "load": "fan",
             "energy_wh": 2.0,
             "estimated_wh": 1.0,
             "unpriced_wh": 1.0,
+            "granted_wh": 3.0,
+            "taken_wh": 1.5,
             "cost": 1.5,
             "reference_cost": 2.0,
             "saving": 0.5,

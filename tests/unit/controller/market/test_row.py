@@ -189,3 +189,21 @@ def test_however_often_rows_are_coalesced_their_sums_and_their_successors_stay(
         fine = fine.plus(row)
     assert sums == fine
     assert len(fewer) <= max(1, -(-len(steps) // 2))
+
+
+def test_merged_row_says_what_was_granted_only_if_both_say_it() -> None:
+    """Fails if energy of which nobody knows the grant is held against what was granted."""
+    first, second = (
+        replace(row, granted_mj=at) for at, row in enumerate(history((5, ON), (9, ON)))
+    )
+    assert merged(first, second).granted_mj == 1
+    assert merged(replace(first, granted_mj=None), second).granted_mj is None
+    assert merged(first, replace(second, granted_mj=None)).granted_mj is None
+    assert Totals().plus(first).plus(second).taken_mj == second.counter_mj
+    assert Totals().plus(replace(first, granted_mj=None)).taken_mj == 0
+
+
+def test_grant_of_less_than_nothing_is_objected_to() -> None:
+    (row,) = history((5, ON))
+    assert objection(replace(row, granted_mj=0), None) == ""
+    assert objection(replace(row, granted_mj=-1), None) == "-1 mJ were granted"

@@ -20,6 +20,7 @@ from rackgrid.market.row import (
 from rackgrid.market.settlement import (
     ROW_NS,
     Account,
+    Granted,
     Seen,
     anchor,
     booked,
@@ -274,3 +275,34 @@ def test_price_of_a_load_that_is_off_and_draws_nothing_is_no_row() -> None:
     account, row = booked(account, Seen(9), replace(off, price_uc=300), 1, 2, 3 * SECOND_NS)
     assert row is not None, "it leaks: what it drew was at a price"
     assert (row.terms.price_uc, row.energy_mj, row.start_ns) == (200, 9, 0)
+
+
+def test_what_was_granted_counts_until_the_grant_ends_and_loses_nothing() -> None:
+    """Fails if a grant that nobody renewed counts on, or a row's end loses what is no mJ yet."""
+    account, _ = booked(opened("fan", ON, 0), Seen(0), ON, 1, 1, 0, granted=Granted(333, SECOND_NS))
+    found: list[Row] = []
+    for at in range(1, 11):
+        now_ns = at * SECOND_NS // 4
+        granted = Granted(333, min(2 * SECOND_NS, now_ns + SECOND_NS))
+        account, row = booked(account, Seen(at), ON, 1, 1, now_ns, ends=True, granted=granted)
+        assert row is not None
+        found.append(row)
+    assert sum(row.granted_mj or 0 for row in found) == 2 * 333
+    assert [row.granted_mj for row in found[-2:]] == [0, 0]
+
+
+def test_what_was_granted_is_unknown_where_nobody_knows_it_of_all_of_the_time() -> None:
+    """Fails if the time before a start counts as time without a grant."""
+    last = anchor(opened("fan", ON, 0))
+    account = opened("fan", ON, SECOND_NS, replace(last, meter_mj=0))
+    granted = Granted(1000, 9 * SECOND_NS)
+    account, _ = booked(account, Seen(70), ON, 1, 1, SECOND_NS, granted=granted)
+    account, row = booked(account, Seen(80), ON, 1, 1, 2 * SECOND_NS, ends=True, granted=granted)
+    assert row is not None
+    assert (row.energy_mj, row.granted_mj) == (80, None)
+    account, row = booked(account, Seen(90), ON, 1, 1, 3 * SECOND_NS, ends=True)
+    assert row is not None
+    assert (row.energy_mj, row.granted_mj) == (10, 1000)
+    account, row = booked(account, Seen(95), ON, 1, 1, 4 * SECOND_NS, ends=True)
+    assert row is not None
+    assert row.granted_mj is None, "it takes no grant any more"
