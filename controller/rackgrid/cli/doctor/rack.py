@@ -36,6 +36,20 @@ CLONES = Check(
     "A cloned SD card makes a second node with the same id. The rack believes neither of the two "
     "while both run: what the one holds, the other's word would free.",
 )
+FORGERY = Check(
+    "forgery",
+    "Has every node signed what was said in its name?",
+    "A JOIN and a LEAVE carry their node's own signature. One without it was sealed with the "
+    "rack's key all the same: whoever sent it holds that key and pretends to be another node. It "
+    "has changed nothing, but little else that such a one may say is signed. JOINs go to the "
+    "broker alone, so its count tells the most; each begins at 0 when its daemon starts.",
+)
+FLOODS = Check(
+    "floods",
+    "Does no node send more than a node may?",
+    "One node is heard 250 times a second in the long run, ten times what the busiest broker says; "
+    "what it says beyond that is dropped. A node that says more is broken, or not to be trusted.",
+)
 VERSIONS = Check(
     "rejected-datagrams",
     "Do all nodes on this LAN speak the same version under the same key?",
@@ -59,7 +73,7 @@ FAULTS = Check(
     "A welded contact draws while it is off; a load that draws more than its nameplate breaks the "
     "rack's arithmetic.",
 )
-CHECKS = (DAEMON, NAMES, CLONES, VERSIONS, COMPLETE, BROKER, FAULTS)
+CHECKS = (DAEMON, NAMES, CLONES, FORGERY, FLOODS, VERSIONS, COMPLETE, BROKER, FAULTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +107,8 @@ def judge(facts: Facts) -> Iterator[Finding]:
     yield DAEMON.ok(f"{own} answers ({state.text('role')})")
     yield from _names(state)
     yield _clones(state)
+    yield _forgery(state)
+    yield from _floods(state)
     yield from _versions(state)
     yield _complete(state, facts.expect)
     yield _broker(state)
@@ -126,6 +142,31 @@ def _clones(state: Record) -> Finding:
                 "on the copied card: stop rackgrid, delete identity and terms.* in state_dir",
             )
     return CLONES.ok("no sign of two nodes with one identity")
+
+
+def _forgery(state: Record) -> Finding:
+    count = state.record("rejected").number("forged") or 0
+    if count:
+        return FORGERY.fail(
+            f"{count:g} times since the daemon started, a JOIN or LEAVE came that the node it names "
+            "has not signed: somebody who holds the group key speaks in another's name",
+            "find who has a copy of the key: rackgrid expel NODE if it is a node's, rackgrid key "
+            "rotate in any case, and a look at the count once the daemon was restarted",
+        )
+    return FORGERY.ok("nobody speaks in another's name where a signature is asked for")
+
+
+def _floods(state: Record) -> Iterator[Finding]:
+    names = _everybody(state)
+    loud = [one.text("id") for one in state.records("suspects") if one.text("fault") == "throttled"]
+    for who in loud:
+        yield FLOODS.warn(
+            f"node {names.get(who, who)} sends more than a node may, and is heard in part",
+            "look at its log and its version (restart it if it is only broken); rackgrid expel "
+            "NODE and rackgrid key rotate if it is not to be trusted",
+        )
+    if not loud:
+        yield FLOODS.ok("no node sends more than it may")
 
 
 def _versions(state: Record) -> Iterator[Finding]:

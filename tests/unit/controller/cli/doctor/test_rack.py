@@ -30,6 +30,7 @@ def state(**change: Any) -> dict[str, Any]:
     return {**copy.deepcopy(STATE), **change}
 
 
+FLOOD = [{"id": "b", "fault": "throttled"}, {"id": "ff", "fault": "throttled"}]
 ABSENT = [*STATE["roster"], {"id": "c", "name": "pi-3", "absent": True}]
 TWICE = [{"id": "a", "name": "pi-1"}, {"id": "b", "name": "pi-1"}]
 EXCESS = [*STATE["members"], {"id": "c", "name": "pi-3", "excess_w": 4.0}]
@@ -46,6 +47,14 @@ WORLDS = [
     world("clones", FAIL, "two machines", state=state(suspects=[{"id": "a", "fault": "cloned"}])),
     world("clones", PASS, "no sign", state=state(suspects=[{"id": "a", "fault": "throttled"}])),
     world("clones", PASS, "no sign", state=state(rejected={"unproven": 500})),
+    world("forgery", PASS, "nobody speaks"),
+    world("forgery", FAIL, "3 times", state=state(rejected={"forged": 3})),
+    world("forgery", FAIL, "rackgrid key rotate", state=state(rejected={"forged": 1})),
+    world("forgery", PASS, "nobody speaks", state=state(rejected={"bad_mac": 9, "replayed": 9})),
+    world("floods", PASS, "no node sends"),
+    world("floods", WARN, "node pi-2 sends more", state=state(suspects=FLOOD)),
+    world("floods", WARN, "node ff sends more", state=state(suspects=FLOOD)),
+    world("floods", PASS, "no node sends", state=state(suspects=[{"id": "a", "fault": "cloned"}])),
     world("rejected-datagrams", PASS, "no datagram"),
     world("rejected-datagrams", WARN, "not upgraded", state=state(rejected={"unknown_version": 1})),
     world("rejected-datagrams", WARN, "forger", state=state(rejected={"bad_mac": 7})),
