@@ -134,10 +134,12 @@ def _names(state: Record) -> Iterator[Finding]:
 
 
 def _clones(state: Record) -> Finding:
+    names = _everybody(state)
     for suspect in state.records("suspects"):
         if suspect.text("fault") == "cloned":
+            who = suspect.text("id")
             return CLONES.fail(
-                f"node {suspect.text('id')}: two machines run with its identity, "
+                f"node {names.get(who, who)} ({who}): two machines run with its identity, "
                 "and neither is believed",
                 "on the copied card: stop rackgrid, delete identity and terms.* in state_dir",
             )
@@ -148,8 +150,8 @@ def _forgery(state: Record) -> Finding:
     count = state.record("rejected").number("forged") or 0
     if count:
         return FORGERY.fail(
-            f"{count:g} times since the daemon started, a JOIN or LEAVE came that the node it names "
-            "has not signed: somebody who holds the group key speaks in another's name",
+            f"{count:g} times since the daemon started, a JOIN or LEAVE came that the node it "
+            "names has not signed: somebody who holds the group key speaks in another's name",
             "find who has a copy of the key: rackgrid expel NODE if it is a node's, rackgrid key "
             "rotate in any case, and a look at the count once the daemon was restarted",
         )

@@ -30,6 +30,7 @@ def state(**change: Any) -> dict[str, Any]:
     return {**copy.deepcopy(STATE), **change}
 
 
+CLONE = {"id": "a", "fault": "cloned"}
 FLOOD = [{"id": "b", "fault": "throttled"}, {"id": "ff", "fault": "throttled"}]
 ABSENT = [*STATE["roster"], {"id": "c", "name": "pi-3", "absent": True}]
 TWICE = [{"id": "a", "name": "pi-1"}, {"id": "b", "name": "pi-1"}]
@@ -44,7 +45,8 @@ WORLDS = [
     world("node-names", FAIL, "2 nodes are called pi-1", state=state(members=TWICE)),
     world("clones", PASS, "no sign"),
     world("clones", PASS, "no sign", state=state(rejected={"own_echo": 5000})),
-    world("clones", FAIL, "two machines", state=state(suspects=[{"id": "a", "fault": "cloned"}])),
+    world("clones", FAIL, "node pi-1 (a): two", state=state(suspects=[CLONE])),
+    world("clones", FAIL, "node f (f): two", state=state(suspects=[{**CLONE, "id": "f"}])),
     world("clones", PASS, "no sign", state=state(suspects=[{"id": "a", "fault": "throttled"}])),
     world("clones", PASS, "no sign", state=state(rejected={"unproven": 500})),
     world("forgery", PASS, "nobody speaks"),
@@ -54,7 +56,7 @@ WORLDS = [
     world("floods", PASS, "no node sends"),
     world("floods", WARN, "node pi-2 sends more", state=state(suspects=FLOOD)),
     world("floods", WARN, "node ff sends more", state=state(suspects=FLOOD)),
-    world("floods", PASS, "no node sends", state=state(suspects=[{"id": "a", "fault": "cloned"}])),
+    world("floods", PASS, "no node sends", state=state(suspects=[CLONE])),
     world("rejected-datagrams", PASS, "no datagram"),
     world("rejected-datagrams", WARN, "not upgraded", state=state(rejected={"unknown_version": 1})),
     world("rejected-datagrams", WARN, "forger", state=state(rejected={"bad_mac": 7})),
