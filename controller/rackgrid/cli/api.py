@@ -113,7 +113,7 @@ def address(args: argparse.Namespace) -> str:
     api: str | None = args.api
     if api is not None:
         return api.rstrip("/") if "://" in api else f"http://{api.rstrip('/')}"
-    config = _config(args)
+    config = config_of(args)
     if config is None:
         return DEFAULT_API
     if not config.web.enabled:
@@ -127,8 +127,12 @@ def address(args: argparse.Namespace) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{config.web.port}"
 
 
-def _config(args: argparse.Namespace) -> Config | None:
-    """Read the daemon's configuration, if there is one."""
+def config_of(args: argparse.Namespace) -> Config | None:
+    """Read the daemon's configuration, if there is one on this machine.
+
+    Raises:
+        ConfigError: it cannot be used.
+    """
     path: Path | None = args.config
     if path is None and not CONFIG_PATH.exists():
         return None
@@ -161,7 +165,7 @@ def _token(args: argparse.Namespace) -> str | None:
     """Read the token, if one is known; one of this node's is not for a daemon elsewhere."""
     path: Path | None = args.token_file
     if path is None and args.api is None:
-        config = _config(args)
+        config = config_of(args)
         path = config.web.token_file if config else None
     if path is None:
         return None

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 CONFIG_PATH = Path("/etc/rackgrid/rackgrid.toml")
 KEY_PATH = Path("/etc/rackgrid/rack.key")
 _COPY = "copy {path} to every other node of the rack, as it is (mode 0600, same owner)"
-_LOOK = "each running node says `keys: {keys}` in its log within a second"
+LOOK = "each running node says `keys: {keys}` in its log within a second"
 
 
 def add(verbs: Verbs) -> None:
@@ -98,7 +98,7 @@ def run_list(args: argparse.Namespace) -> int:
 
 def run_rotate(args: argparse.Namespace) -> int:
     """Add a key, or use the one that was added."""
-    from rackgrid.adapters.key_file import add_random, fingerprints, load_keys
+    from rackgrid.adapters.key_file import fingerprints, load_keys
 
     path: Path = args.file
     keys = load_keys(path)
@@ -114,14 +114,14 @@ def run_rotate(args: argparse.Namespace) -> int:
         say(f"{path}: no key waits to be used; `rackgrid key rotate` adds one")
         return Exit.FAILED
     newest = keys.newest.number
-    after = _change(path, (lambda ring: ring.using(newest)) if waits else add_random)
+    after = _change(path, lambda ring: ring.using(newest)) if waits else add_key(path)
     if after is None:
         return Exit.FAILED
     named = fingerprints(after)
     if not waits:
         say(
             f"{path}: key {after.newest.number} was added, and key {after.use} is used as before.\n"
-            f"1. {_COPY.format(path=path)}: {_LOOK.format(keys=named)}.\n"
+            f"1. {_COPY.format(path=path)}: {LOOK.format(keys=named)}.\n"
             "2. When all have it, here: `rackgrid key rotate --everywhere`.\n"
             "A node that has only the old key would hear nobody after step 2."
         )
@@ -129,7 +129,7 @@ def run_rotate(args: argparse.Namespace) -> int:
     old = ", ".join(str(key.number) for key in after.keys if key.number != after.use)
     say(
         f"{path}: key {after.use} is used from now on; {old} is accepted as before.\n"
-        f"1. {_COPY.format(path=path)}: {_LOOK.format(keys=named)}.\n"
+        f"1. {_COPY.format(path=path)}: {LOOK.format(keys=named)}.\n"
         f"2. When all have it, here: `rackgrid key drop {after.keys[0].number}`, and copy the file "
         "once more.\n"
         "Until then whoever has the old key is still listened to."
@@ -150,7 +150,7 @@ def run_drop(args: argparse.Namespace) -> int:
         return Exit.FAILED
     say(
         f"{path}: key {number} is gone.\n"
-        f"{_COPY.format(path=path)}: {_LOOK.format(keys=fingerprints(after))}. Delete every other "
+        f"{_COPY.format(path=path)}: {LOOK.format(keys=fingerprints(after))}. Delete every other "
         "copy of the old file."
     )
     return Exit.OK
@@ -191,6 +191,18 @@ def run_token(args: argparse.Namespace) -> int:
     )
     print(write_token(JoinToken(*about, keys)))
     return Exit.OK
+
+
+def add_key(path: Path) -> RackKeys | None:
+    """Add a key, drawn now, to those that are accepted; say so if that failed.
+
+    Raises:
+        ConfigError: the file cannot be used as it is.
+        KeyringError: the ring is full.
+    """
+    from rackgrid.adapters.key_file import add_random
+
+    return _change(path, add_random)
 
 
 def _change(path: Path, change: Callable[[RackKeys], RackKeys]) -> RackKeys | None:
