@@ -1,208 +1,217 @@
 """A thief on the rack's wire: hears every datagram, has no key, and sends what he likes.
 
-The simulation hands decoded messages around. Here each is sealed by its sender's real `Endpoint`,
-carried as bytes, and opened by its receiver's: what the thief sends meets what it would meet.
+Every two milliseconds he does one of his deeds: sends a recording again, as it was or changed in
+some way, to whom it was meant or to others, from wherever he says; or words of his own under keys
+of his own. Now and then he plays a tape: all that was said for a while, in its order and at its
+pace, as if those who spoke then spoke now. If he sits on the cable, he also keeps datagrams back,
+lets them go when they are late, and has answers sent to himself.
 """
 
 from __future__ import annotations
 
 import random
-import struct
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable
 from functools import partial
-from inspect import signature
-from typing import Any, cast
 
-from rackgrid.adapters.endpoint import Endpoint
-from rackgrid.adapters.multicast import Transport
-from rackgrid.core.event import DatagramReceived
-from rackgrid.core.settings import MS_NS
+from tests.simulation.air import HEAD, HEADER, Air, Letter
+
+from rackgrid.core.settings import MS_NS, SECOND_NS
 from rackgrid.identity import BootId, NodeId
-from rackgrid.simulation.network import Datagram
-from rackgrid.simulation.seat import Seat
-from rackgrid.simulation.world import World
-from rackgrid.wire.codec import decode, encode
-from rackgrid.wire.message import Message
-from rackgrid.wire.seal import KEY_BYTES, MAC_BYTES, OVERHEAD, Keyring, Sealer
-from rackgrid.wire.vocabulary import Rejection, RejectReason
+from rackgrid.wire.seal import KEY_BYTES, MAC_BYTES, Keyring, Kind, Sealer
 
-RACK = Keyring(1, {1: bytes(range(KEY_BYTES))})
 FORGED = Keyring(1, {1: bytes(reversed(range(KEY_BYTES)))})
-HEAD = OVERHEAD - MAC_BYTES
+UNHEARD_OF = Keyring(9, {9: bytes(KEY_BYTES)})
 EVERY_NS = 2 * MS_NS
 OLD_NS = 50 * MS_NS
-"""He sends nothing younger: what overtakes its own original is that original, sent once."""
+"""He sends nothing younger, off the cable: what overtakes its original is that original, once."""
+TAPE_NS = SECOND_NS
+TAPE_EVERY_NS = 2 * SECOND_NS
 KEPT_MAX = 20_000
-
-Address = tuple[str, int]
-
-
-class Mouth:
-    """What an endpoint takes for its two sockets."""
-
-    def __init__(self, air: Air, seat: Seat) -> None:
-        self.air, self.seat = air, seat
-        self.inbox: list[tuple[bytes, bool, Address]] = []
-        self.said = b""
-
-    def receive(self, _batch: int = 0) -> list[tuple[bytes, bool, Address]]:
-        taken, self.inbox = self.inbox, []
-        return taken
-
-    def send_multicast(self, data: bytes) -> bool:
-        self.said = data
-        return True
-
-    def send_unicast(self, data: bytes, address: Address) -> bool:
-        self.air.carry(self.seat, NodeId(address[1]), data, unicast=True)
-        return True
-
-    reply = send_unicast
-
-
-class Air:
-    """Carries sealed datagrams between the seats of a world, and lets the thief hear them."""
-
-    def __init__(self, world: World, *, sealed: bool = True) -> None:
-        """Stand between a world's nodes.
-
-        Args:
-            sealed: False takes whatever decodes, from whomever: a rack without an envelope.
-        """
-        self.world, self.sealed = world, sealed
-        self.heard: list[tuple[int, bytes, bool]] = []
-        self.rejected: Counter[RejectReason] = Counter()
-        self._ends: dict[tuple[NodeId, int], tuple[Endpoint, Mouth]] = {}
-        self._last: Message | None = None
-        world.tap = self._tap
-
-    def end(self, seat: Seat) -> tuple[Endpoint, Mouth]:
-        """Give the endpoint of a seat's running controller."""
-        assert seat.node is not None, "the dead have none"
-        key = (seat.id, seat.life)
-        if key not in self._ends:
-            mouth = Mouth(self, seat)
-            more: dict[str, Any] = {}
-            if "clock" in signature(Endpoint).parameters:
-                more["clock"] = lambda: seat.local_ns(self.world.now_ns)
-            boot = seat.node.state.boot
-            made = Endpoint(cast("Transport", mouth), RACK, seat.identity, boot, **more)
-            self._ends[key] = made, mouth
-        return self._ends[key]
-
-    def _tap(self, sent: Datagram) -> bool:
-        seat = self.world.seats[sent.sender]
-        endpoint, mouth = self.end(seat)
-        if sent.unicast and self.sealed:
-            endpoint.unicast(sent.to, sent.message)
-            return True
-        if sent.unicast:  # an endpoint that opens nothing knows no address
-            sealer = Sealer(RACK, seat.identity, sent.boot)
-            data = sealer.seal_unicast(encode(sent.message), sent.to)
-            self.carry(seat, sent.to, data, unicast=True)
-            return True
-        if sent.message is not self._last:  # one datagram for all of its receivers
-            endpoint.multicast(sent.message)
-            self._last = sent.message
-        self.carry(seat, sent.to, mouth.said, unicast=False)
-        return True
-
-    def carry(self, seat: Seat, to: NodeId, data: bytes, *, unicast: bool) -> None:
-        """Bring bytes to a node as the network does, and to the thief for certain."""
-        if len(self.heard) < KEPT_MAX:
-            self.heard.append((self.world.now_ns, data, unicast))
-        network, chance = self.world.network, self.world.chance
-        for delay_ns in network.arrivals(chance, seat.id, to, unicast=unicast):
-            act = partial(self.arrive, to, data, unicast, seat.id)
-            self.world.at(self.world.now_ns + delay_ns, act)
-
-    def arrive(self, to: NodeId, data: bytes, unicast: bool, origin: int) -> None:
-        """Let bytes arrive at a node, wherever they are from."""
-        seat = self.world.seats.get(to)
-        if seat is None or seat.node is None:
-            return
-        if not self.sealed:
-            self._believe(seat, data, unicast)
-            return
-        endpoint, mouth = self.end(seat)
-        mouth.inbox.append((data, unicast, ("10.0.0.1", origin)))
-        before = endpoint.rejected.copy()
-        for got in endpoint.receive():
-            self._tell(seat, got.sender, got.boot, got.unicast, got.message)
-        self.rejected += endpoint.rejected - before
-
-    def _believe(self, seat: Seat, data: bytes, unicast: bool) -> None:
-        sender, boot = struct.unpack_from(">QQ", data, 5)
-        message = decode(data[HEAD:-MAC_BYTES])
-        if not isinstance(message, Rejection) and sender != seat.identity:
-            self._tell(seat, NodeId(sender), BootId(boot), unicast, message)
-
-    def _tell(
-        self, seat: Seat, sender: NodeId, boot: BootId, unicast: bool, message: Message
-    ) -> None:
-        now_ns = seat.local_ns(self.world.now_ns)
-        self.world.tell(seat, DatagramReceived(now_ns, sender, boot, unicast, message))
+HELD_BACK = 0.05
+"""Of all deliveries, on the cable."""
+LATE_NS = (5 * MS_NS, 60 * MS_NS, 400 * MS_NS, 2500 * MS_NS, 12_000 * MS_NS)
+"""Out of order; later than a heartbeat, an authority, a grant, an echo may be."""
+NOWHERE = NodeId(0)
+"""His own address: a place with nobody in it."""
 
 
 class Thief:
-    """Sends something every two milliseconds."""
+    """Has no key."""
 
-    def __init__(self, air: Air, seed: int) -> None:
-        self._air = air
+    def __init__(self, air: Air, seed: int, *, on_cable: bool = False) -> None:
+        """Listen.
+
+        Args:
+            on_cable: he can also keep datagrams from whom they are meant for.
+        """
+        self._air, self._world = air, air.world
         self._chance = random.Random(seed)
         self._busy = False
-        self._deeds: tuple[Callable[[bytes, bool], tuple[bytes, bool]], ...] = (
-            self._replayed,
-            self._replayed,
-            self._mutated,
-            self._forged,
+        self._on_cable = on_cable
+        self.heard: list[Letter] = []
+        self.proofs: list[Letter] = []
+        self._boots: defaultdict[NodeId, list[BootId]] = defaultdict(list)
+        self._said: defaultdict[BootId, list[Letter]] = defaultdict(list)
+        air.hears = self._hear
+        air.withholds = self._withholds
+        self._deeds: tuple[Callable[[Letter], None], ...] = (
+            self._replay,
+            self._replay,
+            self._replay_to_another,
+            self._replay_proof,
+            self._replay_a_former_boot,
+            self._turn,
+            self._turn_in_disguise,
+            self._mutate,
+            self._cut,
+            self._rename,
             self._from_the_future,
-            self._the_other_way,
+            self._forge,
+            self._forge_the_next_word,
         )
 
     def begin(self) -> None:
         """Begin to send."""
         self._busy = True
         self._act()
+        self._play_some()
 
     def end(self) -> None:
         """Send no more."""
         self._busy = False
 
+    def play(self, from_ns: int, to_ns: int) -> None:
+        """Send again what was said between two moments, in its order and at its pace."""
+        tape = [one for one in self.heard if from_ns <= one.sent_ns < to_ns]
+        for one in tape:
+            act = partial(self._send, one.data, one.to)
+            self._world.at(self._world.now_ns + one.sent_ns - from_ns, act)
+
+    # --- hearing ---------------------------------------------------------------------------------
+
+    def _hear(self, letter: Letter) -> None:
+        if len(self.heard) < KEPT_MAX:
+            self.heard.append(letter)
+            self._said[letter.boot].append(letter)
+        if letter.kind == Kind.PROOF:
+            self.proofs.append(letter)
+        if letter.boot not in self._boots[letter.sender]:
+            self._boots[letter.sender].append(letter.boot)
+
+    def _withholds(self, letter: Letter) -> bool:
+        if not (self._busy and self._on_cable and self._chance.random() < HELD_BACK):
+            return False
+        late_ns = int(self._chance.choice(LATE_NS) * self._chance.random())
+        is_unicast = letter.kind != Kind.MULTICAST
+        act = partial(self._send_to, letter.to, letter.data, is_unicast)
+        self._world.at(self._world.now_ns + late_ns, act)
+        return True
+
+    # --- sending ---------------------------------------------------------------------------------
+
+    def _send_to(self, to: NodeId | None, data: bytes, unicast: bool) -> None:
+        assert to is not None
+        places = [*self._world.seats, NOWHERE] if self._on_cable else list(self._world.seats)
+        self._air.arrive(to, data, unicast, self._chance.choice(places))
+
+    def _send(self, data: bytes, to: NodeId | None) -> None:
+        for place in list(self._world.seats) if to is None else [to]:
+            self._send_to(place, data, to is not None)
+
     def _act(self) -> None:
-        world = self._air.world
         if not self._busy:
             return
-        world.at(world.now_ns + EVERY_NS, self._act)
-        heard_ns, data, unicast = self._chance.choice(self._air.heard)
-        if world.now_ns - heard_ns >= OLD_NS:
-            data, unicast = self._chance.choice(self._deeds)(data, unicast)
-            places = list(world.seats)
-            for to in places if not unicast else [self._chance.choice(places)]:
-                self._air.arrive(to, data, unicast, self._chance.choice(places))
+        self._world.at(self._world.now_ns + EVERY_NS, self._act)
+        letter = self._chance.choice(self.heard)
+        if self._is_old(letter):
+            self._chance.choice(self._deeds)(letter)
 
-    def _replayed(self, data: bytes, unicast: bool) -> tuple[bytes, bool]:
-        return data, unicast
+    def _play_some(self) -> None:
+        if not self._busy:
+            return
+        self._world.at(self._world.now_ns + TAPE_EVERY_NS, self._play_some)
+        begin_ns = self._chance.choice(self.heard).sent_ns
+        self.play(begin_ns, min(begin_ns + TAPE_NS, self._world.now_ns - OLD_NS))
 
-    def _the_other_way(self, data: bytes, unicast: bool) -> tuple[bytes, bool]:
-        return data, not unicast
+    def _is_old(self, letter: Letter) -> bool:
+        return self._on_cable or self._world.now_ns - letter.sent_ns >= OLD_NS
 
-    def _mutated(self, data: bytes, unicast: bool) -> tuple[bytes, bool]:
-        changed = bytearray(data)
-        changed[self._chance.randrange(len(data))] ^= 1 << self._chance.randrange(8)
-        return bytes(changed), unicast
+    def _anybody(self) -> NodeId:
+        return self._chance.choice(list(self._world.seats))
 
-    def _forged(self, data: bytes, unicast: bool) -> tuple[bytes, bool]:
+    # --- his deeds -------------------------------------------------------------------------------
+
+    def _replay(self, letter: Letter) -> None:
+        self._send(letter.data, letter.to)
+
+    def _replay_to_another(self, letter: Letter) -> None:
+        self._send(letter.data, self._anybody() if letter.unicast else None)
+
+    def _replay_proof(self, _letter: Letter) -> None:
+        """Answer a challenge with what was once an answer; ask what was once asked."""
+        if self.proofs and self._is_old(proof := self._chance.choice(self.proofs)):
+            self._send(proof.data, proof.to)
+
+    def _replay_a_former_boot(self, letter: Letter) -> None:
+        """Let a node speak as it did before it was restarted."""
+        former = self._boots[letter.sender][:-1]
+        if former and (said := self._said[self._chance.choice(former)]):
+            again = self._chance.choice(said)
+            self._send(again.data, again.to)
+
+    def _turn(self, letter: Letter) -> None:
+        """Send a unicast to the group, or a multicast to one node."""
+        self._send(letter.data, None if letter.unicast else self._anybody())
+
+    def _turn_in_disguise(self, letter: Letter) -> None:
+        """Likewise, and let the header say so."""
+        kind = Kind.MULTICAST if letter.unicast else Kind.UNICAST
+        data = letter.data[:4] + bytes([kind]) + letter.data[5:]
+        self._send(data, None if letter.unicast else self._anybody())
+
+    def _mutate(self, letter: Letter) -> None:
+        changed = bytearray(letter.data)
+        changed[self._chance.randrange(len(changed))] ^= 1 << self._chance.randrange(8)
+        self._send(bytes(changed), letter.to)
+
+    def _cut(self, letter: Letter) -> None:
+        """Take some bytes out, or put another datagram's end behind."""
+        at = self._chance.randrange(len(letter.data))
+        other = self._chance.choice(self.heard).data
+        self._send(letter.data[:at] + other[self._chance.randrange(len(other)) :], letter.to)
+
+    def _rename(self, letter: Letter) -> None:
+        """Say that somebody else said it: another, or the receiver itself."""
+        self._send(self._changed(letter, sender=self._anybody()), letter.to)
+
+    def _from_the_future(self, letter: Letter) -> None:
+        self._send(self._changed(letter, counter=2**63), letter.to)
+
+    def _forge(self, letter: Letter) -> None:
         """Say another's words, in a boot of one's own, under a key that is not the rack's."""
-        sender = NodeId(struct.unpack_from(">Q", data, 5)[0])
-        sealer = Sealer(FORGED, sender, BootId(self._chance.getrandbits(64)))
-        payload = data[HEAD:-MAC_BYTES]
-        if unicast:
-            return sealer.seal_unicast(
-                payload, self._chance.choice(list(self._air.world.seats))
-            ), True
-        return sealer.seal_multicast(payload), False
+        ring = self._chance.choice((FORGED, UNHEARD_OF))
+        self._seal(Sealer(ring, letter.sender, BootId(self._chance.getrandbits(64))), letter)
 
-    def _from_the_future(self, data: bytes, unicast: bool) -> tuple[bytes, bool]:
-        return data[:21] + struct.pack(">Q", 2**63) + data[29:], unicast
+    def _forge_the_next_word(self, letter: Letter) -> None:
+        """Likewise, in the boot that runs, with counters that it has not come to yet."""
+        sealer = Sealer(FORGED, letter.sender, self._boots[letter.sender][-1])
+        sealer._multicasts = sealer._unicasts = 2 ** self._chance.randrange(12, 63)
+        self._seal(sealer, letter)
+
+    def _seal(self, sealer: Sealer, letter: Letter) -> None:
+        payload = letter.data[HEAD:-MAC_BYTES]
+        if letter.unicast:
+            to = self._anybody()
+            self._send(sealer.seal_unicast(payload, to), to)
+        else:
+            self._send(sealer.seal_multicast(payload), None)
+
+    def _changed(
+        self, letter: Letter, *, sender: NodeId | None = None, counter: int | None = None
+    ) -> bytes:
+        magic, version, key, kind, true, boot, count = HEADER.unpack_from(letter.data)
+        named = true if sender is None else sender
+        counted = count if counter is None else counter
+        head = HEADER.pack(magic, version, key, kind, named, boot, counted)
+        return head + letter.data[HEAD:]

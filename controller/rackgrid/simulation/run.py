@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 import traceback
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from rackgrid.core.settings import MS_NS, SECOND_NS, Timing
@@ -60,8 +60,12 @@ class Outcome:
     elapsed_ns: int
 
 
-def run(script: Script) -> Outcome:
-    """Run a script from its first event to its last, or to the first violation."""
+def run(script: Script, prepare: Callable[[World], None] | None = None) -> Outcome:
+    """Run a script from its first event to its last, or to the first violation.
+
+    Args:
+        prepare: is given the rack before anything happens in it.
+    """
     world = recipe.rack(
         script.seed,
         nodes=script.nodes,
@@ -76,6 +80,8 @@ def run(script: Script) -> Outcome:
             margin_ns=script.margin_ms * MS_NS,
         ),
     )
+    if prepare is not None:
+        prepare(world)
     witness, bills = Witness(world), Bills(world)
     faults: Counter[str] = Counter()
     try:

@@ -31,6 +31,13 @@ def test_run_without_faults_breaks_nothing_and_uses_the_feed() -> None:
     assert outcome.faults == {}
 
 
+def test_run_gives_the_rack_out_before_anything_happens_in_it() -> None:
+    given: list[tuple[int, int]] = []
+    outcome = run(QUIET, lambda world: given.append((world.now_ns, len(world.seats))))
+    assert given == [(0, QUIET.nodes)]
+    assert outcome == run(QUIET)
+
+
 def test_run_counts_its_faults_and_says_them_in_the_transcript() -> None:
     script = replace(QUIET, timed=(Timed(seconds(4), Kill(BROKER)),))
     outcome = run(script)
