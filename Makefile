@@ -8,6 +8,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.set-up
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 ARGS ?=
+# Tests that take turns with nobody run so many at once; those of tests/rack need the machine alone.
+JOBS ?= 2
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -29,15 +31,16 @@ demo: $(STAMP) ## run a rack on mock hardware; ARGS="--nodes 7 --seconds 60" is 
 test: $(STAMP) ## run all tests that can run here; ARGS="-k election" runs these alone
 ifeq ($(strip $(ARGS)),)
 	@$(MAKE) --no-print-directory test-sim
-	@$(BIN)/python -m pytest --ignore=tests/simulation --ignore=tests/vpi
+	@$(BIN)/python -m pytest --ignore=tests/simulation --ignore=tests/vpi --ignore=tests/unit
+	@$(BIN)/python -m pytest -n $(JOBS) tests/unit
 else
 	@$(BIN)/python -m pytest --ignore=tests/vpi $(ARGS)
 endif
 
 .PHONY: test-sim
 test-sim: $(STAMP) ## run the simulation's tests, rules taken away among them, and 600 racks under faults
-	@$(BIN)/python -m pytest tests/simulation
-	@$(BIN)/rackgrid sim --seeds 600 --jobs 2
+	@$(BIN)/python -m pytest -n $(JOBS) tests/simulation
+	@$(BIN)/rackgrid sim --seeds 600 --jobs $(JOBS)
 
 .PHONY: test-vpi
 test-vpi: $(STAMP) ## build a virtual Raspberry Pi (20 minutes, once) and test on it, as root

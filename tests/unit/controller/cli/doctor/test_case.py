@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from tests.unit.controller.cli.daemon import Daemon, answering
@@ -23,13 +24,15 @@ def files(folder: Path, rack: str = RACK, board: str = BOARD) -> Path:
     return put(folder, "rackgrid.toml", rack)
 
 
-def test_both_files_are_read_and_compared(tmp_path: Path) -> None:
-    case = gather(Host(tmp_path), files(tmp_path), None)
-    assert not isinstance(case.config, Unknown)
-    assert not isinstance(case.profile, Unknown)
-    assert case.profile_path == tmp_path / "board.toml"
-    assert case.is_real
-    assert (case.faults, case.firmware_runs) == ((), False)
+def test_both_files_are_read_and_compared() -> None:
+    with TemporaryDirectory() as made:  # a short name: a socket's path must fit 107 bytes
+        folder = Path(made)
+        case = gather(Host(folder), files(folder), None)
+        assert not isinstance(case.config, Unknown)
+        assert not isinstance(case.profile, Unknown)
+        assert case.profile_path == folder / "board.toml"
+        assert case.is_real
+        assert (case.faults, case.firmware_runs) == ((), False)
 
 
 def test_usual_files_are_found_below_the_root(tmp_path: Path) -> None:
