@@ -191,7 +191,7 @@ def _sampled(chips: Chips, meter: MeterProfile, bus: Bus) -> Seen:
 
 def _said(meter: MeterProfile, chip: Chip) -> Seen:
     try:
-        sample = _first_sample(chip.sample)
+        sample = first_sample(chip.sample)
     except DeviceError as fault:
         return Seen(meter.name, str(fault), None, Quality.STALE.value)
     if sample is None:
@@ -200,12 +200,19 @@ def _said(meter: MeterProfile, chip: Chip) -> Seen:
     return Seen(meter.name, "", sample.volts, sample.quality.value)
 
 
-def _first_sample(take: Callable[[], Sample | None]) -> Sample | None:
-    """Wait for a chip's first conversion; it is configured by the first look at it."""
+def first_sample(take: Callable[[], Sample | None]) -> Sample | None:
+    """Wait for a chip's first conversion; it is configured by the first look at it.
+
+    The last look begins once all the time is over: if it was this process that stood still, the
+    chip has had its time all the same.
+    """
     until_s = time.monotonic() + SAMPLE_S
-    while (sample := take()) is None and time.monotonic() < until_s:
+    while True:
+        is_last = time.monotonic() >= until_s
+        sample = take()
+        if sample is not None or is_last:
+            return sample
         select.select([], [], [], LOOK_S)
-    return sample
 
 
 def judge(facts: Facts) -> Iterator[Finding]:

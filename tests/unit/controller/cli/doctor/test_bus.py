@@ -9,13 +9,15 @@ import pytest
 from tests.unit.controller.cli.doctor.judged import World, case_in, hold, put, uncovered, world
 
 from rackgrid.cli.api import Record
-from rackgrid.cli.doctor.bus import CHECKS, Facts, Seen, judge, look, read_meters
+from rackgrid.cli.doctor.bus import CHECKS, Facts, Seen, first_sample, judge, look, read_meters
 from rackgrid.cli.doctor.finding import Grade
 from rackgrid.cli.doctor.unknown import Unknown
+from rackgrid_firmware.device import Quality
 from rackgrid_firmware.mock.bus import ChipPort, MockSMBus
 from rackgrid_firmware.mock.chip import Ina219Chip
 from rackgrid_firmware.profile import MeterProfile, Profile
 from rackgrid_firmware.profile_file import load_profile
+from rackgrid_firmware.registers import Sample
 
 ROOT = Path(__file__).parents[5]
 PROFILE = load_profile(ROOT / "hardware" / "profiles" / "pi-relay4.toml")
@@ -126,6 +128,16 @@ def test_meters_are_configured_and_read_and_one_that_is_missing_is_said() -> Non
     assert found[0].volts == pytest.approx(12.0, abs=0.1)
     assert found[1].quality == "stale"
     assert "0x4f" in found[1].trouble
+
+
+def test_chip_is_looked_at_once_more_when_this_process_stood_still(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now_s = iter((0.0, 0.1, 5.0))
+    monkeypatch.setattr("rackgrid.cli.doctor.bus.time.monotonic", lambda: next(now_s))
+    sample = Sample(12.0, 0.1, Quality.FRESH)
+    looks = iter((None, sample))
+    assert first_sample(lambda: next(looks)) is sample
 
 
 def test_meter_of_a_kernel_driver_is_read_and_asks_for_no_bus(tmp_path: Path) -> None:
