@@ -251,8 +251,12 @@ def shown(value: object, key: Key | None = None) -> str:
 
 def quoted(text: str) -> str:
     """Write a text as TOML has it, on one line and without what could steer a terminal."""
-    written = json.dumps(text, ensure_ascii=False)
-    return "".join(each if each.isprintable() else _escaped(ord(each)) for each in written)
+    return printable(json.dumps(text, ensure_ascii=False))
+
+
+def printable(text: str) -> str:
+    """Escape what could steer a terminal, or begin another line."""
+    return "".join(each if each.isprintable() else _escaped(ord(each)) for each in text)
 
 
 def _escaped(point: int) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rackgrid_firmware.key import Value
+from rackgrid_firmware.key import Value, printable
 from rackgrid_firmware.position import Place
 
 
@@ -29,9 +29,9 @@ class Finding:
     problem: str
 
     def __str__(self) -> str:
-        """Write `file:line: [table] key: problem`."""
+        """Write `file:line: [table] key: problem`, on one line, whatever a file's words hold."""
         where = f"{self.file}:{self.line}" if self.line else self.file
-        return ": ".join(part for part in (where, self.place, self.problem) if part)
+        return printable(": ".join(part for part in (where, self.place, self.problem) if part))
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,6 +58,7 @@ def test_section_with_a_broken_key_is_sound_in_the_others() -> None:
         ),
         (Finding("rack.toml", 4, "", "not TOML"), "rack.toml:4: not TOML"),
         (Finding("rack.toml", 0, "", "cannot be read"), "rack.toml: cannot be read"),
+        (Finding("a\nb", 0, "", "see \x1b[2J\0"), r"a\u000ab: see \u001b[2J\u0000"),
     ],
 )
 def test_finding_reads_as_a_compiler_writes(finding: Finding, text: str) -> None:
