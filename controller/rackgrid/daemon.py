@@ -87,14 +87,10 @@ class Daemon:
             terms_until=terms.stop,
             seed=secrets.randbits(64),
         )
-        remembered = parts.store.recall()
+        now_ns = monotonic_ns()
         self.node = Node(
-            settings,
-            parts.identity.node_id,
-            parts.boot,
-            monotonic_ns(),
-            remembered,
-            parts.shelf.roster,
+            *(settings, parts.identity.node_id, parts.boot, now_ns),
+            *(parts.store.recall(), parts.shelf.roster, parts.plates.recall(now_ns)),
         )
         self._driver = Driver(
             self.node,
@@ -252,6 +248,7 @@ class Daemon:
             return
         self._readings = board.readings
         self._books.look(self.node.state, monotonic_ns())
+        self._parts.plates.look(self.node.state.agent.proofs, monotonic_ns())
         offers = self._parts.sources.metered(board.readings.values(), board.accuracy)
         if offers is not None:
             self._driver.handle(OffersChanged(monotonic_ns(), offers))
@@ -348,6 +345,7 @@ class Daemon:
         if self._trace is not None:
             self._trace.close()
         self._parts.shelf.close()
+        self._parts.plates.close()
         self._parts.store.close()
 
 

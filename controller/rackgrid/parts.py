@@ -16,6 +16,7 @@ from rackgrid.adapters.group import Group
 from rackgrid.adapters.key_file import KeyWatch
 from rackgrid.adapters.keys import Identity, load_identity
 from rackgrid.adapters.multicast import Place
+from rackgrid.adapters.nameplate_shelf import NameplateShelf
 from rackgrid.adapters.notary import Notary
 from rackgrid.adapters.outputs import Outputs
 from rackgrid.adapters.plans import hears
@@ -28,6 +29,7 @@ from rackgrid.adapters.systemd import Notifier, secret_file
 from rackgrid.adapters.wall import WallClock
 from rackgrid.config import Config
 from rackgrid.identity import BootId
+from rackgrid_firmware.dwell import kernel_boot_id
 
 if TYPE_CHECKING:
     from rackgrid.adapters.ears import Ears
@@ -48,6 +50,7 @@ class Parts:
     is_new: bool
     store: Store
     shelf: RosterShelf
+    plates: NameplateShelf
     group: Group
     keys: KeyWatch
     link: Outputs
@@ -89,6 +92,7 @@ def assemble(config: Config) -> Parts:
         signer=signer,
         store=store,
         shelf=RosterShelf(config.node.state_dir),
+        plates=NameplateShelf(config.node.state_dir, kernel_boot_id()),
         group=Group(place, keys.keys.ring(), identity.node_id, boot, notary),
         keys=keys,
         link=_link(config),

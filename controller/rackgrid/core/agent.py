@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from rackgrid.core import board as boards
-from rackgrid.core import holding, tender
+from rackgrid.core import holding, nameplate, tender
 from rackgrid.core.action import Action, PriceApplied, PriceLost
 from rackgrid.core.board import Board
 from rackgrid.core.grant import Grant, holding_ms
 from rackgrid.core.holding import Commands
+from rackgrid.core.nameplate import NO_PROOFS, Proofs
 from rackgrid.core.settings import MS_NS, LoadSettings, NodeSettings
 from rackgrid.identity import NO_LIMIT, NO_PAIR, Limit, Pair, Round
 from rackgrid.market.choice import stay_uc, switching_uc
@@ -67,6 +68,7 @@ class Agent:
         commanded: output → what the firmware was last told.
         judged: load → (is on, why), as last published.
         valued: planned load → its worth, as last published.
+        proofs: what is kept of loads that took more than their nameplates said (`nameplate`).
         limit: the latest operator's word on the feed.
         leaving: nothing stays on any more; stopping: nothing starts any more.
     """
@@ -82,6 +84,7 @@ class Agent:
     worths_uc: Mapping[str, int | None] = field(default_factory=lambda: MappingProxyType({}))
     refused: frozenset[str] = frozenset()
     offers: tuple[Offer, ...] = ()
+    proofs: Proofs = field(default_factory=lambda: NO_PROOFS)
     limit: Limit = NO_LIMIT
     command_seq: int = 0
     commanded: Commands = field(default_factory=lambda: MappingProxyType({}))
@@ -143,6 +146,8 @@ def attached(agent: Agent, board: Board, settings: NodeSettings, now_ns: int) ->
     a restarted controller blinks nothing. The broker counts these watts until then, because the
     dead boot's grants run to their expiry beside the new one's (P3).
     """
+    plates = nameplate.restored(agent.proofs, boards.nominals_mw(board))
+    board = replace(board, plates=plates)
     agent = replace(agent, board=board, commanded=MappingProxyType({}))
     names = {load.output: load.name for load in settings.loads}
     held = [state for name in board.flexible if (state := board.outputs.get(name)) and state.on]

@@ -92,6 +92,12 @@ def attached(message: Attached) -> Board:
     )
 
 
+def nominals_mw(board: Board) -> dict[str, int]:
+    """Say the nameplates of the outputs that can be learned: flexible, and with an own meter."""
+    flexible = (name for name in board.own_meter if not board.specs[name].required)
+    return {name: board.specs[name].nominal_mw for name in flexible}
+
+
 def told(board: Board, message: Telemetry | Switched) -> Board:
     """Take newer readings and output states."""
     handled = max(board.handled, message.handled)
@@ -214,13 +220,9 @@ def _is_settled(state: OutputState | None, spec: OutputSpec, now_ns: int) -> boo
 def _learned(board: Board, now_ns: int) -> Nameplates:
     """Compare what flexible outputs take with what they should."""
     plates = board.plates
-    for name in board.own_meter:
-        spec = board.specs[name]
-        if not spec.required:
-            settled_mw = (
-                metered_mw(board, name, now_ns) if is_settled(board, name, now_ns) else None
-            )
-            plates = nameplate.seen(plates, name, spec.nominal_mw, settled_mw, now_ns)
+    for name, nominal in nominals_mw(board).items():
+        settled_mw = metered_mw(board, name, now_ns) if is_settled(board, name, now_ns) else None
+        plates = nameplate.seen(plates, name, nominal, settled_mw, now_ns)
     return plates
 
 

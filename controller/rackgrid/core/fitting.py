@@ -6,9 +6,12 @@ the other is compared once, when they meet.
 
 from __future__ import annotations
 
+from rackgrid.core import board as boards
+from rackgrid.core import nameplate
 from rackgrid.core.board import Board
 from rackgrid.core.settings import MS_NS
 from rackgrid.core.state import State
+from rackgrid.value import replace
 from rackgrid_firmware.link import Attached
 
 
@@ -46,9 +49,12 @@ def compare_loads(node: State, board: Board) -> None:
 
 
 def note_nameplates(node: State, before: Board, after: Board) -> None:
-    """Say which loads have just proved to take more than the board profile says."""
+    """Keep, and say, which loads have just proved to take more than the board profile says."""
     if after.plates is before.plates:
         return
+    if after.plates.until != before.plates.until:
+        kept = nameplate.proofs(after.plates, boards.nominals_mw(after))
+        node.agent = replace(node.agent, proofs=kept)
     for load in node.settings.loads:
         learned_mw = after.plates.learned.get(load.output, 0)
         if learned_mw > before.plates.learned.get(load.output, 0):

@@ -6,6 +6,10 @@ learned is the least that it took over a while, so that no single reading makes 
 forgotten after an hour: a load that was repaired, or a meter that was wrong, is not held back for
 good, and one that still takes more says so again.
 
+What was learned outlives the firmware's link and the process (`proofs`): a load that lies does not
+start clean after each restart. It is taken up again only for the nameplate that it was learned of:
+who has corrected that has looked at the load.
+
 A load that modulates is not learned: what it takes at a level says nothing of its full power.
 """
 
@@ -50,6 +54,52 @@ class Nameplates:
 
 
 UNTOUCHED = Nameplates()
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What is kept of an output that took more than its nameplate said.
+
+    Attributes:
+        nominal_mw: by its board profile, mW.
+        learned_mw: what it has proved to take, mW.
+        until_ns: until when that is believed, CLOCK_MONOTONIC, ns.
+    """
+
+    nominal_mw: int
+    learned_mw: int
+    until_ns: int
+
+
+Proofs = Mapping[str, Proof]
+NO_PROOFS: Proofs = MappingProxyType({})
+
+
+def proofs(plates: Nameplates, nominals_mw: Mapping[str, int]) -> Proofs:
+    """Say what is worth keeping, by output.
+
+    Args:
+        nominals_mw: output → its nameplate, mW.
+    """
+    return {
+        output: Proof(nominals_mw[output], learned, plates.until[output])
+        for output, learned in plates.learned.items()
+    }
+
+
+def restored(kept: Proofs, nominals_mw: Mapping[str, int]) -> Nameplates:
+    """Take up what was kept, of outputs whose nameplate is still the same.
+
+    Args:
+        nominals_mw: output → its nameplate, mW, of the outputs that can be learned.
+    """
+    same = {name: each for name, each in kept.items() if nominals_mw.get(name) == each.nominal_mw}
+    if not same:
+        return UNTOUCHED
+    return Nameplates(
+        learned={name: each.learned_mw for name, each in same.items()},
+        until={name: each.until_ns for name, each in same.items()},
+    )
 
 
 def seen(

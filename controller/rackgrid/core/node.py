@@ -51,6 +51,7 @@ from rackgrid.core.event import (
     WorthsChanged,
 )
 from rackgrid.core.jitter import Jitter
+from rackgrid.core.nameplate import NO_PROOFS, Proofs
 from rackgrid.core.picture import load_statuses
 from rackgrid.core.roster import NO_ROSTER, Roster
 from rackgrid.core.settings import MS_NS, NodeSettings
@@ -97,6 +98,7 @@ class Node:
         now_ns: int,
         remembered: Pair | None = None,
         roster: Roster = NO_ROSTER,
+        proofs: Proofs = NO_PROOFS,
     ) -> None:
         """Start a boot.
 
@@ -105,6 +107,7 @@ class Node:
             remembered: the highest pair acked since the machine came up, if it was kept; without
                 it the node is quiet for T_quiet (P5).
             roster: the newest that it has stored, if it has (P7).
+            proofs: what it has kept of loads that took more than their nameplates said.
         """
         timing = settings.timing
         jitter = Jitter(settings.seed)
@@ -126,7 +129,7 @@ class Node:
             roster=roster,
             is_lost=roster.rack == NO_RACK,
         )
-        self.state.agent = replace(self.state.agent, limit=roster.limit)
+        self.state.agent = replace(self.state.agent, limit=roster.limit, proofs=proofs)
 
     def handle(self, event: Event) -> list[Action]:
         """Take an event; return what is to be done, in this order."""

@@ -99,8 +99,9 @@ def write_config(folder: Path) -> Path:
 class PlayedFirmware:
     """Listens as a firmware does, confirms every hold and release, and keeps what it was told."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, meter: str = "") -> None:
         self.path = path
+        self.meter = meter
         self.commands: list[Command] = []
         self.attached = 0
         self._on = False
@@ -147,7 +148,7 @@ class PlayedFirmware:
         match message:
             case Attach():
                 self.attached += 1
-                spec = OutputSpec("lamp", False, 5000, 5000, 0, 0, 0, "")
+                spec = OutputSpec("lamp", False, 5000, 5000, 0, 0, 0, self.meter)
                 state = self._state(0)
                 self.send(Attached(VERSION, "tiny", 2000, 10**10, 10**7, (spec,), (state,)))
             case Hold():

@@ -8,8 +8,11 @@ import pytest
 from tests.unit.controller.core import stage
 from tests.unit.controller.core.stage import Player, attached
 
+from rackgrid.core import board as boards
 from rackgrid.core.action import Noted
 from rackgrid.core.board import SETTLE_NS
+from rackgrid.core.event import FirmwareReported
+from rackgrid.core.node import Node
 from rackgrid.core.settings import MS_NS, LoadSettings, Timing
 from rackgrid_firmware.link import Telemetry
 from rackgrid_firmware.output import SHED_NS
@@ -55,12 +58,42 @@ def test_board_that_disagrees_with_the_configuration_is_noted() -> None:
     assert "load fan: the board profile and the configuration disagree" in said
 
 
-def test_load_that_proves_to_take_more_is_named_once() -> None:
-    player = Player(stage.settings())
+def draws_nine_watts(player: Player) -> None:
+    """Let the lamp, of 6 W, take 9 for two seconds."""
     for at in range(1, 12):
         now_ns = player.now_ns + SETTLE_NS + at * 200 * MS_NS
         lamp = stage.output("lamp", on=True, since_ns=player.now_ns - 50 * MS_NS)
         seen = (stage.reading("m-lamp", 9.0, now_ns),)
         player.hears_firmware(Telemetry(now_ns, seen, (lamp,), 0))
+
+
+def test_load_that_proves_to_take_more_is_named_once() -> None:
+    player = Player(stage.settings())
+    draws_nine_watts(player)
     said = "load lamp takes 9.0 W and its nameplate says 6.0 W"
     assert notes(player).count(said) == 1
+
+
+def test_what_was_learned_outlives_the_firmware_and_the_process() -> None:
+    """Fails if a load that lies starts clean each time that a link or a process comes anew."""
+    player = Player(stage.settings())
+    draws_nine_watts(player)
+    proofs = player.node.state.agent.proofs
+    assert {name: each.learned_mw for name, each in proofs.items()} == {"lamp": 9000}
+    player.hears_firmware(attached())
+    assert learned(player.node) == {"lamp": 9000}
+    again = Node(stage.settings(), stage.ME, stage.BOOT, player.now_ns, proofs=proofs)
+    again.handle(FirmwareReported(player.now_ns, attached()))
+    assert learned(again) == {"lamp": 9000}
+    agent = again.state.agent
+    assert agent.board is not None
+    assert boards.inrush_mw(agent.board, "lamp") == 9000, "its next start takes nobody's watts"
+    until_ns = proofs["lamp"].until_ns
+    again.handle(FirmwareReported(until_ns, Telemetry(until_ns, (), (), 0)))
+    assert (learned(again), dict(again.state.agent.proofs)) == ({}, {})
+
+
+def learned(node: Node) -> dict[str, int]:
+    board = node.state.agent.board
+    assert board is not None
+    return dict(board.plates.learned)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rackgrid.core import nameplate
-from rackgrid.core.nameplate import FORGET_NS, LEARN_NS, UNTOUCHED, Nameplates
+from rackgrid.core.nameplate import FORGET_NS, LEARN_NS, UNTOUCHED, Nameplates, Proof
 
 NOW = 10**12
 NOMINAL_MW = 6000
@@ -50,3 +50,14 @@ def test_outputs_are_learned_apart() -> None:
     plates = nameplate.seen(plates, "pump", 4000, 8000, NOW)
     plates = nameplate.seen(plates, "pump", 4000, 8000, NOW + LEARN_NS)
     assert dict(plates.learned) == {"lamp": 9000, "pump": 8000}
+
+
+def test_what_was_learned_is_taken_up_again_for_the_same_nameplate_only() -> None:
+    """Fails if who has corrected a nameplate is held to what was learned of the wrong one."""
+    plates = looked(UNTOUCHED, (0, 9000), (1, 9000))
+    kept = nameplate.proofs(plates, {"lamp": NOMINAL_MW, "pump": 4000})
+    assert kept == {"lamp": Proof(NOMINAL_MW, 9000, NOW + 10**9 + FORGET_NS)}
+    assert nameplate.restored(kept, {"lamp": NOMINAL_MW, "pump": 4000}) == plates
+    assert nameplate.restored(kept, {"lamp": 9000}) is UNTOUCHED
+    assert nameplate.restored(kept, {}) is UNTOUCHED
+    assert nameplate.restored(nameplate.NO_PROOFS, {"lamp": NOMINAL_MW}) is UNTOUCHED
