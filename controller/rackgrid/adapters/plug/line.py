@@ -84,10 +84,13 @@ class Line:
     def listen(self, topic: str, listener: Listener, *, retained: bool = False) -> None:
         """Hear what is published under a topic, from the next connection on.
 
+        Two may hear one topic, such as the relays of one plug; it is enough that one understands.
+
         Args:
             retained: whether what the server has kept counts, too: it tells of some other time.
         """
-        self._listeners[topic] = listener
+        earlier = self._listeners.get(topic)
+        self._listeners[topic] = listener if earlier is None else _both(earlier, listener)
         if retained:
             self._remembering.add(topic)
 
@@ -234,3 +237,11 @@ class Line:
             self.rejected["mqtt_too_long"] += 1
         elif not listener(message.topic, bytes(message.payload)):
             self.rejected["mqtt_payload"] += 1
+
+
+def _both(one: Listener, other: Listener) -> Listener:
+    def hear(topic: str, payload: bytes) -> bool:
+        is_understood = one(topic, payload)
+        return other(topic, payload) or is_understood
+
+    return hear

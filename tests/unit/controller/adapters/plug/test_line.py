@@ -125,6 +125,34 @@ def test_what_is_retained_is_not_heard() -> None:
     play(ACCEPTED, scene)
 
 
+def test_two_that_hear_one_topic_both_hear_it_and_one_is_enough_to_understand() -> None:
+    """Two relays of one plug say how they are under one topic."""
+
+    async def scene(server: Server, line: Line) -> None:
+        heard: list[tuple[int, bytes]] = []
+
+        def listener(number: int) -> Callable[[str, bytes], bool]:
+            def hear(_topic: str, payload: bytes) -> bool:
+                heard.append((number, payload))
+                return payload == str(number).encode()
+
+            return hear
+
+        for number in (1, 2, 3):
+            line.listen("stat/b/RESULT", listener(number))
+        await until(lambda: line.connected)
+        assert server.writer is not None
+        for payload in (b"1", b"3", b"4"):
+            server.writer.write(publication("stat/b/RESULT", payload))
+        await until(lambda: len(heard) == 9)
+        assert heard == [
+            (number, payload) for payload in (b"1", b"3", b"4") for number in (1, 2, 3)
+        ]
+        assert line.rejected == {"mqtt_payload": 1}
+
+    play(ACCEPTED, scene)
+
+
 def test_connection_that_breaks_is_made_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lines, "RETRY_S", (0.01, 0.02))
 

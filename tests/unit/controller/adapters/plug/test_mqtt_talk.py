@@ -184,6 +184,16 @@ def test_answer_is_known_by_its_key(
         asyncio.run(talk.ask(lambda _: "PulseTime1"))
 
 
+def test_two_relays_of_one_tasmota_share_its_topics(tasmota: TasmotaDevice) -> None:
+    """Fails if the second takes the first one's answers away."""
+    wire = tasmota_wire(tasmota)
+    first, second = (TasmotaMqtt(wire, "heater", time.monotonic_ns) for _ in range(2))
+    for talk in (first, second, first):
+        told = asyncio.run(talk.ask(lambda _: "Power1"))
+        assert told is not None
+        assert told.answer == {"POWER": "OFF"}
+
+
 @pytest.mark.parametrize("make", ["shelly", "tasmota"])
 def test_without_a_server_nothing_is_said(make: str) -> None:
     wire = Wire()
