@@ -159,12 +159,39 @@ class NodeConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class TopicConfig:
+    """How a plug of any maker is spoken to over MQTT.
+
+    Attributes:
+        on: what is published to have it on; "{seconds}" stands for how long, and then it goes off
+            by itself.
+        off: what is published to have it off now.
+        state: the topic where it says whether it is on.
+        state_path: the place of that in a JSON object, keys joined by dots; "" for plain text.
+        state_on, state_off: what it says there.
+        ask, ask_payload: what is published to have it say so, and where; "" if it does unasked.
+        power, power_path: where it says what it draws, W; "" if it does not.
+    """
+
+    on: str
+    off: str
+    state: str
+    state_path: str
+    state_on: str
+    state_off: str
+    ask: str
+    ask_payload: str
+    power: str
+    power_path: str
+
+
+@dataclass(frozen=True, slots=True)
 class PlugConfig:
     """What the controller switches itself, because it is beyond the board.
 
     Attributes:
         way: "unit" (of this node's systemd), "user_unit" (of our user's), "http" or "mqtt".
-        make: whose words it understands: "unit", "shelly" or "tasmota".
+        make: whose words it understands: "unit", "shelly", "tasmota", or "generic" (its `topics`).
         address: the unit's name, "host:port", or the topic under which the plug listens.
         channel: of the plug's relays, as its make counts them.
         nominal_w: the most it draws once running, W.
@@ -172,6 +199,7 @@ class PlugConfig:
         min_on_s, min_off_s: dwell.
         safe: what it is when nobody is in charge: "off", or "freeze" for a unit.
         password_file: of a plug that asks for one, or None.
+        topics: of a generic plug, or None.
     """
 
     way: str
@@ -185,6 +213,7 @@ class PlugConfig:
     min_off_s: float
     safe: str
     password_file: Path | None
+    topics: TopicConfig | None = None
 
 
 @dataclass(frozen=True, slots=True)

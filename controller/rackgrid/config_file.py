@@ -33,6 +33,7 @@ from rackgrid.config_mqtt import check_mqtt, mqtt_notes
 from rackgrid.config_plug import check_plugs, plug
 from rackgrid.config_source import check_sources, source_of
 from rackgrid.config_table import elsewhere, refused_tables, tables
+from rackgrid.config_topic import topic_notes
 from rackgrid.errors import ConfigError
 from rackgrid_firmware.key import complaint, meant, shown
 from rackgrid_firmware.profile import Profile
@@ -90,6 +91,7 @@ def read_config(path: Path) -> Outcome:
     notes = (
         *rack_notes(file, sections["rack"][0]),
         *mqtt_notes(file, sections["mqtt"][0]),
+        *topic_notes(file, sections["load"]),
         *notes,
     )
     if profile is not None:

@@ -27,6 +27,7 @@ from rackgrid.config import (
     ThermalConfig,
 )
 from rackgrid.config_plug import is_plug
+from rackgrid.config_topic import TOPIC
 from rackgrid.wire.vocabulary import LoadKind
 from rackgrid_firmware.key import Key, Kind, complaint, shown
 from rackgrid_firmware.section import Section
@@ -68,7 +69,6 @@ _WHY = {
     ),
     ("thermal", "worth"): "what a kWh is worth to it just before it has to run",
 }
-TOPIC = r"[^\s#+$][^\s#+]{0,199}"
 
 
 def kind_keys() -> tuple[Key, ...]:

@@ -15,6 +15,16 @@ import re
 from typing import NamedTuple
 
 from rackgrid.config import LoadConfig, PlugConfig
+from rackgrid.config_topic import (
+    MAKE,
+    TOPIC_KEYS,
+    check_topics,
+    has_deadman,
+    refuse_topics,
+    topic_keys,
+    topics,
+    written_topics,
+)
 from rackgrid.deadman import SECOND_NS, grant_ns_min, timer_of
 from rackgrid_firmware.key import Key, Kind, complaint, shown
 from rackgrid_firmware.section import Section
@@ -23,13 +33,14 @@ from rackgrid_firmware.settings import TomlFile
 WAYS = ("unit", "user_unit", "http", "mqtt")
 _UNITS = ("unit", "user_unit")
 _FACTS = ("nominal_w", "inrush_w", "inrush_s", "min_on_s", "min_off_s")
-PLUG_KEYS = frozenset({*WAYS, *_FACTS, "safe", "password_file"})
+PLUG_KEYS = frozenset({*WAYS, *_FACTS, *TOPIC_KEYS, "safe", "password_file"})
 """What may stand in a `[[load]]` only beside one of the ways, and these."""
 
 _MAKES = "(?P<make>shelly|tasmota)://"
 _CHANNEL = "(?:/(?P<channel>[0-9]{1,2}))?"
 _HTTP = rf"{_MAKES}(?P<address>[A-Za-z0-9_.-]{{1,253}}(?::[0-9]{{1,5}})?){_CHANNEL}"
-_MQTT = rf"{_MAKES}(?P<address>[^\s#+$/]+(?:/[^\s#+$/]+)*?){_CHANNEL}"
+_TOPIC = r"[^\s#+$/]+(?:/[^\s#+$/]+)*"
+_MQTT = rf"(?:{_MAKES}(?P<address>{_TOPIC}?){_CHANNEL}|{MAKE}://(?P<commands>{_TOPIC}))"
 _UNIT = r"[A-Za-z0-9:_.@\\-]{1,200}\.service"
 _FIRST_CHANNEL = {"shelly": 0, "tasmota": 1}
 
@@ -52,7 +63,7 @@ class _Address(NamedTuple):
 def plug_keys() -> tuple[Key, ...]:
     """Return the keys that a plug adds to `[[load]]`."""
     http = 'make://host/channel, such as "shelly://192.168.1.20/0" or "tasmota://heater.lan/1"'
-    mqtt = 'make://topic/channel, such as "tasmota://heater/1" or "shelly://shellyplus1pm-7c87/0"'
+    mqtt = 'make://topic/channel, such as "tasmota://heater/1" or "generic://its/command/topic"'
     unit = 'the full name of a service, such as "transcoder.service"'
 
     def way(name: str, doc: str, pattern: str, allowed: str) -> Key:
@@ -63,6 +74,7 @@ def plug_keys() -> tuple[Key, ...]:
         way("user_unit", "a unit of our own user's systemd, in place of an output", _UNIT, unit),
         way("http", "a plug that is spoken to over HTTP, in place of an output", _HTTP, http),
         way("mqtt", "a plug that is spoken to over MQTT, in place of an output", _MQTT, mqtt),
+        *topic_keys(),
         Key("password_file", Kind.PATH, "a file with the plug's password", None),
         Key("safe", Kind.TEXT, "what a unit does off", "off", choices=("off", "freeze")),
         Key("nominal_w", Kind.NUMBER, "nameplate power", None, unit="W", low=0.1, high=1e5),
@@ -97,6 +109,7 @@ def plug(file: TomlFile, load: Section) -> PlugConfig | None:
         min_off_s=load.number("min_off_s"),
         safe=load.text("safe"),
         password_file=file.beside(load.text("password_file")),
+        topics=topics(load) if found.make == MAKE else None,
     )
 
 
@@ -106,8 +119,11 @@ def written_way(load: LoadConfig) -> dict[str, object]:
     if plug is None:
         return {"output": load.output}
     said: dict[str, object] = {plug.way: plug.address}
-    if plug.make != "unit":
+    if plug.make == MAKE:
+        said[plug.way] = f"{MAKE}://{plug.address}"
+    elif plug.make != "unit":
         said[plug.way] = f"{plug.make}://{plug.address}/{plug.channel}"
+    said |= written_topics(plug.topics)
     return said | {key: getattr(plug, key) for key in (*_FACTS, "safe", "password_file")}
 
 
@@ -119,7 +135,7 @@ def check_plugs(file: TomlFile, sections: dict[str, list[Section]], elsewhere: s
         sections: of `rackgrid.toml`.
         elsewhere: what to say of a copper fact of a load that the board switches.
     """
-    used: dict[tuple[str, _Address], Section] = {}
+    used: dict[tuple[str, _Address, str], Section] = {}
     for load in sections["load"]:
         if not is_plug(load):
             _refuse_facts(file, load, elsewhere)
@@ -130,7 +146,9 @@ def check_plugs(file: TomlFile, sections: dict[str, list[Section]], elsewhere: s
             continue
         found = _parsed(way, load.text(way))
         _check_way(file, load, way, found, sections)
-        earlier = used.setdefault((way, found), load)
+        # One topic may command several relays, each with a word of its own.
+        word = load.text("on_payload") if found.make == MAKE else ""
+        earlier = used.setdefault((way, found, word), load)
         if earlier is not load:
             text = f"{earlier.label} has it already"
             file.blame(load, way, complaint(text, shown(load.text(way))))
@@ -141,6 +159,8 @@ def _parsed(way: str, text: str) -> _Address:
         return _Address("unit", text, 0)
     match = re.fullmatch(_HTTP if way == "http" else _MQTT, text)
     assert match is not None, "the key's pattern has seen to that"
+    if way == "mqtt" and match["commands"]:
+        return _Address(MAKE, match["commands"], 0)
     make, channel = match["make"], match["channel"]
     return _Address(make, match["address"], int(channel) if channel else _FIRST_CHANNEL[make])
 
@@ -152,6 +172,7 @@ def _refuse_facts(file: TomlFile, load: Section, elsewhere: str) -> None:
     for key in ("safe", "password_file"):
         if key in load.given:
             file.blame(load, key, "has no meaning for an output of the board; take this line out")
+    refuse_topics(file, load, "an output of the board")
 
 
 def _check_keys(file: TomlFile, load: Section) -> None:
@@ -195,14 +216,21 @@ def _check_way(
         file.blame(load, "password_file", text)
     if way == "mqtt" and not sections["mqtt"][0].present:
         file.blame(load, "mqtt", "there is no [mqtt] that says over which server it is reached")
+    if found.make == MAKE:
+        check_topics(file, load)
+        if not has_deadman(load):
+            return
+    else:
+        refuse_topics(file, load, f"a {found.make}")
     rack = sections["rack"][0]
     if not rack.sound("grant_s", "round_s"):
         return
     round_ns = round(rack.number("round_s") * SECOND_NS)
     least_s = grant_ns_min(timer_of(found.make, way), round_ns) / SECOND_NS
     if rack.number("grant_s") < least_s:
+        whose = "generic plug" if found.make == MAKE else found.make
         text = (
-            f"the rack's grants are too short for the own timer of a {found.make} "
+            f"the rack's grants are too short for the own timer of a {whose} "
             f"(grant_s {rack.number('grant_s'):g}): it would end before a renewal comes"
         )
         allowed = f"[rack] grant_s = {math.ceil(least_s * 10) / 10:g} or more, on every node"

@@ -13,7 +13,7 @@ import re
 
 from rackgrid.config import BatteryConfig, HttpTariffConfig, SourceConfig
 from rackgrid.config_check import check_cap
-from rackgrid.config_kind import TOPIC
+from rackgrid.config_topic import TOPIC
 from rackgrid.wire.message import OFFERS_MAX
 from rackgrid_firmware.key import Key, Kind, Need, Table, complaint
 from rackgrid_firmware.section import Section

@@ -31,6 +31,7 @@ class Timer:
     Attributes:
         step_ns: it is set in multiples of this.
         late_ns: it may end so much after its time.
+        early_ns: it may end so much before its time.
         deliver_ns: from the writing of a word to the plug's acting on it, at most. The transport
             sees to it (`adapters/plug/http.py`), or it is an assumption and said to be one.
         span_ns_max: the longest that it is set to.
@@ -40,21 +41,25 @@ class Timer:
     late_ns: int
     deliver_ns: int
     span_ns_max: int = 3600 * SECOND_NS
+    early_ns: int = 0
 
     def __post_init__(self) -> None:
         assert self.step_ns > 0, f"step_ns {self.step_ns}"
         assert self.late_ns >= 0, f"late_ns {self.late_ns}"
         assert self.deliver_ns >= 0, f"deliver_ns {self.deliver_ns}"
+        assert self.early_ns >= 0, f"early_ns {self.early_ns}"
 
 
 TIMERS = {
     "unit": Timer(MS_NS, 250 * MS_NS, 500 * MS_NS),
     "shelly": Timer(SECOND_NS, 250 * MS_NS, 750 * MS_NS),
     "tasmota": Timer(100 * MS_NS, 250 * MS_NS, 750 * MS_NS, 11_100 * MS_NS),
+    "generic": Timer(SECOND_NS, SECOND_NS, 750 * MS_NS, early_ns=SECOND_NS),
 }
 """By make. Shelly: `toggle_after` is documented in seconds, without fractions. Tasmota: `PulseTime`
 1 to 111 counts tenths of a second and is looked at as often; larger values count seconds from 12 s
-on, and are not used: one scale is easier to get right."""
+on, and are not used: one scale is easier to get right. Generic: of a maker that nobody knows; a
+timer that counts whole seconds down may end one of them late, or early."""
 SERVER_NS = 250 * MS_NS
 """What an MQTT server on the way adds to `deliver_ns`."""
 
@@ -94,7 +99,7 @@ def grant_ns_min(timer: Timer, round_ns: int) -> int:
     A hold comes a round after the bid that its grant answers; the next one comes a round later, and
     must reach the plug while the timer runs for sure.
     """
-    needed_ns = round_ns + timer.deliver_ns
+    needed_ns = round_ns + timer.deliver_ns + timer.early_ns
     step = timer.step_ns
     setting_ns = -(-needed_ns * (_MILLION + DRIFT_PPM) // (_MILLION * step)) * step
     room_ns = -(-setting_ns * _MILLION // (_MILLION - DRIFT_PPM))

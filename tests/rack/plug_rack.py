@@ -26,6 +26,7 @@ from rackgrid.adapters import child
 from rackgrid.adapters.key_file import new_group_key
 
 GRANT_S = 5.0
+"""Long enough for a plug of a known make."""
 CAPACITY_W = 24.0
 """Two floors of 6.5 W leave 11 W: the plug's 8 W, and no lamp or pump beside it."""
 PLUG_W = 8.0
@@ -47,7 +48,7 @@ class Node:
         (self.folder / "board.toml").write_text(BOARD.format(driver="mock"))
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = int(free.getsockname()[1])
-        timers = f"port = {rack.port}\nexpect = 2\ngrant_s = {GRANT_S}"
+        timers = f"port = {rack.port}\nexpect = 2\ngrant_s = {rack.grant_s}"
         text = CONFIG.format(
             interface="lo",
             key_file=rack.key,
@@ -114,8 +115,11 @@ class _ended:  # noqa: N801 - a context manager
 class Rack:
     """Two nodes; the first has the plug."""
 
-    def __init__(self, folder: Path, plug: str, env: dict[str, str]) -> None:
+    def __init__(
+        self, folder: Path, plug: str, env: dict[str, str], grant_s: float = GRANT_S
+    ) -> None:
         self.folder = folder
+        self.grant_s = grant_s
         folder.mkdir(exist_ok=True)
         self.env = {**os.environ, **env}
         self.trace = folder / "trace"

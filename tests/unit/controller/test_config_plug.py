@@ -53,6 +53,7 @@ def read(folder: Path, lines: str) -> PlugConfig:
         ('http = "tasmota://plug.lan"', "tasmota", "plug.lan", 1),
         ('mqtt = "tasmota://cellar/heater/2"', "tasmota", "cellar/heater", 2),
         ('mqtt = "shelly://shellyplus1pm-7c87"', "shelly", "shellyplus1pm-7c87", 0),
+        ('mqtt = "generic://a/set/1"\nstate_topic = "a"', "generic", "a/set/1", 0),
     ],
 )
 def test_plug_is_read(tmp_path: Path, line: str, make: str, address: str, channel: int) -> None:

@@ -14,7 +14,7 @@ from rackgrid.adapters.plug.talk import Talk, Told
 from rackgrid.adapters.plug.tasmota import Tasmota
 from rackgrid.adapters.plug.unit import Unit
 from rackgrid.adapters.secret import read_secret
-from rackgrid.config import Config, LoadConfig, PlugConfig, RackConfig
+from rackgrid.config import Config, LoadConfig, PlugConfig, RackConfig, TopicConfig
 from rackgrid.config_units import nanoseconds
 from rackgrid.deadman import TIMERS, Timer, grant_ns_min, timer_of
 from rackgrid_firmware.dwell import DwellFile, kernel_boot_id
@@ -56,6 +56,8 @@ def _socket(
         actuator: Actuator = _unit(plug, config.rack, clock)
     elif plug.make == "shelly":
         actuator = Shelly(_shelly(load, plug, line, clock), plug.channel, _timer(plug))
+    elif plug.topics is not None:
+        actuator = _generic(plug, plug.topics, line, clock)
     else:
         usual_ns = nanoseconds(config.rack.grant_s - config.rack.round_s)
         talk = _tasmota(load, plug, line, clock)
@@ -94,6 +96,15 @@ def _tasmota(
 
         return TasmotaMqtt(line, plug.address, clock)
     return _TasmotaHttp(HttpTalk(plug.address, clock), _password(load.name, plug))
+
+
+def _generic(
+    plug: PlugConfig, topics: TopicConfig, line: Line | None, clock: Callable[[], int]
+) -> Actuator:
+    from rackgrid.adapters.plug.generic import Generic
+
+    assert line is not None, "the configuration refuses it without a server"
+    return Generic(line, plug.address, topics, _timer(plug), clock)
 
 
 def _timer(plug: PlugConfig) -> Timer:

@@ -123,14 +123,20 @@ def test_show_writes_what_reads_back_as_the_same(
 
 
 @pytest.mark.parametrize(
-    "way", ['unit = "burn.service"\nsafe = "freeze"', 'http = "tasmota://a.lan:81/2"']
+    "way",
+    [
+        'unit = "burn.service"\nsafe = "freeze"',
+        'http = "tasmota://a.lan:81/2"',
+        'mqtt = "generic://boiler/set"\nstate_topic = "boiler"\nstate_path = "s"\n'
+        """on_payload = '{"s": "ON", "for": {seconds}}'""",
+    ],
 )
 def test_show_writes_a_plug_that_reads_back_as_the_same(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], way: str
 ) -> None:
     path = write(tmp_path)
     plug = f'\n[[load]]\nname = "boiler"\nworth = 0.1\nnominal_w = 9\nmin_on_s = 60\n{way}\n'
-    path.write_text(path.read_text().replace("[rack]", "[rack]\ngrant_s = 5", 1) + plug)
+    path.write_text(path.read_text().replace("[rack]", "[rack]\ngrant_s = 6", 1) + plug)
     assert main(["config", "show", str(path)]) == Exit.OK
     shown = tmp_path / "shown.toml"
     shown.write_text(capsys.readouterr().out)

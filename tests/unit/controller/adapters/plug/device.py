@@ -237,3 +237,28 @@ class TasmotaDevice(Device):
     def _span_s(self) -> float | None:
         assert self.pulse <= 111, "the scale of seconds is not used"
         return self.pulse / 10 or None
+
+
+class TopicDevice(Device):
+    """A plug of some maker, by its topics alone: JSON, and a word that has it on for so long."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.has_timer = True
+
+    def answer(self, path: str, query: dict[str, str]) -> tuple[int, object]:
+        return 404, {}
+
+    def hear(self, topic: str, text: str) -> list[tuple[str, str]]:
+        """Do as it is told, and say how it is then."""
+        if topic == "attic/plug-1/set":
+            word: dict[str, object] = json.loads(text)
+            span = word.get("on_time") if self.has_timer else None
+            assert span is None or isinstance(span, int), "seconds, whole"
+            self.relay.switch(word["state"] == "ON", span)
+        return [("attic/plug-1", self.state())]
+
+    def state(self) -> str:
+        is_on = self.relay.is_on
+        said = {"state": "ON" if is_on else "OFF", "meter": {"w": self.watts if is_on else 0}}
+        return json.dumps(said)

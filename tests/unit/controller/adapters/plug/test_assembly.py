@@ -12,12 +12,13 @@ from tests.unit.controller.adapters.plug.device import ShellyDevice, TasmotaDevi
 
 from rackgrid.adapters.plug.actuator import Actuator
 from rackgrid.adapters.plug.assembly import bank_of
+from rackgrid.adapters.plug.generic import Generic
 from rackgrid.adapters.plug.unit import Unit
 from rackgrid.adapters.private_file import write_new
 from rackgrid.config import Config, LoadConfig
 from rackgrid.config_file import load_config
 from rackgrid.deadman import MS_NS, SECOND_NS, timer_of
-from rackgrid.errors import ConfigError
+from rackgrid.errors import ConfigError, TransportError
 
 FILE = """
 [rack]
@@ -113,6 +114,24 @@ def test_plugs_over_mqtt_share_one_line_and_its_delay(tmp_path: Path, make: str)
     assert made is not None
     assert made._line is not None
     assert made._sockets["heater"].actuator.timer == timer_of(make, "mqtt")
+
+
+def test_plug_of_any_maker_is_one_that_its_topics_describe(tmp_path: Path) -> None:
+    lines = (
+        'mqtt = "generic://a/set"\nstate_topic = "a"\npower_topic = "b"\n'
+        'on_payload = "on {seconds}"\n[mqtt]\nhost = "127.0.0.1"\n'
+    )
+    (tmp_path / "board.toml").write_text('[board]\nname = "b"\ndriver = "mock"\nbase_w = 1\n')
+    path = tmp_path / "rackgrid.toml"
+    path.write_text(FILE.replace("grant_s = 5", "grant_s = 6") + lines)
+    made = bank_of(load_config(path), time.monotonic_ns)
+    assert made is not None
+    assert made._line is not None
+    plug = made._sockets["heater"].actuator
+    assert isinstance(plug, Generic)
+    assert plug.timer == timer_of("generic", "mqtt")
+    with pytest.raises(TransportError, match="no MQTT server"):
+        asyncio.run(plug.look())
 
 
 def test_bank_without_plugs_over_mqtt_has_no_line(tmp_path: Path) -> None:
