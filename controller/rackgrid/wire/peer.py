@@ -28,7 +28,12 @@ QUARANTINE_NS: Final = 15_000_000_000
 """So long after its last proof a second boot still counts as running."""
 MESSAGES_PER_S: Final = 250
 """Of one sender, in the long run: a broker with its fastest heartbeats says a tenth of it."""
-MESSAGES_BURST: Final = 500
+MESSAGES_BURST: Final = 100
+"""At once: what a broker says in seven seconds, which waits for a node that was stopped so long.
+
+It bounds what a flood can do at its start. The words of a burst of 500, all answered at once, were
+measured to cost a broker its authority.
+"""
 
 
 class Standing(Enum):
