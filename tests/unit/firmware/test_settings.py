@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from rackgrid_firmware.key import Key, Kind, Table
+from rackgrid_firmware.key import Key, Kind, Table, printable
 from rackgrid_firmware.section import Section
 from rackgrid_firmware.settings import FILE_MAX, FINDINGS_MAX, TomlFile
 
@@ -43,7 +43,7 @@ def read(folder: Path, text: str | bytes) -> tuple[TomlFile, dict[str, list[Sect
 
 def said(file: TomlFile) -> list[str]:
     """The findings, without the path."""
-    return [str(finding).removeprefix(str(file.path)) for finding in file.findings]
+    return [str(finding).removeprefix(printable(str(file.path))) for finding in file.findings]
 
 
 def test_tables_of_a_good_file_have_given_values_and_defaults(tmp_path: Path) -> None:
