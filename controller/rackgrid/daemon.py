@@ -103,7 +103,8 @@ class Daemon:
         )
         self._trace = Trace(config.mock.trace, config.node.name) if config.mock.trace else None
         self._bridge = _bridge(config, self.view)
-        clerk = self._clerk = hired(parts.identity.node_id, config, parts.signer, parts.group)
+        me, wall = parts.identity.node_id, parts.wall
+        clerk = self._clerk = hired(me, config, parts.signer, parts.group, wall)
         clerk.is_new = parts.is_new
         self._books = Books(config, parts.wall, parts.signer, parts.identity.public_key, clerk)
         sources = parts.sources

@@ -158,7 +158,10 @@ def circle_of(state: State, now_ns: int) -> Circle:
     """Say who may keep copies, and whose copies are kept here."""
     members = frozenset(line.node for line in state.roster.lines) - {state.me}
     live = members & {peer.node for peer in state.live(now_ns)}
-    return Circle(state.followed.node or None, members, live)
+    roster = state.roster
+    is_there = roster.line(state.me) is not None and not roster.has_expelled(state.me)
+    is_settled = is_there and not roster.founding
+    return Circle(state.followed.node or None, members, live, is_settled)
 
 
 def chart_of(config: Config) -> Chart:

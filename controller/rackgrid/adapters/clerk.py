@@ -19,6 +19,7 @@ from time import monotonic
 from typing import Final
 
 from rackgrid.adapters.copyist import Circle, Copyist
+from rackgrid.adapters.departed import Retention
 from rackgrid.adapters.group import Group
 from rackgrid.adapters.ledger_file import LEDGER
 from rackgrid.adapters.signer import Signer
@@ -42,6 +43,7 @@ class Clerk:
         path: of the node's own ledger.
         signer: checks who signed what.
         send: sends bytes to a node, or to all; called in the clerk's thread.
+        retention: of copies.
     """
 
     def __init__(
@@ -50,11 +52,14 @@ class Clerk:
         path: Path,
         signer: Signer,
         send: Callable[[NodeId | None, bytes], None],
+        retention: Retention | None = None,
     ) -> None:
         self.is_new = False
         """Whether the node has never run before: nobody has a copy of its ledger then."""
         self._signer = signer
-        self._copyist = Copyist(me, path, self._verify, lambda to, post: send(to, encode(post)))
+        self._copyist = Copyist(
+            me, path, self._verify, lambda to, post: send(to, encode(post)), retention
+        )
         self._circle = Circle()
         self._inbox: queue.Queue[tuple[NodeId, bytes] | None] = queue.Queue(INBOX_MAX)
         self._wrote = threading.Event()
@@ -147,7 +152,9 @@ class Clerk:
             return False
 
 
-def hired(me: NodeId, config: Config, signer: Signer, group: Group) -> Clerk:
+def hired(
+    me: NodeId, config: Config, signer: Signer, group: Group, wall_ns: Callable[[], int | None]
+) -> Clerk:
     """Start a clerk that speaks on the rack's network, in the running loop."""
     loop = asyncio.get_running_loop()
 
@@ -155,6 +162,7 @@ def hired(me: NodeId, config: Config, signer: Signer, group: Group) -> Clerk:
         with suppress(RuntimeError):  # The loop has ended, and the node with it.
             loop.call_soon_threadsafe(group.send_post, to, payload)
 
-    clerk = Clerk(me, config.node.state_dir / LEDGER, signer, send)
+    retention = Retention(config.node.keep_days, wall_ns)
+    clerk = Clerk(me, config.node.state_dir / LEDGER, signer, send, retention)
     group.post = clerk.hear
     return clerk

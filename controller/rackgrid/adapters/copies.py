@@ -1,11 +1,19 @@
-"""The folder of copies: one file a node, named by its id; and what becomes of those that differ."""
+"""The folder of copies: one file a node, named by its id; and what becomes of those that differ.
+
+A copy has its owner's retention. When the owner has summed up old rows often enough, the copy is
+begun anew beside the former, of which the owner then sends the sums (`outgrown`). The new one takes
+the former's place if it is of the same chain and sums up to the same, to the last unit; otherwise
+the former stays beside it, as what proves that. What is of nodes that have left: `departed`.
+"""
 
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from rackgrid.adapters import departed
 from rackgrid.adapters.keys import node_id_of
 from rackgrid.adapters.ledger_chain import Batch
 from rackgrid.adapters.ledger_copy import LedgerCopy
@@ -13,11 +21,16 @@ from rackgrid.adapters.ledger_file import LedgerFile, Mend
 from rackgrid.adapters.ledger_schema import free_name
 from rackgrid.errors import StoreError
 from rackgrid.identity import NodeId
+from rackgrid.market.row import Totals
 
 OPEN_MAX: Final = 16
 """Copies that are open at a time."""
 ANEW_S: Final = 3600.0
 """A copy is begun anew at most so often."""
+FOLDS_MAX: Final = 30
+"""An owner sums up a day a day: so old are the rows that a copy has and the owner has not, days."""
+LOOK_S: Final = 86_400.0
+"""A copy is looked at so often, whether it is outgrown."""
 ASIDES_MAX: Final = 4
 """Copies of one node that were set aside: with more, somebody should look."""
 _log = logging.getLogger("rackgrid.ledger")
@@ -30,6 +43,7 @@ class Copies:
         self.folder = folder
         self._open: dict[NodeId, LedgerCopy] = {}
         self._anew: dict[NodeId, tuple[float, LedgerCopy | None]] = {}
+        self._looked: dict[NodeId, float] = {}
         self._complaint = ""
 
     def path(self, owner: NodeId) -> Path:
@@ -86,6 +100,34 @@ class Copies:
         self._anew[owner] = (now_s, fresh)
         return fresh
 
+    def outgrown(self, owner: NodeId, now_s: float) -> LedgerCopy | None:
+        """Begin a copy anew whose owner has summed up many rows that it has; None if it has not."""
+        last_s = self._looked.get(owner)
+        if last_s is not None and now_s - last_s < LOOK_S:
+            return None
+        self._looked[owner] = now_s
+        return self.anew(owner, now_s) if self.copy(owner).unfolded() >= FOLDS_MAX else None
+
+    def abandon(self, owner: NodeId) -> None:
+        """Give up a copy that was begun anew: the former is as good as it was."""
+        last_s, fresh = self._anew.get(owner, (0.0, None))
+        if fresh is not None:
+            self._anew[owner] = (last_s, None)
+            fresh.close()
+            _remove(self._beside(owner))
+
+    def remove(self, owner: NodeId) -> None:
+        """Remove a copy of a node that left long ago.
+
+        Raises:
+            OSError: it cannot be removed.
+        """
+        self.abandon(owner)
+        found = self._open.pop(owner, None)
+        if found is not None:
+            found.close()
+        departed.remove(self.folder, owner)
+
     def settle(self, owner: NodeId) -> Batch:
         """Put a copy that was begun anew in the other's place; say what the copy ends with.
 
@@ -96,11 +138,11 @@ class Copies:
         if fresh is not None:
             self._anew[owner] = (last_s, None)
             former = self.copy(owner)
-            before, there = former.head(), fresh.batch(former.head().id)
+            is_same = _goes_on(fresh, former)
             self._open.pop(owner).close()
             fresh.close()
             path = self.path(owner)
-            if there is not None and there.hash == before.hash:
+            if is_same:
                 _remove(path)
             else:
                 aside = free_name(path, ".aside")
@@ -164,6 +206,25 @@ class Copies:
 
     def _beside(self, owner: NodeId) -> Path:
         return self.folder / f"{owner:016x}.new.db"
+
+
+def _goes_on(fresh: LedgerCopy, former: LedgerCopy) -> bool:
+    """Whether a copy has all of another: the same chain, and the same sums up to its end.
+
+    What was granted is left out: of a sum part of which nobody knows it of, it is unknown.
+    """
+    head = former.head()
+    there = fresh.batch(head.id)
+    if there is None or there.hash != head.hash:
+        return False
+    if not former.unfolded():
+        return True
+
+    def sums(copy: LedgerCopy) -> dict[str, Totals]:
+        totals = copy.totals(head.id)
+        return {name: replace(each, granted_mj=0, taken_mj=0) for name, each in totals.items()}
+
+    return sums(fresh) == sums(former)
 
 
 def _sound(path: Path) -> LedgerCopy:

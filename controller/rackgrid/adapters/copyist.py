@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Final
 
 from rackgrid.adapters.copies import Copies
+from rackgrid.adapters.departed import Departed, Retention
 from rackgrid.adapters.ledger_chain import Batch
 from rackgrid.adapters.ledger_copy import LedgerCopy
 from rackgrid.adapters.ledger_file import LedgerFile
@@ -45,6 +46,8 @@ WANTED_MAX: Final = 64
 """Owners that wait for their turn."""
 REST_S: Final = 60.0
 """Nothing is due: look again after so long."""
+SWEEP_S: Final = 3600.0
+"""Between two looks at who has left."""
 SEEK_S: Final = 10.0
 """So long a node that lost its ledger waits for who has not answered, once it has a broker."""
 SEARCH_S: Final = 1.0
@@ -62,11 +65,14 @@ class Circle:
     Attributes:
         broker: that is followed, or None.
         members: the nodes on the roster; live: those of them that are heard. Without this node.
+        is_settled: the roster is of a rack that is there, and this node is on it: who is not among
+            the members has left.
     """
 
     broker: NodeId | None = None
     members: frozenset[NodeId] = frozenset()
     live: frozenset[NodeId] = frozenset()
+    is_settled: bool = False
 
     def keepers(self, me: NodeId) -> tuple[NodeId, ...]:
         """Say who keeps a node's copies: the broker, and those next above it by id, around."""
@@ -113,14 +119,22 @@ class Copyist:
         path: of its own ledger; copies lie in the folder `copies` beside it.
         verify: checks a signature.
         send: sends a post to a node, or to all.
+        retention: how long copies of nodes that have left stay; None for ever.
     """
 
     def __init__(
-        self, me: NodeId, path: Path, verify: Verify, send: Callable[[NodeId | None, Post], None]
+        self,
+        me: NodeId,
+        path: Path,
+        verify: Verify,
+        send: Callable[[NodeId | None, Post], None],
+        retention: Retention | None = None,
     ) -> None:
         self._me, self._path, self._verify, self._send = me, path, verify, send
         self.circle = Circle()
         self.copies = Copies(path.parent / "copies")
+        self._retention = retention
+        self._swept_s: float | None = None
         self._own: LedgerFile | None = None
         self._shelf = Shelf()
         self._offers: dict[NodeId, _Offer] = {}
@@ -186,7 +200,24 @@ class Copyist:
         self._next_pull(now_s)
         if self._pull is not None:
             due_s = min(due_s, self._pull.due_s)
+        self._sweep(now_s)
         return min(due_s, self._offer_all(now_s))
+
+    def _sweep(self, now_s: float) -> None:
+        """Remove the copies of nodes that left long ago."""
+        retention = self._retention
+        is_due = self._swept_s is None or now_s - self._swept_s >= SWEEP_S
+        if retention is None or not is_due or not self.circle.is_settled or self.seeking:
+            return
+        wall_ns = retention.wall_ns()
+        if wall_ns is None:
+            return
+        self._swept_s = now_s
+        departed = Departed(self.copies.folder, retention.keep_days)
+        for owner in departed.over(self.circle.members, wall_ns):
+            if self._pull is None or self._pull.owner != owner:
+                self._wanted.pop(owner, None)
+                self.copies.remove(owner)
 
     # --- as an owner -----------------------------------------------------------------------------
 
@@ -228,6 +259,17 @@ class Copyist:
         elif len(self._wanted) < WANTED_MAX:
             self._wanted[sender] = None
             self._next_pull(now_s)
+
+    def _renew(self, owner: NodeId, now_s: float) -> None:
+        """Begin a copy anew that has many rows which its owner has summed up."""
+        try:
+            fresh = self.copies.outgrown(owner, now_s)
+        except StoreError as fault:
+            self.copies.complain(str(fault))
+            return
+        if fresh is not None:
+            self._pull = Pull(owner, owner, fresh, now_s)
+            self._pull.again(now_s, self._send)
 
     def _next_pull(self, now_s: float) -> None:
         if self._pull is None and self._wanted and not self.seeking:
@@ -298,9 +340,12 @@ class Copyist:
                 self._seek.answers.pop(pull.source, None)
             self._choose(self._seek, now_s, whole=whole)
             return
-        if whole:
+        if not whole:
+            self.copies.abandon(pull.owner)
+        else:
             head = self.copies.settle(pull.owner)
             self._send(pull.owner, Post(Kind.KEPT, pull.owner, head.id, head.hash))
+            self._renew(pull.owner, now_s)
         self._next_pull(now_s)
 
     # --- as one that seeks, or is told -----------------------------------------------------------

@@ -233,13 +233,18 @@ class LedgerFile:
             found[row.load] = row
         return found
 
-    def totals(self) -> dict[str, Totals]:
-        """Sum up each load's rows."""
+    def totals(self, until: int | None = None) -> dict[str, Totals]:
+        """Sum up each load's rows.
+
+        Args:
+            until: the last batch of which rows count; None for all, also those of no batch yet.
+        """
         asked = (
             f"SELECT load.name, {', '.join(_SUMS)} FROM {self._entry}"  # noqa: S608  # constants
-            " JOIN load ON load.id = entry.load GROUP BY load.id"
+            " JOIN load ON load.id = entry.load WHERE ?1 IS NULL OR entry.batch <= ?1"
+            " GROUP BY load.id"
         )
-        return {name: Totals(*numbers) for name, *numbers in self._file.execute(asked)}
+        return {name: Totals(*numbers) for name, *numbers in self._file.execute(asked, (until,))}
 
     def entries(self, since_ns: int | None = None, until_ns: int | None = None) -> Iterator[Entry]:
         """Go through the rows, the oldest first.

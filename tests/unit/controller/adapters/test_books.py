@@ -7,17 +7,18 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.unit.controller.core.stage import ALL_OFF, BOOT, ME, attached
+from tests.unit.controller.core.stage import ALL_OFF, BOOT, ME, attached, roster
 from tests.unit.controller.core.stage import settings as node_settings
 from tests.unit.controller.core.test_bookkeeper import fan
 
-from rackgrid.adapters.books import Books, chart_of
+from rackgrid.adapters.books import Books, chart_of, circle_of
 from rackgrid.adapters.signer import Signer
 from rackgrid.config import Config
 from rackgrid.config_file import load_config
 from rackgrid.core import board as boards
 from rackgrid.core.bookkeeper import Chart
 from rackgrid.core.node import Node
+from rackgrid.core.roster import NO_ROSTER, Roster
 from rackgrid.core.settings import SECOND_NS
 from rackgrid_firmware.link import Telemetry
 
@@ -97,3 +98,19 @@ def test_books_that_were_never_opened_close(tmp_path: Path, signer: Signer) -> N
 
 def test_chart_is_read_out_of_the_configuration(tmp_path: Path) -> None:
     assert chart_of(config_of(tmp_path)) == Chart(310_000, {}, "flexible", {"sun": "panel"})
+
+
+def test_only_who_is_on_the_roster_of_a_rack_knows_who_has_left() -> None:
+    """Fails if a node that was put out, or has no roster, takes everybody for gone."""
+
+    def is_settled(known: Roster) -> bool:
+        state = Node(node_settings(), ME, BOOT, 0, roster=known).state
+        return circle_of(state, 0).is_settled
+
+    there = roster(ME, 7)
+    assert is_settled(there)
+    assert circle_of(Node(node_settings(), ME, BOOT, 0, roster=there).state, 0).members == {7}
+    assert not is_settled(NO_ROSTER)
+    assert not is_settled(roster(ME, 7, founding=True))
+    assert not is_settled(roster(7))
+    assert not is_settled(there.with_expelled(ME))

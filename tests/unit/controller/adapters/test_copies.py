@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tests.unit.controller.adapters.test_ledger_fold import Books
 from tests.unit.controller.adapters.test_ledger_store import KERNEL, rows
 
 from rackgrid.adapters import copies as folder_of_copies
-from rackgrid.adapters.copies import ASIDES_MAX, Copies
+from rackgrid.adapters.copies import ASIDES_MAX, LOOK_S, Copies
 from rackgrid.adapters.ledger_file import Mend
 from rackgrid.adapters.ledger_opening import open_ledger
 from rackgrid.identity import NodeId
@@ -107,3 +108,83 @@ def test_nothing_that_came_back_leaves_the_empty_one(tmp_path: Path) -> None:
     store = open_ledger(path)
     assert (store.head().id, store.mends()) == (0, [])
     store.close()
+
+
+def folded(path: Path, days: int) -> tuple[Books, Copies]:
+    """An owner that sums up all but the newest two days, each day, and the copy of its ledger."""
+    owner, copies = Books(path), Copies(path.parent / "copies")
+    for day in range(days):
+        owner.book(24)
+        owner.fold(day - 1)
+        copy = copies.copy(OWNER)
+        assert copy.take(list(owner.store.after(copy.head().id))) == ""
+    return owner, copies
+
+
+def test_copy_is_outgrown_when_its_owner_has_summed_up_much_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fails if copies grow for ever, or the rest of a ledger is fetched anew day by day."""
+    monkeypatch.setattr(folder_of_copies, "FOLDS_MAX", 4)
+    owner, copies = folded(tmp_path / "ledger.db", 5)
+    assert copies.copy(OWNER).unfolded() == 3
+    assert copies.outgrown(OWNER, 0.0) is None
+    owner.book(24)
+    owner.fold(4)
+    copy = copies.copy(OWNER)
+    assert copy.take(list(owner.store.after(copy.head().id))) == ""
+    assert copies.outgrown(OWNER, LOOK_S - 1) is None, "it was looked at today"
+    fresh = copies.outgrown(OWNER, LOOK_S)
+    assert fresh is not None
+    assert fresh.take(list(owner.store.after(0))) == ""
+    rows_before = len(list(copy.entries()))
+    assert copies.settle(OWNER) == owner.store.head()
+    renewed = copies.copy(OWNER)
+    assert (renewed.verify(), renewed.unfolded()) == ([], 0)
+    assert renewed.totals() == owner.store.totals()
+    assert len(list(renewed.entries())) == len(list(owner.store.entries())) < rows_before / 2
+    assert not list((tmp_path / "copies").glob("*.aside*"))
+    copies.close()
+    owner.store.close()
+
+
+def test_sums_that_are_not_those_of_the_rows_leave_the_rows_beside_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Fails if an owner can sum up its bills to less, and have the proof of it thrown away."""
+    monkeypatch.setattr(folder_of_copies, "FOLDS_MAX", 3)
+    owner, copies = folded(tmp_path / "ledger.db", 5)
+    fresh = copies.outgrown(OWNER, 0.0)
+    assert fresh is not None
+    assert fresh.take(list(owner.store.after(0))) == ""
+    fresh._file.execute(
+        "UPDATE entry SET cost_nc = cost_nc - 1 WHERE id = 1 + (SELECT min(id) FROM entry)"
+    )
+    fresh._file.commit()
+    copies.settle(OWNER)
+    assert len(list((tmp_path / "copies").glob("*.aside*"))) == 1
+    assert "goes on from another ledger" in caplog.text
+    copies.close()
+    owner.store.close()
+
+
+def test_copy_that_could_not_be_begun_anew_stays_as_it_was(tmp_path: Path) -> None:
+    """Fails if half of a new copy takes the place of a whole one."""
+    copies = Copies(tmp_path / "copies")
+    copies.copy(OWNER).append(rows("fan", 3), KERNEL, None)
+    head = copies.head(OWNER)
+    assert copies.anew(OWNER, 0.0) is not None
+    copies.abandon(OWNER)
+    assert copies.settle(OWNER) == head
+    assert [path.name for path in (tmp_path / "copies").glob("*.db")] == [f"{OWNER:016x}.db"]
+    copies.close()
+
+
+def test_copy_that_is_removed_is_gone_open_or_not(tmp_path: Path) -> None:
+    copies = Copies(tmp_path / "copies")
+    copies.copy(OWNER).append(rows("fan", 3), KERNEL, None)
+    copies.copy(NodeId(5)).append(rows("fan", 3), KERNEL, None)
+    copies.remove(OWNER)
+    assert copies.find(OWNER) is None
+    assert copies.head(NodeId(5)) is not None
+    copies.close()
