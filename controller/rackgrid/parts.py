@@ -29,7 +29,7 @@ from rackgrid.adapters.systemd import Notifier, secret_file
 from rackgrid.adapters.wall import WallClock
 from rackgrid.config import Config
 from rackgrid.identity import BootId
-from rackgrid_firmware.dwell import kernel_boot_id
+from rackgrid_firmware.boot_record import kernel_boot_id
 
 if TYPE_CHECKING:
     from rackgrid.adapters.ears import Ears

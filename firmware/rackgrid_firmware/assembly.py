@@ -10,7 +10,8 @@ import contextlib
 from dataclasses import dataclass
 
 from rackgrid_firmware.board import Board, Ways, mock_ways, real_ways
-from rackgrid_firmware.dwell import DwellFile, kernel_boot_id
+from rackgrid_firmware.boot_record import kernel_boot_id
+from rackgrid_firmware.dwell import DwellFile
 from rackgrid_firmware.energy import Energy, EnergyFile
 from rackgrid_firmware.guard import Kept
 from rackgrid_firmware.heat import HeatFile

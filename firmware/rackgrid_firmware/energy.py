@@ -18,12 +18,12 @@ upgrade does not set them back. After a crash or a power cut they begin anew at 
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, cast
+
+from rackgrid_firmware.boot_record import MISREAD, BootRecord
 
 GAP_MAX_NS: Final = 60_000_000_000
 """The longest gap that is estimated, ns: a minute. A load may do anything in a longer one."""
@@ -115,19 +115,14 @@ class EnergyFile:
     """
 
     def __init__(self, path: Path, boot_id: str) -> None:
-        self._path = path
-        self._boot_id = boot_id
+        self._record = BootRecord(path, boot_id, "meters")
 
     def take(self) -> dict[str, Energy]:
         """Give what each meter had counted, once; the file is gone afterwards."""
+        meters = cast("dict[str, list[int]]", self._record.take() or {})
         try:
-            record = cast("dict[str, object]", json.loads(self._path.read_bytes()))
-            self._path.unlink()
-            if record["boot_id"] != self._boot_id:
-                return {}
-            meters = cast("dict[str, list[int]]", record["meters"])
-            found = {str(name): Energy(int(mj), int(guess)) for name, (mj, guess) in meters.items()}
-        except (OSError, ArithmeticError, ValueError, TypeError, KeyError, AttributeError):
+            found = {name: Energy(int(mj), int(guess)) for name, (mj, guess) in meters.items()}
+        except MISREAD:
             return {}  # whatever it is, it is no record of ours: the counters begin anew
         return {
             name: each for name, each in found.items() if 0 <= each.estimated_mj <= each.energy_mj
@@ -139,7 +134,4 @@ class EnergyFile:
         Raises:
             OSError: it cannot be written: the next process begins at zero.
         """
-        meters = {name: (each.energy_mj, each.estimated_mj) for name, each in counted.items()}
-        new = self._path.with_suffix(".new")
-        new.write_text(json.dumps({"boot_id": self._boot_id, "meters": meters}))
-        os.replace(new, self._path)
+        self._record.write({n: (each.energy_mj, each.estimated_mj) for n, each in counted.items()})

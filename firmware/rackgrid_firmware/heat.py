@@ -14,13 +14,11 @@ a boot; whoever clears that has looked.
 
 from __future__ import annotations
 
-import json
 import math
-import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import cast
 
+from rackgrid_firmware.boot_record import MISREAD, BootRecord
 from rackgrid_firmware.notify import WARNING, log
 from rackgrid_firmware.sight import Sights, Watch
 
@@ -62,21 +60,17 @@ class HeatFile:
     """
 
     def __init__(self, path: Path, boot_id: str) -> None:
-        self._path = path
-        self._boot_id = boot_id
+        self._record = BootRecord(path, boot_id, "heats")
         self._fault = ""
         self._due_ns = 0
         self._written: Heats = {}
 
     def read(self) -> Heats | None:
         """Give what was left by this boot; None if nothing was, or nothing that can be read."""
+        heats = self._record.read()
         try:
-            found = cast("dict[str, object]", json.loads(self._path.read_bytes()))
-            if found["boot_id"] != self._boot_id:
-                return None
-            heats = cast("dict[str, object]", found["heats"])
-            return {name: _heat(heat) for name, heat in heats.items()}
-        except (OSError, ArithmeticError, ValueError, TypeError, KeyError, AttributeError):
+            return None if heats is None else {name: _heat(heat) for name, heat in heats.items()}
+        except MISREAD:
             return None
 
     def is_due(self, now_ns: int) -> bool:
@@ -92,9 +86,7 @@ class HeatFile:
         if heats == self._written:
             return
         try:
-            new = self._path.with_suffix(".new")
-            new.write_text(json.dumps({"boot_id": self._boot_id, "heats": heats}))
-            os.replace(new, self._path)
+            self._record.write(heats)
         except OSError as fault:
             if str(fault) != self._fault:
                 log(WARNING, "heat-not-kept", why=fault)

@@ -36,8 +36,8 @@ from rackgrid.config_units import microcurrency, milliwatts
 from rackgrid.market.offer import Offer
 from rackgrid.market.tariff import Interval, Prices, ahead
 from rackgrid.wire.message import OFFERS_MAX
+from rackgrid_firmware.boot_record import kernel_boot_id
 from rackgrid_firmware.device import Accuracy, Quality, Reading
-from rackgrid_firmware.dwell import kernel_boot_id
 
 if TYPE_CHECKING:
     from rackgrid.adapters.ears import Ears

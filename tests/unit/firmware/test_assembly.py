@@ -13,7 +13,7 @@ import pytest
 from rackgrid_firmware import assembly
 from rackgrid_firmware.assembly import Memory, open_board, open_memory, open_outputs
 from rackgrid_firmware.board import Board, Ways
-from rackgrid_firmware.dwell import kernel_boot_id
+from rackgrid_firmware.boot_record import kernel_boot_id
 from rackgrid_firmware.energy import Energy, EnergyFile
 from rackgrid_firmware.errors import DeviceUnavailable
 from rackgrid_firmware.guard import LockAsked

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from rackgrid_firmware.device import Verdict
-from rackgrid_firmware.dwell import DwellFile, kernel_boot_id
+from rackgrid_firmware.dwell import DwellFile
 from rackgrid_firmware.link import OutputState
 
 FAN = OutputState("fan", True, 7, 0, 0, "held", Verdict.UNKNOWN)
@@ -47,7 +47,3 @@ def test_dwell_file_that_is_not_ours_says_nothing(
 ) -> None:
     (tmp_path / "dwell.json").write_text(text)
     assert dwell.take() is None
-
-
-def test_kernel_boot_id_is_the_same_twice() -> None:
-    assert kernel_boot_id() == kernel_boot_id() != ""

@@ -17,7 +17,8 @@ from rackgrid.adapters.secret import read_secret
 from rackgrid.config import Config, LoadConfig, PlugConfig, RackConfig, TopicConfig
 from rackgrid.config_units import nanoseconds
 from rackgrid.deadman import TIMERS, Timer, grant_ns_min, timer_of
-from rackgrid_firmware.dwell import DwellFile, kernel_boot_id
+from rackgrid_firmware.boot_record import kernel_boot_id
+from rackgrid_firmware.dwell import DwellFile
 
 if TYPE_CHECKING:
     from rackgrid.adapters.plug.line import Line
