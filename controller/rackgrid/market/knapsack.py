@@ -235,7 +235,11 @@ def _stated(
         offset=settled.value - supply.cost(power_max) + price_uc * (power_max - settled.power_mw),
         steep_uc=price_uc - cheapest_uc,
         power_max=power_max,
-        power_matters=price_uc > cheapest_uc or power_max < room_mw,
+        # Room binds before power does, unless something takes power that it does not reserve.
+        power_matters=price_uc > cheapest_uc
+        or power_max < room_mw
+        or settled.power_mw > settled.reserve_mw
+        or any(step.power_mw > step.reserve_mw for step in chosen),
     )
 
 

@@ -153,6 +153,15 @@ def test_clearing_without_work_to_do_is_lawful_and_no_worse_than_merit(asked: Bo
     assert result.welfare == optimum(asked) or not result.exact
 
 
+@pytest.mark.parametrize("worth", [2, CAP])
+def test_stage_that_reserves_nothing_does_not_hide_a_better_set(worth: int) -> None:
+    """Fails if taking power without room counts as taking nothing: what is left is called best."""
+    bids = numbered([((reserving(1, 3, 0, running=False), reserving(worth, 1, None, False)), 0)])
+    asked = Book(bids, (Offer("a", 0, 3),), 0, 3, None)
+    result = cleared(asked)
+    assert (result.welfare, result.exact) == (optimum(asked), True)
+
+
 def test_clearing_of_thousands_of_steps_answers_lawfully() -> None:
     bids = tuple(
         Bid(
