@@ -36,11 +36,15 @@ BIDS_MAX = 64
 
 @dataclass(frozen=True, slots=True)
 class SentBid:
-    """A bid that left this node: when, and which load each step meant."""
+    """A bid that left this node: when, which load each step meant, and all that it asked for, mW.
+
+    Nobody is granted more than it asked for: whoever says so is no honest broker.
+    """
 
     seq: int
     sent_ns: int
     loads: tuple[str, ...]
+    asked_mw: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +125,8 @@ def bid(agent: Agent, settings: NodeSettings, now_ns: int) -> tuple[Agent, Repor
     steps = _steps(agent, settings, now_ns)
     draw_mw, required_mw = boards.totals_mw(board, now_ns)
     seq = agent.bid_seq + 1
-    sent = SentBid(seq, now_ns, tuple(name for name, _ in steps))
+    asked_mw = sum(step.reserve_mw for _, step in steps)
+    sent = SentBid(seq, now_ns, tuple(name for name, _ in steps), asked_mw)
     report = Report(
         bid_seq=seq,
         steps=tuple(StepReport(s.worth_uc, s.power_mw, s.reserve_mw, s.running) for _, s in steps),
@@ -198,7 +203,8 @@ def allotted(
     stages = served_stages(sent.loads, allotment.accepted)
     served = frozenset(stages)
     more = {name: count for name, count in stages.items() if count > 1}
-    grant = Grant(pair, round_, sent.seq, allotment.grant_mw, served, deadline_ns, more)
+    power_mw = min(allotment.grant_mw, sent.asked_mw)
+    grant = Grant(pair, round_, sent.seq, power_mw, served, deadline_ns, more)
     return replace(
         agent,
         grant=grant,

@@ -167,6 +167,16 @@ def test_allotted_own_bid_expires_g_after_it_was_sent() -> None:
     assert (held.taken, held.taken_bid) == ((pair(1), 1), 1)
 
 
+def test_allotted_more_than_was_asked_for_is_taken_as_what_was_asked_for() -> None:
+    held = following()
+    asked_mw = held.bids[1].asked_mw
+    assert asked_mw == sum(step.reserve_mw for step in agents.bid(held, TOLD, NOW)[1].steps) > 0
+    lot = replace(allotment(2), grant_mw=4_294_967_295)
+    held = agents.allotted(held, pair(1), 1, lot, G, NOW + 10)
+    assert held.grant is not None
+    assert held.grant.power_mw == agents.holding_mw(held, NOW + 10) == asked_mw
+
+
 @pytest.mark.parametrize(
     ("seq", "round_", "at", "why"),
     [
@@ -311,7 +321,7 @@ def test_attached_adopted_grant_gives_way_to_the_first_real_one() -> None:
 def test_allotted_stage_rests_on_those_before_it(
     accepted: int, loads: set[str], stages: dict[str, int]
 ) -> None:
-    held = replace(agent(), bids=(SentBid(5, NOW, ("pump", "lamp", "lamp", "lamp")),))
+    held = replace(agent(), bids=(SentBid(5, NOW, ("pump", "lamp", "lamp", "lamp"), 9000),))
     lot = Allotment(ME, BOOT, 5, 9000, accepted)
     grant = agents.allotted(held, Pair(Term(3), ME, BOOT), 1, lot, SECOND_NS, NOW).grant
     assert grant is not None

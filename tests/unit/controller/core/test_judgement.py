@@ -105,7 +105,8 @@ def test_decided_after_min_on_waits_for_a_price_that_was_not_made_by_it() -> Non
     """Fails if a load whose cap drove the price up ends by it: with each min-on one gives way."""
     ended = replace(LAMP_ON, may_switch_ns=NOW)
     held = granted(priced(agent(ended), DEAR), "lamp")
-    held = replace(held, bids=(SentBid(1, NOW - 1, ("lamp",)), SentBid(2, NOW, ("lamp",))))
+    bids = tuple(SentBid(seq, NOW - 2 + seq, ("lamp",), 9000) for seq in (1, 2))
+    held = replace(held, bids=bids)
     assert why_of(replace(held, taken_bid=1)) is Why.MIN_ON
     assert why_of(replace(held, taken_bid=2)) is Why.PRICE_ABOVE_WORTH
     assert why_of(replace(held, taken_bid=1, grant=None)) is Why.PRICE_ABOVE_WORTH
