@@ -332,6 +332,7 @@ class MqttConfig:
         tls_ca_file: who signs the server's certificate; None: no TLS.
         topic: the root of our topics.
         tls_cert_file, tls_key_file: the certificate that we show, and its key; both or neither.
+        commands: what may be asked for of this node's loads there: "lock", "unlock", "clear".
     """
 
     host: str
@@ -342,6 +343,7 @@ class MqttConfig:
     topic: str
     tls_cert_file: Path | None = None
     tls_key_file: Path | None = None
+    commands: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -249,6 +249,7 @@ def _mqtt(file: TomlFile, mqtt: Section) -> MqttConfig:
         topic=mqtt.text("topic"),
         tls_cert_file=file.beside(mqtt.text("tls_cert_file")),
         tls_key_file=file.beside(mqtt.text("tls_key_file")),
+        commands=mqtt.names("commands"),
     )
 
 

@@ -21,7 +21,21 @@ def check_mqtt(file: TomlFile, mqtt: Section) -> None:
 
 
 def mqtt_notes(file: TomlFile, mqtt: Section) -> tuple[Finding, ...]:
-    """Note a password that goes over the network in the clear."""
+    """Note a password that goes over the network in the clear, and who may command."""
+    return (*_clear_password(file, mqtt), *_commands(file, mqtt))
+
+
+def _commands(file: TomlFile, mqtt: Section) -> tuple[Finding, ...]:
+    if not mqtt.present or not mqtt.sound("commands") or not mqtt.names("commands"):
+        return ()
+    text = (
+        "whoever may publish under the loads' topics may do this, without the rack's key and "
+        "without the API's token: bound that by the server's access list"
+    )
+    return (file.finding((*mqtt.place, "commands"), f"{mqtt.label} commands", text),)
+
+
+def _clear_password(file: TomlFile, mqtt: Section) -> tuple[Finding, ...]:
     if not mqtt.present or "tls_ca_file" in mqtt.given or not mqtt.sound("host", "password_file"):
         return ()
     if "password_file" not in mqtt.given or _is_here(mqtt.text("host")):

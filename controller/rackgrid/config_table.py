@@ -159,6 +159,14 @@ _MQTT = Table(
             pattern=_TOPIC,
             allowed="1 to 64 characters without blank, # and +",
         ),
+        Key(
+            "commands",
+            Kind.NAMES,
+            "what may be asked for of this node's loads there",
+            None,
+            pattern="lock|unlock|clear",
+            allowed='some of "lock", "unlock" and "clear"',
+        ),
     ),
     refused=(("password", secret("password_file")),),
 )

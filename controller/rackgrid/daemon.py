@@ -19,6 +19,7 @@ from rackgrid.adapters import journal
 from rackgrid.adapters.books import Books, account_lines
 from rackgrid.adapters.clerk import hired
 from rackgrid.adapters.clock import SuspendWatch, monotonic_ns
+from rackgrid.adapters.orders import obey
 from rackgrid.adapters.planner import World
 from rackgrid.adapters.plans import open_plans
 from rackgrid.adapters.trace import Trace
@@ -103,13 +104,13 @@ class Daemon:
         )
         self._trace = Trace(config.mock.trace, config.node.name) if config.mock.trace else None
         self._bridge = _bridge(config, self.view)
-        me, wall = parts.identity.node_id, parts.wall
+        me, wall, sources = parts.identity.node_id, parts.wall, parts.sources
         clerk = self._clerk = hired(me, config, parts.signer, parts.group, wall)
         clerk.is_new = parts.is_new
-        self._books = Books(config, parts.wall, parts.signer, parts.identity.public_key, clerk)
-        sources = parts.sources
-        world = World(parts.wall, sources.ahead, self._received_mj, sources.buys_uc)
+        self._books = Books(config, wall, parts.signer, parts.identity.public_key, clerk)
+        world = World(wall, sources.ahead, self._received_mj, sources.buys_uc)
         self._plans = open_plans(config, world, parts.ears)
+        obey(config, parts.ears, wall, monotonic_ns, self.ask)
         self._tick_guarded = guarded(self._tick, self._failed)
         self._chore_guarded = guarded(self._chore, self._failed)
         self._suspend = SuspendWatch()

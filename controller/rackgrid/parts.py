@@ -115,7 +115,7 @@ def _record(config: Config) -> Record | None:
 
 
 def _ears(config: Config) -> Ears | None:
-    """Make what hears prices and temperatures; paho is not loaded where nothing is heard."""
+    """Make what hears prices and the like; paho is not loaded where nothing is heard."""
     if config.mqtt is None or not hears(config):
         return None
     from rackgrid.adapters.ears import Ears

@@ -1,7 +1,8 @@
 """A rack whose MQTT server dies and comes back: nobody on the rack notices, and readers catch up.
 
 Fails if a dead, stopped or restarted server delays or drops a control round at any node, or if the
-price and the states are not there again for whoever asks the restarted server.
+price and the states are not there again for whoever asks the restarted server; or if a command does
+anything that is retained or not allowed by name.
 """
 
 from __future__ import annotations
@@ -10,11 +11,12 @@ import json
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 from tests.rack.lan import Host
-from tests.rack.rig import Rig, RigNode, wait_until
+from tests.rack.rig import DEADLINE_S, Rig, RigNode, wait_until
 
 pytestmark = [pytest.mark.root, pytest.mark.mosquitto]
 
@@ -24,6 +26,14 @@ import sys
 from paho.mqtt import subscribe
 found = subscribe.simple(sys.argv[1], hostname="127.0.0.1", port=int(sys.argv[2]))
 print(found.payload.decode())
+"""
+WRITER = """
+import sys
+from paho.mqtt import publish
+publish.single(
+    sys.argv[1], sys.argv[3], qos=1, retain=sys.argv[4] == "1", hostname="127.0.0.1",
+    port=int(sys.argv[2]),
+)
 """
 
 
@@ -49,6 +59,13 @@ def read(host: Host, topic: str) -> dict[str, object]:
         reader.communicate()
         return {}
     return json.loads(out) if reader.returncode == 0 else {}
+
+
+def order(host: Host, load: str, do: str, *, retain: bool = False) -> None:
+    """Publish a command that counts for half a minute."""
+    payload = json.dumps({"do": do, "expires": time.time() + 30})
+    words = [f"rackgrid/rig/pi-1/{load}/set", str(PORT), payload, "1" if retain else "0"]
+    assert host.run([sys.executable, "-c", WRITER, *words]).wait(DEADLINE_S) == 0
 
 
 def rounds(node: RigNode, since: int) -> list[int]:
@@ -89,5 +106,33 @@ def test_server_stopped_killed_and_restarted_costs_no_control_round() -> None:
             assert seen == list(range(first, last + 1)), f"{node.name} missed a round"
         assert {"value", "currency", "term", "round", "start", "end"} <= price.keys()
         assert read(broker.host, f"rackgrid/rig/{broker.name}/state")["role"] == "broker"
+        server.terminate()
+        server.wait()
+
+
+def test_command_over_mqtt_does_what_is_allowed_and_nothing_retained() -> None:
+    with Rig(1) as rig:
+        node = rig.node(1)
+        server = start_server(node.host, node.folder)
+        text = node.config.read_text().replace("[node]\n", "[node]\ntrust_clock = true\n")
+        mqtt = f'\n[mqtt]\nhost = "127.0.0.1"\nport = {PORT}\ncommands = ["lock"]\n'
+        node.config.write_text(text + mqtt)
+        wait_until("the server", lambda: "running" in (node.folder / "mosquitto.log").read_text())
+        order(node.host, "pump", "lock", retain=True)
+        rig.start()
+        rig.wait_for_loads()
+        wait_until("the retained one", lambda: node.state()["rejected"].get("mqtt_retained") == 1)
+        order(node.host, "lamp", "unlock")
+        wait_until("one not allowed", lambda: node.state()["rejected"].get("mqtt_payload") == 1)
+        order(node.host, "lamp", "lock")
+
+        def reasons() -> dict[str, str]:
+            return {load["name"]: load["reason"] for load in node.state()["loads"]}
+
+        wait_until("the lamp is locked out", lambda: reasons()["lamp"] == "off: locked out")
+        draws = rig.control.draws()["nodes"]["pi-1"]["loads"]
+        assert draws["lamp"] == 0.0 < min(draws["pump"], draws["server"])
+        assert node.rackgrid("load", "unlock", "lamp").returncode == 0
+        rig.wait_for_loads()
         server.terminate()
         server.wait()

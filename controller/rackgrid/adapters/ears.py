@@ -1,7 +1,7 @@
-"""What a node hears over MQTT: tariffs, and the temperatures of its thermal loads.
+"""What a node hears over MQTT: tariffs, the temperatures of its thermal loads, and commands.
 
-One connection for all, in the loop of the control thread (`plug.line`). Nothing that is heard
-switches anything: a price goes into an offer, a temperature into a bid, and the market decides.
+One connection for all, in the loop of the control thread (`plug.line`). A price goes into an offer,
+a temperature into a bid, and the market decides; commands are off by default (`orders`).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Ears:
     """
 
     def __init__(self, config: MqttConfig) -> None:
-        self._line = Line(config, "prices and temperatures")
+        self._line = Line(config, "prices, temperatures and commands")
         self._task: asyncio.Task[None] | None = None
 
     def listen(self, topic: str, listener: Listener, *, retained: bool) -> None:

@@ -86,4 +86,5 @@ def is_plain(config: Config) -> bool:
 def hears(config: Config) -> bool:
     """Whether anything is heard over MQTT."""
     warm = any(isinstance(load.plan, ThermalConfig) and load.plan.topic for load in config.loads)
-    return warm or any(source.tariff_topic for source in config.sources)
+    ordered = config.mqtt is not None and bool(config.mqtt.commands)
+    return warm or ordered or any(source.tariff_topic for source in config.sources)

@@ -48,3 +48,26 @@ def test_password_in_the_clear_is_noted(tmp_path: Path, mqtt: str, noted: bool) 
     outcome = read(tmp_path, mqtt)
     assert outcome.config is not None
     assert any("in the clear" in str(note) for note in outcome.notes) is noted
+
+
+@pytest.mark.parametrize(
+    ("mqtt", "commands"),
+    [("", ()), ("commands = []", ()), ('commands = ["lock", "clear"]', ("lock", "clear"))],
+)
+def test_commands_are_off_unless_they_are_named_and_then_noted(
+    tmp_path: Path, mqtt: str, commands: tuple[str, ...]
+) -> None:
+    outcome = read(tmp_path, f'host = "h"\n{mqtt}')
+    assert outcome.config is not None
+    assert outcome.config.mqtt is not None
+    assert outcome.config.mqtt.commands == commands
+    noted = [str(note) for note in outcome.notes if "may publish" in str(note)]
+    assert len(noted) == bool(commands)
+
+
+def test_command_that_there_is_not_is_refused(tmp_path: Path) -> None:
+    outcome = read(tmp_path, 'host = "h"\ncommands = ["on"]')
+    assert outcome.config is None
+    (finding,) = outcome.findings
+    assert "[mqtt] commands" in str(finding)
+    assert "lock" in str(finding)
