@@ -31,9 +31,14 @@ TOPIC = r"[^\s#+$][^\s#+]{0,199}"
 """A topic under which something is published or heard."""
 _ON, _OFF = "ON", "OFF"
 _PLACEHOLDER = re.compile(r"\{[A-Za-z_]+\}")
-_PAYLOAD = r"[^\x00-\x1f\x7f]{1,400}"
-_WORD = r"[^\x00-\x1f\x7f]{1,64}"
-_PATH = r"[^.\s\x00-\x1f]{1,64}(?:\.[^.\s\x00-\x1f]{1,64}){0,7}"
+# Patterns, and what they allow in words.
+_A_TOPIC = (TOPIC, "an MQTT topic without blank, # and +")
+_PAYLOAD = (r"[^\x00-\x1f\x7f]{1,400}", "1 to 400 printable characters")
+_WORD = (r"[^\x00-\x1f\x7f]{1,64}", "1 to 64 printable characters")
+_PATH = (
+    r"[^.\s\x00-\x1f]{1,64}(?:\.[^.\s\x00-\x1f]{1,64}){0,7}",
+    'keys of a JSON object joined by dots, such as "relay.state"',
+)
 _NEEDS = (
     ("ask_payload", "ask_topic"),
     ("power_path", "power_topic"),
@@ -43,33 +48,21 @@ _NEEDS = (
 def topic_keys() -> tuple[Key, ...]:
     """Return the keys that such a plug adds to `[[load]]`."""
 
-    def topic(name: str, doc: str) -> Key:
-        allowed = "an MQTT topic without blank, # and +"
-        return Key(name, Kind.TEXT, doc, None, pattern=TOPIC, allowed=allowed)
-
-    def payload(name: str, doc: str) -> Key:
-        allowed = "1 to 400 printable characters"
-        return Key(name, Kind.TEXT, doc, None, pattern=_PAYLOAD, allowed=allowed)
-
-    def word(name: str, doc: str) -> Key:
-        allowed = "1 to 64 printable characters"
-        return Key(name, Kind.TEXT, doc, None, pattern=_WORD, allowed=allowed)
-
-    def path(name: str, doc: str) -> Key:
-        allowed = 'keys of a JSON object joined by dots, such as "relay.state"'
-        return Key(name, Kind.TEXT, doc, None, pattern=_PATH, allowed=allowed)
+    def key(name: str, doc: str, form: tuple[str, str]) -> Key:
+        pattern, allowed = form
+        return Key(name, Kind.TEXT, doc, None, pattern=pattern, allowed=allowed)
 
     return (
-        payload("on_payload", f"what has it on, for {SECONDS}"),
-        payload("off_payload", "what has it off"),
-        topic("state_topic", "where it says whether it is on"),
-        path("state_path", "the place of that in JSON; without it, plain text"),
-        word("state_on", "what it says when it is on"),
-        word("state_off", "what it says when it is off"),
-        topic("ask_topic", "where it is asked for its state"),
-        payload("ask_payload", "what is asked there"),
-        topic("power_topic", "where it says its watts"),
-        path("power_path", "the place of that in JSON; without it, a plain number"),
+        key("on_payload", f"what has it on, for {SECONDS}", _PAYLOAD),
+        key("off_payload", "what has it off", _PAYLOAD),
+        key("state_topic", "where it says whether it is on", _A_TOPIC),
+        key("state_path", "the place of that in JSON; without it, plain text", _PATH),
+        key("state_on", "what it says when it is on", _WORD),
+        key("state_off", "what it says when it is off", _WORD),
+        key("ask_topic", "where it is asked for its state", _A_TOPIC),
+        key("ask_payload", "what is asked there", _PAYLOAD),
+        key("power_topic", "where it says its watts", _A_TOPIC),
+        key("power_path", "the place of that in JSON; without it, a plain number", _PATH),
     )
 
 

@@ -171,7 +171,7 @@ class Ina219:
                 self._take_range(Range.MV_320)
         # By value: writing again what the chip does already would throw away the conversion under
         # way, and what is known of its cycle.
-        if pace[0] is not self._configuration and pace[0] != self._configuration:
+        if pace[0] != self._configuration:
             self._take_pace(pace)
             self._configured = False
             self._verify_at_ns = 0

@@ -22,12 +22,12 @@ from rackgrid.core.state import State
 from rackgrid.errors import SigningError, StoreError
 from rackgrid.identity import NO_PAIR, NodeId
 from rackgrid.market.row import Totals
+from rackgrid_firmware.boot_record import kernel_boot_id
 
 LOOK_NS = 1_000_000_000
 """Between two looks at who may keep copies, ns, while the same node leads."""
 RETRY_NS = 60_000_000_000
 """A ledger that could not be opened is tried again after so long, ns."""
-_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _log = logging.getLogger("rackgrid.ledger")
 
 
@@ -102,7 +102,7 @@ class Books:
     def _open(self) -> None:
         folder, keep_days = self._config.node.state_dir, self._config.node.keep_days
         try:
-            kernel = _BOOT_ID.read_text().strip()
+            kernel = kernel_boot_id()
             if self._seeks(folder / LEDGER):
                 return
             closed = (lambda: None) if self._clerk is None else self._clerk.wrote

@@ -13,13 +13,13 @@ None switches a load on; that is the market's and the guard's.
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable
 from functools import partial
 from math import inf
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
+from rackgrid.adapters.plug.talk import read_object
 from rackgrid.config import Config
 from rackgrid.core.event import OutputRequested, Tend
 from rackgrid.errors import TransportError
@@ -81,13 +81,7 @@ class Orders:
         Raises:
             TransportError: it is none, or does not count now.
         """
-        try:
-            asked: object = json.loads(payload)
-        except (ValueError, RecursionError):
-            raise TransportError("it is not JSON") from None
-        if not isinstance(asked, dict):
-            raise TransportError("it is no JSON object")
-        said = cast("dict[str, object]", asked)
+        said = read_object(payload, "it")
         wanted, expires = said.get("do"), said.get("expires")
         what = next((each for each in self._allowed if each.value == wanted), None)
         if what is None:

@@ -58,9 +58,9 @@ def read_object(raw: bytes, who: str) -> Answer:
     try:
         value: object = json.loads(raw)
     except (ValueError, RecursionError) as fault:
-        raise TransportError(f"{who} answers what is not JSON: {fault}"[:200]) from None
+        raise TransportError(f"{who} says what is not JSON: {fault}"[:200]) from None
     if not isinstance(value, dict):
-        raise TransportError(f"{who} answers {type(value).__name__}, not an object")
+        raise TransportError(f"{who} says {type(value).__name__}, not an object")
     return cast("dict[str, object]", value)
 
 

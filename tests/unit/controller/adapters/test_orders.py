@@ -71,10 +71,10 @@ def test_command_that_is_allowed_and_counts_is_done(desk: Desk) -> None:
         (command(expires=NOW_S + EXPIRES_S + 0.1), "more than 60 s ahead"),
         (command(expires=10**400), "more than 60 s ahead"),
         (command(expires=float("nan")), "is over"),
-        (["lock"], "no JSON object"),
-        (b"lock", "is not JSON"),
-        (b"[" * 100_000, "is not JSON"),
-        (b"", "is not JSON"),
+        (["lock"], "it says list, not an object"),
+        (b"lock", "it says what is not JSON"),
+        (b"[" * 100_000, "it says what is not JSON"),
+        (b"", "it says what is not JSON"),
     ],
 )
 def test_command_that_does_not_count_does_nothing_and_is_said_once(

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -31,19 +30,6 @@ from rackgrid.adapters.plug import generic
 from rackgrid.adapters.plug.remote import FOREVER_NS, Proof, Remote
 from rackgrid.deadman import SECOND_NS, latest_end_ns
 from rackgrid.errors import TransportError
-
-
-@pytest.fixture
-def device() -> Iterator[TopicDevice]:
-    made = TopicDevice()
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def desk(device: TopicDevice) -> Desk:
-    return Desk(device)
-
 
 # --- words ----------------------------------------------------------------------------------------
 

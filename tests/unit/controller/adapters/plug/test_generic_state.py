@@ -6,7 +6,6 @@ Fails if what is not understood passes for an answer, or old watts for new ones.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -20,18 +19,6 @@ from rackgrid.adapters.plug import generic
 from rackgrid.adapters.plug.generic import POWER_NS, found
 from rackgrid.deadman import SECOND_NS
 from rackgrid.errors import TransportError
-
-
-@pytest.fixture
-def device() -> Iterator[TopicDevice]:
-    made = TopicDevice()
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def desk(device: TopicDevice) -> Desk:
-    return Desk(device)
 
 
 def test_watts_come_with_the_state(desk: Desk) -> None:

@@ -20,7 +20,7 @@ def test_object_is_read() -> None:
 
 @pytest.mark.parametrize("raw", [b"", b"[]", b"null", b"{", b"\xff", b"[" * 100_000, b"1e999"])
 def test_what_is_no_object_is_not_understood(raw: bytes) -> None:
-    with pytest.raises(TransportError, match="plug-1 answers"):
+    with pytest.raises(TransportError, match="plug-1 says"):
         read_object(raw, "plug-1")
 
 
