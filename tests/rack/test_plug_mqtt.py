@@ -1,17 +1,22 @@
 """Plugs over a real Mosquitto: they speak their makers' topics, and keep their own timers.
 
 Fails if a plug outlives the grant of a controller that was killed, if a word is retained, or if a
-server that goes away leaves a plug on beyond its timer, or a node without its other loads.
+server that goes away leaves a plug on beyond its timer, or a node without its other loads. Each
+make has a server and a rack of its own, and all play a scene at once: most of it is waiting.
 """
 
 from __future__ import annotations
 
+import functools
 import json
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from paho.mqtt.client import Client, MQTTMessage
@@ -19,6 +24,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from tests.rack.mosquitto import Mosquitto
 from tests.rack.patience import until
 from tests.rack.plug_rack import CAPACITY_W, GRANT_S, Rack
+from tests.rack.tight import abreast
 from tests.unit.controller.adapters.plug.device import (
     Device,
     ShellyDevice,
@@ -90,49 +96,54 @@ class OnTheWire:
                 self._client.publish(where, what, retain=True)  # as many do
 
 
+@dataclass
+class Site:
+    """A plug of one make, the server that it is at, and a rack that switches it."""
+
+    make: str
+    server: Mosquitto
+    plug: OnTheWire
+    rack: Rack
+    grant_s: float
+
+
+@contextmanager
+def site(folder: Path, make: str, word: str = WORD) -> Generator[Site]:
+    """Make one, its rack not started; a plug of the make "generic" is switched on by that word."""
+    way = TOPICS + word if make == "generic" else f'mqtt = "{make}://plug-1"\n'
+    grant_s = LONGER_S if make == "generic" and word else GRANT_S
+    with ExitStack() as stack:
+        server = Mosquitto(folder)
+        server.start()
+        stack.callback(server.kill)
+        device = stack.enter_context(closing(DEVICES[make]()))
+        plug = stack.enter_context(closing(OnTheWire(server, device)))
+        there = f'[mqtt]\nhost = "127.0.0.1"\nport = {server.port}\n'
+        rack = stack.enter_context(closing(Rack(folder, way + there, {}, grant_s)))
+        yield Site(make, server, plug, rack, grant_s)
+
+
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[Mosquitto]:
-    made = Mosquitto(tmp_path)
-    made.start()
-    yield made
-    made.kill()
+def sites(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Site]]:
+    with ExitStack() as stack:
+        folders = {make: tmp_path_factory.mktemp(make) for make in DEVICES}  # a socket's is short
+        yield [stack.enter_context(site(folder, make)) for make, folder in folders.items()]
 
 
-@pytest.fixture(params=DEVICES)
-def plug(request: pytest.FixtureRequest, server: Mosquitto) -> Iterator[OnTheWire]:
-    device: Device = DEVICES[request.param]()
-    wire = OnTheWire(server, device)
-    yield wire
-    wire.close()
-    device.close()
-
-
-@pytest.fixture
-def rack(tmp_path: Path, server: Mosquitto, plug: OnTheWire) -> Iterator[Rack]:
-    make = next(name for name, kind in DEVICES.items() if isinstance(plug.device, kind))
-    way = TOPICS + WORD if make == "generic" else f'mqtt = "{make}://plug-1"\n'
-    made = Rack(tmp_path / "rack", way + there(server), {}, grant_s(plug))
-    made.start()
-    yield made
-    made.close()
-
-
-def there(server: Mosquitto) -> str:
-    return f'[mqtt]\nhost = "127.0.0.1"\nport = {server.port}\n'
-
-
-def grant_s(plug: OnTheWire) -> float:
-    return LONGER_S if isinstance(plug.device, TopicDevice) else GRANT_S
+def played(scene: Callable[[Site], None], site: Site) -> None:
+    site.rack.start()
+    try:
+        scene(site)
+    except AssertionError as failure:
+        raise AssertionError(f"{site.make}: {failure}") from failure
 
 
 def words_on(device: Device) -> int:
     return len([x for x in device.asked if any(word in x for word in WORDS_ON)])
 
 
-def test_plug_of_a_killed_controller_goes_off_before_its_grant_ends(
-    rack: Rack, plug: OnTheWire
-) -> None:
-    relay = plug.device.relay
+def controller_is_killed(site: Site) -> None:
+    rack, plug, relay = site.rack, site.plug, site.plug.device.relay
     until("the plug is on", lambda: relay.is_on)
     until("it was renewed", lambda: words_on(plug.device) > 3)
     assert not relay.spans, "it did not blink before"
@@ -140,43 +151,48 @@ def test_plug_of_a_killed_controller_goes_off_before_its_grant_ends(
     killed = time.monotonic()
     until("the plug is off", lambda: not relay.is_on)
     (span,) = relay.spans
-    assert span[1] <= killed + grant_s(plug)
+    assert span[1] <= killed + site.grant_s
     assert rack.peak_w(relay.spans) <= CAPACITY_W
     assert plug.retained == []
 
 
-def test_server_that_dies_leaves_no_plug_on_and_no_node_waiting(
-    rack: Rack, plug: OnTheWire, server: Mosquitto
-) -> None:
-    relay = plug.device.relay
+def server_dies(site: Site) -> None:
+    rack, relay = site.rack, site.plug.device.relay
     until("the plug is on", lambda: relay.is_on)
     until("it is said to be on", lambda: rack.node.load("plug").get("on"))
-    server.kill()
+    site.server.kill()
     until("it is off by its own timer", lambda: not relay.is_on)
-    until("it is said to be off", lambda: not rack.node.load("plug")["on"])
-    assert rack.node.load("plug")["fault"]
+    until("it is said to be off, and why", lambda: is_lost(rack.node.load("plug")))
     until("another load has its watts", lambda: any(n.load("lamp").get("on") for n in rack.nodes))
-    server.start()
+    site.server.start()
     until("it is on again", lambda: relay.is_on)
     relay.switch(False)
     assert rack.peak_w(relay.spans) <= CAPACITY_W
 
 
-@pytest.mark.parametrize("plug", ["generic"], indirect=True)
-def test_plug_without_a_word_that_ends_is_floor_and_is_never_switched(
-    tmp_path: Path, server: Mosquitto, plug: OnTheWire
-) -> None:
+def test_plug_of_a_killed_controller_goes_off_before_its_grant_ends(sites: list[Site]) -> None:
+    abreast([functools.partial(played, controller_is_killed, each) for each in sites])
+
+
+def test_server_that_dies_leaves_no_plug_on_and_no_node_waiting(sites: list[Site]) -> None:
+    abreast([functools.partial(played, server_dies, each) for each in sites])
+
+
+def test_plug_without_a_word_that_ends_is_floor_and_is_never_switched(tmp_path: Path) -> None:
     """A floor of 6.5 W and its 8 W beside the other node's: a lamp has no room any more."""
-    made = Rack(tmp_path / "rack", TOPICS + there(server), {})
-    try:
-        made.start()
-        until("it is looked at", lambda: made.node.load("plug").get("fault"))
-        until("it counts as floor", lambda: floor_w(made) >= 14.5)
-        assert "on_payload has no {seconds}" in made.node.said()
-        assert [word for word in plug.device.asked if "/set" in word] == []
-        assert not plug.device.relay.is_on
-    finally:
-        made.close()
+    with site(tmp_path, "generic", word="") as made:
+        rack, device = made.rack, made.plug.device
+        rack.start()
+        until("it is looked at", lambda: rack.node.load("plug").get("fault"))
+        until("it counts as floor", lambda: floor_w(rack) >= 14.5)
+        assert "on_payload has no {seconds}" in rack.node.said()
+        assert [word for word in device.asked if "/set" in word] == []
+        assert not device.relay.is_on
+
+
+def is_lost(plug: dict[str, Any]) -> bool:
+    """Whether a plug is said to be off, with a fault."""
+    return plug.get("on") is False and bool(plug["fault"])
 
 
 def floor_w(rack: Rack) -> float:
