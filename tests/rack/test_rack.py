@@ -5,9 +5,20 @@ from __future__ import annotations
 import time
 
 import pytest
-from tests.rack.rig import FLOOR_W, QUICK, Rig, wait_until
+from tests.rack.rig import FLEXIBLE_W, FLOOR_W, QUICK, Rig, RigNode, State, wait_until
 
 pytestmark = pytest.mark.root
+
+
+def wait_started(rig: Rig, count: int) -> None:
+    """Wait until node 3, the broker, counts what so many nodes hold, and no start any more.
+
+    A load may start on the last of a grant, and only then be asked for anew.
+    """
+    wait_until(
+        "no start is counted any more",
+        lambda: rig.node(3).state()["feed"]["granted_w"] == FLEXIBLE_W * count,
+    )
 
 
 def test_rack_of_five_without_configured_peers_finds_one_broker_one_price_and_feeds_all() -> None:
@@ -15,19 +26,32 @@ def test_rack_of_five_without_configured_peers_finds_one_broker_one_price_and_fe
         rig.start_at_once()
         rig.wait_for_broker(rig.node(5))
         rig.wait_for_loads()
-        states = [node.state() for node in rig.nodes]
-        for state in states:
-            assert sorted(x["name"] for x in state["roster"]) == [n.name for n in rig.nodes]
-            assert {member["name"] for member in state["members"]} == {n.name for n in rig.nodes}
-            assert state["feed"]["floors_w"] == 5 * FLOOR_W
-            assert state["price"]["currency"] == "EUR"
-        assert [state["authority"] for state in states] == [False] * 4 + [True]
-        rounds = [
-            {(x["term"], x["round"], x["value"]) for x in node.said("price")} for node in rig.nodes
-        ]
-        assert set.intersection(*rounds), "no price was applied by all"
+        names = [node.name for node in rig.nodes]
+
+        def agreed(state: State) -> bool:
+            return (
+                sorted(x["name"] for x in state["roster"]) == names
+                and {x["name"] for x in state["members"]} == set(names)
+                and state["feed"]["floors_w"] == 5 * FLOOR_W
+                and state["price"]["currency"] == "EUR"
+            )
+
+        def led() -> bool:
+            states = [node.state() for node in rig.nodes]
+            authority = [state.get("authority") for state in states]
+            return authority == [False] * 4 + [True] and all(map(agreed, states))
+
+        wait_until("all know all, and the broker has the authority", led)
+
+        def rounds(node: RigNode) -> set[tuple[object, object, object]]:
+            return {(x["term"], x["round"], x["value"]) for x in node.said("price")}
+
+        def shared() -> bool:
+            return bool(set.intersection(*map(rounds, rig.nodes)))
+
+        wait_until("a price is applied by all", shared)
         values: dict[tuple[object, object], set[object]] = {}
-        for term, number, value in set.union(*rounds):
+        for term, number, value in set.union(*map(rounds, rig.nodes)):
             values.setdefault((term, number), set()).add(value)
         assert all(len(prices) == 1 for prices in values.values()), "one round, two prices"
 
@@ -42,10 +66,13 @@ def test_rack_on_a_scarce_feed_serves_the_dearest_loads_and_every_required_one()
             loads = [node["loads"] for node in rig.control.draws()["nodes"].values()]
             return all(each["lamp"] > 0 and not each["pump"] for each in loads)
 
-        wait_until("three lamps on and no pump", lamps_only)
-        price = rig.node(1).state()["price"]
-        assert price["scarce"]
-        assert 0.40 <= price["value"] <= 0.50, "between the refused pump and the served lamp"
+        def scarce() -> bool:
+            """Between the refused pump and the served lamp, and that is what burns."""
+            price = rig.node(1).state()["price"]
+            value = price["value"]
+            return price["scarce"] and 0.40 <= value <= 0.50 and lamps_only()
+
+        wait_until("three lamps on and no pump, at the price of that", scarce)
 
 
 def test_rack_late_joiner_is_admitted_and_gets_its_price_and_its_loads() -> None:
@@ -53,13 +80,14 @@ def test_rack_late_joiner_is_admitted_and_gets_its_price_and_its_loads() -> None
         rig.start(2, 3)
         rig.wait_for_broker(rig.node(3), among=rig.nodes[1:])
         rig.wait_for_loads(rig.nodes[1:])
+        wait_started(rig, 2)
         before_ns = time.monotonic_ns()
         rig.start(1)
         rig.wait_for_broker(rig.node(3))
         rig.wait_for_loads()
         wait_until(
             "all know the roster of three",
-            lambda: all(len(node.state()["roster"]) == 3 for node in rig.nodes),
+            lambda: all(len(node.state().get("roster", ())) == 3 for node in rig.nodes),
         )
         assert rig.edges(before_ns, rig.nodes[1:]) == [], "the others' loads went on undisturbed"
 
@@ -69,6 +97,7 @@ def test_rack_node_that_leaves_ends_well_and_releases_its_floor() -> None:
         rig.start()
         rig.wait_for_broker(rig.node(3))
         rig.wait_for_loads()
+        wait_started(rig, 3)
         gone, others = rig.node(1), rig.nodes[1:]
         before_ns = time.monotonic_ns()
         done = gone.rackgrid("leave", "--config", str(gone.config))
@@ -95,6 +124,7 @@ def test_rack_broker_that_leaves_hands_over_to_the_next() -> None:
         rig.start()
         rig.wait_for_broker(rig.node(3))
         rig.wait_for_loads()
+        wait_started(rig, 3)
         gone, others = rig.node(3), rig.nodes[:2]
         before_ns = time.monotonic_ns()
         assert gone.rackgrid("leave", "--config", str(gone.config)).returncode == 0

@@ -50,6 +50,16 @@ def node_why(rig: Rig) -> dict[str, Any]:
     return rig.node(1).ask("/api/why/pump")
 
 
+def is_dear(told: dict[str, Any]) -> bool:
+    return (told["why"], told["on"]) == ("price_above_worth", False)
+
+
+def is_told(node: RigNode, load: str, why: str) -> bool:
+    """Whether that is the last that was recorded of a load."""
+    changes = node.ask(f"/api/why/{load}").get("changes")
+    return bool(changes) and changes[-1]["why"] == why
+
+
 def detach(node: RigNode) -> None:
     assert node.controller is not None
     node.controller.send_signal(signal.SIGINT)
@@ -67,7 +77,7 @@ def test_record_of_prices_that_change_and_a_broker_that_is_killed_is_sound(rig: 
     for node in rig.nodes:
         tell(node, DEAR)
     pumps(rig, on=False)
-    wait_until("pi-1 knows that its pump is off", lambda: not node_why(rig)["on"])
+    wait_until("pi-1 knows that its pump is off, and why", lambda: is_dear(node_why(rig)))
     why = rig.node(1).rackgrid("why", "pump", "--json")
     assert why.returncode == 0
     told = json.loads(why.stdout)
@@ -104,6 +114,8 @@ def test_lie_in_a_real_record_is_found(rig: Rig) -> None:
     rig.wait_for_broker()
     rig.wait_for_loads()
     node = rig.node(1)
+    # It draws before its firmware says so.
+    wait_until("its lamp is seen to be on", lambda: is_told(node, "lamp", "worth_it"))
     detach(node)
     lines = record_of(node)
     number = next(i for i, x in enumerate(lines) if x["event"] == "load" and x["why"] == "worth_it")
