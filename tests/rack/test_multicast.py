@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import select
 import shutil
@@ -27,6 +28,7 @@ pytestmark = pytest.mark.root
 
 PLACE = Place("eth0", "224.0.0.224", 8437)
 DEADLINE_S = 10.0
+PINGS = itertools.count()
 RING = Keyring(1, {1: bytes(range(32))})
 
 
@@ -43,10 +45,11 @@ def collect(transport: Transport, count: int) -> list[Datagram]:
 
 
 def hears(sender: Transport, receiver: Transport) -> bool:
-    """Send one multicast and say whether it arrived within a moment."""
-    sender.send_multicast(b"ping")
+    """Send one multicast and say whether this very one arrived within a moment."""
+    ping = f"ping {next(PINGS)}".encode()
+    sender.send_multicast(ping)
     select.select([receiver.filenos()[0]], [], [], 0.1)
-    return any(d.address == sender.address for d in receiver.receive())
+    return (ping, sender.address) in {(d.data, d.address) for d in receiver.receive()}
 
 
 def at(host: Host, stack: ExitStack, place: Place = PLACE) -> Transport:
