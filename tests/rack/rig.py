@@ -64,6 +64,11 @@ def wait_until(what: str, condition: Callable[[], object], deadline_s: float = D
         select.select([], [], [], 0.04)
 
 
+def is_broker(state: State) -> bool:
+    """Whether a node's view says that it leads."""
+    return state.get("role") == "broker"
+
+
 class RigNode:
     """One node: its host, its files and its two processes."""
 
@@ -302,14 +307,19 @@ class Rig:
         That is not renewed by a new broker, who cannot know that nobody was given those watts.
         """
         self.bring_back()
-        state = self.wait_for_broker()
+        self.wait_for_broker()
         self.wait_for_loads()
-        broker = next(node for node in self.nodes if node.name == state["broker"])
-        wait_until(
-            "no start is counted any more",
-            lambda: broker.state()["feed"]["granted_w"] == FLEXIBLE_W * len(self.nodes),
-        )
-        return broker
+        found: list[RigNode] = []
+
+        def uncounted() -> bool:
+            leads = [(node, state) for node in self.nodes if is_broker(state := node.state())]
+            found[:] = [node for node, _ in leads]
+            return [state["feed"]["granted_w"] for _, state in leads] == [
+                FLEXIBLE_W * len(self.nodes)
+            ]
+
+        wait_until("no start is counted any more", uncounted)
+        return found[0]
 
     def node(self, number: int) -> RigNode:
         """The node of that number, counted from 1."""
@@ -341,11 +351,15 @@ class Rig:
     def wait_for_broker(
         self, broker: RigNode | None = None, among: Sequence[RigNode] | None = None
     ) -> State:
-        """Wait until these nodes follow one broker at a known price, and return its view."""
+        """Wait until these nodes follow one broker at a known price; return the first one's view.
+
+        It is the view that was waited for: another look may find an election, or no answer.
+        """
         nodes = list(among or self.nodes)
+        states: list[State] = []
 
         def agreed() -> bool:
-            states = [node.state() for node in nodes]
+            states[:] = [node.state() for node in nodes]
             if not all(states) or any(s["price"]["value"] is None for s in states):
                 return False
             pairs = {(s["term"], s["broker_id"]) for s in states}
@@ -359,7 +373,7 @@ class Rig:
             )
 
         wait_until(f"one broker among {[n.name for n in nodes]}", agreed)
-        return nodes[0].state()
+        return states[0]
 
     def wait_for_loads(self, nodes: Sequence[RigNode] | None = None, on: bool = True) -> None:
         """Wait until every flexible load of these nodes truly draws, or none does."""

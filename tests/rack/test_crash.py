@@ -37,7 +37,7 @@ def test_crash_of_two_nodes_at_once_hands_their_watts_on_and_takes_them_back(rig
         wait_more_pumps(rig, left, than=pumps)
         rig.bring_back()
         wait_settled(rig)
-        assert len(rig.node(1).state()["roster"]) == 5
+        assert len(rig.wait_for_broker()["roster"]) == 5
 
 
 def test_crash_of_all_controllers_at_once_is_survived_by_what_is_required_and_healed(
@@ -51,7 +51,7 @@ def test_crash_of_all_controllers_at_once_is_survived_by_what_is_required_and_he
         assert not any(node.running for node in rig.nodes)
         rig.bring_back()
         wait_settled(rig)
-        assert rig.node(1).state()["term"] > term, "nobody uses a term twice"
+        assert rig.wait_for_broker()["term"] > term, "nobody uses a term twice"
         edges = rig.edges(before_ns, rig.nodes)
         blinks = Counter(edge.node for edge in edges if edge.load == "lamp" and not edge.on)
         assert all(count == 1 for count in blinks.values()), "no lamp went off twice"

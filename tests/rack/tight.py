@@ -21,8 +21,11 @@ NODES = 5
 CAPACITY_W = NODES * FLOOR_W + 44.0
 SETTLED_W = NODES * FLOOR_W + 5 * 6.0 + 8.0
 """When every load that fits is on."""
-PEAK_W = SETTLED_W - 8.0 + 12.0
-"""What the last pump's start brings it to: 2 W below the limit, and no load has so little."""
+PEAK_W = SETTLED_W - 6.0 + 9.0
+"""What the last load's start brings it to at least: a lamp's to 3 W below the limit, a pump's to 2.
+
+No load has so little. Which of them is the last depends on whose first bid is late.
+"""
 TRADE_S = 30.0
 """The outermost bound of what waits for a predecessor's grants and for margins to end."""
 T = TypeVar("T")
@@ -48,13 +51,14 @@ def pumps_on(rig: Rig, nodes: Iterable[RigNode]) -> int:
 
 def wait_settled(rig: Rig) -> RigNode:
     """Wait until all follow one broker and every load that fits is on; return the broker."""
-    state = rig.wait_for_broker()
+    rig.wait_for_broker()
 
     def settled() -> bool:
         lamps, pumps = drawn_w(rig, "lamp", rig.nodes), drawn_w(rig, "pump", rig.nodes)
         return lamps == [6.0] * NODES and sorted(pumps) == [0.0] * (NODES - 1) + [8.0]
 
     wait_until("five lamps and a pump are on", settled, TRADE_S)
+    state = rig.wait_for_broker()  # Who leads by now: whom a scene kills.
     return next(node for node in rig.nodes if node.name == state["broker"])
 
 
