@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import select
 import signal
 import socket
@@ -143,7 +144,8 @@ class World:
         return child
 
     def truth(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.trace.read_text().splitlines()]
+        *whole, _ = self.trace.read_text().split("\n")  # The last may be half written.
+        return [json.loads(line) for line in whole]
 
     def loads(self) -> dict[str, float]:
         return dict(self.control.draws()["nodes"]["n1"]["loads"])
@@ -156,6 +158,11 @@ class World:
             for before, after in itertools.pairwise(lines)
             if before["loads"]["fan"] > 0 and after["loads"]["fan"] == 0
         ]
+
+    def stop(self, child: subprocess.Popen[bytes]) -> None:
+        """Stop a child, and wait until it stands still; `close` ends it all the same."""
+        child.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, child.pid, os.WSTOPPED | os.WNOWAIT)
 
     def says(self, text: str) -> bool:
         return text in self.log.read_text()
