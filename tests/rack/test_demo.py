@@ -14,7 +14,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,8 @@ from tests.rack.rig import wait_until
 Line = dict[str, Any]
 DEMO = [sys.executable, "-m", "rackgrid", "demo"]
 DEADLINE_S = 20.0
+FAILOVER_S = 5.0
+"""The outermost bound of a failover on a busy machine: whoever was killed comes back after it."""
 
 
 class Demo:
@@ -67,8 +69,9 @@ class Demo:
         found, fresh = {self.process.pid}, [self.process.pid]
         while fresh:
             parent = fresh.pop()
-            listing = Path(f"/proc/{parent}/task/{parent}/children").read_text()
-            fresh += map(int, listing.split())
+            with suppress(FileNotFoundError, ProcessLookupError):  # It has ended meanwhile.
+                listing = Path(f"/proc/{parent}/task/{parent}/children").read_text()
+                fresh += map(int, listing.split())
             found |= set(fresh)
         return found
 
@@ -97,6 +100,15 @@ def running(pids: set[int]) -> set[int]:
         if stat.rpartition(") ")[2][0] != "Z":
             found.add(pid)
     return found
+
+
+def heard(api: str) -> int:
+    """How many nodes a node knows of, itself included; 0 while it does not answer."""
+    try:
+        with urllib.request.urlopen(f"{api}/api/state", timeout=5) as answer:
+            return len(json.load(answer)["members"])
+    except OSError:
+        return 0
 
 
 def end(show: Demo, number: signal.Signals, pids: set[int]) -> None:
@@ -133,16 +145,19 @@ def test_demo_script_kills_the_broker_and_brings_it_back(tmp_path: Path) -> None
             f'[[event]]\nat_s = {at}\ndo = "{do}"\n{more}\n'
             for at, do, more in (
                 (2.5, "kill", 'node = "broker"'),
-                (3.5, "start", ""),
-                (3.6, "load", 'node = "pi-1"\noutput = "no-such"\nwatts = 1.0'),
-                (3.7, "sun", "watts = 0.0"),
-                (3.7, "tariff", "price = 0.99"),
+                (2.5 + FAILOVER_S, "start", ""),
+                (2.6 + FAILOVER_S, "load", 'node = "pi-1"\noutput = "no-such"\nwatts = 1.0'),
+                (2.7 + FAILOVER_S, "sun", "watts = 0.0"),
+                (2.7 + FAILOVER_S, "tariff", "price = 0.99"),
             )
         )
     )
     with demo("--nodes", "3", "--script", str(script)) as show:
-        first = show.until(event="role", role="broker")
+        show.until(event="role", role="broker")
         killed = show.until(event="demo", do="kill")
+        # On a slow machine others may have led before all had started.
+        leaders = [each for each in show.events if each.get("role") == "broker"]
+        first = leaders[-1]
         assert killed["node"] == first["node"]
         second = show.until(event="role", role="broker")
         assert second["node"] != first["node"]
@@ -161,9 +176,8 @@ def test_demo_two_at_once_do_not_meet() -> None:
             show.until(event="role", role="broker")
         apis = [node["api"] for show in (one, other) for node in show.nodes]
         assert len(set(apis)) == 4
-        for api in apis:
-            with urllib.request.urlopen(f"{api}/api/state", timeout=5) as answer:
-                assert len(json.load(answer)["members"]) == 2
+        wait_until("each hears its own", lambda: all(heard(api) >= 2 for api in apis))
+        assert all(heard(api) <= 2 for api in apis)
         for show in (one, other):
             end(show, signal.SIGINT, show.pids())
 
@@ -191,7 +205,7 @@ def test_demo_stopped_while_it_starts_leaves_no_process() -> None:
 
 def test_demo_into_a_pipe_prints_lines_without_escape_codes_and_ends_after_its_seconds() -> None:
     done = subprocess.run(
-        [*DEMO, "--nodes", "2", "--seconds", "3"],
+        [*DEMO, "--nodes", "2", "--seconds", "8"],
         capture_output=True,
         timeout=DEADLINE_S,
         check=False,
