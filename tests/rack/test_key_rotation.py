@@ -93,7 +93,7 @@ def wait_for_use(key: int, listener: Listener) -> None:
 
 def refused(node: RigNode) -> dict[str, int]:
     """What a node has dropped, by reason; its own echoes aside."""
-    return {why: n for why, n in node.state()["rejected"].items() if why != "own_echo"}
+    return {why: n for why, n in node.state().get("rejected", {}).items() if why != "own_echo"}
 
 
 def test_rotation_on_a_live_rack_loses_no_heartbeat_and_switches_nothing() -> None:
@@ -106,11 +106,11 @@ def test_rotation_on_a_live_rack_loses_no_heartbeat_and_switches_nothing() -> No
         rig.start(*range(1, NODES + 1))
         before = rig.wait_for_broker(among=nodes)
         rig.wait_for_loads(nodes)
-        since_ns = time.monotonic_ns()
-        dropped = {node.name: refused(node) for node in nodes}
         operator, path = rig.node(1), str(rig.key_file)
         with closing(Listener(rig.lan.host(NODES + 1))) as listener:
-            wait_for_use(1, listener)
+            wait_for_use(1, listener)  # So all have heard and proved one another.
+            since_ns = time.monotonic_ns()
+            dropped = {node.name: refused(node) for node in nodes}
             for words, key in (
                 (("rotate",), 1),
                 (("rotate", "--everywhere"), 2),
