@@ -80,6 +80,7 @@ def test_retained_tariff_is_taken_and_a_retained_temperature_is_not(server: Mosq
         publish(server, "kitchen/fridge", "9.5", retain=True)
         node.ears.start()
         await turns(lambda: node.price_uc() == 120_000)
+        await turns(lambda: node.ears.rejected.get("mqtt_retained", 0) == 1)
         assert node.fridge.mc is None
         publish(server, "kitchen/fridge", '{"temperature": 4.5}', retain=False)
         await turns(lambda: node.fridge.mc == 4500)

@@ -31,6 +31,11 @@ def priced_since(node: RigNode, since_ns: int, above: int) -> bool:
     return any(line["term"] > above for line in node.said("price", since_ns))
 
 
+def roles_since(node: RigNode, since_ns: int, role: str) -> list[str]:
+    """Under which brokers a node has had that role since."""
+    return [line["broker"] for line in node.said("role", since_ns) if line["role"] == role]
+
+
 def test_broker_killed_is_replaced_comes_back_without_a_blink_and_preempts() -> None:
     """A grant outlives the time that a Python process needs to start, so nothing may blink."""
     with Rig(5, rack={"grant_s": 3.0, "round_s": 0.25, "preempt_after_s": 1.5}) as rig:
@@ -46,13 +51,18 @@ def test_broker_killed_is_replaced_comes_back_without_a_blink_and_preempts() -> 
             FAILOVER_S,
         )
         killed.start()
-        rig.wait_for_broker(rig.node(4), among=survivors)
-        assert {member["name"] for member in survivors[0].state()["members"]} >= {"pi-1", "pi-4"}
-        wait_until("it follows its successor", lambda: killed.state().get("broker") == "pi-4")
-        rig.wait_for_broker(killed)
-        assert rig.node(1).state()["term"] > term + 1
-        assert len(rig.node(1).state()["roster"]) == 5
-        term = killed.state()["term"]
+        # By what it wrote down: it preempts soon, and a look may come too late for that.
+        wait_until("pi-4 succeeds", lambda: roles_since(rig.node(4), before_ns, "broker"))
+        (successor, *_) = roles_since(rig.node(4), before_ns, "broker")
+        wait_until(
+            "it follows its successor",
+            lambda: successor in roles_since(killed, before_ns, "member"),
+        )
+        after = rig.wait_for_broker(killed)
+        wait_until("all are heard", lambda: len(rig.node(1).state().get("members", [])) == 5)
+        assert after["term"] > term + 1
+        assert len(after["roster"]) == 5
+        term = after["term"]
         wait_until(
             "rounds enough that every grant of its predecessor has ended",
             lambda: any(x["term"] == term and x["round"] > 13 for x in killed.said("price")),
@@ -141,8 +151,7 @@ def test_firmware_killed_and_started_again_is_adopted_and_gets_its_loads_back(ri
         assert broken.firmware is not None
         broken.firmware.kill()
         broken.firmware.wait(15)
-        wait_until("its controller says so", lambda: broken.ask("/healthz").get("status") == 503)
-        assert "firmware" in str(broken.ask("/healthz"))
+        wait_until("its controller says so", lambda: "firmware" in str(broken.ask("/healthz")))
         broken.start_firmware()
         wait_until("it is adopted", lambda: broken.state()["firmware"])
         rig.wait_for_broker(broker)

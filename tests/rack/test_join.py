@@ -73,8 +73,13 @@ def test_second_node_joins_by_the_one_line_that_the_first_prints(tmp_path: Path)
         words = ["--join", "-", "--node", "pi-2", *where]
         rackgrid(second, "setup", "--dir", str(two), *words, said=token)
         nodes.enter_context(running(second, two))
-        wait_until("it is a member", lambda: state(second).get("role") == "member", DEADLINE_S)
-        found = state(second)
+        found: State = {}
+
+        def is_member() -> bool:
+            found.update(state(second))
+            return found.get("role") == "member"
+
+        wait_until("it is a member", is_member, DEADLINE_S)
         assert (found["rack"], found["broker"]) == ("shed", "pi-1")
         assert {line["name"] for line in found["roster"]} == {"pi-1", "pi-2"}
         for host, folder in ((first, one), (second, two)):
