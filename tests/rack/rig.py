@@ -64,11 +64,6 @@ def wait_until(what: str, condition: Callable[[], object], deadline_s: float = D
         select.select([], [], [], 0.04)
 
 
-def is_broker(state: State) -> bool:
-    """Whether a node's view says that it leads."""
-    return state.get("role") == "broker"
-
-
 class RigNode:
     """One node: its host, its files and its two processes."""
 
@@ -309,17 +304,12 @@ class Rig:
         self.bring_back()
         self.wait_for_broker()
         self.wait_for_loads()
-        found: list[RigNode] = []
-
-        def uncounted() -> bool:
-            leads = [(node, state) for node in self.nodes if is_broker(state := node.state())]
-            found[:] = [node for node, _ in leads]
-            return [state["feed"]["granted_w"] for _, state in leads] == [
-                FLEXIBLE_W * len(self.nodes)
-            ]
-
-        wait_until("no start is counted any more", uncounted)
-        return found[0]
+        wait_until(
+            "no start is counted any more",
+            lambda: self.wait_for_broker()["feed"]["granted_w"] == FLEXIBLE_W * len(self.nodes),
+        )
+        state = self.wait_for_broker()
+        return next(node for node in self.nodes if node.name == state["broker"])
 
     def node(self, number: int) -> RigNode:
         """The node of that number, counted from 1."""
