@@ -1,9 +1,10 @@
+import gc
 from collections.abc import Iterator
 from dataclasses import replace
 
 from rackgrid.simulation.run import run
 from rackgrid.simulation.script import Script, scripted
-from rackgrid.simulation.swarm import CHUNK, outcomes
+from rackgrid.simulation.swarm import CHUNK, GARBAGE, outcomes
 
 SCRIPTS = [scripted(seed, 3, 18) for seed in range(2 * CHUNK + 1)]
 
@@ -32,3 +33,14 @@ def test_outcomes_come_as_they_are_made() -> None:
 
     next(outcomes(watched(), 1))
     assert taken == [0]
+
+
+def test_outcomes_of_one_process_leave_its_collector_as_it_was() -> None:
+    """Fails if the caller's process goes on without a search for cycles."""
+    usual = gc.get_threshold()
+    made = outcomes(SCRIPTS[:2], 1)
+    next(made)
+    assert gc.get_threshold() == GARBAGE
+    assert len(list(made)) == 1
+    assert gc.get_threshold() == usual
+    assert gc.get_freeze_count() == 0
