@@ -17,9 +17,10 @@ at its end and what was left over, so that rows can be checked one by one agains
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from rackgrid.market.row import MJ_UC_PER_NC, NS_UC_PER_NC, Row, Terms
+from rackgrid.value import replace
 
 PJ_PER_MJ = 1_000_000_000
 """mW · ns in one mJ."""

@@ -13,7 +13,7 @@ Every row is checked beside its predecessor, by the checker's own arithmetic (`m
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from rackgrid.core.action import Action
 from rackgrid.core.agent import Agent
@@ -26,6 +26,7 @@ from rackgrid.market.settlement import ROW_NS
 from rackgrid.simulation.firmware import PJ_PER_MJ
 from rackgrid.simulation.seat import Seat
 from rackgrid.simulation.world import World
+from rackgrid.value import replace
 from rackgrid_firmware.device import Quality, Reading
 from rackgrid_firmware.link import Telemetry
 
