@@ -23,6 +23,7 @@ JOIN_RETRY_NS = (200 * MS_NS, 2 * SECOND_NS)
 """First and longest wait between two JOINs."""
 FORGET_NS = 10 * SECOND_NS
 """So long the operator's word is told to the broker again."""
+EXPELLED = "an operator has expelled this node from the rack: it gets no grant any more"
 
 
 def seek_admission(node: State, now_ns: int) -> None:
@@ -126,7 +127,7 @@ def roster_stored(node: State, stamp: Stamp, now_ns: int) -> None:
         registrar.stored(node, now_ns)
         return
     if roster.has_expelled(node.me):
-        node.note("an operator has expelled this node from the rack: it gets no grant any more")
+        node.note(EXPELLED)
     seek_admission(node, now_ns)
     candidate.acknowledge(node, now_ns)
 

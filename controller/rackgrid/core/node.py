@@ -130,6 +130,8 @@ class Node:
             is_lost=roster.rack == NO_RACK,
         )
         self.state.agent = replace(self.state.agent, limit=roster.limit, proofs=proofs)
+        if roster.has_expelled(me):
+            self.state.note(member.EXPELLED)
 
     def handle(self, event: Event) -> list[Action]:
         """Take an event; return what is to be done, in this order."""

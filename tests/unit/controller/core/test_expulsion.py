@@ -37,6 +37,7 @@ from tests.unit.controller.core.stage import (
 from rackgrid.core import expulsion
 from rackgrid.core.action import Action
 from rackgrid.core.event import ExpelRequested, ForgetRequested
+from rackgrid.core.member import EXPELLED
 from rackgrid.core.roster import Roster
 from rackgrid.core.settings import SECOND_NS
 from rackgrid.identity import NO_PAIR, NodeId
@@ -153,6 +154,13 @@ def test_expelled_node_itself_hears_the_others_says_so_and_does_not_stand() -> N
     assert any("has expelled this node" in note for note in notes(said))
     assert all_of(Ack, said) != []
     assert not player.node.state.may_stand(player.now_ns, 9)
+
+
+def test_expelled_node_says_so_again_when_it_has_restarted() -> None:
+    """Fails if all that its operator sees is a grant that has expired."""
+    player = Player(settings(), keeps=roster(ME, ANNA, BERT).with_expelled(ME))
+    player.passes(SECOND_NS)
+    assert notes(player.said).count(EXPELLED) == 1
 
 
 # --- what is refused -------------------------------------------------------------------------
