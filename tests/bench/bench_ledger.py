@@ -7,10 +7,11 @@
   an hour, a batch for every quarter; the first node meters the feed and speaks for a source. Wall
   and CPU time of `rackgrid ledger verify` over all files, then with `--rack`.
 - **write**: bytes that a day's ledger of one node sends to the disk, times twelve: `write_bytes` of
-  /proc/self/io, which counts pages that have to go to a block device (so not on a tmpfs). The
-  log is synced after each write, for the kernel would not wait a day with it either. A quiet day
-  (a price a quarter, twenty switchings a load) and a busy one (a new price each minute); alone, and
-  with the copies at two others, which grow by a batch a quarter of an hour.
+  /proc/self/io, which counts pages that have to go to a block device (so not on a tmpfs). Written
+  when the daemon would (`ledger_pace`), and synced as it does. A quiet day (a price a quarter,
+  twenty switchings a load) and a busy one (a new price each minute, found by a look within two
+  seconds; or once in each, at random); alone, and with the copies at two others, which grow by a
+  batch a quarter of an hour. What was written for what is counted in the log (`log_pages`).
 - **crash**: rounds of a node that crashes at random: the process, the end of SQLite's log cut at
   any byte, pages of a checkpoint torn (`tests/unit/controller/adapters/ledger_crash.py`). At the
   end the rows are compared with the truth: energy, counters, money, one by one.
@@ -24,7 +25,6 @@ import argparse
 import contextlib
 import io
 import json
-import os
 import random
 import sys
 import time
@@ -34,10 +34,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
+from tests.bench.log_pages import causes
 from tests.unit.controller.adapters.ledger_crash import Machine, differences
 
 from rackgrid.adapters.ledger_copy import LedgerCopy
 from rackgrid.adapters.ledger_opening import open_ledger
+from rackgrid.adapters.ledger_pace import Pace
 from rackgrid.adapters.ledger_store import LedgerStore
 from rackgrid.adapters.parcel import parcel_after
 from rackgrid.cli import main as rackgrid
@@ -52,6 +54,11 @@ LOADS: Final = ("fan", "lamp", "pump")
 WATTS: Final = {ELECTRONICS: 3, "fan": 5, "lamp": 8, "pump": 12}
 SWITCHES: Final = 20
 """Of a load and day."""
+MINUTE_S: Final = 60
+MINUTES: Final = 1440
+"""Of a day."""
+DAYS: Final = (("quiet", 15, 2.0), ("busy", 1, 2.0), ("busy at random moments", 1, 60.0))
+"""A name, minutes between two prices, and how long after the minute a look finds one at most, s."""
 
 
 class Node:
@@ -144,49 +151,81 @@ def _rows(path: Path) -> int:
 def write(args: argparse.Namespace, folder: Path) -> dict[str, object]:
     """Measure what a day writes."""
     figures: dict[str, object] = {"nodes": args.nodes}
-    for name, minutes in (("quiet", 15), ("busy", 1)):
+    for name, minutes, late_s in DAYS:
         for copies in (0, 2):
             path = folder / f"{name}-{copies}" / "ledger.db"
             path.parent.mkdir()
-            batches, rows, written = _a_day(path, minutes, copies, args.seed)
+            writes, rows, written, pages = _a_day(Day(path, minutes, late_s, copies, args.seed))
+            figures.update({f"{name}: {what}": pages[what] for what in pages})
             if not written:
                 figures[name] = f"{folder} is not on a block device: nothing is counted"
                 continue
-            figures[f"{name}: writes, rows of a node"] = [batches, rows]
+            figures[f"{name}: writes, rows of a node"] = [writes, rows]
             what = f"{name}{' with two copies' if copies else ''}: MB a day"
             figures[what] = round(written * args.nodes / 1e6, 1)
     return figures
 
 
-def _a_day(path: Path, minutes: int, copies: int, seed: int) -> tuple[int, int, int]:
-    chance = random.Random(seed)
-    switches = {name: set(chance.sample(range(1440), SWITCHES)) for name in LOADS}
-    store, node = open_ledger(path), Node(WATTS)
-    store.append([], "boot", 0)
-    kept = [LedgerCopy(path.with_name(f"copy{number}.db")) for number in range(copies)]
-    on, price_uc, count, batches = dict.fromkeys(WATTS, True), 300_000, 0, 0
+def _a_day(day: Day) -> tuple[int, int, int, dict[str, dict[str, int]]]:
     before = _written()
-    for minute in range(1, 1441):
-        for name, moments in switches.items():
-            on[name] ^= minute in moments
-        if minute % minutes == 0:
-            price_uc = chance.randrange(600_000)
-        terms = {name: Terms(on[name], price_uc, 400_000) for name in WATTS}
-        rows = node.look(minute * MINUTE_NS, terms)
-        closes = minute % 15 == 0
-        store.append(rows, "boot", minute, _signed if closes else None)
+    for minute in range(1, MINUTES + 1):
+        day.pass_minute(minute)
+    day.write((MINUTES + 2) * MINUTE_S)
+    pages = {"pages of the log": causes(day.store.path)}
+    if day.kept:
+        pages["pages of a copy's log"] = causes(day.kept[0].path)
+    day.close()
+    return day.writes, day.count, _written() - before, pages
+
+
+class Day:
+    """A day of a node, whose rows are written when the daemon would, and of its copies."""
+
+    def __init__(self, path: Path, minutes: int, late_s: float, copies: int, seed: int) -> None:
+        self.minutes, self.late_s = minutes, late_s
+        self.chance, self.late = random.Random(seed), random.Random(seed)
+        self.switches = {name: set(self.chance.sample(range(MINUTES), SWITCHES)) for name in LOADS}
+        self.on, self.price_uc = dict.fromkeys(WATTS, True), 300_000
+        self.store, self.node, self.pace = open_ledger(path), Node(WATTS), Pace()
+        self.store.sync()
+        self.store.append([], "boot", 0)
+        self.kept = [LedgerCopy(path.with_name(f"copy{number}.db")) for number in range(copies)]
+        self.waiting: list[Row] = []
+        self.count = self.writes = self.quarter = 0
+        self.last_s = 0.0
+
+    def pass_minute(self, minute: int) -> None:
+        """Let a minute pass; a look finds at its end what is new."""
+        for name, moments in self.switches.items():
+            self.on[name] ^= minute % MINUTES in moments
+        if minute % self.minutes == 0:
+            self.price_uc = self.chance.randrange(600_000)
+        terms = {name: Terms(self.on[name], self.price_uc, 400_000) for name in WATTS}
+        rows = self.node.look(minute * MINUTE_NS, terms)
+        now_s = minute * MINUTE_S + self.late.uniform(0, self.late_s)
+        if self.waiting and (due_s := self.last_s + self.pace.rest_s(self.last_s)) < now_s:
+            self.write(due_s)
         if rows:
-            count, batches = count + len(rows), batches + 1
-            log = os.open(f"{path}-wal", os.O_RDONLY)
-            os.fsync(log)
-            os.close(log)
-        for copy in kept if closes else ():
-            parcel = parcel_after(store, copy.head().id)
+            self.pace.came(now_s)
+            self.last_s = now_s
+        self.waiting += rows
+
+    def write(self, now_s: float) -> None:
+        """Write what waits, and give the copies what was closed with it."""
+        quarter = int(now_s * 1e9) // ROW_NS
+        closes, self.quarter = quarter != self.quarter, quarter
+        self.store.append(self.waiting, "boot", 0, _signed if closes else None)
+        self.count, self.writes = self.count + len(self.waiting), self.writes + 1
+        self.waiting = []
+        self.pace.tried(now_s, waits=False)
+        for copy in self.kept if closes else ():
+            parcel = parcel_after(self.store, copy.head().id)
             assert not copy.take(parcel.batches)
-    store.close()
-    for copy in kept:
-        copy.close()
-    return batches, count, _written() - before
+
+    def close(self) -> None:
+        """Let go of all files."""
+        for file in (self.store, *self.kept):
+            file.close()
 
 
 def _signed(told: bytes) -> bytes:

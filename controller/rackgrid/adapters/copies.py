@@ -3,18 +3,21 @@
 A copy has its owner's retention. When the owner has summed up old rows often enough, the copy is
 begun anew beside the former, of which the owner then sends the sums (`outgrown`). The new one takes
 the former's place if it is of the same chain and sums up to the same, to the last unit; otherwise
-the former stays beside it, as what proves that. What is of nodes that have left: `departed`.
+the former stays beside it, as what proves that. What is of nodes that have left: `departed`; what
+lies beside a copy since its format changed: `ledger_backup`.
 """
 
 from __future__ import annotations
 
 import logging
+import sqlite3
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from rackgrid.adapters import departed
 from rackgrid.adapters.keys import node_id_of
+from rackgrid.adapters.ledger_backup import need, old_backups
 from rackgrid.adapters.ledger_chain import Batch
 from rackgrid.adapters.ledger_copy import LedgerCopy
 from rackgrid.adapters.ledger_file import LedgerFile, Mend
@@ -30,7 +33,7 @@ ANEW_S: Final = 3600.0
 FOLDS_MAX: Final = 30
 """An owner sums up a day a day: so old are the rows that a copy has and the owner has not, days."""
 LOOK_S: Final = 86_400.0
-"""A copy is looked at so often, whether it is outgrown."""
+"""A copy is looked at so often, whether it is outgrown; and a backup, whether it is needed."""
 ASIDES_MAX: Final = 4
 """Copies of one node that were set aside: with more, somebody should look."""
 _log = logging.getLogger("rackgrid.ledger")
@@ -44,6 +47,8 @@ class Copies:
         self._open: dict[NodeId, LedgerCopy] = {}
         self._anew: dict[NodeId, tuple[float, LedgerCopy | None]] = {}
         self._looked: dict[NodeId, float] = {}
+        self._needed: dict[Path, tuple[float, str]] = {}
+        """When a backup was looked at, and why it stays."""
         self._complaint = ""
 
     def path(self, owner: NodeId) -> Path:
@@ -127,6 +132,32 @@ class Copies:
         if found is not None:
             found.close()
         departed.remove(self.folder, owner)
+
+    def clear(self, now_s: float, wall_ns: int) -> None:
+        """Remove a backup that is not needed any more; one at a time, for its copy is read whole.
+
+        Args:
+            wall_ns: Unix time, ns.
+
+        Raises:
+            OSError: it cannot be removed.
+        """
+        for owner, backup in old_backups(self.folder, wall_ns):
+            last_s, before = self._needed.get(backup, (-LOOK_S, ""))
+            copy = self.find(owner) if now_s - last_s >= LOOK_S else None
+            if copy is None:
+                continue
+            try:
+                why = need(backup, copy)
+            except (StoreError, sqlite3.Error, TypeError, ValueError) as fault:
+                why = str(fault) or "it cannot be read"
+            self._needed[backup] = now_s, why
+            if not why:
+                _remove(backup)
+                _log.info("%s is removed: the copy has gone on from it, and verifies", backup)
+            elif why != before:
+                _log.warning("%s stays beside its copy: %s", backup, why)
+            return
 
     def settle(self, owner: NodeId) -> Batch:
         """Put a copy that was begun anew in the other's place; say what the copy ends with.

@@ -204,7 +204,7 @@ class Copyist:
         return min(due_s, self._offer_all(now_s))
 
     def _sweep(self, now_s: float) -> None:
-        """Remove the copies of nodes that left long ago."""
+        """Remove the copies of nodes that left long ago, and backups that nobody needs."""
         retention = self._retention
         is_due = self._swept_s is None or now_s - self._swept_s >= SWEEP_S
         if retention is None or not is_due or not self.circle.is_settled or self.seeking:
@@ -218,6 +218,7 @@ class Copyist:
             if self._pull is None or self._pull.owner != owner:
                 self._wanted.pop(owner, None)
                 self.copies.remove(owner)
+        self.copies.clear(now_s, wall_ns)
 
     # --- as an owner -----------------------------------------------------------------------------
 

@@ -1,4 +1,7 @@
-"""Keeps the ledger beside the loop: rows wait in memory, and a thread writes them by the minute.
+"""Keeps the ledger beside the loop: rows wait a minute in memory, and a thread writes them.
+
+The minute is the oldest row's (`ledger_pace`), and what is written is synced: so a power cut takes
+what was booked in the last 65 s, and nothing that was there before.
 
 Nothing that controls waits for the disk. While the disk takes nothing (it is full, it has gone
 read-only) the rows stay in memory, and the node says so once and goes on. When they are too many,
@@ -18,16 +21,17 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from time import monotonic
 from typing import Final
 
 from rackgrid.adapters.clock import monotonic_ns
 from rackgrid.adapters.ledger_fold import DAY_NS
 from rackgrid.adapters.ledger_opening import open_ledger
+from rackgrid.adapters.ledger_pace import WAIT_S, Pace
 from rackgrid.adapters.ledger_store import Sign, unsigned
 from rackgrid.errors import StoreError
 from rackgrid.market.row import Row, Totals, coalesced
 
-WRITE_S: Final = 60.0
 CLOSE_S: Final = 900.0
 """Between two batches that are hashed, signed and offered to those who keep copies."""
 OPEN_MAX: Final = 500
@@ -71,7 +75,7 @@ class Ledger:
         path: of its file.
         kernel: boot id of the running kernel.
         wall_offset_ns: Unix time less CLOCK_MONOTONIC, ns; None while the clock is not set.
-        write_s: between two batches.
+        wait_s: so long a row waits to be written.
         keep_days: rows that are older are summed up by the day.
         hand: signs what is written.
 
@@ -84,7 +88,7 @@ class Ledger:
         path: Path,
         kernel: str,
         wall_offset_ns: Callable[[], int | None],
-        write_s: float = WRITE_S,
+        wait_s: float = WAIT_S,
         keep_days: int = KEEP_DAYS,
         hand: Hand = NOBODY,
     ) -> None:
@@ -92,6 +96,7 @@ class Ledger:
         self._hand = hand
         self._closed_at = -1
         try:
+            self._store.sync()
             if hand.public_key:
                 self._store.belong(hand.public_key)
         except StoreError:
@@ -99,7 +104,7 @@ class Ledger:
             raise
         self._kernel = kernel
         self._wall_offset_ns = wall_offset_ns
-        self._write_s = write_s
+        self._pace = Pace(min(wait_s, hand.close_s))
         self._keep_days = keep_days
         self._folded_until_ns = 0
         self.last_rows: Mapping[str, Row] = self._store.last_rows(kernel)
@@ -122,6 +127,7 @@ class Ledger:
         """Take a row; never waits."""
         with self._lock:
             self._waiting.append(row)
+            self._pace.came(monotonic())
             if len(self._waiting) > WAITING_MAX:
                 self._coalesce()
 
@@ -152,18 +158,27 @@ class Ledger:
 
     def _run(self) -> None:
         while not self._ending:
-            self._wake.wait(min(self._write_s, self._hand.close_s))
+            with self._lock:
+                rest_s = self._pace.rest_s(monotonic())
+            is_urgent = self._wake.wait(rest_s)
             self._wake.clear()
-            self._write_all()
-            self._fold()
+            if is_urgent or self._is_due():
+                self._write_all()
+                self._fold()
         self._write_all()  # what came while the last batch was being written
         self._store.close()
+
+    def _is_due(self) -> bool:
+        with self._lock:
+            return self._pace.is_due(monotonic())
 
     def _write_all(self) -> None:
         """Write what waits now; what comes meanwhile waits for the next time."""
         left = self.waiting
         while self._write() and (left := left - BATCH_MAX) > 0:
             pass
+        with self._lock:
+            self._pace.tried(monotonic(), waits=bool(self._waiting))
 
     def _write(self) -> bool:
         with self._lock:

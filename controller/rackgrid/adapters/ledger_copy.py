@@ -33,7 +33,7 @@ class LedgerCopy(LedgerStore):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path, writable=True)
-        self._file.execute("PRAGMA synchronous = FULL")
+        self.sync()
         self._file.execute(f"PRAGMA cache_size = -{CACHE_KB}")
 
     def take(self, batches: Sequence[Told], origin: Origin | None = None) -> str:

@@ -9,7 +9,7 @@ yet. `ledger_store` writes, `ledger_chain` says how batches are hashed, `ledger_
 came to its format, `ledger_opening` what becomes of one that is damaged.
 
 Sources: sqlite.org/wal.html (readers beside a writer; `synchronous=NORMAL` keeps the file whole
-through a power cut, and may lose the last batches).
+through a power cut, and may lose the last batches: so who writes asks for more, by `sync`).
 """
 
 from __future__ import annotations
@@ -35,8 +35,10 @@ PAGE: Final = 512
 _MENDED: Final = 2
 _SIGNED: Final = 3
 """Formats of the file, by what they brought."""
-LOG_PAGES: Final = 8000
-"""The log is moved into the file at so many pages: some 4 MB."""
+LOG_PAGES: Final = 2000
+"""The log is moved into the file at so many pages, 1 MB, and written anew from its beginning. While
+a log grows the file system notes each block of it in a journal of its own, which is more than the
+log; a busy day is so long that it soon does not."""
 
 
 def _summed(name: str, otherwise: str) -> str:

@@ -1,10 +1,10 @@
 """The ledger's file, for writing: rows as they come, and batches that are hashed and signed.
 
-Rows are written by the minute, so that an SD card is written to once a minute and not at every
-change of a price. They are of an **open** batch until that is closed, at the quarter of the hour:
-only then is it hashed, after the one before it, and signed. (A hash a minute doubled what was
-written, and a signature a minute would keep a small Pi busy.) What is written at a time is one
-transaction: after a power cut it is there whole, or not at all.
+Rows are written together (`ledger_pace`), so that an SD card is written to once a minute at most
+and not at every change of a price. They are of an **open** batch until that is closed, at the
+quarter of the hour: only then is it hashed, after the one before it, and signed. (A hash a minute
+doubled what was written, and a signature a minute would keep a small Pi busy.) What is written at a
+time is one transaction: after a power cut it is there whole, or not at all.
 
 A copy of another node's ledger is a file like this one, and is given whole batches.
 """
@@ -62,6 +62,10 @@ class LedgerStore(LedgerFile):
                     self._close_batch(last, sign)
         except sqlite3.Error as fault:
             raise StoreError(f"cannot write to the ledger {self.path}: {fault}") from fault
+
+    def sync(self) -> None:
+        """Have what is written synced to the disk from now on, before it is said to be there."""
+        self._file.execute("PRAGMA synchronous = FULL")
 
     def belong(self, public_key: bytes) -> None:
         """Say whose ledger it is, once.

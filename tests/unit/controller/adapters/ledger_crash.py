@@ -4,7 +4,7 @@ The loads' meters go on counting whatever dies, as the firmware's do. What a cra
 
 - the process: what waits in memory to be written is gone;
 - with the power, the end of SQLite's write-ahead log, cut at any byte: nothing syncs it between two
-  checkpoints (`synchronous = NORMAL`);
+  checkpoints (`synchronous = NORMAL`; the daemon asks for more, and a card may lie about it);
 - with the power in the middle of a checkpoint, any of the pages that it was about to write into the
   main file: the log is synced before, and whole.
 

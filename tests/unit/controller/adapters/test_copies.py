@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
+from tests.unit.controller.adapters.test_ledger_backup import DAY_NS, go_on, migrated
 from tests.unit.controller.adapters.test_ledger_fold import Books
 from tests.unit.controller.adapters.test_ledger_store import KERNEL, rows
 
@@ -187,4 +189,44 @@ def test_copy_that_is_removed_is_gone_open_or_not(tmp_path: Path) -> None:
     copies.remove(OWNER)
     assert copies.find(OWNER) is None
     assert copies.head(NodeId(5)) is not None
+    copies.close()
+
+
+def test_backup_beside_a_copy_goes_when_the_copy_has_proven_itself(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Fails if what a copy was before its format changed stays for ever, or goes too soon."""
+    folder = tmp_path / "copies"
+    folder.mkdir()
+    copy, backup = migrated(folder, rows("fan", 9))
+    copy.close()
+    copies, now_ns = Copies(folder), time.time_ns()
+    copies.clear(0.0, now_ns)
+    copies.clear(0.0, now_ns + 40 * DAY_NS)
+    copies.clear(LOOK_S, now_ns + 41 * DAY_NS)
+    assert caplog.text.count("stays beside its copy: its owner has not gone on") == 1
+    go_on(copies.copy(OWNER))
+    copies.clear(LOOK_S + 3600, now_ns + 41 * DAY_NS)
+    assert backup.exists(), "it was looked at today"
+    copies.clear(2 * LOOK_S, now_ns + 42 * DAY_NS)
+    assert [path.name for path in folder.iterdir() if ".v3" in path.name] == []
+    assert copies.copy(OWNER).verify() == []
+    copies.close()
+
+
+def test_backup_that_cannot_be_read_stays_and_so_does_one_without_a_copy(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = tmp_path / "copies"
+    folder.mkdir()
+    copy, backup = migrated(folder, rows("fan", 9))
+    go_on(copy)
+    copy.close()
+    backup.write_bytes(b"no ledger" * 500)
+    alone = backup.with_name(f"{5:016x}.db.v3-2024-10-04")
+    alone.touch()
+    copies = Copies(folder)
+    copies.clear(0.0, time.time_ns() + 40 * DAY_NS)
+    assert (backup.exists(), alone.exists()) == (True, True)
+    assert "stays beside its copy: cannot open" in caplog.text
     copies.close()

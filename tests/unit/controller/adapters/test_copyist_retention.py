@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tests.unit.controller.adapters.test_copyist import Member, Net, head_of, verified
 from tests.unit.controller.adapters.test_copyist import net as net
+from tests.unit.controller.adapters.test_ledger_backup import KEEP_DAYS
 from tests.unit.controller.adapters.test_ledger_store import KERNEL, rows
 
 from rackgrid.adapters import copies as folder_of_copies
@@ -93,3 +95,25 @@ def test_copy_of_a_node_that_has_left_goes_when_its_time_is_over(net: Net) -> No
     passes(1)
     assert not list((broker.folder / "copies").glob(f"{owner.me:016x}*"))
     assert successor.copy_of(owner).exists(), "nobody told that one"
+
+
+def test_backup_of_a_copy_goes_a_month_after_its_format_changed(net: Net) -> None:
+    """Fails if every migration doubles what a keeper has of the others, for ever."""
+    broker, owner = net.all[:2]
+    owner.write(batches=2)
+    net.run(3)
+    backup = broker.copy_of(owner).with_name(f"{owner.me:016x}.db.v3-1970-04-11")
+    broker.copyist.copies.close()
+    shutil.copy(broker.copy_of(owner), backup)
+    owner.write(batches=2)
+    net.run(3)
+    broker.copyist.circle = replace(broker.copyist.circle, is_settled=True)
+    day = [100 + KEEP_DAYS - 1]
+    broker.copyist._retention = Retention(400, lambda: day[0] * DAY_NS)
+    net.run(1)
+    assert backup.exists()
+    day[0] += 1
+    net.now_s += SWEEP_S
+    net.run(1)
+    assert not backup.exists()
+    assert verified(broker.copy_of(owner)) == head_of(owner)
