@@ -5,7 +5,13 @@ the dearest slot that it needs. Time whose price nobody knows is not counted on.
 known its worth climbs as the slack runs out, slowly first: somebody who can wait waits for a cheap
 hour, and does not wait too long.
 
-In both cases the last of the slack is for what nobody foresees (a shortage, a refusal, a cut): from
+Who also knows how the feed stood yesterday (`forecast`) takes the cheapest time by what it will
+probably cost; a guess is no price to the last cent, and whoever displaces another has to be worth
+more by an eighth, so it bids an eighth more than it guesses. If all that is likely to be had is not
+enough it climbs, and bids no less than by the tariff alone. A forecast may be wrong, so it keeps
+nobody from hurrying: in the rush nobody bids less than without one.
+
+In all cases the last of the slack is for what nobody foresees (a shortage, a refusal, a cut): from
 `RUSH` of the running time that is left its worth climbs to the price cap, which it bids when there
 is no slack any more.
 """
@@ -23,6 +29,8 @@ RUSH = 4
 """The rush begins when the slack is a quarter of the running time that is left."""
 RUSH_MIN_NS = 300_000_000_000
 """And no later than five minutes before the slack is gone."""
+GUESS = 8
+"""What is guessed may be dearer by an eighth: so much more is bid, up to what is known."""
 _FINE = 1 << 20
 
 
@@ -55,7 +63,11 @@ def slack_ns(goal: Goal, now_ns: int) -> int:
 
 
 def deadline_worth_uc(
-    goal: Goal, now_ns: int, known: Sequence[Interval], price_cap_uc: int
+    goal: Goal,
+    now_ns: int,
+    known: Sequence[Interval],
+    price_cap_uc: int,
+    expected: Sequence[Interval] | None = None,
 ) -> int | None:
     """What it bids now, uc per kWh; None once it has what it needs.
 
@@ -64,6 +76,8 @@ def deadline_worth_uc(
         now_ns: of the clock that the goal and `known` are of.
         known: prices ahead, in order and apart.
         price_cap_uc: what it bids when it may not wait any more.
+        expected: what it will probably cost, in order and apart, without what is not to be had;
+            None: nobody remembers yesterday.
     """
     assert goal.power_mw > 0, "what takes no power needs no market"
     if goal.left_mj <= 0:
@@ -71,10 +85,16 @@ def deadline_worth_uc(
     slack = slack_ns(goal, now_ns)
     if slack <= 0:
         return price_cap_uc
+    climb_uc = _climb_uc(goal, slack, price_cap_uc)
     dearest_uc = _dearest_needed_uc(goal, now_ns, known)
-    calm_uc = _climb_uc(goal, slack, price_cap_uc) if dearest_uc is None else dearest_uc
-    calm_uc = min(max(calm_uc, goal.worth_uc), price_cap_uc)
+    known_uc = calm_uc = climb_uc if dearest_uc is None else dearest_uc
+    if expected is not None:
+        likely_uc = _dearest_needed_uc(goal, now_ns, expected)
+        calm_uc = max(climb_uc, known_uc) if likely_uc is None else _bid_uc(likely_uc, dearest_uc)
     rush_ns = max(goal.need_ns // RUSH, RUSH_MIN_NS)
+    if slack < rush_ns:
+        calm_uc = max(calm_uc, known_uc)
+    calm_uc = min(max(calm_uc, goal.worth_uc), price_cap_uc)
     if slack >= rush_ns:
         return calm_uc
     return price_cap_uc - (price_cap_uc - calm_uc) * slack // rush_ns
@@ -93,6 +113,12 @@ def _dearest_needed_uc(goal: Goal, now_ns: int, known: Sequence[Interval]) -> in
         if need_ns <= 0:
             return price_uc
     return None
+
+
+def _bid_uc(likely_uc: int, known_uc: int | None) -> int:
+    """What is bid on a guess: an eighth more, but where the tariff is right no more than that."""
+    bid_uc = likely_uc + abs(likely_uc) // GUESS
+    return bid_uc if known_uc is None or likely_uc > known_uc else min(bid_uc, known_uc)
 
 
 def _climb_uc(goal: Goal, slack: int, price_cap_uc: int) -> int:

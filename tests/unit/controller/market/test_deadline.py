@@ -96,3 +96,48 @@ def test_goal_served_at_the_known_prices_is_done_in_time_and_as_cheaply_as_can_b
     if not late and min(hours) >= 0:
         minutes = sorted(price for price in hours for _ in range(60))
         assert paid == sum(minutes[:left])
+
+
+# --- forecasts ---------------------------------------------------------------------------------
+
+
+def test_goal_goes_by_what_is_likely_and_bids_an_eighth_more_than_a_guess() -> None:
+    known = hourly(10, 10, 30, 30, 30, 30)
+    taken = hourly(800, 800, 30, 30, 30, 30)
+    assert deadline_worth_uc(goal(60, 360), 0, known, CAP) == 10
+    assert deadline_worth_uc(goal(60, 360), 0, known, CAP, taken) == 33
+    sunny = hourly(10, 10, 30, 8, 30, 30)
+    assert deadline_worth_uc(goal(60, 360), 0, known, CAP, sunny) == 9
+    assert deadline_worth_uc(goal(61, 360), 0, known, CAP, sunny) == 10
+    assert deadline_worth_uc(goal(60, 360), 0, (), CAP, sunny) == 9
+    assert deadline_worth_uc(goal(60, 360), 0, (), CAP, hourly(-80, 10, 10, 10, 10, 10)) == 0
+
+
+def test_goal_for_which_too_little_is_likely_climbs_from_what_the_tariff_has_it_bid() -> None:
+    known = hourly(*[40] * 10)
+    assert deadline_worth_uc(goal(120, 600), 0, known, CAP, hourly(10)) == 40
+    alone = deadline_worth_uc(goal(120, 600), 240 * MINUTE, (), CAP)
+    later = deadline_worth_uc(goal(120, 600), 240 * MINUTE, known, CAP, ())
+    assert alone == later
+    assert later is not None
+    assert later > 40
+
+
+@given(
+    st.integers(1, 300),
+    st.integers(-10, 75),
+    st.lists(st.integers(-1000, CAP), max_size=6),
+    st.lists(st.integers(-1000, 2 * CAP), max_size=6),
+)
+def test_goal_in_its_rush_bids_no_less_than_without_a_forecast(
+    left: int, slack: int, prices: list[int], likely: list[int]
+) -> None:
+    at = goal(left, left + slack)
+    assume(slack_ns(at, 0) < max(at.need_ns // 4, 5 * MINUTE))
+    alone = deadline_worth_uc(at, 0, hourly(*prices), CAP)
+    guessed = deadline_worth_uc(at, 0, hourly(*prices), CAP, hourly(*likely))
+    assert alone is not None
+    assert guessed is not None
+    assert alone <= guessed <= CAP
+    if slack <= 0:
+        assert guessed == CAP
