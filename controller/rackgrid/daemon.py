@@ -21,7 +21,7 @@ from rackgrid.adapters.clerk import hired
 from rackgrid.adapters.clock import SuspendWatch, monotonic_ns
 from rackgrid.adapters.orders import obey
 from rackgrid.adapters.planner import World
-from rackgrid.adapters.plans import open_plans
+from rackgrid.adapters.plans import ahead_of, open_plans
 from rackgrid.adapters.trace import Trace
 from rackgrid.config import Config
 from rackgrid.config_units import node_settings
@@ -109,7 +109,7 @@ class Daemon:
         clerk.is_new = parts.is_new
         self._books = Books(config, wall, parts.signer, parts.identity.public_key, clerk)
         world = World(wall, sources.ahead, self._received_mj, sources.buys_uc)
-        self._plans = open_plans(config, world, parts.ears)
+        self.plans = open_plans(config, world, parts.ears, self.view)
         obey(config, parts.ears, wall, monotonic_ns, self.ask)
         self._tick_guarded = guarded(self._tick, self._failed)
         self._chore_guarded = guarded(self._chore, self._failed)
@@ -192,8 +192,8 @@ class Daemon:
             self._parts.record.start()
         if self._parts.ears is not None:
             self._parts.ears.start()
-        if self._plans is not None:
-            self._plans.start()
+        if self.plans is not None:
+            self.plans.start()
         self._parts.group.start(self._tick_from_anywhere)
         self._parts.link.start(lambda: self._loop.call_soon(self._tick_guarded), self._failed)
         self._chore_guarded()
@@ -287,7 +287,7 @@ class Daemon:
     def _plan(self) -> None:
         """Let the loads be worth what they have to do."""
         board, now_ns = self.node.state.agent.board, monotonic_ns()
-        worths_uc = self._plans.poll(board, now_ns) if self._plans is not None else None
+        worths_uc = self.plans.poll(board, now_ns) if self.plans is not None else None
         if worths_uc is not None:
             self._driver.handle(WorthsChanged(now_ns, worths_uc))
 
@@ -331,8 +331,8 @@ class Daemon:
         self._parts.sources.close()
         if self._parts.ears is not None:
             self._parts.ears.close()
-        if self._plans is not None:
-            self._plans.close()
+        if self.plans is not None:
+            self.plans.close()
         self._clerk.close()  # It reads the ledger: who writes that lets go of it last.
         self._books.close()
         self._parts.signer.close()
@@ -370,8 +370,8 @@ async def serve(parts: Parts) -> int:
         monotonic_ns,
         lambda: running().accounts(),
         lambda load: running().present(load),
-        parts.chronicle,
-        parts.group.sealed_with,
+        *(parts.chronicle, parts.group.sealed_with),
+        prospect=lambda load: ahead_of(running().plans, load),
     )
     web = None
     if parts.config.web.enabled:

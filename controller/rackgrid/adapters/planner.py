@@ -11,7 +11,8 @@ or the load begins or ceases to bid, or must run.
 A deadline comes each day at its time. How much a load has had of what it needs is counted from the
 ledger's counter at the beginning of its day; where that counter stood is kept on the disk, so that
 a restart neither forgets nor repeats. Nobody knows how late it is while the clock is not set: for
-some minutes after a start that is usual and a load with a deadline waits; then it runs.
+some minutes after a start that is usual and a load with a deadline waits; then it runs. How the
+feed stood yesterday (`yesterday`) has a say in when it runs, and none in whether it is in time.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ from pathlib import Path
 from typing import cast
 
 from rackgrid.adapters.aside import Aside
+from rackgrid.adapters.prospect import Prospect
 from rackgrid.adapters.thermometer import Thermometer
+from rackgrid.adapters.yesterday import Yesterday
 from rackgrid.config import ChargerConfig, DeadlineConfig, LoadConfig, TaskConfig, ThermalConfig
 from rackgrid.config_units import microcurrency, milliwatts, nanoseconds
 from rackgrid.core.board import Board
@@ -102,6 +105,7 @@ class Planner:
         thermometers: of the thermal loads, by name.
         shelf: the file that keeps the days over a restart.
         now_ns: CLOCK_MONOTONIC of the start, ns.
+        yesterday: how the feed stood; None where no load has a deadline.
     """
 
     def __init__(
@@ -113,6 +117,7 @@ class Planner:
         thermometers: Mapping[str, Thermometer],
         shelf: Path,
         now_ns: int,
+        yesterday: Yesterday | None = None,
     ) -> None:
         self._loads = [load for load in loads if load.kind != "required"]
         self._cap_uc = price_cap_uc
@@ -133,6 +138,8 @@ class Planner:
         """Deadlines whose energy is there today."""
         self._known: Sequence[Interval] = ()
         self._listed_ns: int | None = None
+        self._yesterday = yesterday
+        self.prospects: dict[str, Prospect] = {}
 
     def poll(self, board: Board | None, now_ns: int) -> Mapping[str, int | None] | None:
         """Look at everything; say what each load is worth now, or None if nothing is news.
@@ -157,11 +164,17 @@ class Planner:
         wall_ns = self._world.wall_ns()
         if wall_ns is None:
             self._known, self._listed_ns = (), None
+            self.prospects.clear()
         elif self._listed_ns is None or now_ns - self._listed_ns >= LIST_NS:
             self._known = self._world.ahead(wall_ns, wall_ns + AHEAD_NS)
             self._listed_ns = now_ns
+            self.prospects.clear()
         states = ((load.name, board.outputs.get(load.output)) for load in self._loads)
         running = frozenset(name for name, state in states if state is not None and state.on)
+        if self._yesterday is not None:
+            due = [load for load in self._loads if isinstance(load.plan, DeadlineConfig)]
+            powers_mw = {load.name: _power_mw(load, board) for load in due}
+            self._yesterday.look(now_ns, wall_ns, self._known, powers_mw, running)
         return _Now(now_ns, wall_ns, self._known, board, running)
 
     def _worths(self, now: _Now) -> dict[str, int | None]:
@@ -234,7 +247,19 @@ class Planner:
         # A switch that has just gone off may not go on for a while: so much sooner it is due.
         due_ns = ends_ns - min(_min_off_ns(load, now.board), (ends_ns - begins_ns) // 4)
         plan = Goal(left_mj, power_mw, begins_ns, due_ns, worth_uc)
-        return deadline_worth_uc(plan, now.wall_ns, now.known, self._cap_uc)
+        likely = self._expected(load.name, now.wall_ns, due_ns, now.known)
+        self.prospects[load.name] = Prospect(plan, now.wall_ns, now.known, likely)
+        return deadline_worth_uc(plan, now.wall_ns, now.known, self._cap_uc, likely)
+
+    def _expected(
+        self, load: str, wall_ns: int, due_ns: int, known: Sequence[Interval]
+    ) -> Sequence[Interval] | None:
+        before = self.prospects.get(load)
+        if before is not None and before.goal.ends_ns == due_ns:
+            return before.expected  # looked at as often as the prices ahead
+        if self._yesterday is None:
+            return None
+        return self._yesterday.expected(load, wall_ns, due_ns, known)
 
     def _thermal(self, load: LoadConfig, thermal: ThermalConfig, now: _Now) -> int | None:
         low_mc, high_mc = round(thermal.low_c * 1000), round(thermal.high_c * 1000)
@@ -295,6 +320,8 @@ class Planner:
     def close(self) -> None:
         """Wait until what is to be kept is kept: the process is about to end."""
         self._shelf.settle()
+        if self._yesterday is not None:
+            self._yesterday.close()
 
     def _keep_days(self) -> None:
         kept: dict[str, object] = {

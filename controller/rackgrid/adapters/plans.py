@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from rackgrid.adapters.clock import monotonic_ns
 from rackgrid.adapters.planner import Planner, World
+from rackgrid.adapters.prospect import prospect_json
 from rackgrid.adapters.thermometer import Reader, Thermometer
-from rackgrid.config import Config, ThermalConfig
+from rackgrid.adapters.view_json import Json
+from rackgrid.adapters.yesterday import YESTERDAY, Yesterday
+from rackgrid.config import Config, DeadlineConfig, ThermalConfig
 from rackgrid.config_units import microcurrency, milliwatts
 from rackgrid.core.board import Board
+from rackgrid.core.view import View
 
 if TYPE_CHECKING:
     from rackgrid.adapters.ears import Ears
@@ -43,11 +47,19 @@ class Plans:
         """As `Planner.poll`."""
         return self._planner.poll(board, now_ns)
 
+    def prospect(self, load: str) -> Json | None:
+        """As `ahead_of`."""
+        ahead = self._planner.prospects.get(load)
+        return None if ahead is None else prospect_json(ahead)
 
-def open_plans(config: Config, world: World, ears: Ears | None) -> Plans | None:
+
+def open_plans(
+    config: Config, world: World, ears: Ears | None, rack: Callable[[], View]
+) -> Plans | None:
     """Make the planner; None where every load is simply worth what the configuration says.
 
     Args:
+        rack: how this node sees the rack.
         ears: where temperatures over MQTT are heard; None without an MQTT server.
     """
     if is_plain(config):
@@ -62,16 +74,26 @@ def open_plans(config: Config, world: World, ears: Ears | None) -> Plans | None:
             if load.plan.topic and ears is not None:
                 ears.listen(load.plan.topic, thermometer.hear, retained=False)
     burn_w = config.node.max_burn_w
+    state_dir, cap_uc = config.node.state_dir, microcurrency(config.feed.price_cap)
+    yesterday = None
+    if any(isinstance(load.plan, DeadlineConfig) for load in config.loads):
+        yesterday = Yesterday(rack, cap_uc, state_dir / YESTERDAY)
     planner = Planner(
         config.loads,
-        microcurrency(config.feed.price_cap),
+        cap_uc,
         None if burn_w is None else milliwatts(burn_w),
         world,
         thermometers,
-        config.node.state_dir / DAYS,
+        state_dir / DAYS,
         monotonic_ns(),
+        yesterday,
     )
     return Plans(planner, reader)
+
+
+def ahead_of(plans: Plans | None, load: str) -> Json | None:
+    """Say what a load with a deadline has ahead of it; None of any other."""
+    return None if plans is None else plans.prospect(load)
 
 
 def is_plain(config: Config) -> bool:

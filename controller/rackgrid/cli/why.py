@@ -70,6 +70,7 @@ def lines(why: Record) -> list[str]:
     if why.flag("elsewhere"):
         return told
     told += [f"  {each}" for each in _inputs(why)]
+    told += [f"  {each}" for each in _prospect(why)]
     changes = why.records("changes")
     told.append("last changes:" if changes else "nothing has changed since the node's start")
     told += [f"  {_change(change)}" for change in changes]
@@ -123,6 +124,30 @@ def _grant(why: Record) -> str:
     needs_mw = why.number("needs_mw")
     needs = f"; {_watts(needs_mw)} are needed for a start" if needs_mw else ""
     return f"grant {_watts(grant.number('mw') or 0)} for {lasts} more{serves}{needs}"
+
+
+def _prospect(why: Record) -> list[str]:
+    """Say what a load with a deadline has ahead of it, and what that rests on."""
+    if why.fields.get("prospect") is None:
+        return []
+    ahead = why.record("prospect")
+    slack_s = ahead.number("slack_s") or 0
+    waits = f"can wait for {_span(slack_s)}" if slack_s > 0 else "cannot wait any more"
+    left = f"needs {ahead.number('left_wh') or 0:.1f} Wh more by {ahead.text('by')}: {waits}"
+    grounds = (("tariff", "the tariff"), ("yesterday", "how the feed stood yesterday"))
+    rests = " and ".join(words for key, words in grounds if ahead.flag(key))
+    told = [left, f"plans by {rests or 'the time that is left: no price ahead is known'}"]
+    if taken_s := ahead.number("taken_s"):
+        told.append(f"does not count on {_span(taken_s)} of it: yesterday others left no room then")
+    if (cheapest := _cheapest(ahead)) is not None:
+        price_uc, start = cheapest.number("price_uc"), cheapest.text("start")
+        told.append(f"cheapest ahead: {_money(price_uc)} from {start} to {cheapest.text('end')}")
+    return told
+
+
+def _cheapest(ahead: Record) -> Record | None:
+    slots = ahead.records("ahead")
+    return min(slots, key=lambda slot: slot.number("price_uc") or 0, default=None)
 
 
 def _change(change: Record) -> str:

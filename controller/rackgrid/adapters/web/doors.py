@@ -25,6 +25,7 @@ class Doors:
         present: how a load of this node stands, and why; None if there is no such load.
         chronicle: what has happened since the start; None where nobody keeps it.
         sealed_with: the number of the key with which each node, by its id, sealed its last word.
+        prospect: what a load of this node with a deadline has ahead of it; None of any other.
     """
 
     source: Callable[[], View]
@@ -36,3 +37,4 @@ class Doors:
     present: Callable[[str], Decision | None] = lambda _load: None
     chronicle: Chronicle | None = None
     sealed_with: Callable[[], dict[str, int]] = dict
+    prospect: Callable[[str], dict[str, object] | None] = lambda _load: None

@@ -45,7 +45,8 @@ def _last(text: str) -> int | None:
 def _why(doors: Doors, load: str, last: int) -> Response:
     view, own = doors.source(), doors.present(load)
     if own is not None and doors.chronicle is not None:
-        return answer(_own(view, own, doors.chronicle, doors.clock(), last))
+        told = _own(view, own, doors.chronicle, doors.clock(), last)
+        return answer({**told, "prospect": doors.prospect(load)})
     others = [each for each in view.loads if each.name == load and each.node != view.node.name]
     if not others:
         return refuse(404, f"no load {load[:40]!r}: {_known(view)}")

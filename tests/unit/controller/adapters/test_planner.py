@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -9,10 +10,12 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+from tests.unit.controller.cli.daemon import VIEW
 from tests.unit.controller.core.stage import board, output
 
 from rackgrid.adapters.planner import CLOCK_NS, EVERY_NS, Planner, World, day_of
 from rackgrid.adapters.thermometer import OLD_NS, Thermometer
+from rackgrid.adapters.yesterday import YESTERDAY, Yesterday
 from rackgrid.config import (
     ChargerConfig,
     DeadlineConfig,
@@ -24,6 +27,7 @@ from rackgrid.config import (
     ThermalConfig,
 )
 from rackgrid.core.board import Board
+from rackgrid.core.view import View
 from rackgrid.market.tariff import Interval
 from rackgrid_firmware.link import OutputState
 
@@ -58,6 +62,7 @@ class Bench:
     thermometer: Thermometer = field(default_factory=lambda: Thermometer("lamp"))
     now_ns: int = START
     planner: Planner | None = None
+    rack: View = field(default=VIEW)
 
     def __post_init__(self) -> None:
         self.begin()
@@ -72,9 +77,10 @@ class Bench:
             lambda: self.received,
             self.buys.get,
         )
+        yesterday = Yesterday(lambda: self.rack, CAP, self.shelf.with_name(YESTERDAY))
         self.planner = Planner(
             *(self.loads, CAP, self.burn_max_mw, world, {"lamp": self.thermometer}),
-            *(self.shelf, self.now_ns),
+            *(self.shelf, self.now_ns, yesterday),
         )
 
     def look(
@@ -162,6 +168,48 @@ def test_deadline_takes_the_cheapest_hours(tmp_path: Path) -> None:
     plan = DeadlineConfig(6.0, 16 * 3600, ZoneInfo("UTC"), 0.0)  # an hour of 6 W, by 16:00
     bench = Bench(tmp_path / "days", (load("lamp", plan),), known=hours(0.5, 0.1, 0.4, 0.5))
     assert bench.worth() == 100_000
+
+
+def test_deadline_does_not_count_on_an_hour_that_others_had_yesterday(tmp_path: Path) -> None:
+    plan = DeadlineConfig(6.0, 16 * 3600, ZoneInfo("UTC"), 0.0)
+    taken = [
+        [(NOON - 24 * HOUR + HOUR + at * HOUR // 4) // S, 100_000, 0, {"lamp": None}]
+        for at in range(4)
+    ]
+    kept = json.dumps({"format": "rackgrid yesterday 1", "slots": taken})
+    (tmp_path / YESTERDAY).write_text(kept)
+    bench = Bench(tmp_path / "days", (load("lamp", plan),), known=hours(0.5, 0.1, 0.4, 0.5))
+    assert bench.worth() == 450_000, "the next cheapest hour, and an eighth: it is a guess"
+    assert bench.planner is not None
+    assert bench.planner.prospects["lamp"].expected is not None
+    bench.wall_ns = None
+    assert bench.look() == {"lamp": None}
+    assert not bench.planner.prospects
+
+
+def test_deadline_of_the_next_day_is_expected_anew(tmp_path: Path) -> None:
+    plan = DeadlineConfig(6.0, 12 * 3600 + 60, ZoneInfo("UTC"), 0.0)
+    bench = Bench(tmp_path / "days", (load("lamp", plan),))
+    assert bench.look() is not None
+    assert bench.planner is not None
+    first = bench.planner.prospects["lamp"].goal.ends_ns
+    for _ in range(3):
+        bench.look(after_ns=25 * S)
+    assert bench.planner.prospects["lamp"].goal.ends_ns == first + 24 * HOUR
+
+
+def test_deadline_plans_by_yesterday_once_it_was_seen(tmp_path: Path) -> None:
+    """The rack of the picture costs 0.42 where its tariff says 0.10; so it will again."""
+    plan = DeadlineConfig(6.0, 16 * 3600, ZoneInfo("UTC"), 0.0)
+    bench = Bench(tmp_path / "days", (load("lamp", plan),), known=hours(*[0.1] * 30))
+    for _ in range(4 * 360):
+        bench.look(after_ns=10 * S)
+    bench.look(after_ns=20 * HOUR)
+    assert bench.planner is not None
+    likely = bench.planner.prospects["lamp"].expected
+    assert likely is not None
+    assert {each.price_uc for each in likely} == {420_000}
+    assert bench.planner.said["lamp"] == 420_000 + 420_000 // 8
 
 
 def test_deadline_that_has_had_its_energy_wants_nothing_and_a_restart_forgets_nothing(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.unit.controller.cli.daemon import VIEW
+from tests.unit.controller.core.stage import board
 
 from rackgrid.adapters.planner import World
-from rackgrid.adapters.plans import hears, is_plain, open_plans
+from rackgrid.adapters.plans import ahead_of, hears, is_plain, open_plans
 from rackgrid.config import Config
 from rackgrid.config_file import load_config
 
@@ -46,15 +49,31 @@ def test_nothing_is_planned_where_worth_is_what_the_configuration_says(
 ) -> None:
     made = config(tmp_path, load, node=node)
     assert is_plain(made) is plain
-    assert (open_plans(made, WORLD, None) is None) is plain
+    assert (open_plans(made, WORLD, None, lambda: VIEW) is None) is plain
 
 
 def test_thermometer_is_read_from_its_file(tmp_path: Path) -> None:
     made = config(tmp_path, FRIDGE + 'temperature_file = "warm"\n')
-    plans = open_plans(made, WORLD, None)
+    plans = open_plans(made, WORLD, None, lambda: VIEW)
     assert plans is not None
     assert [path for path, _ in plans.reader.places] == [tmp_path / "warm"]
     assert not hears(made)
+
+
+def test_load_with_a_deadline_has_something_ahead_and_others_have_not(tmp_path: Path) -> None:
+    due = 'kind = "deadline"\nenergy_wh = 20\nby = "07:00"\ntimezone = "UTC"\n'
+    made = config(tmp_path, due)
+    plans = open_plans(made, replace(WORLD, wall_ns=lambda: 10**18), None, lambda: VIEW)
+    assert plans is not None
+    assert ahead_of(plans, "fan") is None, "nothing was looked at yet"
+    known = board()
+    plans.poll(replace(known, specs={"fan": known.specs["lamp"]}), 10**12)
+    plans.close()
+    ahead = ahead_of(plans, "fan")
+    assert ahead is not None
+    assert (ahead["left_wh"], ahead["tariff"], ahead["yesterday"]) == (20, False, False)
+    assert ahead_of(plans, "lamp") is None
+    assert ahead_of(None, "fan") is None
 
 
 def test_temperatures_and_tariffs_over_mqtt_are_heard(tmp_path: Path) -> None:

@@ -30,6 +30,24 @@ WHY: dict[str, object] = {
     ],
 }
 
+AHEAD: dict[str, object] = {
+    "by": "2026-03-02T07:00:00.000Z",
+    "left_wh": 12.5,
+    "slack_s": 9000,
+    "tariff": True,
+    "yesterday": False,
+    "taken_s": 0,
+    "ahead": [],
+}
+SLOTS = [
+    {
+        "start": f"2026-03-02T0{hour}:00:00.000Z",
+        "end": f"2026-03-02T0{hour + 1}:00:00.000Z",
+        "price_uc": price_uc,
+    }
+    for hour, price_uc in enumerate((300_000, 100_000, 300_000))
+]
+
 
 def said(capsys: pytest.CaptureFixture[str], answer: dict[str, object], *words: str) -> str:
     with answering(Daemon(body=json.dumps(answer).encode())) as daemon:
@@ -68,6 +86,19 @@ def test_why_says_the_reason_the_inputs_and_the_changes(capsys: pytest.CaptureFi
         ({"guard_ms": 150_000}, "2 min left of its minimum off-time"),
         ({"guard_ms": 9_000_000, "on": True}, "2.5 h left of its minimum on-time"),
         ({"fault": "overcurrent: 2.5 A"}, "fault: overcurrent: 2.5 A"),
+        (
+            {"prospect": {**AHEAD, "tariff": False, "slack_s": 0}},
+            "needs 12.5 Wh more by 2026-03-02T07:00:00.000Z: cannot wait any more\n"
+            "  plans by the time that is left: no price ahead is known\n",
+        ),
+        (
+            {"prospect": {**AHEAD, "yesterday": True, "taken_s": 10_800, "ahead": SLOTS}},
+            "can wait for 2.5 h\n"
+            "  plans by the tariff and how the feed stood yesterday\n"
+            "  does not count on 3.0 h of it: yesterday others left no room then\n"
+            "  cheapest ahead: 0.100 from 2026-03-02T01:00:00.000Z to 2026-03-02T02:00:00.000Z\n",
+        ),
+        ({"prospect": {**AHEAD, "tariff": False, "yesterday": True}}, "by how the feed stood"),
         ({"changes": []}, "nothing has changed since the node's start"),
         ({"since_s": None}, "lamp (pi-1) is off\n"),
     ],

@@ -41,6 +41,7 @@ def ask(
         lambda: NOW,
         present=known,
         chronicle=chronicle,
+        prospect=lambda load: {"slack_s": 7} if load == "lamp" else None,
     )
     sent: list[Message] = []
 
@@ -70,6 +71,7 @@ def test_why_an_own_load_has_its_inputs_its_ages_and_its_last_changes() -> None:
     assert told["reason_since_s"] == 4.0
     assert (told["price_uc"], told["worth_uc"], told["needs_mw"]) == (250_000, 400_000, 9000)
     assert (told["broker_name"], told["currency"]) == ("pi-2", "EUR")
+    assert told["prospect"] == {"slack_s": 7}
     changes = told["changes"]
     assert isinstance(changes, list)
     assert len(changes) == why.CHANGES
