@@ -88,12 +88,16 @@ def parsed(text: str) -> Fields:
 
 
 def step_row(row: object) -> tuple[int, int, int, bool]:
-    """Read a step: worth, power, reserve, and whether it runs."""
+    """Read a step: worth, power, reserve, and whether it runs.
+
+    It reserves at least what it takes, or nothing: the later stages of a load that modulates rest
+    on what its first one reserves.
+    """
     values = _list(row, "a step")
     if len(values) != 4 or not isinstance(values[3], bool):
         raise Malformed("a step is [worth, power, reserve, running]")
     worth, power, reserve = (_whole(value, "a step") for value in values[:3])
-    if not 0 <= power <= reserve:
+    if power < 0 or reserve < 0 or power > reserve > 0:
         raise Malformed(f"a step of {power} mW that reserves {reserve} mW")
     return worth, power, reserve, values[3]
 

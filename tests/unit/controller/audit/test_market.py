@@ -38,6 +38,11 @@ def test_round_that_was_cleared_by_the_rules_has_no_finding() -> None:
     assert findings(round_(replace(PUMP, reserve_mw=50_000))) == [], "it does not fit, and says so"
 
 
+def test_round_of_a_load_that_is_dimmed_has_no_finding() -> None:
+    """Fails if a stage that rests on the first one's reserve is no step of a record."""
+    assert findings(round_(LAMP, Step(300_000, 2000, 0, running=True))) == []
+
+
 @pytest.mark.parametrize(
     ("path", "value", "said"),
     [
