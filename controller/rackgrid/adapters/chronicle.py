@@ -9,15 +9,23 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from rackgrid import __version__
 from rackgrid.adapters.clock import monotonic_ns
-from rackgrid.adapters.event_json import event, rfc3339, round_shape
+from rackgrid.adapters.event_json import event, rfc3339, round_shape, trust
 from rackgrid.adapters.view_json import Json, encode
-from rackgrid.core.action import Action, LoadDecided, PriceApplied, PriceLost, RoundCleared
+from rackgrid.adapters.vigil import Vigil
+from rackgrid.core.action import (
+    Action,
+    LoadDecided,
+    NodeJudged,
+    PriceApplied,
+    PriceLost,
+    RoundCleared,
+)
 
 EVENTS_MAX: Final = 1000
 """Events in memory: some hours of a quiet rack; most are half a kilobyte."""
@@ -115,6 +123,7 @@ class Chronicle:
         self._changes: dict[str, deque[Json]] = {}
         self._price: Hashable = ()
         self._shape: Hashable = ()
+        self._vigil = Vigil()
         self._number = 0
         self.cleared: RoundCleared | None = None
         """The last round that this node cleared as the broker."""
@@ -127,8 +136,14 @@ class Chronicle:
         if isinstance(action, RoundCleared):
             self.cleared = action
             self.rounds[action.clearing.exact] += 1
+        if isinstance(action, NodeJudged):
+            self._tell_trust(self._vigil.judged(action), action.window.round, at_ns)
+            return
         if not self._is_news(action):
             return
+        if isinstance(action, RoundCleared):
+            for windows in self._vigil.rest():
+                self._tell_trust(windows, action.round, at_ns)
         made = event(action)
         if made is None:
             return
@@ -149,6 +164,10 @@ class Chronicle:
         for listener in self._listeners:
             listener.ring()
         return line
+
+    def _tell_trust(self, windows: Sequence[NodeJudged], round_: int, at_ns: int) -> None:
+        if windows:
+            self.tell("trust", trust(windows, round_), at_ns)
 
     def listen(self, number: int) -> Listener | None:
         """Follow what comes after the event of that number; None if too many do."""
@@ -202,7 +221,8 @@ class Chronicle:
                 is_news, self._price = True, ()
             case RoundCleared():
                 shape = round_shape(action)
-                is_news, self._shape = shape != self._shape, shape
+                is_owed = self._vigil.is_owed(action)
+                is_news, self._shape = is_owed or shape != self._shape, shape
             case _:
                 is_news = True
         return is_news

@@ -7,7 +7,7 @@ decided by, to the last unit, so that whoever doubts a decision can make it agai
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from rackgrid.adapters.view_json import Json
@@ -22,6 +22,8 @@ from rackgrid.core.action import (
     RoleChanged,
     RoundCleared,
 )
+from rackgrid.core.grant import holding_ms
+from rackgrid.core.look import Look, Window
 from rackgrid.core.reason import Decision, sentence
 from rackgrid.identity import NodeId, Pair
 
@@ -42,7 +44,7 @@ def event(action: Action) -> tuple[str, Json] | None:
         case RoundCleared():
             return "round", _round(action)
         case NodeJudged():
-            return "trust", _trust(action)
+            return "trust", trust((action,), action.window.round)
         case LoadDecided():
             return "load", decision(action.decision)
         case Noted():
@@ -105,15 +107,42 @@ def inputs(made: Decision) -> Json:
     }
 
 
+def trust(windows: Sequence[NodeJudged], round_: int) -> Json:
+    """Write down what became of a node in a row of windows, and by what.
+
+    Args:
+        windows: of one node, none between them left out; the last one's verdict is the line's.
+        round_: which is written down next: from there on the verdict counts.
+    """
+    last = windows[-1]
+    granted_mw, drawn_mw = last.window.proof
+    return {
+        **_pair(last.pair),
+        "round": round_,
+        "of": _node(last.node),
+        "name": last.name,
+        "granted_mw": granted_mw,
+        "drawn_mw": drawn_mw,
+        "lies": last.lies,
+        "share_permille": last.share_permille,
+        "flagged": last.is_flagged,
+        "reason": verdict(last),
+        "windows": [_window(each.window) for each in windows],
+    }
+
+
 def verdict(judged: NodeJudged) -> str:
     """Say in words what is held against a node."""
     if not judged.lies:
         return f"{judged.name} has kept to its grants for long: nothing is held against it"
-    drew = f"{judged.drawn_mw / 1000:.1f} W"
-    said = f"{judged.name} drew {drew} of {judged.granted_mw / 1000:.1f} W granted"
+    granted_mw, drawn_mw = judged.window.proof
+    said = f"{judged.name} drew {drawn_mw / 1000:.1f} W of {granted_mw / 1000:.1f} W granted"
+    if not judged.is_news:
+        said = f"{judged.name} is watched"
     if not judged.is_flagged:
         return said
-    return f"{said}, again: its bids count {judged.share_permille / 1000:.2f} times"
+    again = ", again" if judged.is_news else ""
+    return f"{said}{again}: its bids count {judged.share_permille / 1000:.2f} times"
 
 
 def round_shape(cleared: RoundCleared) -> Hashable:
@@ -180,29 +209,37 @@ def _round(cleared: RoundCleared) -> Json:
         "welfare": clearing.welfare,
         "exact": clearing.exact,
         "shares": _numbers(cleared.shares),
+        "said": {
+            _node(node): [[step.power_mw, step.reserve_mw] for step in steps]
+            for node, steps in cleared.said.items()
+        },
+        "at_ns": cleared.at_ns,
+        "looks": {_node(node): _look(look) for node, look in cleared.looks.items()},
         "grants": [
             {
                 "node": _node(each.node),
                 "bid_seq": each.bid_seq,
                 "mw": each.grant_mw,
                 "served": each.accepted,
+                "ms": cleared.lasts_ms.get(each.node, 0),
             }
             for each in cleared.allotments
         ],
     }
 
 
-def _trust(judged: NodeJudged) -> Json:
-    return {
-        "of": _node(judged.node),
-        "name": judged.name,
-        "granted_mw": judged.granted_mw,
-        "drawn_mw": judged.drawn_mw,
-        "lies": judged.lies,
-        "share_permille": judged.share_permille,
-        "flagged": judged.is_flagged,
-        "reason": verdict(judged),
-    }
+def _window(window: Window) -> list[object]:
+    """Write down a window: its number, its end, its round, and the worst look or null."""
+    worst = window.worst
+    seen = None if worst is None else [worst.at_ns, worst.round, *_look(worst)]
+    return [window.number, window.ended_ns, window.round, seen]
+
+
+def _look(look: Look) -> list[int]:
+    """Write down a look: draw, required, excess, pledged, old, and the grant: round, mW, ms."""
+    grant = look.grant
+    seen = [look.draw_mw, look.required_mw, look.excess_mw, look.pledged_mw, look.old_mw]
+    return [*seen, grant.round, grant.power_mw, holding_ms(grant.until_ns, look.at_ns)]
 
 
 def _numbers(numbers: Mapping[NodeId, int]) -> Json:

@@ -64,7 +64,7 @@ def publish(action: Action) -> None:
             log.info("load %s %s: %s", decision.load, "on" if decision.on else "off", why)
         case PriceLost():
             log.warning("the price has expired and is unknown")
-        case NodeJudged():
+        case NodeJudged() if action.is_news:
             log.warning("%s", verdict(action))
         case Noted():
             log.warning("%s", action.text)

@@ -68,6 +68,10 @@ class Fields:
         found = _object(self._value(key), key)
         return {name: _whole(value, f"{key} of {name}") for name, value in found.items()}
 
+    def named(self, key: str) -> dict[str, object]:
+        """Return what stands by name, whatever it is."""
+        return _object(self._value(key), key)
+
     def _value(self, key: str) -> object:
         if key not in self.values:
             raise Malformed(f"{key} is missing")
@@ -111,6 +115,24 @@ def offer_row(row: object) -> tuple[int, str, int]:
     if power < 0:
         raise Malformed(f"an offer of {power} mW")
     return price, values[0], power
+
+
+def whole_row(row: object, name: str, count: int) -> tuple[int, ...]:
+    """Read a row of so many whole numbers."""
+    return tuple(_whole(value, name) for value in list_row(row, name, count))
+
+
+def rows_of(value: object, name: str) -> list[object]:
+    """Read the rows of something that stands by name."""
+    return _list(value, name)
+
+
+def list_row(row: object, name: str, count: int) -> list[object]:
+    """Read a row of so many values."""
+    values = _list(row, name)
+    if len(values) != count:
+        raise Malformed(f"{name}: {len(values)} values, where there are {count}")
+    return values
 
 
 def _whole(value: object, key: str) -> int:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from rackgrid.audit import market, switching
 from rackgrid.audit.field import UNREADABLE, Fields, Malformed, parsed
 from rackgrid.audit.thread import NO_PRICE, Thread
+from rackgrid.audit.trust import Tally, Trust
 
 KINDS = frozenset(
     {"start", "role", "price", "load", "round", "trust", "note", "left", "lost", "full"}
@@ -34,6 +35,7 @@ class Audit:
         optimal: rounds of which it is proven that no better set is possible.
         cut: lines that were cut off, each at the end of a run: the power was lost there.
         gaps: how often the record says that lines are lost.
+        trust: how much of trust could be judged again.
     """
 
     findings: list[Finding] = field(default_factory=list[Finding])
@@ -44,6 +46,15 @@ class Audit:
     switches: int = 0
     cut: list[int] = field(default_factory=list[int])
     gaps: int = 0
+    trust: Tally = field(default_factory=Tally)
+
+
+@dataclass(slots=True)
+class Run:
+    """What the lines of one node say so far."""
+
+    thread: Thread
+    trust: Trust
 
 
 def audit(lines: Iterable[str]) -> Audit:
@@ -52,7 +63,7 @@ def audit(lines: Iterable[str]) -> Audit:
     A line that is no JSON is a finding, but for one that a start follows, or nothing: a power cut
     ends a record in the middle of a line.
     """
-    done, threads = Audit(), dict[str, Thread]()
+    done, runs = Audit(), dict[str, Run]()
     torn: int | None = None
     for number, text in enumerate(lines, 1):
         done.lines += 1
@@ -69,7 +80,7 @@ def audit(lines: Iterable[str]) -> Audit:
         if torn is not None:
             _end_torn(done, torn, is_cut=kind == "start")
             torn = None
-        done.findings += [Finding(number, each) for each in _checked(kind, line, threads, done)]
+        done.findings += [Finding(number, each) for each in _checked(kind, line, runs, done)]
     if torn is not None:
         _end_torn(done, torn, is_cut=True)
     return done
@@ -82,24 +93,24 @@ def _end_torn(done: Audit, number: int, *, is_cut: bool) -> None:
         done.findings.append(Finding(number, UNREADABLE))
 
 
-def _checked(kind: str, line: Fields, threads: dict[str, Thread], done: Audit) -> list[str]:
+def _checked(kind: str, line: Fields, runs: dict[str, Run], done: Audit) -> list[str]:
     try:
         node = line.text("node")
     except Malformed as fault:
         return [str(fault)]
     if kind == "start":
-        threads[node] = Thread(price=NO_PRICE, starts=True)
-    elif kind == "lost":
-        threads[node] = Thread()
-    return list(_said(kind, line, threads.setdefault(node, Thread()), done))
+        runs[node] = Run(Thread(price=NO_PRICE, starts=True), Trust(done.trust, starts=True))
+    elif kind == "lost" or node not in runs:
+        runs[node] = Run(Thread(), Trust(done.trust))
+    return list(_said(kind, line, runs[node], done))
 
 
-def _said(kind: str, line: Fields, thread: Thread, done: Audit) -> Iterator[str]:
+def _said(kind: str, line: Fields, run: Run, done: Audit) -> Iterator[str]:
     if kind not in KINDS:
         yield f"event: {kind[:40]!r} is none that a record has"
         return
     try:
-        yield from thread.follow(kind, line)
+        yield from run.thread.follow(kind, line)
         match kind:
             case "round":
                 done.rounds += 1
@@ -112,5 +123,6 @@ def _said(kind: str, line: Fields, thread: Thread, done: Audit) -> Iterator[str]
                 done.gaps += 1
             case _:
                 pass
+        yield from run.trust.follow(kind, line)
     except Malformed as fault:
         yield str(fault)

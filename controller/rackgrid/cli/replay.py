@@ -140,8 +140,14 @@ def _verify(path: Path, *, as_json: bool) -> int:
     say(
         f"{len(done.findings)} deviations in {done.lines} lines: {done.rounds} rounds"
         f" ({done.optimal} proven the best), {done.decisions} decisions, {done.switches} switches"
+        + (f", {done.trust.windows} judgements of trust" if done.trust.windows else "")
         + (f"; {done.gaps} gaps" if done.gaps else "")
     )
+    if done.trust.unjudged:
+        say(
+            f"{path}: trust was not checked in {done.trust.unjudged} lines: the rackgrid that wrote"
+            " them did not record what a node drew and was granted"
+        )
     return Exit.OK if is_good else Exit.FAILED
 
 
@@ -152,6 +158,8 @@ def _sums(done: Audit) -> dict[str, object]:
         "proven": done.optimal,
         "decisions": done.decisions,
         "switches": done.switches,
+        "judgements": done.trust.windows,
+        "trust_unchecked": done.trust.unjudged,
         "gaps": done.gaps,
         "cut": done.cut,
     }

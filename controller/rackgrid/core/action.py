@@ -11,13 +11,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from rackgrid.core.look import Look, Window
 from rackgrid.core.reason import Decision
 from rackgrid.core.roster import Roster
 from rackgrid.identity import NodeId, Pair
 from rackgrid.market.clearing import Clearing
 from rackgrid.market.curve import Bid
 from rackgrid.market.offer import Offer
-from rackgrid.wire.message import Allotment, Message
+from rackgrid.wire.message import Allotment, Message, StepReport
 from rackgrid.wire.vocabulary import Role
 from rackgrid_firmware.link import Command as FirmwareCommand
 
@@ -105,7 +106,10 @@ class RoundCleared:
         price_cap_uc: no price is above it.
         granting: whether the broker had authority to grant; without it there are no allotments.
         allotments: what was granted of what the clearing serves.
-        shares: flagged node → with how much of a thousand its bids are counted here.
+        shares: flagged node → with how much of a thousand its bids are counted here; said: flagged
+            node → its steps as it said them.
+        lasts_ms: node → for how long its allotment counts in its favour.
+        at_ns: of its clearing; looks: node → what it drew and what it might, before that.
     """
 
     pair: Pair
@@ -120,6 +124,12 @@ class RoundCleared:
     granting: bool
     allotments: tuple[Allotment, ...]
     shares: Mapping[NodeId, int] = field(default_factory=lambda: MappingProxyType({}))
+    said: Mapping[NodeId, tuple[StepReport, ...]] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
+    lasts_ms: Mapping[NodeId, int] = field(default_factory=lambda: MappingProxyType({}))
+    at_ns: int = 0
+    looks: Mapping[NodeId, Look] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,19 +139,22 @@ class NodeJudged:
     Or it does so no longer: then nothing is left of its lies.
 
     Attributes:
-        granted_mw: to its flexible loads, at most; drawn_mw: by them.
+        pair: whose judgement it is; window: what it rests on.
         lies: how often that was; share_permille: what it took of a thousand that were granted, less
             what it has made good since.
         is_flagged: whether its bids count with that share from now on.
+        is_news: something more is held against it, or nothing any longer; else another window of
+            one that is not above suspicion has passed.
     """
 
+    pair: Pair
     node: NodeId
     name: str
-    granted_mw: int
-    drawn_mw: int
+    window: Window
     lies: int
     share_permille: int
     is_flagged: bool
+    is_news: bool = True
 
 
 @dataclass(frozen=True, slots=True)

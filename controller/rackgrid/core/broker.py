@@ -19,10 +19,9 @@ from rackgrid.core.grant import Account, issued, opened
 from rackgrid.core.office import Office
 from rackgrid.core.roster import Roster
 from rackgrid.core.settings import MS_NS, NodeSettings, Timing
-from rackgrid.core.trust import Judgement
+from rackgrid.core.trust import Judgement, Looks
 from rackgrid.identity import BootId, Limit, NodeId, Pair, Round
 from rackgrid.market.clearing import Clearing, clear
-from rackgrid.market.honesty import WHOLE
 from rackgrid.value import replace
 from rackgrid.wire.message import (
     ALLOTMENTS_MAX,
@@ -179,6 +178,7 @@ def cleared(
         # An opening book lowers what may be renewed.
         live = _counting(office, _live(office, now_ns, timing))
         office, allotments = _allot(office, live, clearing, supply_mw, now_ns, timing)
+    shares = trusts.shares(office.trusts, (account.node for account in live))
     round_ = RoundCleared(
         pair=office.pair,
         round=office.round,
@@ -191,7 +191,9 @@ def cleared(
         clearing=clearing,
         granting=may_grant,
         allotments=tuple(allotments),
-        shares=_shares(office, live),
+        shares=shares,
+        said={node: office.book.accounts[node].report.steps for node in shares},
+        lasts_ms=trusts.lasts_ms(office.trusts, (each.node for each in allotments), now_ns),
     )
     prices = _announced(office, said, clearing, supply_mw, allotments, now_ns, timing)
     return office, prices, round_
@@ -235,22 +237,19 @@ def _allot(
     return replace(office, book=entry, wanting=wanting, trusts=trusted), allotments
 
 
-def judged(office: Office, now_ns: int, timing: Timing) -> tuple[Office, tuple[Judgement, ...]]:
-    """Hold what each node draws against what it was granted."""
-    pledges = office.agreement.reserved.pledges
-    live = _live(office, now_ns, timing)
-    trusted, said = trusts.looked(office.trusts, live, pledges, now_ns, timing)
-    return replace(office, trusts=trusted), said
+def judged(
+    office: Office, now_ns: int, timing: Timing
+) -> tuple[Office, tuple[Judgement, ...], Looks]:
+    """Hold what each node draws against what it was granted, before the next round is cleared."""
+    pledges, live = office.agreement.reserved.pledges, _live(office, now_ns, timing)
+    known, round_ = office.trusts, office.round + 1
+    trusted, said, looks = trusts.looked(known, live, pledges, round_, now_ns, timing)
+    return replace(office, trusts=trusted), said, looks
 
 
 def _counting(office: Office, accounts: list[Account]) -> list[Account]:
     """Let the bids of flagged nodes count with their shares."""
     return [trusts.counting(office.trusts, account) for account in accounts]
-
-
-def _shares(office: Office, accounts: list[Account]) -> dict[NodeId, int]:
-    shares = ((each.node, trusts.share_permille(office.trusts, each.node)) for each in accounts)
-    return {node: share for node, share in shares if share > WHOLE}
 
 
 def _announced(

@@ -12,6 +12,7 @@ from rackgrid.core.grant import Account
 from rackgrid.core.office import Office
 from rackgrid.core.settings import MS_NS, SECOND_NS
 from rackgrid.core.state import State
+from rackgrid.core.trust import Judgement
 from rackgrid.identity import BootId, NodeId, Rank
 from rackgrid.value import replace
 from rackgrid.wire.message import NODES_MAX, Ack, Price, Remove, Resign
@@ -185,12 +186,8 @@ def _clear(node: State, now_ns: int) -> None:
     office = broker.own_report(office, node.me, node.boot, report, now_ns, node.timing)
     node.office = office
     grants = node.has_authority(now_ns) and office.book.first_majority_ns is not None
-    office, judgements = broker.judged(office, now_ns, node.timing)
-    for said in judgements:
-        line, record = office.agreement.base.line(said.node), said.record
-        name = line.name if line else f"{said.node:016x}"
-        proof = (said.granted_mw, said.drawn_mw, record.lies, record.share_permille)
-        node.out.append(NodeJudged(said.node, name, *proof, record.is_flagged))
+    office, judgements, looks = broker.judged(office, now_ns, node.timing)
+    node.out.extend(_told(office, said) for said in judgements)
     office, prices, round_ = broker.cleared(office, node.settings, now_ns, may_grant=grants)
     node.office = office
     first = prices[0]
@@ -198,7 +195,7 @@ def _clear(node: State, now_ns: int) -> None:
         node.multicast(price)
     valid_ns = first.valid_for_ms * MS_NS
     node.out.append(PriceSent(office.pair, first.round, first.price_uc, valid_ns))
-    node.out.append(round_)
+    node.out.append(replace(round_, at_ns=now_ns, looks=looks))
     for price in prices:
         apply(node, price, now_ns)
     if first.floors_mw > first.capacity_mw:
@@ -206,6 +203,20 @@ def _clear(node: State, now_ns: int) -> None:
             f"overcommitted: floors of {first.floors_mw / 1000:.1f} W"
             f" on a feed of {first.capacity_mw / 1000:.1f} W; no flexible load gets power"
         )
+
+
+def _told(office: Office, said: Judgement) -> NodeJudged:
+    line, record = office.agreement.base.line(said.node), said.record
+    return NodeJudged(
+        pair=office.pair,
+        node=said.node,
+        name=line.name if line else f"{said.node:016x}",
+        window=said.window,
+        lies=record.lies,
+        share_permille=record.share_permille,
+        is_flagged=record.is_flagged,
+        is_news=said.is_news,
+    )
 
 
 def _first_majority(node: State, office: Office, now_ns: int) -> None:

@@ -13,6 +13,9 @@ power.
 
 Nothing is held against a node whose grants of a predecessor may still run; a successor begins with
 a clean sheet.
+
+Every window of a node that is not above suspicion is told with what it was judged by, also where
+nothing has changed: the record is to show how each verdict follows from the one before it.
 """
 
 from __future__ import annotations
@@ -20,11 +23,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from rackgrid.core.grant import Account, Claim
+from rackgrid.core.grant import Account, Claim, holding_ms
+from rackgrid.core.look import NO_CLAIM, Look, Window
 from rackgrid.core.settings import SECOND_NS, Timing
 from rackgrid.identity import NodeId
 from rackgrid.market.curve import Step
-from rackgrid.market.honesty import HONEST, Record, counted, judged
+from rackgrid.market.honesty import HONEST, WHOLE, Record, counted, is_beyond, judged
 from rackgrid.value import replace
 from rackgrid.wire.message import PledgeLine, StepReport
 
@@ -41,52 +45,69 @@ class Trust:
     Attributes:
         granted: grants that may still be in force, the largest first; each next one lasts longer.
         begins_ns, ends_ns: of the running window.
-        worst: what it was granted and what it drew in that, mW, where it drew most beyond.
+        worst: the look of that in which it drew most beyond; None while it has not.
+        is_suspect: whether any look of that was a lie by itself; the worst one is what counts.
+        number: of windows judged since nothing was held against it.
     """
 
     begins_ns: int
     ends_ns: int
     record: Record = HONEST
     granted: tuple[Claim, ...] = ()
-    worst: tuple[int, int] = (0, 0)
+    worst: Look | None = None
+    is_suspect: bool = False
+    number: int = 0
 
 
 Trusts = Mapping[NodeId, Trust]
+Looks = Mapping[NodeId, Look]
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """Something that was held against a node, or is so no longer."""
+    """A window of a node that is not above suspicion.
+
+    Attributes:
+        record: what is held against it from now on.
+        is_news: something more was held against it, or nothing is any longer.
+    """
 
     node: NodeId
-    granted_mw: int
-    drawn_mw: int
+    window: Window
     record: Record
+    is_news: bool
 
 
 def looked(
     trusts: Trusts,
     accounts: Iterable[Account],
     pledges: Iterable[PledgeLine],
+    round_: int,
     now_ns: int,
     timing: Timing,
-) -> tuple[Trusts, tuple[Judgement, ...]]:
-    """Look at every node that has reported lately; say what has changed.
+) -> tuple[Trusts, tuple[Judgement, ...], Looks]:
+    """Look at every node that has reported lately.
 
     Args:
         accounts: of living nodes.
+        round_: that is about to be cleared.
+
+    Returns:
+        What is known now, what was judged, and what was seen.
     """
     pledged_mw = {each.node: each.power_mw for each in pledges}
-    found, said = dict(trusts), list[Judgement]()
+    found, said, looks = dict(trusts), list[Judgement](), dict[NodeId, Look]()
     for account in accounts:
         node = account.node
-        before = trusts.get(node) or _fresh(now_ns, timing)
-        after = _seen(before, account, pledged_mw.get(node, 0), now_ns)
+        after = _current(trusts.get(node) or _fresh(now_ns, timing), now_ns)
+        if now_ns >= after.begins_ns:
+            look = _look(after, account, pledged_mw.get(node, 0), round_, now_ns)
+            looks[node], after = look, _seen(after, look)
         if now_ns >= after.ends_ns:
-            after, told = _ended(after, node, now_ns)
+            after, told = _ended(after, node, round_, now_ns)
             said += told
         found[node] = after
-    return found, tuple(said)
+    return found, tuple(said), looks
 
 
 def granted(trusts: Trusts, account: Account, power_mw: int) -> Trusts:
@@ -96,10 +117,10 @@ def granted(trusts: Trusts, account: Account, power_mw: int) -> Trusts:
         return trusts
     until_ns = max(claim.until_ns for claim in account.issued)
     kept = [each for each in trust.granted if each.power_mw > power_mw]
-    claims = (*kept, Claim(power_mw, until_ns))
+    claims = (*kept, Claim(power_mw, until_ns, account.issued[-1].round))
     if len(claims) > CLAIMS_MAX:
         first, second, *rest = claims
-        claims = (Claim(first.power_mw, second.until_ns), *rest)
+        claims = (replace(first, until_ns=second.until_ns), *rest)
     return {**trusts, account.node: replace(trust, granted=claims)}
 
 
@@ -109,6 +130,18 @@ def share_permille(trusts: Trusts, node: NodeId) -> int:
     return (
         trust.record.share_permille if trust and trust.record.is_flagged else HONEST.share_permille
     )
+
+
+def shares(trusts: Trusts, nodes: Iterable[NodeId]) -> dict[NodeId, int]:
+    """Name the flagged among these nodes, each with its share."""
+    found = ((node, share_permille(trusts, node)) for node in nodes)
+    return {node: share for node, share in found if share > WHOLE}
+
+
+def lasts_ms(trusts: Trusts, nodes: Iterable[NodeId], now_ns: int) -> dict[NodeId, int]:
+    """For how long the grants that these nodes have just got count in their favour, ms."""
+    known = ((node, trusts.get(node)) for node in nodes)
+    return {n: holding_ms(t.granted[-1].until_ns, now_ns) for n, t in known if t and t.granted}
 
 
 def counting(trusts: Trusts, account: Account) -> Account:
@@ -125,30 +158,54 @@ def _fresh(now_ns: int, timing: Timing) -> Trust:
     return Trust(begins_ns, begins_ns + WINDOW_NS)
 
 
-def _seen(trust: Trust, account: Account, pledged_mw: int, now_ns: int) -> Trust:
-    """Compare its newest report with what it was granted."""
+def _current(trust: Trust, now_ns: int) -> Trust:
+    """Forget the grants that can be in force no longer."""
     claims = trust.granted
     if claims and claims[0].until_ns <= now_ns:
-        claims = tuple(each for each in claims if each.until_ns > now_ns)
-        trust = replace(trust, granted=claims)
-    if now_ns < trust.begins_ns:
-        return trust
+        return replace(trust, granted=tuple(each for each in claims if each.until_ns > now_ns))
+    return trust
+
+
+def _look(trust: Trust, account: Account, pledged_mw: int, round_: int, now_ns: int) -> Look:
+    """Put a node's newest report beside what it was granted."""
     report = account.report
-    most_mw = max((each.power_mw for each in claims), default=0)
-    allowed_mw = max(most_mw, pledged_mw) + account.old_mw(now_ns)
-    drawn_mw = max(0, report.draw_mw - report.required_mw - report.excess_mw)
-    if drawn_mw - allowed_mw <= trust.worst[1] - trust.worst[0]:
+    largest = max(trust.granted, key=lambda claim: claim.power_mw, default=NO_CLAIM)
+    return Look(
+        at_ns=now_ns,
+        round=round_,
+        draw_mw=report.draw_mw,
+        required_mw=report.required_mw,
+        excess_mw=report.excess_mw,
+        grant=largest if largest.power_mw else NO_CLAIM,
+        pledged_mw=pledged_mw,
+        old_mw=account.old_mw(now_ns),
+    )
+
+
+def _seen(trust: Trust, look: Look) -> Trust:
+    """Keep the worst that was seen, and that something was."""
+    if look.beyond_mw <= 0:
         return trust
-    return replace(trust, worst=(allowed_mw, drawn_mw))
+    is_suspect = trust.is_suspect or is_beyond(look.allowed_mw, look.drawn_mw)
+    worst = trust.worst
+    if worst is None or look.beyond_mw > worst.beyond_mw:
+        worst = look
+    return replace(trust, worst=worst, is_suspect=is_suspect)
 
 
-def _ended(trust: Trust, node: NodeId, now_ns: int) -> tuple[Trust, list[Judgement]]:
+def _ended(
+    trust: Trust, node: NodeId, round_: int, now_ns: int
+) -> tuple[Trust, tuple[Judgement, ...]]:
     """Judge a window, and begin the next."""
-    before, (granted_mw, drawn_mw) = trust.record, trust.worst
-    record = judged(before, granted_mw, drawn_mw)
-    following = Trust(now_ns, now_ns + WINDOW_NS, record, trust.granted)
+    before = trust.record
+    window = Window(trust.number + 1, now_ns, round_, trust.worst)
+    record = judged(before, *window.proof)
+    number = 0 if record == HONEST else window.number
+    following = Trust(now_ns, now_ns + WINDOW_NS, record, trust.granted, number=number)
+    if before == record == HONEST and not trust.is_suspect:
+        return following, ()
     is_news = record.share_permille > before.share_permille or record.lies != before.lies
-    return following, [Judgement(node, granted_mw, drawn_mw, record)] if is_news else []
+    return following, (Judgement(node, window, record, is_news),)
 
 
 def _counted(record: Record, step: StepReport) -> StepReport:

@@ -55,14 +55,19 @@ def judged(record: Record, granted_mw: int, drawn_mw: int) -> Record:
         granted_mw: floor and allotment, mW, as the market counts them (its share included).
         drawn_mw: what it took, mW.
     """
-    allowed_mw = granted_mw + max(granted_mw * TOLERANCE_PERMILLE // WHOLE, TOLERANCE_MW)
-    if drawn_mw <= allowed_mw:
+    if not is_beyond(granted_mw, drawn_mw):
         share = max(WHOLE, record.share_permille - FORGIVEN_PERMILLE)
         return replace(record, share_permille=share, lies=0 if share == WHOLE else record.lies)
     held_permille = record.share_permille if record.is_flagged else WHOLE
     share = held_permille * drawn_mw // max(1, granted_mw)
     share = min(max(share, record.share_permille), SHARE_PERMILLE_MAX)
     return Record(min(record.lies + 1, LIES_MAX), share)
+
+
+def is_beyond(granted_mw: int, drawn_mw: int) -> bool:
+    """Whether so much is more than a meter's error and a warm motor explain."""
+    tolerance_mw = max(granted_mw * TOLERANCE_PERMILLE // WHOLE, TOLERANCE_MW)
+    return drawn_mw > granted_mw + tolerance_mw
 
 
 def counted(record: Record, step: Step) -> Step:

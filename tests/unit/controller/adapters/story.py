@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from rackgrid.core.action import LoadDecided, PriceApplied, RoundCleared
+from rackgrid.core.action import LoadDecided, NodeJudged, PriceApplied, RoundCleared
+from rackgrid.core.grant import Claim
+from rackgrid.core.look import Look, Window
 from rackgrid.core.reason import Decision, Grounds
 from rackgrid.identity import BootId, NodeId, Pair, Term
 from rackgrid.market.clearing import clear
 from rackgrid.market.curve import Bid, Step
+from rackgrid.market.honesty import LIES_MAX
 from rackgrid.market.offer import Offer
 from rackgrid.wire.message import Allotment
 from rackgrid.wire.vocabulary import Why
@@ -71,4 +74,21 @@ def cleared(*steps: Step, round_: int = 3, received_mj: int = 0) -> RoundCleared
         clearing=result,
         granting=True,
         allotments=(Allotment(NodeId(0xAA), BootId(1), 5, grant_mw, mask),),
+    )
+
+
+def judged(
+    lies: int = 3,
+    share_permille: int = 1500,
+    *,
+    drawn_mw: int = 9000,
+    number: int = 3,
+    is_news: bool = True,
+    pair: Pair = PAIR,
+) -> NodeJudged:
+    """A window of pi-2 under a grant of 6 W; without a look where it draws nothing."""
+    look = Look(90 * SECOND, 2, drawn_mw + 1000, 1000, 0, Claim(6000, 95 * SECOND, 1))
+    window = Window(number, 100 * SECOND, 3, look if drawn_mw else None)
+    return NodeJudged(
+        pair, NodeId(2), "pi-2", window, lies, share_permille, lies >= LIES_MAX, is_news
     )

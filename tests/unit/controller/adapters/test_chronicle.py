@@ -7,7 +7,7 @@ import json
 from dataclasses import replace
 
 import pytest
-from tests.unit.controller.adapters.story import SECOND, cleared, decided, priced
+from tests.unit.controller.adapters.story import SECOND, cleared, decided, judged, priced
 
 from rackgrid.adapters import chronicle as chronicles
 from rackgrid.adapters.chronicle import (
@@ -63,6 +63,20 @@ def test_chronicle_leaves_out_what_is_no_news() -> None:
     made.publish(PriceLost(), 1)
     made.publish(priced(300_000, round_=6), 1)
     assert kinds(made)[3:] == ["price", "price", "price"]
+
+
+def test_chronicle_tells_of_trust_before_the_round_that_it_counts_from() -> None:
+    made = chronicle()
+    made.publish(cleared(LAMP, round_=1), 1)
+    made.publish(judged(2, 1400, is_news=False), 2)
+    made.publish(cleared(LAMP, round_=2), 2)
+    assert kinds(made)[1:] == ["round"], "it waits: neither says anything new"
+    made.publish(cleared(replace(LAMP, worth_uc=300_000), round_=3), 3)
+    assert kinds(made)[2:] == ["trust", "round"]
+    assert line_of(made.since(2)[0])["round"] == 3
+    made.publish(judged(), 4)
+    made.publish(cleared(replace(LAMP, worth_uc=300_000), round_=4), 4)
+    assert kinds(made)[4:] == ["trust", "round"], "although the round is as before"
 
 
 def test_chronicle_is_bounded_and_says_what_is_gone() -> None:

@@ -5,13 +5,30 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-from tests.unit.controller.adapters.story import PAIR, STARTING, cleared, decided, priced
+from tests.unit.controller.adapters.story import (
+    PAIR,
+    SECOND,
+    STARTING,
+    cleared,
+    decided,
+    judged,
+    priced,
+)
 
-from rackgrid.adapters.event_json import decision, event, inputs, rfc3339, round_shape
-from rackgrid.core.action import Left, NodeJudged, Noted, PriceLost, PriceSent, RoleChanged
+from rackgrid.adapters.event_json import (
+    decision,
+    event,
+    inputs,
+    rfc3339,
+    round_shape,
+    trust,
+    verdict,
+)
+from rackgrid.core.action import Left, Noted, PriceLost, PriceSent, RoleChanged
 from rackgrid.core.reason import Grounds
 from rackgrid.identity import NO_PAIR, NodeId, Pair
 from rackgrid.market.curve import Step
+from rackgrid.wire.message import StepReport
 from rackgrid.wire.vocabulary import Role
 
 
@@ -69,7 +86,7 @@ def test_event_of_a_round_is_the_whole_book() -> None:
         {node: 9000},
     )
     assert (fields["price_uc"], fields["marginal"], fields["exact"]) == (250_000, "grid", True)
-    assert fields["grants"] == [{"node": node, "bid_seq": 5, "mw": 9000, "served": 1}]
+    assert fields["grants"] == [{"node": node, "bid_seq": 5, "mw": 9000, "served": 1, "ms": 0}]
     json.dumps(fields, allow_nan=False)
 
 
@@ -102,9 +119,13 @@ def test_rfc3339_to_the_millisecond() -> None:
 
 
 def test_event_of_a_judgement_has_its_proof() -> None:
-    assert event(NodeJudged(NodeId(2), "pi-2", 6000, 9000, 3, 1500, True)) == (
+    seen = [90 * SECOND, 2, 10_000, 1000, 0, 0, 0, 1, 6000, 5000]
+    assert event(judged()) == (
         "trust",
         {
+            "term": 7,
+            "broker": "00000000000000bb",
+            "round": 3,
             "of": "0000000000000002",
             "name": "pi-2",
             "granted_mw": 6000,
@@ -113,11 +134,44 @@ def test_event_of_a_judgement_has_its_proof() -> None:
             "share_permille": 1500,
             "flagged": True,
             "reason": "pi-2 drew 9.0 W of 6.0 W granted, again: its bids count 1.50 times",
+            "windows": [[3, 100 * SECOND, 3, seen]],
         },
     )
+
+
+def test_event_of_windows_that_are_no_news_says_how_things_stand() -> None:
+    calm = [judged(2, 1400, drawn_mw=0, is_news=False), judged(2, 1390, number=4, is_news=False)]
+    line = trust(calm, 9)
+    assert (line["round"], line["share_permille"], line["reason"]) == (9, 1390, "pi-2 is watched")
+    windows = line["windows"]
+    assert isinstance(windows, list)
+    assert windows[0] == [3, 100 * SECOND, 3, None]
+    assert len(windows) == 2
+    assert verdict(judged(3, 1390, is_news=False)) == "pi-2 is watched: its bids count 1.39 times"
 
 
 def test_event_of_a_round_says_whose_bids_count_more() -> None:
     named = event(replace(cleared(), shares={NodeId(2): 1500}))
     assert named is not None
     assert named[1]["shares"] == {"0000000000000002": 1500}
+
+
+def test_event_of_a_round_has_what_trust_is_judged_by() -> None:
+    steps = (StepReport(400_000, 6000, 9000, True),)
+    seen = judged().window.worst
+    assert seen is not None
+    made = replace(
+        cleared(),
+        said={NodeId(2): steps},
+        lasts_ms={NodeId(0xAA): 5600},
+        at_ns=9,
+        looks={NodeId(2): seen},
+    )
+    named = event(made)
+    assert named is not None
+    line, who = named[1], "0000000000000002"
+    assert (line["said"], line["at_ns"]) == ({who: [[6000, 9000]]}, 9)
+    assert line["looks"] == {who: [10_000, 1000, 0, 0, 0, 1, 6000, 5000]}
+    grants = line["grants"]
+    assert isinstance(grants, list)
+    assert grants[0]["ms"] == 5600

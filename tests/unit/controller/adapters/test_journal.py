@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 
 import pytest
+from tests.unit.controller.adapters.story import judged
 
 from rackgrid.adapters import journal
 from rackgrid.core.action import (
@@ -14,7 +15,6 @@ from rackgrid.core.action import (
     Left,
     LoadDecided,
     Multicast,
-    NodeJudged,
     Noted,
     PriceApplied,
     PriceLost,
@@ -89,17 +89,17 @@ def test_journal_under_systemd_begins_with_the_priority_and_is_one_line(
         ),
         (PriceLost(), logging.WARNING, "the price has expired and is unknown"),
         (
-            NodeJudged(NodeId(2), "pi-2", 6000, 9000, 1, 1500, False),
+            judged(1, 1500),
             logging.WARNING,
             "pi-2 drew 9.0 W of 6.0 W granted",
         ),
         (
-            NodeJudged(NodeId(2), "pi-2", 6000, 9000, 3, 1500, True),
+            judged(3, 1500),
             logging.WARNING,
             "pi-2 drew 9.0 W of 6.0 W granted, again: its bids count 1.50 times",
         ),
         (
-            NodeJudged(NodeId(2), "pi-2", 0, 0, 0, 1000, False),
+            judged(0, 1000, drawn_mw=0),
             logging.WARNING,
             "pi-2 has kept to its grants for long: nothing is held against it",
         ),
@@ -121,6 +121,7 @@ def test_journal_action_that_people_want_to_read_is_a_line(
         Multicast(Leave(1)),
         PriceApplied(PAIR, 1, 1, 1, scarce=False),
         PriceSent(PAIR, 1, 1, 1),
+        judged(is_news=False),
     ],
 )
 def test_journal_action_of_every_round_is_none(

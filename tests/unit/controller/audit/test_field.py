@@ -6,7 +6,17 @@ from collections.abc import Callable
 
 import pytest
 
-from rackgrid.audit.field import UNREADABLE, Fields, Malformed, offer_row, parsed, step_row
+from rackgrid.audit.field import (
+    UNREADABLE,
+    Fields,
+    Malformed,
+    list_row,
+    offer_row,
+    parsed,
+    rows_of,
+    step_row,
+    whole_row,
+)
 
 F = Fields({"n": 3, "t": "x", "b": True, "none": None, "o": {"a": 1}, "l": [{"a": 1}], "f": 1.5})
 
@@ -16,6 +26,7 @@ def test_fields_of_the_right_kind_are_given() -> None:
     assert (F.maybe("none"), F.maybe("n"), F.part("none")) == (None, 3, None)
     assert (F.part("o"), F.parts("l")) == (Fields({"a": 1}), [Fields({"a": 1})])
     assert (F.numbers("o"), F.rows("l")) == ({"a": 1}, [{"a": 1}])
+    assert F.named("o") == {"a": 1}
     assert "n" in F
     assert "m" not in F
 
@@ -37,7 +48,12 @@ def test_fields_of_the_right_kind_are_given() -> None:
         (lambda: step_row([1, 2, 3, 0]), "a step is"),
         (lambda: step_row([1, 3, 2, False]), "a step of 3 mW that reserves 2 mW"),
         (lambda: step_row([1, -1, 2, False]), "a step of -1 mW"),
+        (lambda: step_row([1, 1, -2, False]), "a step of 1 mW that reserves -2 mW"),
         (lambda: step_row("step"), "a step: no list"),
+        (lambda: F.named("l"), "l: no object"),
+        (lambda: rows_of(None, "said"), "said: no list"),
+        (lambda: list_row([1], "a row", 2), "a row: 1 values, where there are 2"),
+        (lambda: whole_row([1, True], "a row", 2), "a row: True is no whole number"),
         (lambda: offer_row([1, 2, 3]), "an offer is"),
         (lambda: offer_row(["grid", 2, -3]), "an offer of -3 mW"),
         (lambda: parsed("{"), UNREADABLE),
@@ -52,5 +68,8 @@ def test_fields_of_another_kind_are_named(look: Callable[[], object], said: str)
 
 def test_rows_are_read() -> None:
     assert step_row([-5, 2, 3, True]) == (-5, 2, 3, True)
+    assert step_row([5, 2, 0, True]) == (5, 2, 0, True), "a later stage of a load that modulates"
     assert offer_row(["grid", -2, 3]) == (-2, "grid", 3)
+    assert whole_row([1, -2], "a row", 2) == (1, -2)
+    assert list_row([1, None], "a row", 2) == rows_of([1, None], "a row") == [1, None]
     assert parsed('{"a": 1}') == Fields({"a": 1})

@@ -9,12 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.unit.controller.adapters.story import STARTING
+from tests.unit.controller.audit.judging import lying
 from tests.unit.controller.audit.lines import Line, line, load, price, round_, start, texts
 
 from rackgrid.audit.record import Audit, Finding, audit
+from rackgrid.audit.trust import Tally
 from rackgrid.wire.vocabulary import Why
 
 ON = replace(STARTING, on=True, why=Why.WORTH_IT)
+DAY = lying().texts
 STORY = texts(start(), round_(), price(), load(), load(ON, 2))
 
 
@@ -71,6 +74,20 @@ def test_nodes_in_one_file_are_threads_of_their_own() -> None:
     assert found(mixed) == []
 
 
+def test_trust_of_nodes_in_one_file_is_of_each_brokers_own() -> None:
+    day = lying().texts
+    other = [text.replace('"node":"n9"', '"node":"n8"') for text in day]
+    mixed = audit([text for pair in zip(day, other, strict=True) for text in pair])
+    assert (mixed.findings, mixed.trust) == ([], Tally(windows=10))
+
+
+def test_start_is_the_end_of_what_was_known_of_trust() -> None:
+    day = lying().texts
+    assert found([*day, *texts(start(2000), {**round_(at_s=2001), "node": "pi-1"})]) == []
+    again = [text.replace('"n9"', '"pi-1"') for text in day]
+    assert found([*again, *texts(start(2000), round_(at_s=2001))]) == []
+
+
 def test_finding_names_its_line() -> None:
     assert str(Finding(7, "x")) == "line 7: x"
 
@@ -85,7 +102,7 @@ JSON = st.recursive(
 @settings(max_examples=300, deadline=None)
 @given(st.data())
 def test_audit_of_anything_ends_with_findings_and_never_raises(data: st.DataObject) -> None:
-    lines: list[Line] = [json.loads(text) for text in STORY]
+    lines: list[Line] = [json.loads(text) for text in data.draw(st.sampled_from([STORY, DAY]))]
     number = data.draw(st.integers(0, len(lines) - 1))
     key = data.draw(st.sampled_from(sorted(lines[number])))
     lines[number][key] = data.draw(JSON)

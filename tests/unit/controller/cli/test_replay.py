@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.unit.controller.adapters.story import STARTING
+from tests.unit.controller.audit.judging import lying
 from tests.unit.controller.audit.lines import (
     Line,
     changed,
@@ -112,6 +113,28 @@ def test_verify_in_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     done = json.loads(capsys.readouterr().out)
     assert done["findings"][0]["line"] == 3
     assert (done["lines"], done["decisions"], done["gaps"], done["cut"]) == (3, 2, 0, [])
+
+
+def test_verify_says_how_often_trust_was_judged_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    day = lying().lines
+    assert main(["replay", "--verify", written(tmp_path, *day)]) == Exit.OK
+    assert "0 switches, 5 judgements of trust\n" in capsys.readouterr().err
+    day[-2]["share_permille"] += 1
+    assert main(["replay", "--verify", "--json", written(tmp_path, *day)]) == Exit.FAILED
+    done = json.loads(capsys.readouterr().out)
+    assert "share_permille 2435, and by what was recorded it is 2434" in done["findings"][0]["text"]
+    assert (done["judgements"], done["trust_unchecked"]) == (5, 0)
+
+
+def test_verify_of_an_older_record_says_that_trust_was_not_checked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    day = [line("trust", {"of": "0a", "lies": 3, "flagged": True}), round_()]
+    del day[1]["looks"]
+    assert main(["replay", "--verify", written(tmp_path, *day)]) == Exit.OK
+    assert "trust was not checked in 2 lines: the rackgrid that wrote" in capsys.readouterr().err
 
 
 def test_verify_of_a_record_that_a_power_cut_ended(

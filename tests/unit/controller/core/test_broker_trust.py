@@ -51,6 +51,7 @@ def test_flagged_nodes_step_that_fits_no_more_is_refused() -> None:
     assert (lot.grant_mw, lot.accepted.bit_count()) == (45_000, 5)
     round_ = broker.cleared(flagged(told, ANNA, 1500), TOLD, NOW, may_grant=True)[2]
     assert round_.shares == {ANNA: 1500}
+    assert round_.said == {ANNA: many.steps}, "and what it said itself"
 
 
 def test_judged_compares_what_living_nodes_draw_with_what_they_were_granted() -> None:
@@ -59,5 +60,13 @@ def test_judged_compares_what_living_nodes_draw_with_what_they_were_granted() ->
     lying = report(2, steps=(LAMP_ON,), draw_mw=20_000)
     entry = grant.reported(held.book.accounts[ANNA], BootId(1), lying, NOW, later, TIMING)
     held = replace(held, book=replace(held.book, accounts={ANNA: entry}))
-    held, said = broker.judged(held, later, TIMING)
-    assert (said, held.trusts[ANNA].worst) == ((), (0, 20_000))
+    held, said, looks = broker.judged(held, later, TIMING)
+    assert (said, held.trusts[ANNA].worst) == ((), looks[ANNA])
+    assert (looks[ANNA].allowed_mw, looks[ANNA].drawn_mw, looks[ANNA].round) == (0, 20_000, 2)
+
+
+def test_round_says_for_how_long_each_grant_counts() -> None:
+    held = broker.judged(office((ANNA, wants())), NOW, TIMING)[0]
+    round_ = broker.cleared(held, TOLD, NOW, may_grant=True)[2]
+    counted_ns = TIMING.stretched(TIMING.grant_ns) + TIMING.margin_ns
+    assert round_.lasts_ms == {ANNA: grant.holding_ms(NOW + counted_ns, NOW)}

@@ -11,14 +11,16 @@ from tests.unit.controller.core.stage import TIMING, report, step
 
 from rackgrid.core import grant, trust
 from rackgrid.core.grant import Account, Claim
+from rackgrid.core.look import Look, Window
 from rackgrid.core.settings import SECOND_NS
-from rackgrid.core.trust import CLAIMS_MAX, WINDOW_NS, Judgement, Trusts
+from rackgrid.core.trust import CLAIMS_MAX, WINDOW_NS, Judgement, Looks, Trusts
 from rackgrid.identity import BootId, NodeId
-from rackgrid.market.honesty import LIES_MAX, WHOLE
+from rackgrid.market.honesty import HONEST, LIES_MAX, WHOLE
 from rackgrid.wire.message import PledgeLine
 
 NOW = 10**12
 ANNA = NodeId(1)
+ROUND = 8
 BEGINS = NOW + TIMING.stretched(TIMING.grant_ns) + TIMING.margin_ns
 STEPS = (step(400_000, 6000, 9000), step(300_000, 4000, 0))
 
@@ -31,6 +33,7 @@ class Bench:
         self.trusts: Trusts = {}
         self.pledges: tuple[PledgeLine, ...] = ()
         self.old: tuple[Claim, ...] = ()
+        self.seen: Looks = {}
 
     def account(self, drawn_mw: int = 0, required_mw: int = 0, excess_mw: int = 0) -> Account:
         said = report(steps=STEPS, draw_mw=drawn_mw, excess_mw=excess_mw)
@@ -47,8 +50,14 @@ class Bench:
     ) -> tuple[Judgement, ...]:
         self.now_ns = at_ns
         account = self.account(drawn_mw, required_mw, excess_mw)
-        self.trusts, said = trust.looked(self.trusts, [account], self.pledges, at_ns, TIMING)
+        self.trusts, said, self.seen = trust.looked(
+            self.trusts, [account], self.pledges, ROUND, at_ns, TIMING
+        )
         return said
+
+    @property
+    def worst(self) -> tuple[int, int]:
+        return Window(0, 0, 0, self.trusts[ANNA].worst).proof
 
     def window(self, granted_mw: int, drawn_mw: int) -> tuple[Judgement, ...]:
         """Let a window pass in which it draws so much under such a grant."""
@@ -70,7 +79,8 @@ def bench() -> Bench:
     made = Bench()
     made.looks(NOW, 50_000)
     made.looks(BEGINS - 1, 50_000)
-    assert made.trusts[ANNA].worst == (0, 0)
+    assert made.worst == (0, 0)
+    assert made.seen == {}, "nothing is held against it yet"
     made.now_ns = BEGINS
     return made
 
@@ -84,7 +94,8 @@ def test_node_that_keeps_to_its_grant_is_never_judged(bench: Bench) -> None:
 def test_node_that_takes_more_again_and_again_counts_with_its_share(bench: Bench) -> None:
     for lies in range(1, LIES_MAX + 1):
         (said,) = bench.window(6000, 9000)
-        assert (said.node, said.granted_mw, said.drawn_mw) == (ANNA, 6000, 9000)
+        assert (said.node, said.window.proof, said.is_news) == (ANNA, (6000, 9000), True)
+        assert (said.window.number, said.window.ended_ns) == (lies, bench.now_ns)
         assert (said.record.lies, said.record.share_permille) == (lies, 1500)
         assert said.record.is_flagged is (lies == LIES_MAX)
     assert bench.share == 1500
@@ -103,8 +114,10 @@ def test_long_lie_counts_once_a_window_and_is_forgiven_slowly(bench: Bench) -> N
     for _ in range(LIES_MAX):
         bench.window(6000, 9000)
     for windows in range(1, 51):
-        said = bench.window(9000, 9000)
-        assert len(said) == (windows == 50), "only the last of it is news"
+        (said,) = bench.window(9000, 9000)
+        assert said.is_news is (windows == 50), "only the last of it is news"
+        assert said.window.number == LIES_MAX + windows
+    assert bench.window(9000, 9000) == (), "it is above suspicion again"
     assert bench.trusts[ANNA].record.lies == 0
     assert bench.share == WHOLE
 
@@ -115,9 +128,9 @@ def test_grant_that_was_lowered_covers_as_long_as_it_may_be_in_force(bench: Benc
     bench.now_ns = BEGINS + SECOND_NS
     bench.grants(2000)
     bench.looks(until_ns - 1, 9000)
-    assert bench.trusts[ANNA].worst == (0, 0)
+    assert bench.worst == (0, 0)
     bench.looks(until_ns, 9000)
-    assert bench.trusts[ANNA].worst == (2000, 9000)
+    assert bench.worst == (2000, 9000)
 
 
 def test_what_is_known_to_be_held_beside_the_grant_is_no_lie(bench: Bench) -> None:
@@ -127,9 +140,35 @@ def test_what_is_known_to_be_held_beside_the_grant_is_no_lie(bench: Bench) -> No
     bench.old = ()
     bench.pledges = (PledgeLine(ANNA, BootId(1), 7000, 15_000),)
     bench.looks(BEGINS, 7000)
-    assert bench.trusts[ANNA].worst in {(0, 0), (5000, 5000), (7000, 7000)}
+    assert bench.worst in {(0, 0), (5000, 5000), (7000, 7000)}
     bench.looks(BEGINS, 7001)
-    assert bench.trusts[ANNA].worst == (7000, 7001)
+    assert bench.worst == (7000, 7001)
+
+
+def test_look_has_all_that_a_node_is_judged_by(bench: Bench) -> None:
+    bench.grants(6000)
+    bench.old = (Claim(700, BEGINS + WINDOW_NS),)
+    bench.pledges = (PledgeLine(ANNA, BootId(1), 500, 15_000),)
+    bench.looks(BEGINS, 9000, required_mw=2000, excess_mw=300)
+    grant_ = bench.trusts[ANNA].granted[0]
+    assert bench.seen == {ANNA: Look(BEGINS, ROUND, 9000, 2000, 300, grant_, 500, 700)}
+    assert (grant_.power_mw, grant_.round) == (6000, 1)
+    assert trust.lasts_ms(bench.trusts, (ANNA, NodeId(2)), BEGINS) == {ANNA: 5651}
+
+
+def test_lie_beside_which_something_worse_is_none_is_told_and_not_held_against_a_node(
+    bench: Bench,
+) -> None:
+    """Fails if the record of such a window could not show why nobody was judged."""
+    bench.looks(BEGINS, 300)
+    bench.grants(100_000)
+    for at_s in (1, 10):
+        said = bench.looks(BEGINS + at_s * SECOND_NS, 104_000 if at_s == 1 else 0)
+    assert [(each.record, each.is_news, each.window.number) for each in said] == [
+        (HONEST, False, 1)
+    ]
+    assert bench.trusts[ANNA].number == 0
+    assert bench.window(9000, 9000) == ()
 
 
 def test_grant_to_a_node_never_looked_at_is_not_noted(bench: Bench) -> None:

@@ -13,6 +13,7 @@ from rackgrid.market.honesty import (
     SHARE_PERMILLE_MAX,
     Record,
     counted,
+    is_beyond,
     judged,
     learned_mw,
 )
@@ -48,6 +49,11 @@ def test_node_that_counts_with_its_share_is_not_caught_again_by_the_same_greed()
     assert (step.power_mw, step.reserve_mw) == (16_000, 19_200)
     after = judged(record, step.reserve_mw, 16_000)
     assert after.share_permille == 1_600 - FORGIVEN_PERMILLE
+
+
+def test_beyond_is_more_than_a_twentieth_and_more_than_a_fifth_of_a_watt() -> None:
+    assert [is_beyond(0, drawn) for drawn in (200, 201)] == [False, True]
+    assert [is_beyond(100_000, drawn) for drawn in (105_000, 105_001)] == [False, True]
 
 
 @given(powers, st.lists(powers, max_size=30))
