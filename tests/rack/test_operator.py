@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import time
 from collections.abc import Iterator
 from operator import attrgetter
@@ -55,7 +56,8 @@ def peak_w(rig: Rig, since_ns: int) -> float:
 def counted_w(broker: RigNode) -> float:
     """What the broker counts, grants of before included: at most this may yet be drawn."""
     feed = broker.state()["feed"]
-    return feed["floors_w"] + feed["granted_w"]
+    granted_w = feed["granted_w"]
+    return math.inf if granted_w is None else feed["floors_w"] + granted_w
 
 
 def names(node: RigNode) -> set[str]:

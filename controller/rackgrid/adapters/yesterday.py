@@ -156,7 +156,8 @@ class Yesterday:
 def glance_at(view: View) -> Glance | None:
     """See how the feed stands; None while no price is in force, or it is an older broker's."""
     price, feed = view.price, view.feed
-    if price.value is None or price.term != view.term:
+    drawn_w, granted_w = feed.drawn_w, feed.granted_w
+    if price.value is None or price.term != view.term or drawn_w is None or granted_w is None:
         return None
     takers = [
         Taker(round(load.worth * 1e6), _milli(max(load.grant_w, load.watts)))
@@ -168,8 +169,8 @@ def glance_at(view: View) -> Glance | None:
     ]
     return Glance(
         price_uc=round(price.value * 1e6),
-        drawn_mw=_milli(feed.drawn_w),
-        taken_mw=_milli(max(feed.drawn_w, feed.floors_w + feed.granted_w)),
+        drawn_mw=_milli(drawn_w),
+        taken_mw=_milli(max(drawn_w, feed.floors_w + granted_w)),
         capacity_mw=_milli(feed.capacity_w),
         takers=tuple(takers),
         offers=tuple(offers),

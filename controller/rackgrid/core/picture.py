@@ -184,7 +184,7 @@ def _feed(node: State) -> FeedView:
     if price is None or price.pair != node.followed:
         floors_w = node.roster.floors_mw / 1000
         capacity_mw = limits.bounded_mw(node.settings.capacity_mw, [node.agent.limit])
-        return FeedView(capacity_mw / 1000, 0.0, 0.0, floors_w, limit_w)
+        return FeedView(capacity_mw / 1000, None, None, floors_w, limit_w)
     return FeedView(
         price.capacity_mw / 1000,
         price.drawn_mw / 1000,

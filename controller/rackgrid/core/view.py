@@ -80,11 +80,17 @@ class PriceView:
 
 @dataclass(frozen=True, slots=True)
 class FeedView:
-    """The feed as the broker last announced it; `limit_w` is an operator's, or None."""
+    """The feed as the broker last announced it.
+
+    Attributes:
+        capacity_w, floors_w: by this node's own settings and roster while nobody has announced it.
+        drawn_w, granted_w: by all nodes; None while the broker that is followed has not said it.
+        limit_w: an operator's, or None.
+    """
 
     capacity_w: float
-    drawn_w: float
-    granted_w: float
+    drawn_w: float | None
+    granted_w: float | None
     floors_w: float
     limit_w: float | None = None
 

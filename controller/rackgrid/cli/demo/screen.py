@@ -90,9 +90,11 @@ def _spark(values: list[float]) -> str:
 def _feed(state: Line, width: int) -> RenderableType:
     feed = _record(state, "feed")
     capacity, drawn = _number(feed, "capacity_w"), _number(feed, "drawn_w")
-    floors, granted = _number(feed, "floors_w"), _number(feed, "granted_w")
     table = Table.grid(padding=(0, 1))
-    figures = f"{drawn:.1f} of {capacity:.1f} W   floors {floors:.1f}   counted {granted:.1f}"
+    figures = (
+        f"{_watts(feed, 'drawn_w')} of {capacity:.1f} W   floors {_watts(feed, 'floors_w')}"
+        f"   counted {_watts(feed, 'granted_w')}"
+    )
     room = max(1, min(50, width - len(f"feed    {figures}")))
     bar = ProgressBar(total=max(capacity, 1.0), completed=min(drawn, capacity), width=room)
     table.add_row("feed", bar, figures)
@@ -166,6 +168,11 @@ def _record(line: Line, key: str) -> Line:
 def _records(line: Line, key: str) -> list[Line]:
     value = line.get(key)
     return cast("list[Line]", value) if isinstance(value, list) else []
+
+
+def _watts(line: Line, key: str) -> str:
+    """Write a power; what is not known is no 0."""
+    return "?" if line.get(key) is None else f"{_number(line, key):.1f}"
 
 
 def _number(line: Line, key: str) -> float:

@@ -158,6 +158,13 @@ def test_rack_state_without_a_price_says_null_and_never_the_last_one() -> None:
     assert json.loads(encode(rack_state(unknown)))["price"]["value"] is None
 
 
+def test_feed_that_the_followed_broker_has_not_told_of_says_null_and_never_zero() -> None:
+    unknown = replace(VIEW, feed=FeedView(100.0, None, None, 18.5))
+    feed = rack_state(unknown)["feed"]
+    nothing = dict.fromkeys(("drawn_w", "granted_w", "limit_w"))
+    assert feed == {"capacity_w": 100.0, "floors_w": 18.5, **nothing}
+
+
 def test_number_that_json_cannot_write_becomes_null() -> None:
     odd = replace(VIEW, feed=FeedView(inf, nan, -inf, 1.0))
     feed = json.loads(encode(rack_state(odd)))["feed"]

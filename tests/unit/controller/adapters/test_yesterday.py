@@ -98,7 +98,12 @@ def test_glance_has_what_is_drawn_or_promised_and_who_would_give_way() -> None:
 
 
 @pytest.mark.parametrize(
-    "rack", [replace(ROOMY, price=replace(ROOMY.price, value=None)), replace(ROOMY, term=8)]
+    "rack",
+    [
+        replace(ROOMY, price=replace(ROOMY.price, value=None)),
+        replace(ROOMY, term=8),
+        replace(ROOMY, feed=FeedView(60.0, None, None, 24.0)),
+    ],
 )
 def test_glance_without_a_price_of_this_broker_is_none(tmp_path: Path, rack: View) -> None:
     assert glance_at(rack) is None

@@ -9,7 +9,7 @@ from rackgrid.cli import main
 from rackgrid.cli.api import Record
 from rackgrid.cli.exit import Exit
 from rackgrid.cli.status import summary
-from rackgrid.core.view import RosterView, View
+from rackgrid.core.view import FeedView, RosterView, View
 
 EMPTY = replace(
     VIEW,
@@ -51,6 +51,15 @@ def test_status_shows_rack_price_feed_nodes_and_loads_with_reasons(
     assert rows["grid"].split() == ["grid", "pi-1", "60.0", "W", "0.300"]
     assert rows["pack"].split() == ["pack", "pi-1", "30.0", "W", "-0.020", "76%"]
     assert "\x1b" not in out
+
+
+def test_status_of_a_feed_that_nobody_has_told_of_is_no_zero(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with answering(of(replace(VIEW, feed=FeedView(60.0, None, None, 24.0)))) as daemon:
+        assert main(["status", "--api", daemon.api]) == Exit.OK
+    told = "feed ? drawn, ? granted and 24.0 W of floors, of 60.0 W"
+    assert told in capsys.readouterr().out
 
 
 def test_status_as_json_is_the_answer_itself(capsys: pytest.CaptureFixture[str]) -> None:

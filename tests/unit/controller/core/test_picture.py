@@ -100,7 +100,8 @@ def test_view_price_expired_is_unknown_even_before_anybody_noticed() -> None:
 def test_view_feed_of_a_broker_no_longer_followed_is_not_shown() -> None:
     player = playing()
     player.hears(BERT, heartbeat(pair(5, BERT)), unicast=False)
-    assert (seen(player).feed.drawn_w, seen(player).feed.floors_w) == (0.0, 12.0)
+    assert (seen(player).feed.drawn_w, seen(player).feed.floors_w) == (None, 12.0)
+    assert seen(player).feed.granted_w is None, "unknown is not nothing"
 
 
 def test_view_says_of_another_nodes_load_what_it_is_and_its_level() -> None:

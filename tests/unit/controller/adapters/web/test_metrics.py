@@ -11,7 +11,7 @@ from tests.unit.controller.cli.daemon import VIEW
 from rackgrid.adapters.chronicle import Chronicle
 from rackgrid.adapters.web.doors import Doors
 from rackgrid.adapters.web.metrics import exposition
-from rackgrid.core.view import MeterView, View
+from rackgrid.core.view import FeedView, MeterView, View
 from rackgrid.market.curve import Step
 
 METER = MeterView("feed", 12.1, 1.5, 18.15, 7200.5, "fresh", uncertainty_w=0.2)
@@ -69,6 +69,12 @@ def test_exposition_leaves_out_what_is_unknown() -> None:
     for name in ("price_per_kwh", "price_scarce", "feed_capacity_watts", "meter_watts"):
         assert f"rackgrid_{name}" not in found
     assert found["rackgrid_meter_volts"] == {(("meter", "feed"),): 12.1}
+
+
+def test_exposition_of_a_feed_that_the_followed_broker_has_not_told_of_has_no_sums() -> None:
+    found = read(replace(VIEW, feed=FeedView(60.0, None, None, 24.0)))
+    assert found["rackgrid_feed_floors_watts"] == {(): 24.0}
+    assert not found.keys() & {"rackgrid_feed_drawn_watts", "rackgrid_feed_granted_watts"}
 
 
 def test_exposition_of_a_meter_counts_energy_and_says_whether_it_is_fresh() -> None:

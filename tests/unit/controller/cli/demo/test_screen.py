@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -13,6 +14,7 @@ from rackgrid.cli.demo import screen as screens
 from rackgrid.cli.demo.rack import DemoRack
 from rackgrid.cli.demo.screen import PRICES_SHOWN, Screen
 from rackgrid.cli.demo.tail import Line
+from rackgrid.core.view import FeedView
 
 
 class Theatre:
@@ -55,6 +57,11 @@ def test_screen_shows_broker_price_feed_nodes_loads_reasons_and_where_to_look(
         "Ctrl-C",
     ):
         assert part in shown, part
+
+
+def test_screen_of_a_feed_that_nobody_has_told_of_shows_no_zero(theatre: Theatre) -> None:
+    unknown = replace(VIEW, feed=FeedView(60.0, None, None, 24.0))
+    assert "? of 60.0 W   floors 24.0   counted ?" in theatre.shown(rack_state(unknown))
 
 
 @pytest.mark.parametrize("nodes", [5, 7])
