@@ -21,6 +21,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
+from rackgrid.adapters.ledger_access import read, written
 from rackgrid.adapters.ledger_chain import FIRST_HASH, Batch, audit, chained
 from rackgrid.adapters.ledger_columns import BATCH_COLUMNS, COLUMNS, JOINED, Entry, entry_of, table
 from rackgrid.adapters.ledger_schema import VERSION, migrate, version_of
@@ -106,26 +107,26 @@ class LedgerFile:
         self.path = path
         if not writable and not path.is_file():
             raise StoreError(f"there is no ledger at {path}: has the daemon run on this node?")
-        mode = "rwc" if writable else "ro"
         try:
-            # Handed from the thread that opened it to the one that writes.
-            self._file = sqlite3.connect(
-                f"{path.absolute().as_uri()}?mode={mode}", uri=True, check_same_thread=False
-            )
-        except sqlite3.Error as fault:
+            self._file, self._copied = (written(path), None) if writable else read(path)
+        except StoreError:
+            raise
+        except (sqlite3.Error, OSError) as fault:
             raise StoreError(f"cannot open the ledger {path}: {fault}") from fault
         try:
             self._prepare(writable=writable)
         except StoreError:
-            self._file.close()
+            self.close()
             raise
         except sqlite3.Error as fault:
-            self._file.close()
+            self.close()
             raise StoreError(f"cannot open the ledger {path}: {fault}") from fault
 
     def close(self) -> None:
         """Let go of the file."""
         self._file.close()
+        if self._copied is not None:
+            self._copied.cleanup()
 
     # --- reading ---------------------------------------------------------------------------------
 
