@@ -156,30 +156,33 @@ def write(args: argparse.Namespace, folder: Path) -> dict[str, object]:
         for copies in (0, 2):
             path = folder / f"{name}-{copies}" / "ledger.db"
             path.parent.mkdir()
-            writes, rows, written, pages = _a_day(Day(path, minutes, late_s, copies, args.seed))
-            figures.update({f"{name}: {what}": pages[what] for what in pages})
+            writes, rows, written = _a_day(Day(path, minutes, late_s, copies, args.seed))
             if not written:
                 figures[name] = f"{folder} is not on a block device: nothing is counted"
                 continue
             figures[f"{name}: writes, rows of a node"] = [writes, rows]
             what = f"{name}{' with two copies' if copies else ''}: MB a day"
             figures[what] = round(written * args.nodes / 1e6, 1)
+        path = folder / f"{name}-counted" / "ledger.db"
+        path.parent.mkdir()
+        day = Day(path, minutes, late_s, 1, args.seed)
+        for file in (day.store, *day.kept):
+            file._file.execute("PRAGMA wal_autocheckpoint = 0")
+        day.run()
+        figures[f"{name}: pages of the log"] = causes(day.store.path)
+        figures[f"{name}: pages of a copy's log"] = causes(day.kept[0].path)
+        day.close()
     return figures
 
 
-def _a_day(day: Day) -> tuple[int, int, int, dict[str, dict[str, int]]]:
+def _a_day(day: Day) -> tuple[int, int, int]:
     before = _written()
-    for minute in range(1, MINUTES + 1):
-        day.pass_minute(minute)
-    day.write((MINUTES + 2) * MINUTE_S)
-    pages = {"pages of the log": causes(day.store.path)}
+    day.run()
     assert not list(day.store.path.parent.glob("*-shm")), (
         "what a kernel writes of it is not counted"
     )
-    if day.kept:
-        pages["pages of a copy's log"] = causes(day.kept[0].path)
     day.close()
-    return day.writes, day.count, _written() - before, pages
+    return day.writes, day.count, _written() - before
 
 
 class Day:
@@ -197,6 +200,12 @@ class Day:
         self.waiting: list[Row] = []
         self.count = self.writes = self.quarter = 0
         self.last_s = 0.0
+
+    def run(self) -> None:
+        """Let the day pass."""
+        for minute in range(1, MINUTES + 1):
+            self.pass_minute(minute)
+        self.write((MINUTES + 2) * MINUTE_S)
 
     def pass_minute(self, minute: int) -> None:
         """Let a minute pass; a look finds at its end what is new."""
