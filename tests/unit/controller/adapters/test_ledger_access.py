@@ -47,6 +47,11 @@ def add(file: sqlite3.Connection, rows: int) -> None:
         file.executemany("INSERT INTO t VALUES (?)", [(each,) for each in range(rows)])
 
 
+def locked(_: sqlite3.Connection) -> bool:
+    """Answer as of a file that another process has."""
+    return True
+
+
 def another(path: Path) -> subprocess.Popen[str]:
     """Have another process read the file, and keep it open."""
     words = [sys.executable, "-c", READER, str(path)]
@@ -125,7 +130,7 @@ def test_log_that_is_begun_again_while_it_is_copied_is_copied_again(
         return done
 
     monkeypatch.setattr(shutil, "copyfile", meanwhile)
-    monkeypatch.setattr(ledger_access, "_is_locked", lambda _: True)
+    monkeypatch.setattr(ledger_access, "_is_locked", locked)
     file, folder = read(path)
     assert folder is not None
     assert file.execute("SELECT count(*) FROM t").fetchone() == (2000 if ends else 2001,)
@@ -139,8 +144,12 @@ def test_log_that_is_always_begun_again_is_an_error_and_leaves_nothing(
     path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     heads = iter(range(1000))
-    monkeypatch.setattr(ledger_access, "_log_head", lambda _: bytes([next(heads)]))
-    monkeypatch.setattr(ledger_access, "_is_locked", lambda _: True)
+
+    def head(_: Path) -> bytes:
+        return bytes([next(heads)])
+
+    monkeypatch.setattr(ledger_access, "_log_head", head)
+    monkeypatch.setattr(ledger_access, "_is_locked", locked)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     begun(path).close()
     with pytest.raises(StoreError, match="try again"):
