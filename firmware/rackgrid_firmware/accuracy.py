@@ -6,6 +6,11 @@ and a step of the converter is one of ±half a step; independent contributions a
 k = 2 of the sum are stated (`device.Accuracy`). The datasheet's *maximum* is taken, not its typical
 value: a rack bills its members by this.
 
+On a soft feed a pulsing current finds less voltage than the mean: down to what the feed's
+resistance takes at the greatest current. A chip that samples the two apart does not see by how
+much, so that counts as a bound of the voltage (`covariance` has the cause, and the cure for
+energy; it stays in the statement, for power is not cured, nor are pulses too short to be seen).
+
 A calibration takes the place of gain, shunt and offset, not of what changes afterwards: the chip's
 drift with 25 °C of warming comes on top of what the calibration says of itself. The voltage is not
 calibrated. What the shunt's own warming adds is not known here; the user's page tells of it.
@@ -22,6 +27,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from rackgrid_firmware.device import Accuracy
+from rackgrid_firmware.part import PARTS
 from rackgrid_firmware.profile import MeterProfile
 from rackgrid_firmware.registers import (
     BUS_V_PER_LSB,
@@ -122,6 +128,19 @@ def step_a_of(profile: MeterProfile) -> float:
     return limits.step if limits.has_shunt else limits.step / profile.shunt_ohms
 
 
+def dip_v_of(profile: MeterProfile) -> float:
+    """Say by how much less than the mean voltage a current may find at most, V; 0 if unknown.
+
+    With currents between 0 and I_max the covariance of V and I is at most R·I·(I_max - I) (Bhatia
+    and Davis 2000, "A better bound on the variance"), so by current at most R·I_max.
+    """
+    part = PARTS.get(profile.driver)
+    if part is None or not profile.feed_ohms:
+        return 0.0
+    end_a = part.amps_max or part.shunt_v_max / profile.shunt_ohms
+    return profile.feed_ohms * (profile.amps_max or end_a)
+
+
 def accuracy_of(profile: MeterProfile) -> Accuracy | None:
     """Say how far a meter may be believed.
 
@@ -144,7 +163,9 @@ def accuracy_of(profile: MeterProfile) -> Accuracy | None:
         amps_offset_a=offset_a,
         volts_gain=COVERAGE * _BOUND * limits.volts_gain,
         volts_offset_v=COVERAGE
-        * math.hypot(_BOUND * limits.volts_offset_v, _STEP * limits.volts_step_v),
+        * math.hypot(
+            _BOUND * limits.volts_offset_v, _STEP * limits.volts_step_v, _BOUND * dip_v_of(profile)
+        ),
         calibrated=profile.calibrated,
     )
 

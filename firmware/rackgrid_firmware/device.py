@@ -82,7 +82,7 @@ class Accuracy:
 
     Attributes:
         amps_gain, amps_offset_a: of the current: a fraction of it, and A.
-        volts_gain, volts_offset_v: of the voltage: a fraction of it, and V.
+        volts_gain, volts_offset_v: of the voltage that the current finds: a fraction of it, and V.
         calibrated: the day of the calibration, "2026-11-26"; "" if it is by the datasheet.
     """
 

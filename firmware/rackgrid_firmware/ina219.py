@@ -16,7 +16,8 @@ a grid that the chips of a bus share, so that an idle node wakes up seldom.
 
 Around a switching somebody may want to see more (`hurry`): the chip then converts 1623 times a
 second, in its widest range, and goes back to its own profile by itself. With an automatic range
-(`ranging`) it begins there in the widest range again.
+(`ranging`) it begins there in the widest range again. On a soft feed it now and then converts both
+inputs by turns (`look`), because V and I belong together there (`covariance`).
 """
 
 from __future__ import annotations
@@ -81,13 +82,20 @@ class Ina219:
         self._auto = AutoRange() if profile.shunt_range == "auto" and is_single else None
         hasty = registers.configuration_for("inrush", Range.MV_320, bus_range=profile.bus_range)
         self._hasty = _pace(profile, hasty)
+        keen = registers.configuration_for("fast", Range.MV_320, bus_range=profile.bus_range)
+        self._keen = _pace(profile, keen)
+        self.usual_ns = self._usual[0].cycle_ns
+        """How long a conversion as the profile has it takes, ns."""
+        is_blind = keen.cycle_ns <= follow_max_ns < self.usual_ns
+        self.soft_ohms = profile.feed_ohms if is_blind else 0.0
+        """Of its feed, ohm, if a `look` shows what the profile's own conversions do not."""
         self._phase: Phase | None = None
         self._follow_max_ns = follow_max_ns
         self._chip_pace = ANY_PACE
         self._missed = 0
         self._zero_believed = False
         self._take_pace(self._usual)
-        self._hurry_until_ns = 0
+        self._hurry_until_ns = self._look_until_ns = 0
         self._verify_at_ns = 0
         self._silent_since_ns: int | None = None
         self._configured = False
@@ -114,6 +122,15 @@ class Ina219:
             until_ns: CLOCK_MONOTONIC, ns.
         """
         self._hurry_until_ns = max(self._hurry_until_ns, until_ns)
+
+    @property
+    def is_looking(self) -> bool:
+        """Whether it converts as in a `look`."""
+        return self.soft_ohms > 0 and self._configuration == self._keen[0]
+
+    def look(self, until_ns: int) -> None:
+        """Convert V and I by turns until then, ns, unless somebody is in a hurry."""
+        self._look_until_ns = until_ns
 
     def rest(self) -> None:
         """Let the chip sleep; the next `sample` wakes it, and waits for a conversion.
@@ -169,6 +186,8 @@ class Ina219:
             if self._auto is not None:
                 self._auto.widen()
                 self._take_range(Range.MV_320)
+        elif now_ns < self._look_until_ns:
+            pace = self._keen
         # By value: writing again what the chip does already would throw away the conversion under
         # way, and what is known of its cycle.
         if pace[0] != self._configuration:

@@ -24,6 +24,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final, Protocol, runtime_checkable
 
+from rackgrid_firmware.covariance import Covariance, Looking
 from rackgrid_firmware.device import Quality, Reading
 from rackgrid_firmware.energy import Energy, EnergyCounter
 from rackgrid_firmware.errors import DeviceError
@@ -122,6 +123,10 @@ class Channel:
     def __init__(self, chip: Chip, clock: Callable[[], int], before: Energy | None = None) -> None:
         self.chip = chip
         self._pacing = chip if isinstance(chip, Pacing) else None
+        self.covariance: Covariance | None = None
+        """What it knows of its feed, if that is soft."""
+        if isinstance(chip, Looking) and chip.soft_ohms:
+            self.covariance = Covariance(chip)
         self.due_ns = 0
         self.is_wanted = False
         """Whether somebody has asked for a look since the last one began."""
@@ -179,7 +184,15 @@ class Channel:
         begun_ns = None if self._pacing is None else self._pacing.begun_ns
         # A chip whose cycle is followed is read each time: what is not is known, however short.
         span_max_ns = STALE_PERIODS * self.chip.period_ns if self.followed_ns else None
-        counted = self._energy.add(t_ns, sample.volts * sample.amps, begun_ns, span_max_ns)
+        watts = sample.volts * sample.amps
+        if self.covariance is not None:
+            watts = self.covariance.watts(t_ns, sample.volts, sample.amps)
+        until_ns = t_ns
+        if begun_ns is not None and not self.followed_ns:
+            # Read on a grid, a conversion ended up to a period ago, half of one in the mean. A
+            # start is seen at once; was its end seen late, each start would add half a period.
+            until_ns -= self.chip.period_ns // 2
+        counted = self._energy.add(until_ns, watts, begun_ns, span_max_ns)
         self._newest = Reading(
             self.chip.name,
             t_ns,
@@ -308,11 +321,21 @@ class Sampler:
             self._put_off(channel, hung=getattr(error, "errno", None) == errno.ETIMEDOUT)
         else:
             self._hangs_in_a_row = 0
+            if reading is not None and channel.covariance is not None:
+                self._look(channel, channel.covariance)
             self._schedule(channel, reading)
             if reading is not None and self._on_reading is not None:
                 self._on_reading(reading)
         if (channel.failures_in_a_row > 0) != was_failing and self._on_health is not None:
             self._on_health(channel.health())
+
+    def _look(self, channel: Channel, covariance: Covariance) -> None:
+        """Begin a look that is due, unless another chip has one: it fills the bus."""
+        now_ns = self._clock()
+        looking = (each.covariance for each in self._channels)
+        if covariance.wants(now_ns) and not any(c and c.is_looking(now_ns) for c in looking):
+            covariance.look(now_ns)
+            channel.is_wanted = True
 
     def _schedule(self, channel: Channel, reading: Reading | None) -> None:
         now_ns, period_ns = self._clock(), channel.chip.period_ns

@@ -55,6 +55,7 @@ class MeterProfile:
         channel: of a chip that has several, from 1.
         path: where the kernel driver shows the chip: a directory, or an I2C device as "1-0041".
         shunt_tolerance_percent: of the shunt's marking, %.
+        feed_ohms: between the feed's open voltage and the meter, ohm; 0 if it is stiff.
         calibrated: when it was calibrated, "2026-11-26"; "" if it never was.
         uncertainty_percent, uncertainty_a: of that calibration (k = 2): % of the reading, and A.
     """
@@ -79,6 +80,7 @@ class MeterProfile:
     shunt_adc: str = ""
     bus_adc: str = ""
     bus_range: str = "32V"
+    feed_ohms: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

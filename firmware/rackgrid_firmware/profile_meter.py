@@ -75,6 +75,7 @@ def meter_profile(meter: Section) -> MeterProfile:
         shunt_adc=meter.text("shunt_adc"),
         bus_adc=meter.text("bus_adc"),
         bus_range=meter.text("bus_range"),
+        feed_ohms=meter.number("feed_ohms"),
     )
 
 
@@ -93,6 +94,8 @@ def _check_kernel_meter(file: TomlFile, meter: Section, board_driver: str) -> No
         file.blame(meter, "driver", text)
     _refuse(file, meter, ("bus", "address"), "a kernel driver has the chip, and `path` finds it")
     _refuse(file, meter, ("profile",), "the kernel driver decides how the chip converts")
+    why = "what its kernel driver makes of V and I is not known, nor how far to believe it"
+    _refuse(file, meter, ("feed_ohms",), why)
     _require(file, meter, "path", "where the kernel driver shows the chip", _PATHS)
     if driver == "iio":
         _refuse(file, meter, ("channel",), "the chips that it reads have a single channel")

@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
-from rackgrid_firmware.accuracy import accuracy_of
+from rackgrid_firmware.accuracy import accuracy_of, dip_v_of
 from rackgrid_firmware.key import quoted
+from rackgrid_firmware.part import PARTS
 from rackgrid_firmware.profile import MeterProfile, Profile
 from rackgrid_firmware.section import Finding
 from rackgrid_firmware.settings import TomlFile
@@ -21,7 +22,10 @@ CALIBRATION_DAYS_MAX = 365
 
 
 def profile_notes(path: Path, profile: Profile, today: date) -> tuple[Finding, ...]:
-    """Note the meters whose calibration is missing or old; a mock board's chips need none.
+    """Note what is not known of a meter, or is old; a mock board's chips need none of it.
+
+    Missing or old calibrations, and feeds of which nobody says how soft they are though their
+    loads pulse.
 
     Args:
         path: of the profile; read again for the lines.
@@ -34,11 +38,18 @@ def profile_notes(path: Path, profile: Profile, today: date) -> tuple[Finding, .
 
 
 def _notes(file: TomlFile, profile: Profile, today: date) -> Iterator[Finding]:
+    pulsing = {output.meter: output.name for output in profile.outputs if output.pwm_hz}
     for index, meter in enumerate(profile.meters):
+        label = f"[[meter]] {quoted(meter.name)}"
         text = _note(meter, today)
         if text:
-            label = f"[[meter]] {quoted(meter.name)}"
             yield file.finding(("meter", index, "calibrated"), label, text)
+        if meter.name in pulsing and meter.driver in PARTS and not meter.feed_ohms:
+            text = (
+                f"output {quoted(pulsing[meter.name])} pulses, and on a soft feed power and energy "
+                "then read too high: measure feed_ohms, as hardware/calibration.md says"
+            )
+            yield file.finding(("meter", index, "feed_ohms"), label, text)
 
 
 def _note(meter: MeterProfile, today: date) -> str:
@@ -59,7 +70,10 @@ def _believed(meter: MeterProfile) -> str:
     accuracy = accuracy_of(meter)
     if accuracy is None:
         return ", and its chip's accuracy is not known"
-    return (
+    text = (
         f", so by its datasheet and shunt good to {accuracy.amps_gain * 100:.1f} % and "
         f"{accuracy.amps_offset_a * 1000:.1f} mA"
     )
+    if dip_v := dip_v_of(meter):
+        text += f", and while its load pulses up to {dip_v:.2f} V less than it reads are there"
+    return text

@@ -72,6 +72,7 @@ METER = Table(
         Key("gain", Kind.NUMBER, "calibration: scale", 1.0, low=0.5, high=2),
         Key("offset_a", Kind.NUMBER, "calibration: offset", 0.0, unit="A", low=-10, high=10),
         Key("shunt_tolerance_percent", Kind.NUMBER, "tolerance of the shunt", 1.0, high=20),
+        Key("feed_ohms", Kind.NUMBER, "resistance of a soft feed", 0.0, unit="ohm", high=10),
         Key(
             "calibrated",
             Kind.TEXT,

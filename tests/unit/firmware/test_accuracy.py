@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rackgrid_firmware.accuracy import WARMING_C, accuracy_of, limits_of, step_a_of
+from rackgrid_firmware.accuracy import WARMING_C, accuracy_of, dip_v_of, limits_of, step_a_of
 from rackgrid_firmware.device import Accuracy
 from rackgrid_firmware.profile import MeterMock, MeterProfile
 
@@ -143,3 +143,39 @@ def test_uncertainty_is_never_nothing_and_the_same_in_both_directions(
     assert accuracy.of_amps(amps) == accuracy.of_amps(-amps)
     assert accuracy.of_watts(volts, amps) == accuracy.of_watts(volts, -amps)
     assert accuracy.of_watts(volts, amps) >= volts * accuracy.of_amps(amps) * (1 - 1e-12)
+
+
+@pytest.mark.parametrize(
+    ("driver", "ohms", "amps_max", "dip_v"),
+    [
+        ("ina219", 0.1, 0.0, 1.6),
+        ("ina219", 0.1, 2.0, 1.0),
+        ("ina226", 0.01, 0.0, 4.096),
+        ("ina260", 0.002, 0.0, 7.5),
+        ("hwmon", 0.0, 2.0, 0.0),
+    ],
+)
+def test_current_finds_less_voltage_by_what_a_soft_feed_takes_at_its_greatest(
+    driver: str, ohms: float, amps_max: float, dip_v: float
+) -> None:
+    """R·I_max of half an ohm, with the end of the converter where nobody says what to expect."""
+    meter = replace(METER, driver=driver, shunt_ohms=ohms, amps_max=amps_max)
+    assert dip_v_of(meter) == 0.0
+    assert dip_v_of(replace(meter, feed_ohms=0.5)) == pytest.approx(dip_v)
+
+
+def test_soft_feed_is_in_the_power_and_not_in_the_current() -> None:
+    stiff = known(replace(METER, amps_max=2.0))
+    soft = known(replace(METER, amps_max=2.0, feed_ohms=0.5))
+    assert soft.amps_gain == stiff.amps_gain
+    assert soft.amps_offset_a == stiff.amps_offset_a
+    assert soft.of_watts(12.0, 0.4) > stiff.of_watts(12.0, 0.4)
+
+
+@given(share=st.floats(0.01, 1.0), amps=st.floats(0.01, 2.0), ohms=st.floats(0.001, 1.0))
+def test_soft_feed_is_stated_for_any_pulses(share: float, amps: float, ohms: float) -> None:
+    """V·I of pulses is too high by R·var(I); fails if that may be more than what is stated."""
+    meter = replace(METER, amps_max=2.0, feed_ohms=ohms)
+    mean_a = share * amps
+    covariance_w = ohms * amps * amps * share * (1 - share)
+    assert covariance_w <= known(meter).of_watts(12.0, mean_a)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import pytest
 
@@ -266,3 +267,62 @@ def test_sampler_that_is_asked_to_hurry_while_it_reads_reads_again_at_once(clock
 def test_sampler_without_chips_is_our_bug(clock: Clock) -> None:
     with pytest.raises(AssertionError, match="no sampler"):
         Sampler([], clock)
+
+
+# --- a soft feed --------------------------------------------------------------------------------
+
+
+@dataclass
+class SoftChip(ScriptedChip):
+    """A chip on a soft feed; paced, and read on the grid."""
+
+    soft_ohms: float = 0.5
+    is_looking: bool = False
+    usual_ns: int = PERIOD
+    missed: int = 0
+    begun_ns: int = 0
+    due_ns: int = 0
+    looks_at: list[int] = field(default_factory=list)
+
+    def look(self, until_ns: int) -> None:
+        self.looks_at.append(self.clock.now_ns)
+        assert until_ns == self.clock.now_ns + PERIOD
+
+    def hurry(self, until_ns: int) -> None:
+        raise AssertionError
+
+    def rest(self) -> None:
+        raise AssertionError
+
+
+def test_sampler_lets_one_chip_of_a_bus_look_at_a_time_and_begins_at_once(clock: Clock) -> None:
+    """Fails if looks, which fill a bus, are in each other's way."""
+    chips = [SoftChip(clock, name=name, takes_ns=MS) for name in "abc"]
+    sampler = Sampler(chips, clock)
+    run(sampler, clock, clock.now_ns + SECOND)
+    begun = sorted(at for chip in chips for at in chip.looks_at)
+    assert [len(chip.looks_at) for chip in chips] == [1, 1, 1]
+    assert all(after - before >= PERIOD for before, after in pairwise(begun))
+    first = chips[0]
+    assert first.visits[:2] == [begun[0] - MS, begun[0] + 2 * MS], "after the other two, no later"
+
+
+def test_sampler_of_a_stiff_feed_looks_never(clock: Clock) -> None:
+    chip = SoftChip(clock, soft_ohms=0.0)
+    run(Sampler([chip], clock), clock, clock.now_ns + 30 * SECOND)
+    assert chip.looks_at == []
+
+
+def test_channel_read_on_a_grid_counts_from_the_start_to_the_mean_end_of_a_conversion(
+    clock: Clock,
+) -> None:
+    """Fails if each start adds half a period: its begin is seen at once, its end half one late."""
+    chip = SoftChip(clock, soft_ohms=0.0, sample_now=Sample(10.0, 0.0, Quality.FRESH))
+    channel = Channel(chip, clock)
+    channel.read()
+    chip.sample_now = Sample(10.0, 1.0, Quality.FRESH)
+    chip.begun_ns = clock.now_ns
+    for _ in range(20):
+        clock.now_ns += PERIOD + PERIOD // 40  # the grid is a little longer than the cycle
+        energy_mj = channel.read().energy_mj
+    assert energy_mj == pytest.approx(10 * 20.5 * PERIOD / MS - 10 * PERIOD / 2 / MS, abs=1)

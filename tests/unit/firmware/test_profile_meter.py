@@ -174,12 +174,15 @@ BROKEN = {
          'I2C device as "1-0041"'],
     ),
     "what the kernel decides": (
-        meter("hwmon", 'path = "/x"', "bus = 1", "address = 0x40", 'profile = "fast"'),
+        meter("hwmon", 'path = "/x"', "bus = 1", "address = 0x40", 'profile = "fast"',
+              "feed_ohms = 0.1"),
         [f':{line}: [[meter]] "m" {key}: not with driver = "hwmon": {why}; {NOT}'
          for line, key, why in (
              (9, "bus", "a kernel driver has the chip, and `path` finds it"),
              (10, "address", "a kernel driver has the chip, and `path` finds it"),
              (11, "profile", "the kernel driver decides how the chip converts"),
+             (12, "feed_ohms", "what its kernel driver makes of V and I is not known, nor how far "
+              "to believe it"),
          )],
     ),
     "iio without a shunt": (

@@ -58,3 +58,19 @@ def test_calibration_of_more_than_a_year_or_of_tomorrow_is_noted_at_its_line(
 
 def test_chips_of_a_mock_board_need_no_calibration(tmp_path: Path) -> None:
     assert notes(tmp_path, BOARD.format(driver="mock") + PLAIN) == []
+
+
+def test_soft_feed_is_told_with_what_a_meter_is_worth(tmp_path: Path) -> None:
+    """0.05 ohm and at most 2 A: 0.1 V."""
+    text = BOARD.format(driver="pi") + PLAIN + "amps_max = 2\nfeed_ohms = 0.05\n"
+    (note,) = notes(tmp_path, text)
+    assert "up to 0.10 V less than it reads" in note
+
+
+def test_feed_of_a_load_that_pulses_has_to_be_known(tmp_path: Path) -> None:
+    meter = DONE.format(day="2026-11-26")
+    pwm = '[[output]]\nname = "fan"\npwm = 12\nnominal_w = 5\nmeter = "done"\n'
+    (note,) = notes(tmp_path, BOARD.format(driver="pi") + meter + pwm)
+    assert '"done": output "fan" pulses' in note
+    assert "feed_ohms" in note
+    assert notes(tmp_path, BOARD.format(driver="pi") + meter + "feed_ohms = 0.02\n" + pwm) == []
