@@ -17,8 +17,10 @@ with the distance, and each voltage has currents on both sides, at half a cycle 
 half: the line through them goes on to the distance 0. Where a conversion was missed the nearest
 current has to do.
 
-What a look cannot see: pulses that are shorter than a conversion (above some 500 Hz). Pure: times
-are arguments, ns.
+What a look cannot see: pulses of which a cycle of 1.1 ms sees less than five steps (above some 200
+Hz), and those that are slower than it is long. A covariance of the wrong sign, as too fast pulses
+make it by aliasing, is not believed: a current that is drawn never lifts its feed. (A source's
+does; so sources are not corrected.) Pure: times are arguments, ns.
 """
 
 from __future__ import annotations
@@ -104,14 +106,15 @@ class Pairs:
     def dip_v(self) -> float:
         """Say by how much the voltage is higher while the current flows than in the mean, V.
 
-        For a load less than 0, for a source more; never beyond what was seen.
+        Of what is drawn it is never more than 0, and never beyond what was seen.
         """
         total_a = sum(self.amps)
         if len(self.volts) < PAIRS_MIN or total_a == 0.0:
             return 0.0
         mean_v = sum(self.volts) / len(self.volts)
-        seen = sum((v - mean_v) * self._beside_a(at) for at, v in enumerate(self.volts)) / total_a
-        return max(min(self.volts) - mean_v, min(max(self.volts) - mean_v, seen))
+        seen = sum((v - mean_v) * self._beside_a(at) for at, v in enumerate(self.volts))
+        dip_v = min(0.0, seen) / total_a
+        return max(min(self.volts) - mean_v, min(max(self.volts) - mean_v, dip_v))
 
     def _beside_a(self, at: int) -> float:
         """Give the current at the moment of a voltage, A, by the line through those beside it."""

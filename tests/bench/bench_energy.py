@@ -198,7 +198,7 @@ class OnceASecond:
         self.joules = dict.fromkeys(world.kinds, 0.0)
         self._world = world
         self._due_ns = 0
-        self._last = dict.fromkeys(world.kinds, (0, 0.0))
+        self._last: dict[str, tuple[int, float]] = dict.fromkeys(world.kinds, (0, 0.0))
 
     def poll(self) -> int:
         """Read every chip if it is time; say when the next time is, ns."""
@@ -250,7 +250,7 @@ class Counters:
         last.append(reading)
         if len(last) < 5:
             return
-        start, before, near, after, far = last
+        _, before, near, after, far = last
         del last[0]
         mean, line = near.amps, near.amps
         if far.t_ns - before.t_ns < 4 * FAST_NS:
@@ -259,7 +259,6 @@ class Counters:
         span_s = (near.t_ns - before.t_ns) / S
         self.paired["before_after"][reading.meter] += near.volts * mean * span_s
         self.paired["line"][reading.meter] += near.volts * line * span_s
-        del start
 
 
 def metered(name: str, ohms: float, given: argparse.Namespace) -> list[dict[str, object]]:
@@ -284,14 +283,13 @@ def metered(name: str, ohms: float, given: argparse.Namespace) -> list[dict[str,
     )
     found["cpu_us_per_chip_second"] = round(cpu_s * 1e6 / seconds / len(world.kinds))
     found["error_percent"] = _errors(reader.joules, true_j)
-    lines = [found]
+    lines: list[dict[str, object]] = [found]
     if isinstance(reader, Counters):
         found["estimated_percent"] = _errors(reader.estimated, dict.fromkeys(true_j, 0.0), true_j)
         if name == "fast":
-            lines += [
-                {"way": way, "ohms": ohms, "error_percent": _errors(joules, true_j)}
-                for way, joules in reader.paired.items()
-            ]
+            for pairing, joules in reader.paired.items():
+                errors = _errors(joules, true_j)
+                lines.append({"way": pairing, "ohms": ohms, "error_percent": errors})
     shares = {
         each: (100 * ohms * spread.inside / true_j[each], 100 * ohms * spread.whole / true_j[each])
         for each, spread in world.spreads.items()
@@ -354,10 +352,11 @@ def main() -> None:
     parser.add_argument("--late-us", type=int, default=2000, help="latest wake-up of the reader")
     parser.add_argument("--hertz", type=int, default=400_000, help="of the bus")
     parser.add_argument("--hz", type=float, default=50.0, help="of the load that pulses")
+    parser.add_argument("--ohms", default=f"0,{SOFT_OHMS}", help="of the feed")
     parser.add_argument("--ways", default="energy,looks,poll", help=f"of {', '.join(WAYS)}")
     given = parser.parse_args()
     for way in given.ways.split(","):
-        for ohms in (0.0, SOFT_OHMS):
+        for ohms in map(float, given.ohms.split(",")):
             for line in metered(way, ohms, given):
                 print(json.dumps(line), flush=True)
 

@@ -65,12 +65,13 @@ def test_pairs_that_were_interrupted_are_taken_as_they_are() -> None:
     assert broken.dip_v() == pytest.approx(-OHMS * 0.6 * (1 - 0.5 / 7.53 / 0.6), rel=0.01)
 
 
-def test_pairs_of_a_source_show_a_rise() -> None:
+def test_pairs_that_lift_the_voltage_are_not_believed() -> None:
+    """Fails if pulses faster than the chip, which look so by aliasing, make the error larger."""
     pairs = Pairs()
     for step in range(100):
         amps = float(step // 5 % 2)
         pairs.add(OPEN_V + OHMS * amps, amps, follows=True)
-    assert pairs.dip_v() > 0
+    assert pairs.dip_v() == 0.0
 
 
 def test_too_few_pairs_say_nothing() -> None:
