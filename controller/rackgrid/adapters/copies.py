@@ -45,6 +45,8 @@ class Copies:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._open: dict[NodeId, LedgerCopy] = {}
+        self._held: NodeId | None = None
+        """Whose copy is being written, over several messages."""
         self._anew: dict[NodeId, tuple[float, LedgerCopy | None]] = {}
         self._looked: dict[NodeId, float] = {}
         self._needed: dict[Path, tuple[float, str]] = {}
@@ -76,9 +78,19 @@ class Copies:
             self.folder.mkdir(mode=0o700, exist_ok=True)
             found = _sound(self.path(owner))
         while len(self._open) >= OPEN_MAX:
-            self._open.pop(next(iter(self._open))).close()
+            oldest = next(each for each in self._open if each != self._held)
+            self._open.pop(oldest).close()
         self._open[owner] = found
         return found
+
+    def hold(self, owner: NodeId) -> LedgerCopy:
+        """Open a copy that stays open whatever else is opened, until the next one is held.
+
+        Raises:
+            StoreError: as `copy`.
+        """
+        self._held = owner
+        return self.copy(owner)
 
     def head(self, owner: NodeId) -> Batch | None:
         """Say what a copy ends with; None if there is none."""

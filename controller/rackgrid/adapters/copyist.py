@@ -276,7 +276,7 @@ class Copyist:
         if self._pull is None and self._wanted and not self.seeking:
             owner, _ = self._wanted.popitem(last=False)
             try:
-                self._pull = Pull(owner, owner, self.copies.copy(owner), now_s)
+                self._pull = Pull(owner, owner, self.copies.hold(owner), now_s)
             except StoreError as fault:
                 self.copies.complain(str(fault))
                 return

@@ -36,6 +36,25 @@ def test_copies_are_found_again_and_few_are_open(
     assert len(list((tmp_path / "copies").glob("*.db"))) == 5
 
 
+def test_copy_that_is_held_stays_open_while_others_are_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fails if the offers of a large rack close the copy that a parcel is about to be put into."""
+    monkeypatch.setattr(folder_of_copies, "OPEN_MAX", 2)
+    copies = Copies(tmp_path / "copies")
+    held = copies.hold(OWNER)
+    for node in range(1, 6):
+        copies.copy(NodeId(node))
+    held.append(rows("fan", 1), KERNEL, None)
+    assert len(copies._open) == 2
+    assert copies.copy(OWNER) is held
+    copies.hold(NodeId(1))
+    for node in range(2, 6):
+        copies.copy(NodeId(node))
+    assert copies.copy(OWNER) is not held, "the one before is let go"
+    copies.close()
+
+
 def test_copy_that_is_damaged_is_set_aside(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -123,7 +123,8 @@ def test_text_has_a_way_out_below_what_is_wrong(
     assert main(["doctor", "--config", str(config)]) == Exit.FAILED
     out, err = capsys.readouterr()
     lines = out.splitlines()
-    at = next(i for i, line in enumerate(lines) if line.startswith("  FAIL key-file: "))
+    (at,) = (i for i, line in enumerate(lines) if line.startswith("  FAIL "))
+    assert lines[at].startswith("  FAIL key-file: ")
     assert lines[at + 1].startswith("       do: ")
     assert lines[at + 2] == "       see hardware/doctor.md#key-file"
     assert all(family.name in lines for family in FAMILIES)
