@@ -21,11 +21,12 @@ def test_swarm_any_faults_break_no_promise_and_healing_makes_one_rack(seed: int)
     assert outcome.violations == (), outcome.lines[-40:]
 
 
-@pytest.mark.parametrize("seed", [505488, 517013, 517866, 813907])
+@pytest.mark.parametrize("seed", [505488, 517013, 517866, 813907, 1010891])
 def test_swarm_seed_that_once_broke_a_promise_breaks_none(seed: int) -> None:
     """An unfounded rack that waits for the dead; a misread meter as a title to start a load; a
     newer roster that only a node without a vote had, so that every broker gave the office up; a
-    node that was restarted twice within one pledge, and counted beside its heir until that ended.
+    node that was restarted twice within one pledge, and counted beside its heir until that ended; a
+    spell of standing still that waited for a clearing, and struck a broker long after the healing.
     """
     outcome = run(scripted(seed, 5, 30))
     assert outcome.violations == (), outcome.lines[-40:]

@@ -136,6 +136,8 @@ def heal(world: World, script: Script) -> None:
     """Repair everything: the network, the feed, the dead."""
     world.transcript.say(world.now_ns, "fault", "none any more")
     world.network.calm()
+    for seat in world.seats.values():
+        seat.stall_ns = 0  # A spell that waits for a clearing would strike who leads much later.
     feed.Capacity(script.capacity_mw).apply(world)
     feed.Sun(script.sun_mw).apply(world)
     fault.Revive().apply(world)

@@ -88,9 +88,11 @@ def test_heal_repairs_all_that_a_script_breaks() -> None:
     Kill(BROKER).apply(world)
     Partition((1,)).apply(world)
     world.network.loss = 0.5
+    next(iter(world.seats.values())).stall_ns = seconds(4)
     assert disagreement(world) == "0 brokers"
     heal(world, QUIET)
     assert (world.network.cut, world.network.loss) == (set(), 0)
+    assert not any(seat.stall_ns for seat in world.seats.values()), "it would strike much later"
     assert all(seat.node for seat in world.seats.values())
     world.run(world.now_ns + seconds(9))
     assert disagreement(world) is None
