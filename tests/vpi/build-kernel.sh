@@ -52,6 +52,11 @@ make_kernel() {
     # A guest that reboots by itself is the same process anew: its network must not stay open.
     sed -i 's/open(PATH_NET_TUN, O_RDWR)/open(PATH_NET_TUN, O_RDWR | O_CLOEXEC)/' \
         "$source/arch/um/drivers/vector_user.c"
+    # A CPU with AMX has 11,008 bytes of registers to be saved, of which this UML knows 2,696: it then
+    # ends at its first process ("ptrace set fp regs failed"). A larger buffer is right for all.
+    sed -i 's/DEFINE_LONGS(HOST_FP_SIZE, 2696)/DEFINE_LONGS(HOST_FP_SIZE, 11264)/' \
+        "$source/arch/x86/um/user-offsets.c"
+    grep -q 'HOST_FP_SIZE, 11264' "$source/arch/x86/um/user-offsets.c"
     configure
     say "building the kernel with $jobs jobs (a quarter of an hour of CPU)"
     kernel_make -j"$jobs" linux modules
