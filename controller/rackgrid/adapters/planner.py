@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import cast
 
 from rackgrid.adapters.aside import Aside
-from rackgrid.adapters.prospect import Prospect
+from rackgrid.adapters.prospect import MJ_PER_WH, Prospect
 from rackgrid.adapters.thermometer import Thermometer
 from rackgrid.adapters.yesterday import Yesterday
 from rackgrid.config import ChargerConfig, DeadlineConfig, LoadConfig, TaskConfig, ThermalConfig
@@ -53,7 +53,6 @@ FINISHED = "(finished)"
 """Where the kept days say which loads have finished; no load can have a name like this."""
 LIST_NS = 30 * SECOND_NS
 """Between two listings of prices ahead, ns: a pattern of a week takes ms to lay out."""
-MJ_PER_WH = 3_600_000
 
 _log = logging.getLogger("rackgrid.plan")
 
