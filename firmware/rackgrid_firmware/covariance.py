@@ -6,10 +6,15 @@ nothing of it, and V·I is too high by the covariance of the two, for a load alo
 for pulses of 0.75 A, 40 % of the time, behind half an ohm. The mean of V as well would not help:
 the mean of a product is not the product of the means.
 
-So now and then the chip is made to convert both by turns, each in half a millisecond (a *look*),
-for as long as one of its usual cycles takes: what changes more slowly than that its usual readings
-see themselves. A look gives by how much the voltage is lower *while the current flows* than in the
-mean, and so much is taken off the voltage when energy is counted, until the next look.
+So now and then the chip is made to convert both by turns, each in half a millisecond (a *look*).
+What of it lies within one of the chip's usual cycles (what changes more slowly the usual readings
+see themselves) gives by how much the voltage is lower *while the current flows* than in the mean,
+and so much is taken off the voltage when energy is counted, until the next look.
+
+Neither the time from look to look nor a look's length is the same twice. A load that pulses in step
+with the looks would show them always the same part of its pulses (at 10 s sharp, 50 Hz: 7 % of a
+look's energy); and with the usual cycle begun anew at the same place of the sampling grid after
+each look, the mean lag of a reading would be no longer half a cycle, but nearly a whole one.
 
 V and I of a look are still half a cycle apart, and what a pulse's edge changes between the two is
 lost: of square pulses at 50 Hz a tenth. But the covariance of such pulses falls in a straight line
@@ -29,7 +34,9 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol, runtime_checkable
 
 EVERY_NS: Final = 10_000_000_000
-"""From one look to the next, ns."""
+"""From one look to the next in the mean, ns."""
+SPREAD: Final = 0.4
+"""Over such a part of that the times from look to look are spread."""
 ALIKE: Final = 2.0
 """A look speaks for currents up to so many times its own mean, and down to that part of it."""
 PAIRS_MIN: Final = 16
@@ -70,6 +77,15 @@ class Looking(Protocol):
     def look(self, until_ns: int) -> None:
         """Convert both by turns until then."""
         ...
+
+
+def uneven(count: int) -> tuple[float, float]:
+    """Give the next point in the unit square; all together fill it evenly, in step with nothing.
+
+    Source: the additive recurrence by the plastic number (M. Roberts, "The unreasonable
+    effectiveness of quasirandom sequences", 2018).
+    """
+    return count * 0.7548776662466927 % 1.0, count * 0.5698402909980532 % 1.0
 
 
 @dataclass(slots=True)
@@ -139,6 +155,8 @@ class Covariance:
         self._look_a = 0.0
         self._amps = 0.0
         self._is_hasty = False
+        self._count = 0
+        self._heard_ns = 0
         self._until_ns = 0
         self._due_ns = 0
 
@@ -152,7 +170,8 @@ class Covariance:
         """
         chip = self._chip
         if chip.is_looking:
-            self._pairs.add(volts, amps, follows=chip.missed == self._missed)
+            if t_ns <= self._heard_ns:
+                self._pairs.add(volts, amps, follows=chip.missed == self._missed)
             self._missed = chip.missed
             return volts * amps
         self._is_hasty = chip.period_ns < chip.usual_ns
@@ -180,15 +199,24 @@ class Covariance:
             return False
         if abs(self._amps) * self._chip.soft_ohms >= LEAST_V:
             return True
-        self._due_ns = now_ns + EVERY_NS
+        self._put_off(now_ns)
         return False
 
     def look(self, now_ns: int) -> None:
-        """Begin one."""
+        """Begin one, of one to two usual cycles; the first of them is what it speaks of."""
+        usual_ns = self._chip.usual_ns
+        longer = self._put_off(now_ns)
         self._pairs, self._missed = Pairs(), -1
-        self._until_ns = now_ns + self._chip.usual_ns
-        self._due_ns = now_ns + EVERY_NS
+        self._heard_ns = now_ns + usual_ns
+        self._until_ns = self._heard_ns + round(longer * usual_ns)
         self._chip.look(self._until_ns)
+
+    def _put_off(self, now_ns: int) -> float:
+        """Let it be time again after the next turn; give the length of a look's second cycle."""
+        self._count += 1
+        later, longer = uneven(self._count)
+        self._due_ns = now_ns + round(EVERY_NS * (1 + SPREAD * (later - 0.5)))
+        return longer
 
     def _speaks_for(self, amps: float) -> bool:
         low, high = sorted((self._look_a / ALIKE, self._look_a * ALIKE))

@@ -9,10 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rackgrid_firmware.covariance import EVERY_NS, PAIRS_MIN, Covariance, Pairs
+from rackgrid_firmware.covariance import EVERY_NS, PAIRS_MIN, SPREAD, Covariance, Pairs, uneven
 
 MS = 1_000_000
 USUAL_NS = 68 * MS
+SOON_NS = round(EVERY_NS * (1 - SPREAD / 2))
+LATE_NS = round(EVERY_NS * (1 + SPREAD / 2))
 OHMS, OPEN_V = 0.5, 12.0
 
 
@@ -114,7 +116,8 @@ def test_look_corrects_the_power_until_the_current_is_another() -> None:
     covariance = Covariance(chip)
     assert covariance.watts(0, 11.75, 0.5) == 11.75 * 0.5, "nothing is known yet"
     looked(chip, covariance, 0)
-    assert chip.looks_until == [USUAL_NS]
+    (until_ns,) = chip.looks_until
+    assert USUAL_NS <= until_ns < 2 * USUAL_NS
     assert covariance.watts(USUAL_NS, 11.75, 0.5) == pytest.approx(11.5 * 0.5, rel=1e-3)
     assert covariance.watts(2 * USUAL_NS, 11.75, 0.3) == pytest.approx(11.5 * 0.3, rel=1e-3)
     assert covariance.watts(3 * USUAL_NS, 11.75, 1.2) == 11.75 * 1.2
@@ -129,8 +132,8 @@ def test_look_is_wanted_from_time_to_time() -> None:
     assert covariance.is_looking(USUAL_NS - 1)
     assert not covariance.wants(USUAL_NS - 1)
     covariance.watts(USUAL_NS, 12.0, 2.0)
-    assert not covariance.wants(EVERY_NS - 1)
-    assert covariance.wants(EVERY_NS)
+    assert not covariance.wants(SOON_NS - 1)
+    assert covariance.wants(LATE_NS)
 
 
 def test_look_at_a_current_that_does_not_move_the_feed_is_put_off_by_a_turn() -> None:
@@ -138,12 +141,65 @@ def test_look_at_a_current_that_does_not_move_the_feed_is_put_off_by_a_turn() ->
     covariance = Covariance(ScriptedChip())
     assert not covariance.wants(0), "nothing flows, as far as anybody knows"
     covariance.watts(1, 12.0, 0.5)
-    assert not covariance.wants(EVERY_NS - 1)
+    assert not covariance.wants(SOON_NS - 1)
     covariance.watts(2, 12.0, 0.007)
-    assert not covariance.wants(EVERY_NS)
+    assert not covariance.wants(LATE_NS)
     covariance.watts(3, 12.0, 0.5)
-    assert not covariance.wants(EVERY_NS + 1)
-    assert covariance.wants(2 * EVERY_NS)
+    assert not covariance.wants(LATE_NS + SOON_NS - 1)
+    assert covariance.wants(2 * LATE_NS)
+
+
+def test_looks_are_in_step_with_nothing() -> None:
+    """Fails if a load that pulses fast shows each look the same part of its pulse.
+
+    10 s are 500 whole periods of 50 Hz, and 15 of a load that cycles in two thirds of a second.
+    """
+    chip = ScriptedChip()
+    covariance = Covariance(chip)
+    begins: list[int] = []
+    for t_ns in range(0, 1000 * EVERY_NS, 20 * MS):
+        covariance.watts(t_ns, 12.0, 0.5)
+        if covariance.wants(t_ns):
+            covariance.look(t_ns)
+            begins.append(t_ns)
+    assert len(begins) == pytest.approx(1000, rel=0.01), "as many as there should be"
+    lengths = [until - begin for begin, until in zip(begins, chip.looks_until, strict=True)]
+    assert all(USUAL_NS <= each < 2 * USUAL_NS for each in lengths)
+    for period_ns, phases in (
+        (2 * EVERY_NS // 30, begins),
+        (20 * MS, chip.looks_until),
+        (USUAL_NS, lengths),
+    ):
+        x, y = (
+            math.fsum(way(math.tau * each / period_ns) for each in phases) / len(phases)
+            for way in (math.cos, math.sin)
+        )
+        assert math.hypot(x, y) < 0.1, f"in step with {period_ns} ns"
+
+
+@given(st.integers(1, 10_000))
+def test_uneven_steps_fill_the_square(first: int) -> None:
+    """Fails if some part of it is left out for long: of 64 in a row each eighth has some."""
+    points = [uneven(first + step) for step in range(64)]
+    for axis in (0, 1):
+        counts = [0] * 8
+        for point in points:
+            counts[int(point[axis] * 8)] += 1
+        assert min(counts) >= 5, counts
+
+
+def test_what_a_look_is_longer_than_a_cycle_is_not_taken_for_a_pulse() -> None:
+    """Fails if a change is corrected that the usual readings, a cycle long, see themselves."""
+    chip = ScriptedChip()
+    covariance = Covariance(chip)
+    covariance.watts(0, 11.75, 0.5)
+    covariance.look(0)
+    chip.is_looking, chip.period_ns = True, MS
+    for step in range(2 * USUAL_NS // MS):
+        amps = 0.5 if step <= USUAL_NS // MS else 0.0
+        covariance.watts(step * MS, 12 - OHMS * amps, amps)
+    chip.is_looking, chip.period_ns = False, USUAL_NS
+    assert covariance.watts(3 * USUAL_NS, 11.75, 0.5) == 11.75 * 0.5
 
 
 def test_start_makes_all_that_was_known_void() -> None:
