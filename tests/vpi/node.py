@@ -102,7 +102,8 @@ class Node:
         """Bring everything back to before the first start: units, memory, board, faults."""
         self.pi.run(
             f"systemctl stop {LEFT} {CONTROLLER} {FIRMWARE} 2>/dev/null; systemctl reset-failed;"
-            "rm -rf /run/rackgrid-firmware /var/lib/rackgrid-firmware /run/systemd/system/rackgrid*.service.d;"
+            "rm -rf /run/rackgrid-firmware /var/lib/rackgrid-firmware;"
+            "rm -rf /run/systemd/system/rackgrid*.service.d;"
             "systemctl daemon-reload; modprobe -r vpi_board; /usr/local/sbin/vpi-board;"
             f"udevadm settle; date +@%s.%6N >{BEGUN}"
         )

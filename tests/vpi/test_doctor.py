@@ -102,7 +102,7 @@ def test_helper_opens_what_a_killed_firmware_left_on_though_its_profile_is_damag
 def test_relays_safe_by_hand_says_what_is_in_its_way(node: Node) -> None:
     node.start()
     said = node.pi.run(f"{RACKGRID} relays safe 2>&1; echo $?")
-    assert said.startswith("NOT SAFE: output server (GPIO 17):")
+    assert said.startswith("NOT SAFE: output server (GPIO 17) is held by ")
     assert "systemctl stop rackgrid-firmware" in said
     assert said.rstrip().endswith("1")
     node.pi.run(f"systemctl stop {FIRMWARE}")
