@@ -81,6 +81,7 @@ def loads(config: Config) -> tuple[LoadSettings, ...]:
             start_cost_nc=round(load.guards.start_cost * UC * 1000),
             usual_run_ns=nanoseconds(load.guards.usual_run_s),
             kind=LoadKind[load.kind.upper()],
+            is_beyond_board=load.plug is not None,
         )
         for load in config.loads
     )

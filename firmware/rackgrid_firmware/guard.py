@@ -81,6 +81,7 @@ __all__ = [
     "TimePassed",
     "Tripped",
     "begin",
+    "kept_of",
     "next_deadline_ns",
     "output_states",
     "step",
@@ -194,6 +195,16 @@ def output_states(
         )
         for at, (rule, output) in enumerate(zip(rules.outputs, state.outputs, strict=True))
     )
+
+
+def kept_of(rules: Rules, state: GuardState) -> dict[str, Kept]:
+    """Say what is to be kept of each output across a reboot, by output."""
+    return {
+        rule.name: Kept(
+            output.fault, output.is_welded, output.is_locked, output.switches, output.full_ns
+        )
+        for rule, output in zip(rules.outputs, state.outputs, strict=True)
+    }
 
 
 def _first(rule: Rule, now_ns: int, dwelt: tuple[bool, int] | None, kept: Kept) -> OutputGuard:

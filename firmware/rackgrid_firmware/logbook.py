@@ -46,6 +46,7 @@ class Logbook:
         complain: told when the record cannot be written, in another thread.
         on_bars: told which outputs are barred when that has changed, in another thread.
         clock: CLOCK_MONOTONIC in ns.
+        name: of the file.
     """
 
     def __init__(
@@ -55,8 +56,9 @@ class Logbook:
         complain: Callable[[OSError], None],
         on_bars: Callable[[frozenset[str]], None],
         clock: Callable[[], int] = time.monotonic_ns,
+        name: str = "outputs.json",
     ) -> None:
-        self._path = folder / "outputs.json"
+        self._path = folder / name
         self._boot_id = boot_id
         self._complain = complain
         self._on_bars = on_bars

@@ -34,6 +34,7 @@ from rackgrid_firmware.guard import (
     TimePassed,
     Tripped,
     begin,
+    kept_of,
     next_deadline_ns,
     output_states,
     step,
@@ -221,12 +222,7 @@ class Outputs:
     @property
     def record(self) -> dict[str, Kept]:
         """What is to be kept across a reboot, by output."""
-        return {
-            rule.name: Kept(
-                output.fault, output.is_welded, output.is_locked, output.switches, output.full_ns
-            )
-            for rule, output in zip(self._rules.outputs, self._state.outputs, strict=True)
-        }
+        return kept_of(self._rules, self._state)
 
     def _tell(self) -> None:
         if self._on_change is not None:

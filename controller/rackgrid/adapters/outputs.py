@@ -23,9 +23,12 @@ from rackgrid.adapters.firmware import FirmwareLink
 from rackgrid.adapters.plug.bank import Bank
 from rackgrid.deadman import SECOND_NS
 from rackgrid_firmware.link import (
+    Attach,
     Attached,
+    Clear,
     Command,
     Hold,
+    Lock,
     MakeSafe,
     Release,
     Report,
@@ -113,7 +116,7 @@ class Outputs:
             self._link.send(command)
             return
         match command:
-            case Hold() | Release() if command.output in bank.names:
+            case Hold() | Release() | Clear() | Lock() if command.output in bank.names:
                 self._last = max(self._last, command.seq)
                 bank.handle(command)
             case Hold() | Release():
@@ -123,7 +126,7 @@ class Outputs:
             case MakeSafe():
                 bank.handle(command)
                 self._link.send(command)
-            case _:
+            case Attach() | Clear() | Lock():
                 self._link.send(command)
 
     def receive(self) -> list[Report]:

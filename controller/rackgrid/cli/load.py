@@ -2,7 +2,9 @@
 
 What tripped, or whose contact failed, stays off until somebody has looked at it: `clear` says that
 one has. `lock` keeps a load off whatever the price, over restarts and power cuts, until `unlock`.
-The firmware decides; a fault that still stands is back with the meter's next samples.
+The firmware decides for what is on its pins, the daemon for units and plugs; a fault that still
+stands is back with the meter's next samples. What is out of reach is locked out all the same, and
+switched off once it answers; until then nobody has seen that it is off, and the answer says so.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from rackgrid.cli.verb import Verbs
 
 PATIENCE_S = 5.0
-"""The firmware answers at once, and tells the node with its next telemetry."""
+"""It is decided at once, and the node hears of it with the next telemetry."""
 DEEDS = {
     "clear": "forget a trip or a contact's fault, once somebody has looked at it",
     "lock": "keep a load off, whatever the price, until it is unlocked",
@@ -52,8 +54,8 @@ def run(args: argparse.Namespace) -> int:
     def is_done(state: Record) -> bool:
         now = _fault(state, load)
         if deed == "clear":
-            return now in ("", LOCKED) or now != before
-        return (now == LOCKED) == (deed == "lock")
+            return not now or now.startswith(LOCKED) or now != before
+        return now.startswith(LOCKED) == (deed == "lock")
 
     state, done = wait_until(url, is_done, PATIENCE_S)
     fault = _fault(state, load)
@@ -63,11 +65,20 @@ def run(args: argparse.Namespace) -> int:
         say(
             f"rackgrid: {load}: no {deed} within {PATIENCE_S:g} s"
             + (f", it is still {fault}" if fault else "")
-            + "; the firmware's log says why (journalctl -u rackgrid-firmware)"
+            + "; the log says why (journalctl -u rackgrid -u rackgrid-firmware)"
         )
         return Exit.FAILED
-    say(f"{load}: {deed} is done" + (f"; it is off: {fault}" if fault else ""))
+    say(f"{load}: {deed} is done" + _standing(fault))
     return Exit.OK
+
+
+def _standing(fault: str) -> str:
+    """Say how a load stands that something bars; nothing of one that may be used."""
+    from rackgrid_firmware.device import UNAVAILABLE
+
+    if fault.endswith(UNAVAILABLE):
+        return f"; it is {fault}: nobody has seen that it is off, so pull its plug"
+    return f"; it is off: {fault}" if fault else ""
 
 
 def _fault(state: Record, load: str) -> str:

@@ -24,6 +24,7 @@ METERED_MAX_MW = 100_000_000
 """No reading counts with more, mW: two dozen such loads still fit a field of the wire."""
 ENERGY_MAX_MJ = (1 << 64) - 1
 LOCKED = "locked out"
+"""Begins what is said of each output that is locked out."""
 _FAULTY = frozenset({Verdict.WELDED, Verdict.STUCK_OPEN})
 EXCESS_MIN_MW = 100
 """Below it an excess is a meter's error."""
@@ -152,7 +153,8 @@ def is_barred(state: OutputState) -> bool:
 def fault_of(state: OutputState) -> str:
     """Say what bars an output, or what its meter says against its contact; "" if nothing does."""
     if state.is_locked:
-        return LOCKED
+        # Whose hands are in it must know that nobody has seen it go off.
+        return LOCKED if state.cause != UNAVAILABLE else f"{LOCKED}, and {UNAVAILABLE}"
     if state.fault or state.cause == UNAVAILABLE:
         return state.fault or UNAVAILABLE
     return state.verdict.value if state.verdict in _FAULTY else ""

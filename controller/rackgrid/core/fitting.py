@@ -41,6 +41,11 @@ def compare_loads(node: State, board: Board) -> None:
                 f"load {load.name}: board {board.name} has no output {load.output!r}"
                 f" (it has {known}); correct `output` in the configuration"
             )
+        elif spec.required and load.is_beyond_board:
+            node.note(
+                f"load {load.name} is not switched, and its watts count as floor, until it answers"
+                " and is known to go off by itself; the log says what is missing"
+            )
         elif spec.required != load.required:
             node.note(
                 f"load {load.name}: the board profile and the configuration disagree on"

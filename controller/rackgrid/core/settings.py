@@ -97,6 +97,7 @@ class LoadSettings:
             it is what a running load's worth is raised by, and a start's lowered.
         usual_run_ns: how long a run usually lasts.
         kind: what to call it.
+        is_beyond_board: whether no pin of the board switches it, but the controller itself.
     """
 
     name: str
@@ -107,6 +108,7 @@ class LoadSettings:
     start_cost_nc: int = 0
     usual_run_ns: int = 600 * SECOND_NS
     kind: LoadKind = LoadKind.FLEXIBLE
+    is_beyond_board: bool = False
 
     @property
     def required(self) -> bool:

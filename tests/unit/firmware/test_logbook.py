@@ -53,6 +53,17 @@ def test_logbook_gives_to_the_next_process_what_was_kept(desk: Desk) -> None:
     assert desk.barred == [frozenset({"fan", "lamp"})]
 
 
+def test_logbooks_of_two_names_share_a_folder(desk: Desk) -> None:
+    desk.keep(RECORD)
+    other = Logbook(desk.folder, "a", desk.complaints.append, desk.barred.append, name="plugs.json")
+    assert other.read(FLEXIBLE) == {}
+    other.start()
+    other.note({"oven": Kept(is_locked=True)})
+    other.close()
+    assert desk.book().read(FLEXIBLE) == RECORD
+    assert (desk.folder / "plugs.json").exists()
+
+
 def test_logbook_after_a_reboot_lets_nothing_drip_into_a_budget(desk: Desk) -> None:
     desk.keep(RECORD)
     kept = desk.book("b", lambda: 50).read(FLEXIBLE)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
 from rackgrid.adapters.plug.actuator import Actuator
-from rackgrid.adapters.plug.bank import Bank, Socket
+from rackgrid.adapters.plug.bank import Bank
 from rackgrid.adapters.plug.http import HttpTalk
 from rackgrid.adapters.plug.shelly import Rpc, Shelly
+from rackgrid.adapters.plug.socket import Socket
 from rackgrid.adapters.plug.talk import Talk, Told
 from rackgrid.adapters.plug.tasmota import Tasmota
 from rackgrid.adapters.plug.unit import Unit
@@ -19,9 +21,12 @@ from rackgrid.config_units import nanoseconds
 from rackgrid.deadman import TIMERS, Timer, grant_ns_min, timer_of
 from rackgrid_firmware.boot_record import kernel_boot_id
 from rackgrid_firmware.dwell import DwellFile
+from rackgrid_firmware.logbook import Logbook
 
 if TYPE_CHECKING:
     from rackgrid.adapters.plug.line import Line
+
+log = logging.getLogger(__name__)
 
 USER = "admin"
 """A Shelly and a Tasmota have this one user."""
@@ -42,8 +47,21 @@ def bank_of(config: Config, clock: Callable[[], int]) -> Bank | None:
 
         line = Line(config.mqtt)
     sockets = [_socket(load, plug, config, line, clock) for load, plug in plugs]
-    dwell = DwellFile(config.node.runtime_dir / "plugs.json", kernel_boot_id())
-    return Bank(sockets, clock, dwell, line.run if line is not None else None)
+    boot_id = kernel_boot_id()
+    dwell = DwellFile(config.node.runtime_dir / "plugs.json", boot_id)
+    logbook = Logbook(
+        config.node.state_dir,
+        boot_id,
+        _not_kept,
+        lambda _: None,  # no pin is to be left barred: nothing here comes on by itself
+        clock,
+        "plugs.json",
+    )
+    return Bank(sockets, clock, dwell, line.run if line is not None else None, logbook)
+
+
+def _not_kept(fault: OSError) -> None:
+    log.error("lockouts and faults of plugs would be forgotten at a restart: %s", fault)
 
 
 def _socket(

@@ -1,15 +1,18 @@
 """The outputs beyond the board, as one board: the firmware's guard over things in the network.
 
 The guard is the firmware's own (`rackgrid_firmware.guard`): deadlines, minimum on and off times,
-stagger. What it decides is handed to each output's task (`remote.py`); what that finds out comes
-back here and is put into the words of the link. Three things differ from a relay:
+stagger, lockout, latched faults. What it decides is handed to each output's task (`remote.py`);
+what that finds out comes back here and is put into the words of the link. What people rely on is
+kept as the firmware keeps it (`rackgrid_firmware.logbook`). Four things differ from a relay:
 
 - An output counts as on from the moment at which it is wanted on, and until it was heard to be off
   or its own timer must have ended: between a word and its echo nobody knows.
 - One that is out of reach is `unavailable`: it is asked for nothing and counts as drawing until its
   timer must have ended.
 - One whose dead-man is not proven is reported as required: then its watts are in the floor, where
-  all stands that nothing ends. It is not switched.
+  all stands that nothing ends. It is not switched on; one that is locked out is switched off.
+- One that was once on for longer than its own timer may let it is latched as a fault: after a
+  restart, too, it is floor until somebody has looked at it and clears it.
 
 No control loop waits here for anything: commands are decided at once, answers come by callback.
 """
@@ -19,32 +22,39 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from rackgrid.adapters.plug.actuator import Actuator
-from rackgrid.adapters.plug.remote import FOREVER_NS, Proof, Remote
+from rackgrid.adapters.plug.remote import BROKEN, FOREVER_NS, Proof, Remote
+from rackgrid.adapters.plug.socket import Socket
 from rackgrid.adapters.plug.tally import Tally
 from rackgrid.deadman import MS_NS, SECOND_NS
-from rackgrid_firmware.device import UNAVAILABLE, Reading, Verdict
+from rackgrid_firmware.device import UNAVAILABLE, Reading
 from rackgrid_firmware.dwell import DwellFile
 from rackgrid_firmware.guard import (
+    ClearAsked,
     Event,
     GuardState,
     HoldAsked,
+    LockAsked,
     OutputGuard,
     Refuse,
     ReleaseAsked,
-    Rule,
     Rules,
     SafeAsked,
     TimePassed,
+    Tripped,
     begin,
+    kept_of,
     next_deadline_ns,
+    output_states,
     step,
 )
 from rackgrid_firmware.link import (
+    Attach,
+    Clear,
     Command,
     Hold,
+    Lock,
     MakeSafe,
     OutputSpec,
     OutputState,
@@ -52,32 +62,15 @@ from rackgrid_firmware.link import (
     Release,
     Switched,
 )
+from rackgrid_firmware.logbook import Logbook, Record
 
 log = logging.getLogger(__name__)
 
 STAGGER_NS = 500 * MS_NS
 """Between two starts: what is started over a network may come so much later than it was asked."""
+_Gist = tuple[bool, bool, bool, str]
 READY_S = 1.0
 """So long the first answers are waited for at a start; what has not answered then is floor."""
-
-
-@dataclass(frozen=True, slots=True)
-class Socket:
-    """An output beyond the board, as the configuration has it.
-
-    Attributes:
-        nominal_mw, inrush_mw: the most it draws once running, and while starting, mW.
-        inrush_ns: how long starting lasts, ns.
-        min_on_ns, min_off_ns: dwell, ns.
-    """
-
-    name: str
-    actuator: Actuator
-    nominal_mw: int
-    inrush_mw: int
-    inrush_ns: int
-    min_on_ns: int
-    min_off_ns: int
 
 
 class Bank:
@@ -88,6 +81,7 @@ class Bank:
         clock: CLOCK_MONOTONIC in ns.
         dwell: the memory across restarts; None for none.
         line: keeps the connection that plugs share, until cancelled; None for none.
+        logbook: keeps what people rely on, over restarts and reboots; None keeps nothing.
     """
 
     def __init__(
@@ -96,19 +90,27 @@ class Bank:
         clock: Callable[[], int],
         dwell: DwellFile | None = None,
         line: Callable[[], Coroutine[object, object, None]] | None = None,
+        logbook: Logbook | None = None,
     ) -> None:
         self._line = line
         self._sockets = {socket.name: socket for socket in sockets}
         self._clock = clock
         self._dwell = dwell
+        self._logbook = logbook
+        self._kept: Record = {} if logbook is None else logbook.read(frozenset(self._sockets))
+        if logbook is not None:
+            logbook.start()
         self._remotes = {
             name: Remote(name, socket.actuator, clock, self._changed)
             for name, socket in self._sockets.items()
         }
+        for name, kept in self._kept.items():
+            if name in self._remotes and kept.fault == BROKEN:
+                self._remotes[name].distrust()
         self._tallies = {name: Tally(f"plug/{name}") for name in self._sockets}
         self._rules = self._rules_for(SECOND_NS)
         self._state: GuardState | None = None
-        self._told: dict[str, tuple[bool, bool]] = {}
+        self._told: dict[str, _Gist] = {}
         self._floor: frozenset[str] = frozenset()
         self._reports: list[Switched | Refused] = []
         self._tasks: list[asyncio.Task[None]] = []
@@ -157,6 +159,8 @@ class Bank:
                 self._dwell.write(self.states)
             except OSError as fault:
                 log.warning("how long plugs have been on or off is forgotten: %s", fault)
+        if self._logbook is not None:
+            self._logbook.close()
 
     # --- as a board ------------------------------------------------------------------------------
 
@@ -193,7 +197,7 @@ class Bank:
         self._rules = self._rules_for(hold_max_ns)
         if self._state is None:
             dwelt = self._dwell.take() if self._dwell is not None else None
-            self._state, _ = begin(self._rules, now_ns, dwelt)
+            self._state, _ = begin(self._rules, now_ns, dwelt, self._kept)
             for remote in self._remotes.values():
                 self._adopt(remote, dwelt or {}, now_ns)
         self._floor = self._floor_now()
@@ -205,8 +209,10 @@ class Bank:
     @property
     def states(self) -> tuple[OutputState, ...]:
         """How every output stands, in the order of `attach`."""
+        assert self._state is not None, "there are outputs only after `attach`"
         now_ns = self._clock()
-        return tuple(self._state_of(name, now_ns) for name in self._sockets)
+        states = output_states(self._rules, self._state, {})
+        return tuple(self._seen(state, now_ns) for state in states)
 
     @property
     def readings(self) -> tuple[Reading, ...]:
@@ -228,7 +234,12 @@ class Bank:
                 self._step(ReleaseAsked(now_ns, command))
             case MakeSafe():
                 self._step(SafeAsked(now_ns))
-            case _:
+            case Clear():
+                self._step(ClearAsked(now_ns, command))
+            case Lock():
+                # In reach or not: that it is locked out must be known when it comes back.
+                self._step(LockAsked(now_ns, command))
+            case Attach():
                 pass
 
     def take(self) -> list[Switched | Refused]:
@@ -243,8 +254,11 @@ class Bank:
             return
         self._state, actions = step(self._rules, self._state, event)
         self._reports.extend(a.refused for a in actions if isinstance(a, Refuse))
+        if isinstance(event, ClearAsked):
+            self._remotes[event.clear.output].trust()
         for name, output in self._guards().items():
             self._remotes[name].want(output.deadline_ns if output.on else 0)
+            self._remotes[name].bar(output.is_locked)
         for remote in self._remotes.values():
             self._reconcile(remote, event.now_ns)
         self._tell()
@@ -257,6 +271,8 @@ class Bank:
         if remote.sight is not None:
             self._tallies[remote.name].take(remote.sight, remote.seen_ns)
         if self._state is not None:
+            if remote.is_broken and not self._guards()[remote.name].fault:
+                self._step(Tripped(self._clock(), remote.name, BROKEN))
             self._reconcile(remote, self._clock())
             self._tell()
         self._news()
@@ -284,13 +300,13 @@ class Bank:
         self._remotes[name].want(output.deadline_ns if output.on else 0)
 
     def _adopt(self, remote: Remote, dwelt: Mapping[str, tuple[bool, int]], now_ns: int) -> None:
-        ends_ns = remote.draws_until_ns()
-        if not remote.is_floor and 0 < ends_ns < FOREVER_NS:
+        ends_ns, output = remote.draws_until_ns(), self._guards()[remote.name]
+        remote.bar(output.is_locked)
+        if not remote.is_floor and not output.barred and 0 < ends_ns < FOREVER_NS:
             was_on, since_ns = dwelt.get(remote.name, (False, now_ns))
             since_ns = since_ns if was_on and since_ns <= now_ns else now_ns
             remote.take_over(ends_ns)
-            guard = self._guards()[remote.name]
-            held = replace(guard, on=True, since_ns=since_ns, deadline_ns=ends_ns, cause="held")
+            held = replace(output, on=True, since_ns=since_ns, deadline_ns=ends_ns, cause="held")
             self._put(remote.name, held)
         else:
             remote.take_over(0)
@@ -306,9 +322,16 @@ class Bank:
                 self._told[state.name] = _gist(state)
                 self._reports.append(Switched(now_ns, state))
                 self._tallies[state.name].switched(now_ns)
+        self._note()
         self._come_back()
         if self._reports:
             self._news()
+
+    def _note(self) -> None:
+        if self._logbook is not None and self._state is not None:
+            # A plug that is out of the configuration for a while keeps its lockout.
+            self._kept = {**self._kept, **kept_of(self._rules, self._state)}
+            self._logbook.note(self._kept)
 
     def _come_back(self) -> None:
         assert self._state is not None, "nothing is due before `attach`"
@@ -321,24 +344,16 @@ class Bank:
             wait_s = max(0, due_ns - self._clock()) / SECOND_NS
             self._timer = asyncio.get_running_loop().call_later(wait_s, self._time_passed)
 
-    def _state_of(self, name: str, now_ns: int) -> OutputState:
-        remote, socket = self._remotes[name], self._sockets[name]
-        output, ends_ns = self._guards()[name], remote.draws_until_ns()
-        is_leaving = not output.on and bool(ends_ns)
-        deadline_ns = output.deadline_ns
-        if is_leaving:
-            deadline_ns = min(ends_ns, now_ns + self._rules.hold_max_ns)
+    def _seen(self, state: OutputState, now_ns: int) -> OutputState:
+        """Put what is known of an output into the guard's idea of it."""
+        ends_ns = self._remotes[state.name].draws_until_ns()
+        if self._is_unavailable(state.name):
+            state = replace(state, cause=UNAVAILABLE)
+        if state.on or not ends_ns:
+            return state
         # One that is on its way off bids as what it is, and not as one that has to run.
-        dwell_ns = socket.min_on_ns if output.on else socket.min_off_ns
-        return OutputState(
-            name=name,
-            on=output.on or is_leaving,
-            since_ns=output.since_ns,
-            deadline_ns=deadline_ns,
-            may_switch_ns=0 if is_leaving else output.since_ns + dwell_ns,
-            cause=UNAVAILABLE if self._is_unavailable(name) else output.cause,
-            verdict=Verdict.UNKNOWN,
-        )
+        deadline_ns = min(ends_ns, now_ns + self._rules.hold_max_ns)
+        return replace(state, on=True, deadline_ns=deadline_ns, may_switch_ns=0)
 
     def _spec(self, name: str) -> OutputSpec:
         socket, tally = self._sockets[name], self._tallies[name]
@@ -366,9 +381,9 @@ class Bank:
         return frozenset(name for name, remote in self._remotes.items() if remote.is_floor)
 
     def _rules_for(self, hold_max_ns: int) -> Rules:
-        rules = (Rule(s.name, False, s.min_on_ns, s.min_off_ns) for s in self._sockets.values())
-        return Rules(tuple(rules), hold_max_ns, STAGGER_NS)
+        rules = tuple(socket.rule for socket in self._sockets.values())
+        return Rules(rules, hold_max_ns, STAGGER_NS)
 
 
-def _gist(state: OutputState) -> tuple[bool, bool]:
-    return state.on, state.cause == UNAVAILABLE
+def _gist(state: OutputState) -> _Gist:
+    return state.on, state.cause == UNAVAILABLE, state.is_locked, state.fault

@@ -13,7 +13,7 @@ answers. What it knows is kept so that it can only err to the safe side:
 
 Whether it has a dead-man at all is asked first, again whenever it was out of reach, and now and
 then. Until that is proven its watts are floor (`bank.py`). One that was once on for longer than its
-timer may let it is not believed again by this process.
+timer may let it is not believed again until somebody says that it may be (`trust`).
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ GIVE_UP_NS = SECOND_NS
 """Failing for so long it counts as out of reach: nothing is asked of it until it answers."""
 PROVE_NS = 600 * SECOND_NS
 """Between two proofs: somebody may have changed its settings."""
+BROKEN = "its own timer has failed to switch it off; repair or replace it"
 FOREVER_NS = 1 << 62
 """Later than any deadline."""
 
@@ -77,6 +78,8 @@ class Remote:
         """The last thing that it said."""
         self.seen_ns = 0
         """When it was asked for that."""
+        self.is_broken = False
+        """Whether its timer has once not ended what it should have."""
         self.reachable = True
         self._actuator = actuator
         self._clock = clock
@@ -90,7 +93,7 @@ class Remote:
         self._started = False
         self._is_unsure = False
         self._is_owed = False
-        self._is_broken = False
+        self._is_locked = False
         self._proved_ns = 0
         self._failing_ns = 0
         self._wait_ns = 0
@@ -124,6 +127,22 @@ class Remote:
         self._wanted_ns = deadline_ns
         self._rest.clear()
         self._poke.set()
+
+    def bar(self, is_locked: bool) -> None:
+        """Lock it out, or let it be used: one that is locked out is switched off, floor or not."""
+        if is_locked != self._is_locked:
+            self._is_locked = is_locked
+            self._poke.set()
+
+    def distrust(self) -> None:
+        """Count it as floor from now on: it was on longer than its timer may let it."""
+        self.is_broken, self.proof = True, Proof.UNKNOWN
+
+    def trust(self) -> None:
+        """Believe in its timer again, if that is proven anew: somebody has looked at it."""
+        if self.is_broken:
+            self.is_broken, self.proof = False, Proof.UNKNOWN
+            self._poke.set()
 
     def take_over(self, deadline_ns: int) -> None:
         """Take charge; before, it is looked at and left as it is.
@@ -178,7 +197,7 @@ class Remote:
             followed = self._held_ns >= wanted_ns or self._is_far_from_its_end(wanted_ns)
         else:
             await self._look()
-            if self.draws_until_ns() and self._in_charge and not self.is_floor:
+            if self.draws_until_ns() and self._in_charge and (self._is_locked or not self.is_floor):
                 await self._release()
             followed = not self.draws_until_ns()
         if (followed or self.is_floor) and wanted_ns == self._wanted_ns:
@@ -186,8 +205,8 @@ class Remote:
 
     async def _prove(self) -> None:
         missing = await self._actuator.prove()
-        if self._is_broken:
-            missing = "its own timer has failed to switch it off; repair or replace it"
+        if self.is_broken:
+            missing = BROKEN
         if missing and missing != self.why:
             log.error("%s has no dead-man, its watts count as floor: %s", self.name, missing)
         self._proved_ns = self._clock()
@@ -235,7 +254,7 @@ class Remote:
         elif held.sight.left_ns is not None:
             self._until_ns = held.latest_ns
         else:
-            self._distrust()
+            self.distrust()
 
     async def _release(self) -> None:
         asked_ns = self._clock()
@@ -257,7 +276,7 @@ class Remote:
                 self._is_unsure = self._is_owed = False
             return
         if not drew_until_ns and self._is_owed:
-            self._distrust()
+            self.distrust()
         if sight.left_ns is None:
             self._until_ns = FOREVER_NS
             return
@@ -267,10 +286,6 @@ class Remote:
             self._started, self._is_unsure = bool(self._wanted_ns), False
         if self._started:
             self._ends_ns = max(self._ends_ns, earliest_end_ns(asked_ns, sight.sure_ns))
-
-    def _distrust(self) -> None:
-        """Count it as floor from now on: it was on longer than its timer may let it."""
-        self._is_broken, self.proof = True, Proof.UNKNOWN
 
     # --- how it goes -----------------------------------------------------------------------------
 

@@ -13,15 +13,18 @@ from tests.unit.controller.adapters.plug.lamp import Clock, Lamp
 
 from rackgrid.adapters.firmware import FirmwareLink
 from rackgrid.adapters.outputs import ANEW_NS, Outputs
-from rackgrid.adapters.plug.bank import Bank, Socket
+from rackgrid.adapters.plug.bank import Bank
+from rackgrid.adapters.plug.socket import Socket
 from rackgrid.deadman import SECOND_NS
 from rackgrid_firmware.device import Quality, Reading, Verdict
 from rackgrid_firmware.link import (
     VERSION,
     Attach,
     Attached,
+    Clear,
     Command,
     Hold,
+    Lock,
     MakeSafe,
     Malformed,
     OutputSpec,
@@ -115,6 +118,29 @@ def play(folder: Path, lamps: tuple[str, ...], scene: Callable[[Desk], Awaitable
             desk.close()
 
     asyncio.run(whole())
+
+
+# --- what only a person may ask ---------------------------------------------------------------
+
+
+def test_lock_and_clear_reach_whose_output_it_is(tmp_path: Path) -> None:
+    """Fails if a plug's lockout is handed to the firmware, which does not know the plug."""
+
+    async def scene(desk: Desk) -> None:
+        await desk.attach()
+        desk.outputs.send(Lock(1, "heater", True))
+        desk.outputs.send(Lock(2, "pump", True))
+        desk.outputs.send(Clear(3, "pump"))
+        assert desk.heard() == [Lock(2, "pump", True), Clear(3, "pump")]
+        told = [report for report in desk.outputs.receive() if isinstance(report, Switched)]
+        assert [(each.state.name, each.state.is_locked) for each in told] == [("heater", True)]
+        desk.outputs.send(Clear(4, "heater"))
+        desk.outputs.send(Lock(5, "heater", False))
+        (told,) = [report for report in desk.outputs.receive() if isinstance(report, Switched)]
+        assert not told.state.is_locked
+        assert desk.heard() == []
+
+    play(tmp_path, ("heater",), scene)
 
 
 # --- nothing beyond the board -------------------------------------------------------------------

@@ -26,6 +26,7 @@ def with_fault(fault: str | None) -> bytes:
         ("clear", None, None),
         ("lock", None, "locked out"),
         ("lock", "welded", "locked out"),
+        ("lock", "unavailable", "locked out, and unavailable"),
         ("unlock", "locked out", None),
         ("unlock", "locked out", "welded"),
     ],
@@ -56,7 +57,22 @@ def test_load_that_stays_as_it_was_fails(
     still = (200, with_fault(fault))
     with answering(Daemon(first=[still, ASKED], body=with_fault(fault))) as daemon:
         assert main(["load", deed, "fan", "--api", daemon.api]) == Exit.FAILED
-    assert f"fan: no {deed} within" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert f"fan: no {deed} within" in said
+    assert "-u rackgrid -u rackgrid-firmware" in said
+
+
+def test_lock_of_what_is_out_of_reach_says_that_nobody_has_seen_it_off(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Fails if somebody is told that a load is off which nobody can see."""
+    still, after = (200, with_fault("unavailable")), with_fault("locked out, and unavailable")
+    with answering(Daemon(first=[still, ASKED], body=after)) as daemon:
+        assert main(["load", "lock", "fan", "--api", daemon.api]) == Exit.OK
+    said = capsys.readouterr().err
+    assert "lock is done" in said
+    assert "nobody has seen that it is off, so pull its plug" in said
+    assert "it is off:" not in said
 
 
 def test_load_that_is_refused_fails_with_the_reason(capsys: pytest.CaptureFixture[str]) -> None:

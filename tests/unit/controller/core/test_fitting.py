@@ -58,6 +58,14 @@ def test_board_that_disagrees_with_the_configuration_is_noted() -> None:
     assert "load fan: the board profile and the configuration disagree" in said
 
 
+def test_plug_that_counts_as_floor_is_said_to_be_unproven_and_no_disagreement() -> None:
+    """Fails if the operator of a plug that is out of reach is sent to the board profile."""
+    loads = (LoadSettings("oven", "fan", 1, is_beyond_board=True),)
+    said = notes(Player(stage.settings(loads=loads)))
+    assert "load oven is not switched, and its watts count as floor, until it answers" in said
+    assert "disagree" not in said
+
+
 def draws_nine_watts(player: Player) -> None:
     """Let the lamp, of 6 W, take 9 for two seconds."""
     for at in range(1, 12):

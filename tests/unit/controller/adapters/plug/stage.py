@@ -7,16 +7,20 @@ from collections.abc import Awaitable, Callable
 
 from tests.unit.controller.adapters.plug.lamp import Clock, Lamp
 
-from rackgrid.adapters.plug.bank import Bank, Socket
+from rackgrid.adapters.plug.bank import Bank
+from rackgrid.adapters.plug.socket import Socket
 from rackgrid.deadman import SECOND_NS
 from rackgrid_firmware.dwell import DwellFile
 from rackgrid_firmware.link import (
+    Clear,
     Hold,
+    Lock,
     OutputSpec,
     OutputState,
     Release,
     Switched,
 )
+from rackgrid_firmware.logbook import Logbook
 
 HOLD_MAX_NS = 20 * SECOND_NS
 
@@ -24,9 +28,16 @@ HOLD_MAX_NS = 20 * SECOND_NS
 class Stage:
     """A bank of two lamps, attached; `turn` lets every remote do its next thing."""
 
-    def __init__(self, min_on_s: int = 0, min_off_s: int = 0, dwell: DwellFile | None = None):
+    def __init__(
+        self,
+        min_on_s: int = 0,
+        min_off_s: int = 0,
+        dwell: DwellFile | None = None,
+        logbook: Logbook | None = None,
+        names: tuple[str, ...] = ("one", "two"),
+    ) -> None:
         self.clock = Clock()
-        self.lamps = {name: Lamp(self.clock) for name in ("one", "two")}
+        self.lamps = {name: Lamp(self.clock) for name in names}
         self.seq = 0
         sockets = [
             Socket(
@@ -34,7 +45,7 @@ class Stage:
             )
             for name, lamp in self.lamps.items()
         ]
-        self.bank = Bank(sockets, self.clock, dwell)
+        self.bank = Bank(sockets, self.clock, dwell, logbook=logbook)
 
     async def attach(self) -> dict[str, OutputSpec]:
         await self.turn()
@@ -59,6 +70,14 @@ class Stage:
     def release(self, name: str, *, urgent: bool = False) -> None:
         self.seq += 1
         self.bank.handle(Release(self.seq, name, urgent))
+
+    def lock(self, name: str, locked: bool = True) -> None:
+        self.seq += 1
+        self.bank.handle(Lock(self.seq, name, locked))
+
+    def clear(self, name: str) -> None:
+        self.seq += 1
+        self.bank.handle(Clear(self.seq, name))
 
     def state(self, name: str) -> OutputState:
         return next(state for state in self.bank.states if state.name == name)

@@ -21,8 +21,9 @@ from tests.unit.controller.adapters.plug.test_mqtt_talk import Wire
 from tests.unit.controller.adapters.plug.topic_desk import STATE, TIMER, TOPICS
 
 from rackgrid.adapters.plug.actuator import Held
-from rackgrid.adapters.plug.bank import Bank, Socket
+from rackgrid.adapters.plug.bank import Bank
 from rackgrid.adapters.plug.generic import Generic
+from rackgrid.adapters.plug.socket import Socket
 from rackgrid.deadman import DRIFT_PPM, SECOND_NS
 from rackgrid_firmware.link import Hold, Release
 
@@ -172,7 +173,7 @@ class Play:
 
     def check(self) -> None:
         (state,) = self.bank.states
-        assert not self.bank._remotes["heater"]._is_broken, "its timer keeps its bounds"
+        assert not self.bank._remotes["heater"].is_broken, "its timer keeps its bounds"
         if self.way.is_on:
             assert state.on, "it draws, and nobody is told"
             assert self.clock() < self.until_ns, "it is on after its deadline"
