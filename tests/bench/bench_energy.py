@@ -31,9 +31,13 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import sys
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from tests.bench.spread import Spread
 

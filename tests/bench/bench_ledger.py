@@ -35,6 +35,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
 from tests.bench.log_pages import causes
 from tests.unit.controller.adapters.ledger_crash import Machine, differences
 

@@ -30,7 +30,7 @@ from rackgrid_firmware.profile import MeterMock, MeterProfile
 
 I2C_RDWR, I2C_SMBUS = 0x0707, 0x0720
 PROFILE = MeterProfile("feed", "ina219", 1, 0x40, 0.1, 0.0, "energy", 1.0, 0.0, MeterMock())
-TARGET = 4.0
+TARGET = 5.0
 DRIVER, ORACLE = "rackgrid, the driver", "pi-ina219"
 
 
