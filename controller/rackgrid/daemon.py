@@ -12,8 +12,6 @@ import gc
 import logging
 import secrets
 import signal
-from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from rackgrid.adapters import journal
 from rackgrid.adapters.books import Books, account_lines
@@ -23,7 +21,6 @@ from rackgrid.adapters.orders import obey
 from rackgrid.adapters.planner import World
 from rackgrid.adapters.plans import ahead_of, open_plans
 from rackgrid.adapters.trace import Trace
-from rackgrid.config import Config
 from rackgrid.config_units import node_settings
 from rackgrid.core import judgement
 from rackgrid.core.action import Action
@@ -46,12 +43,9 @@ from rackgrid.core.settings import SECOND_NS
 from rackgrid.core.view import View
 from rackgrid.driver import Driver, guarded
 from rackgrid.errors import RackgridError, TransportError
-from rackgrid.parts import Parts
+from rackgrid.parts import Parts, bridge_of
 from rackgrid.wire.vocabulary import Role
 from rackgrid_firmware.link import MakeSafe
-
-if TYPE_CHECKING:
-    from rackgrid.adapters.bridge import Bridge
 
 log = logging.getLogger("rackgrid")
 
@@ -103,7 +97,7 @@ class Daemon:
             monotonic_ns,
         )
         self._trace = Trace(config.mock.trace, config.node.name) if config.mock.trace else None
-        self._bridge = _bridge(config, self.view)
+        self._bridge = bridge_of(config, self.view)
         me, wall, sources = parts.identity.node_id, parts.wall, parts.sources
         clerk = self._clerk = hired(me, config, parts.signer, parts.group, wall)
         clerk.is_new = parts.is_new
@@ -134,7 +128,8 @@ class Daemon:
         group = self._parts.group
         rejected = {**group.rejected, **(ears.rejected if ears is not None else {})}
         names, charges = (config.rack.name, config.feed.currency), self._parts.sources.charges()
-        return view(self.node.state, *names, rejected, now_ns, charges, group.suspects())
+        suspects, counted_mj = group.suspects(), self._parts.counters.shown_mj
+        return view(self.node.state, *names, rejected, now_ns, charges, suspects, counted_mj)
 
     def accounts(self) -> list[dict[str, object]]:
         """Say what each load has drawn, and what that cost."""
@@ -250,6 +245,7 @@ class Daemon:
             return
         self._readings = board.readings
         self._books.look(self.node.state, monotonic_ns())
+        self._parts.counters.look(board.readings.values(), monotonic_ns())
         self._parts.plates.look(self.node.state.agent.proofs, monotonic_ns())
         offers = self._parts.sources.metered(board.readings.values(), board.accuracy)
         if offers is not None:
@@ -348,6 +344,7 @@ class Daemon:
             self._trace.close()
         self._parts.shelf.close()
         self._parts.plates.close()
+        self._parts.counters.close()
         self._parts.store.close()
 
 
@@ -387,14 +384,3 @@ async def serve(parts: Parts) -> int:
     if web is not None:
         await web.close()
     return code
-
-
-def _bridge(config: Config, source: Callable[[], View]) -> Bridge | None:
-    """Make the bridge, if an MQTT server is configured: paho is not loaded without one."""
-    if config.mqtt is None:
-        return None
-    from rackgrid.adapters.bridge import Bridge
-    from rackgrid.adapters.mqtt import MqttBridge
-
-    mqtt = MqttBridge(config.mqtt, config.rack.name, config.node.name)
-    return Bridge(mqtt, config.feed.currency, source)

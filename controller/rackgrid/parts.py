@@ -6,11 +6,13 @@ Nothing here needs a running loop; whatever cannot be made says so before anythi
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rackgrid.adapters.chronicle import Chronicle
 from rackgrid.adapters.clock import monotonic_ns
+from rackgrid.adapters.counter_shelf import CounterShelf
 from rackgrid.adapters.firmware import FirmwareLink
 from rackgrid.adapters.group import Group
 from rackgrid.adapters.key_file import KeyWatch
@@ -28,10 +30,12 @@ from rackgrid.adapters.store import Store
 from rackgrid.adapters.systemd import Notifier, secret_file
 from rackgrid.adapters.wall import WallClock
 from rackgrid.config import Config
+from rackgrid.core.view import View
 from rackgrid.identity import BootId
 from rackgrid_firmware.boot_record import kernel_boot_id
 
 if TYPE_CHECKING:
+    from rackgrid.adapters.bridge import Bridge
     from rackgrid.adapters.ears import Ears
 
 
@@ -51,6 +55,7 @@ class Parts:
     store: Store
     shelf: RosterShelf
     plates: NameplateShelf
+    counters: CounterShelf
     group: Group
     keys: KeyWatch
     link: Outputs
@@ -93,6 +98,7 @@ def assemble(config: Config) -> Parts:
         store=store,
         shelf=RosterShelf(config.node.state_dir),
         plates=NameplateShelf(config.node.state_dir, kernel_boot_id()),
+        counters=CounterShelf(config.node.state_dir, kernel_boot_id()),
         group=Group(place, keys.keys.ring(), identity.node_id, boot, notary),
         keys=keys,
         link=_link(config),
@@ -121,6 +127,22 @@ def _ears(config: Config) -> Ears | None:
     from rackgrid.adapters.ears import Ears
 
     return Ears(config.mqtt)
+
+
+def bridge_of(config: Config, source: Callable[[], View]) -> Bridge | None:
+    """Make what tells an MQTT server, if there is one; paho is not loaded without.
+
+    Args:
+        config: of the node.
+        source: draws what is told.
+    """
+    if config.mqtt is None:
+        return None
+    from rackgrid.adapters.bridge import Bridge
+    from rackgrid.adapters.mqtt import MqttBridge
+
+    mqtt = MqttBridge(config.mqtt, config.rack.name, config.node.name)
+    return Bridge(mqtt, config.feed.currency, source)
 
 
 def _link(config: Config) -> Outputs:

@@ -13,7 +13,8 @@ nobody measured. A gap before the first reading, or one so long that its ends sa
 with while its meter is silent.
 
 A process that ends in order leaves its counters to the next one of the same kernel boot, so that an
-upgrade does not set them back. After a crash or a power cut they begin anew at zero.
+upgrade does not set them back. After a crash or a power cut they begin anew at zero: who reads them
+must take a fall for that, as the ledger and the controller's published counters do.
 """
 
 from __future__ import annotations

@@ -201,6 +201,41 @@ def test_plug_that_comes_up_on_is_floor_and_is_not_switched(
     assert not shelly.relay.is_on
 
 
+def test_plug_is_locked_out_also_while_it_does_not_answer(
+    build: Callable[..., Rack], shelly: ShellyDevice
+) -> None:
+    """Fails if a lockout is refused, forgotten by a killed controller, or undone by an answer."""
+    rack = build(f'http = "shelly://{shelly.address}"')
+
+    def ask(deed: str) -> str:
+        words = ["-m", "rackgrid", "load", deed, "plug", "--config", str(rack.node.config)]
+        done = subprocess.run([sys.executable, *words], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stderr
+
+    until("the plug is on", lambda: shelly.relay.is_on)
+    until("it is said to be on", lambda: rack.node.load("plug").get("on"))
+    assert "it is off: locked out" in ask("lock")
+    until("it is off", lambda: not shelly.relay.is_on)
+    ask("unlock")
+    until("it is on again", lambda: shelly.relay.is_on)
+    shelly.is_deaf = True
+    until("it is out of reach", lambda: rack.node.load("plug").get("fault") == "unavailable")
+    assert "nobody has seen that it is off" in ask("lock")
+    rack.node.end(signal.SIGKILL)
+    rack.node.start()
+    until("it is still locked out", lambda: "locked" in (rack.node.load("plug").get("fault") or ""))
+    shelly.is_deaf = False
+    shelly.relay.switch(True)  # a hand at its button
+    until("it is switched off", lambda: not shelly.relay.is_on)
+    until("it is said to be off", lambda: rack.node.load("plug").get("reason") == "off: locked out")
+    shelly.relay.spans.clear()
+    until("a lamp has its watts", lambda: any(node.load("lamp").get("on") for node in rack.nodes))
+    assert not shelly.relay.is_on
+    ask("unlock")
+    until("it is on again", lambda: shelly.relay.is_on)
+
+
 def test_plug_that_does_not_answer_holds_nothing_up_and_comes_back(
     build: Callable[..., Rack], shelly: ShellyDevice
 ) -> None:

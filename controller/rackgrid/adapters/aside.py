@@ -19,11 +19,17 @@ class Aside:
     Args:
         path: what to replace.
         complain: is told, in that thread, when it cannot be written.
+        durable: whether it is to outlive a power cut.
     """
 
-    def __init__(self, path: Path, complain: Callable[[str], None]) -> None:
+    def __init__(
+        self, path: Path, complain: Callable[[str], None], *, durable: bool = False
+    ) -> None:
         self.path = path
+        self.written: bytes | None = None
+        """The last of what was asked for that is on the disk."""
         self._complain = complain
+        self._durable = durable
         self._lock = threading.Lock()
         self._waiting: bytes | None = None
         self._thread: threading.Thread | None = None
@@ -52,6 +58,8 @@ class Aside:
                     self._thread = None
                     return
             try:
-                write_whole(self.path, data, durable=False)
+                write_whole(self.path, data, durable=self._durable)
             except OSError as fault:
                 self._complain(f"{self.path} cannot be written: {fault.strerror or fault}")
+            else:
+                self.written = data

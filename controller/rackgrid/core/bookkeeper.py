@@ -41,6 +41,7 @@ from rackgrid.market.settlement import (
     anchor,
     booked,
     closed,
+    gained_mj,
     opened,
 )
 from rackgrid_firmware.device import LEVEL_FULL, Quality, Reading
@@ -256,8 +257,7 @@ class _Shares:
         self._counters[meter] = reading.energy_mj
         if before_mj is None:
             return
-        drawn_mj = reading.energy_mj - before_mj
-        drawn_mj = drawn_mj if drawn_mj >= 0 else reading.energy_mj
+        drawn_mj = gained_mj(before_mj, reading.energy_mj)
         states = ((output, board.outputs.get(output)) for output in outputs)
         on = [output for output, state in states if state is not None and state.on] or outputs
         left_mj, left_mw = drawn_mj, sum(_nameplate_mw(board, output) for output in on)

@@ -44,6 +44,7 @@ def view(
     now_ns: int,
     charges: Mapping[str, float] | None = None,
     suspects: tuple[SuspectView, ...] = (),
+    counted_mj: Mapping[str, int] | None = None,
 ) -> View:
     """Draw the whole picture.
 
@@ -51,6 +52,8 @@ def view(
         rejected: datagrams dropped by reason, counted by the transport.
         charges: how full each of this node's batteries is at least, 0 to 1.
         suspects: senders with which the transport finds something wrong.
+        counted_mj: what each meter has counted in all, mJ; nothing is shown of others. None: what
+            its own counter says, which a restart of the firmware may set back.
     """
     followed = node.followed
     settings = node.settings
@@ -69,7 +72,7 @@ def view(
         price=_price(node.agent, currency, now_ns),
         feed=_feed(node),
         loads=_loads(node, now_ns),
-        meters=_meters(node.agent),
+        meters=_meters(node.agent, counted_mj),
         firmware=node.agent.board is not None,
         rejected=rejected,
         sources=_sources(node, charges or {}, now_ns),
@@ -254,10 +257,17 @@ def _sources(node: State, charges: Mapping[str, float], now_ns: int) -> tuple[So
     return tuple(sorted(views, key=lambda view: (view.name, view.node)))
 
 
-def _meters(agent: Agent) -> tuple[MeterView, ...]:
+def _meters(agent: Agent, counted_mj: Mapping[str, int] | None) -> tuple[MeterView, ...]:
     board = agent.board
     readings = sorted(board.readings.values(), key=lambda r: r.meter) if board else ()
-    return tuple(meter_view(r, board.accuracy.get(r.meter) if board else None) for r in readings)
+    views = (meter_view(r, board.accuracy.get(r.meter) if board else None) for r in readings)
+    if counted_mj is None:
+        return tuple(views)
+    return tuple(replace(each, energy_j=_joules(counted_mj.get(each.name))) for each in views)
+
+
+def _joules(energy_mj: int | None) -> float | None:
+    return None if energy_mj is None else energy_mj / 1000
 
 
 def meter_view(reading: Reading, accuracy: Accuracy | None) -> MeterView:

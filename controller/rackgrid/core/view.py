@@ -137,6 +137,7 @@ class MeterView:
     """One meter of this node.
 
     Attributes:
+        energy_j: in all, J; never falls. None until what was counted before is known.
         uncertainty_a, uncertainty_w: the truth is within ± this of `amps` and `watts` (k = 2, some
             95 %); None where nobody knows, or the meter is at its end stop.
         accuracy_percent: `uncertainty_w` as a part of `watts`, %; None also where there are none.
@@ -147,7 +148,7 @@ class MeterView:
     volts: float
     amps: float
     watts: float
-    energy_j: float
+    energy_j: float | None
     quality: str
     uncertainty_a: float | None = None
     uncertainty_w: float | None = None

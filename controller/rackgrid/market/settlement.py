@@ -230,10 +230,10 @@ def _drawn(account: Account, seen: Seen, now_ns: int) -> Account:
         drawn_mj, left_pj = divmod(drawn_pj, PJ_PER_MJ)
         guessed_mj, doubt_pj = drawn_mj, drawn_mj * PJ_PER_MJ
     else:
-        drawn_mj, left_pj = _delta(account.seen_mj, seen.counter_mj), account.left_pj
+        drawn_mj, left_pj = gained_mj(account.seen_mj, seen.counter_mj), account.left_pj
         guessed_mj = 0
         if account.seen_mj is not None:
-            guessed_mj = min(drawn_mj, _delta(account.seen_estimated_mj, seen.estimated_mj))
+            guessed_mj = min(drawn_mj, gained_mj(account.seen_estimated_mj, seen.estimated_mj))
         doubt_pj = _doubt_pj(seen, drawn_mj, guessed_mj, now_ns - account.at_ns)
     return replace(
         account,
@@ -275,7 +275,7 @@ def _doubt_pj(seen: Seen, drawn_mj: int, guessed_mj: int, span_ns: int) -> int |
     return seen.doubt_mw * span_ns + guessed_mj * PJ_PER_MJ
 
 
-def _delta(before_mj: int | None, now_mj: int) -> int:
+def gained_mj(before_mj: int | None, now_mj: int) -> int:
     """How far a counter went; one that stands lower than before has begun anew."""
     if before_mj is None:
         return 0

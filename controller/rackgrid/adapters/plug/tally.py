@@ -1,5 +1,8 @@
 """What a plug meters, as a meter of the board: watts to be believed, energy that never falls.
 
+(Never in the life of this process. It begins at zero, as a firmware's counter does after a crash;
+what is published goes on where it was: `counter_shelf`.)
+
 A plug's watts are means over a second or more: just after a switch they tell of before it. So for a
 while after a switch they are stale, and the load counts at its nameplate.
 """

@@ -164,7 +164,10 @@ def _meters(view: View) -> Iterable[Family]:
         for meter in view.meters:
             family.add(value(meter), meter=meter.name)
         yield family
-    energy = _counter("rackgrid_meter_energy_joules_total", "Energy since the firmware started.")
+    energy = _counter(
+        "rackgrid_meter_energy_joules_total",
+        "Energy through it in all, over restarts and reboots; absent until that is known.",
+    )
     for meter in view.meters:
         energy.add(meter.energy_j, meter=meter.name)
     yield energy

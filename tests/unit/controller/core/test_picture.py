@@ -176,6 +176,17 @@ def test_view_meters_are_what_the_firmware_read() -> None:
     )
 
 
+@pytest.mark.parametrize(("counted_mj", "energy_j"), [({"m-lamp": 70_500}, 70.5), ({}, None)])
+def test_view_shows_what_was_counted_in_all_and_nothing_before_that_is_known(
+    counted_mj: dict[str, int], energy_j: float | None
+) -> None:
+    """Fails if the firmware's own counter, which it may begin anew, is published."""
+    player = playing()
+    view = picture.view(player.node.state, "bench", "EUR", {}, player.now_ns, counted_mj=counted_mj)
+    (meter,) = view.meters
+    assert (meter.watts, meter.energy_j) == (seen(player).meters[0].watts, energy_j)
+
+
 def test_view_of_the_broker_itself_has_authority() -> None:
     player = Player(settings(expect=1), remembered=pair(1))
     player.passes(SECOND_NS)

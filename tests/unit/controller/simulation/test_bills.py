@@ -73,7 +73,7 @@ def new_counter_counts_from_the_old(patch: Patch) -> None:
     def delta(before_mj: int | None, now_mj: int) -> int:
         return 0 if before_mj is None else max(0, now_mj - before_mj)
 
-    patch.setattr(settlement, "_delta", delta)
+    patch.setattr(settlement, "gained_mj", delta)
 
 
 def rest_is_dropped(patch: Patch) -> None:
