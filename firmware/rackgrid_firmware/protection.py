@@ -130,7 +130,7 @@ def _moved(sight: Sight, moved: Moved) -> Sight:
 
 
 def _cleared(sight: Sight) -> Sight:
-    return replace(sight, verdict=Verdict.UNKNOWN, is_cleared=True, against=0, favour=0)
+    return replace(sight, verdict=Verdict.UNKNOWN, is_cleared=False, against=0, favour=0)
 
 
 def _changed(

@@ -48,6 +48,23 @@ def test_welded_is_latched_and_comes_back_if_it_is_cleared_in_vain() -> None:
     assert seen.verdict() is Verdict.WELDED
 
 
+def test_welded_one_of_two_comes_back_if_it_is_cleared_in_vain_and_the_other_is_not_accused() -> (
+    None
+):
+    """Fails if "cleared" is taken for "seen to be off": then its watts would be the other's."""
+    lamp, pump = (
+        Watch("lamp", "both", False, most_w=10.0),
+        Watch("pump", "both", False, most_w=20.0),
+    )
+    seen = Seen((lamp, pump))
+    seen.move("lamp", True)
+    seen.settle(8.0, "both")
+    assert [each.output for each in seen.read(18.0, samples=50, meter="both")] == ["pump"]
+    seen.tell(Cleared("pump"))
+    assert [each.output for each in seen.read(18.0, samples=50, meter="both")] == ["pump"]
+    assert (seen.verdict("lamp"), seen.verdict("pump")) == (Verdict.UNKNOWN, Verdict.WELDED)
+
+
 def test_contact_that_opens_is_acquitted_only_after_many_samples() -> None:
     seen = Seen((LAMP,))
     seen.settle(0.0)
