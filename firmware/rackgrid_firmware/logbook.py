@@ -11,7 +11,9 @@ A budget is kept as the moment at which it will be full: on this kernel's clock 
 as what is left of it for a reboot, during which nothing drips in.
 
 A record that is there and cannot be read bars every flexible output: one of them may have been
-locked out because somebody's hands are in it. Source of the pattern: rename(2), fsync(2) "Notes".
+locked out because somebody's hands are in it, and the record before does not know of that. (A cut
+while it was written leaves no such record: what is in its place has been synced whole.) Source of
+the pattern: rename(2), fsync(2) "Notes".
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ import threading
 import time
 import zlib
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import cast
 
@@ -31,6 +33,8 @@ from rackgrid_firmware.guard_rules import Kept
 
 WEAR_S = 300.0
 """Counts alone are written this long after the last time, s."""
+RETRY_S, RETRY_MAX_S = 1.0, 30.0
+"""What people rely on and a card would not take is tried again after so long, doubling, s."""
 UNREADABLE = "its record cannot be read: see whether it was locked out, then clear this"
 _STOP_S = 2.0
 
@@ -75,13 +79,19 @@ class Logbook:
         Args:
             flexible: the outputs that are barred if there is a record that cannot be read.
         """
-        paths = (self._path, self._path.with_suffix(".old"))
-        for path in paths:
-            with contextlib.suppress(OSError, ArithmeticError, ValueError, TypeError, KeyError):
-                return self._parsed(path.read_bytes())
-        if any(os.path.lexists(path) for path in paths):
-            return {name: Kept(fault=UNREADABLE) for name in flexible}
-        return {}
+        found: dict[str, Kept] = {}
+        is_damaged = False
+        for path in (self._path, self._path.with_suffix(".old")):
+            try:
+                found = self._parsed(path.read_bytes())
+                break
+            except (OSError, ArithmeticError, ValueError, TypeError, KeyError):
+                is_damaged |= os.path.lexists(path)
+        if is_damaged:
+            for name in flexible:
+                kept = found.get(name, Kept())
+                found[name] = replace(kept, fault=kept.fault or UNREADABLE)
+        return found
 
     def start(self) -> None:
         """Begin to write what is noted."""
@@ -105,33 +115,39 @@ class Logbook:
             self._thread.join(_STOP_S)
 
     def _run(self) -> None:
-        written_s = -WEAR_S
+        written_s, pause_s = -WEAR_S, 0.0
         while True:
             with self._news:
-                while not self._is_stopping and not self._is_urgent:
-                    left_s = written_s + WEAR_S - time.monotonic()
+                while not self._is_stopping:
+                    after_s = pause_s if self._is_urgent else WEAR_S
+                    left_s = written_s + after_s - time.monotonic()
                     if self._is_changed and left_s <= 0:
                         break
                     self._news.wait(left_s if self._is_changed else None)
                 record, is_due = self._record, self._is_changed
+                was_urgent = self._is_urgent
                 self._is_changed = self._is_urgent = False
                 is_last = self._is_stopping
             if is_due:
                 if (barred := barred_of(record)) != self._told:
                     self._told = barred
                     self._on_bars(barred)
-                self._write(record)
+                is_written = self._write(record)
                 written_s = time.monotonic()
+                pause_s = 0.0 if is_written else min(max(2 * pause_s, RETRY_S), RETRY_MAX_S)
+                if not is_written:
+                    with self._news:
+                        self._is_changed, self._is_urgent = True, self._is_urgent or was_urgent
             if is_last:
                 return
 
-    def _write(self, record: Record) -> None:
+    def _write(self, record: Record) -> bool:
         try:
             self._replace(self._bytes(record))
         except OSError as fault:
             self._complain(fault)
-            with self._news:
-                self._is_changed = True  # tried again with the next counts
+            return False
+        return True
 
     def _replace(self, content: bytes) -> None:
         new, old = self._path.with_suffix(".new"), self._path.with_suffix(".old")
@@ -171,6 +187,15 @@ class Logbook:
         outputs = cast("dict[str, dict[str, object]]", found["outputs"])
         now_ns = self._clock()
         return {name: _kept(each, now_ns, is_same_boot) for name, each in outputs.items()}
+
+
+def barred_in(folder: Path) -> frozenset[str]:
+    """Say which outputs stay off by the record in a folder, for whoever stands in for a firmware.
+
+    One that cannot be read bars no required output, as with the firmware; others are off anyway.
+    """
+    book = Logbook(folder, "", lambda _: None, lambda _: None)
+    return barred_of(book.read(frozenset()))
 
 
 def barred_of(record: Record) -> frozenset[str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from rackgrid_firmware import logbook
 from rackgrid_firmware.guard_rules import Kept
 from rackgrid_firmware.logbook import UNREADABLE, Logbook, barred_of
 
@@ -76,11 +77,23 @@ def test_logbook_that_was_never_kept_bars_nothing(desk: Desk) -> None:
     assert desk.book().read(FLEXIBLE) == {}
 
 
-def test_logbook_falls_back_on_the_record_before_a_damaged_one(desk: Desk) -> None:
-    desk.keep(RECORD)
-    desk.keep({"fan": Kept(switches=8)})
+def test_logbook_takes_counts_from_the_record_before_a_damaged_one_and_bars_all(desk: Desk) -> None:
+    """Fails if the older record frees what the damaged one had locked out."""
+    desk.keep({**RECORD, "saw": Kept(switches=8)})
+    desk.keep({**RECORD, "saw": Kept(switches=8, is_locked=True)})
     path = desk.folder / "outputs.json"
     path.write_bytes(path.read_bytes().replace(b'"switches": 8', b'"switches": 9'))
+    assert desk.book().read(FLEXIBLE | {"saw"}) == {
+        **RECORD,
+        "pump": Kept(UNREADABLE, switches=1, full_ns=9_000),
+        "saw": Kept(UNREADABLE, switches=8),
+    }
+
+
+def test_logbook_that_was_cut_between_two_renames_is_the_record_before(desk: Desk) -> None:
+    desk.keep(RECORD)
+    (desk.folder / "outputs.json").rename(desk.folder / "outputs.old")
+    (desk.folder / "outputs.new").write_bytes(b"what was to take its place")
     assert desk.book().read(FLEXIBLE) == RECORD
 
 
@@ -112,6 +125,23 @@ def test_logbook_that_cannot_be_written_says_so_and_goes_on(desk: Desk, tmp_path
     desk.folder.mkdir()
     book.close()
     assert desk.book().read(FLEXIBLE) == {"fan": Kept(is_locked=True)}
+
+
+def test_logbook_tries_a_lockout_again_that_could_not_be_written(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fails if it waits for the next counts: a power cut before them would free the output."""
+    monkeypatch.setattr(logbook, "RETRY_S", 0.01)
+    desk.folder /= "not-there"
+    book = desk.book()
+    book.start()
+    book.note({"fan": Kept(is_locked=True)})
+    assert desk.complained.wait(10.0)
+    desk.folder.mkdir()
+    waiting = threading.Event()
+    while desk.book().read(FLEXIBLE) != {"fan": Kept(is_locked=True)}:
+        assert not waiting.wait(0.01)
+    book.close()
 
 
 def test_barred_is_what_tripped_or_is_locked() -> None:
