@@ -11,7 +11,7 @@ from rackgrid.config_plug import is_plug
 from rackgrid.market.curve import BID_STEPS_MAX
 from rackgrid_firmware.key import complaint, shown
 from rackgrid_firmware.profile import OutputProfile, Profile
-from rackgrid_firmware.safe import safe_level
+from rackgrid_firmware.safe_pins import safe_level
 from rackgrid_firmware.section import Finding, Section
 from rackgrid_firmware.settings import TomlFile
 

@@ -22,7 +22,7 @@ from rackgrid_firmware.pin_table import write_table
 from rackgrid_firmware.profile import Profile
 from rackgrid_firmware.profile_file import load_profile
 from rackgrid_firmware.profile_lock import hold
-from rackgrid_firmware.safe import table_of
+from rackgrid_firmware.safe_pins import table_of
 
 TELEMETRY_S = 0.2
 

@@ -1,7 +1,8 @@
 """Brings every output of a board to its safe level, when no firmware is there to do it.
 
     rackgrid relays safe [PROFILE]
-    python -I -m rackgrid_firmware.safe [PROFILE] [--table FILE] [--plant SOCKET --node NAME]
+    python -I -m rackgrid_firmware.safe [PROFILE] [--table FILE] [--state DIR]
+        [--plant SOCKET --node NAME]
 
 For systemd's ExecStopPost, which runs after a stop, a crash and a watchdog's kill alike: Raspberry
 Pi kernels leave an output at its last level when its process dies, so a firmware that was killed
@@ -9,10 +10,7 @@ leaves its loads on. It does without gpiozero and without a claim as input in be
 requested as an output with its safe level, in one call. What the kernel does with the pin when this
 process ends in turn is as it was before: keep the level, or (`strict_gpiod`) make it an input.
 
-Which pins: those of the board profile. If it is as the last firmware of this boot read it, they
-come from the table that the firmware left (`pin_table`), which saves reading TOML; if it was
-changed, pins of that table which it no longer names are made safe too, since they may still be
-driven; if it cannot be used, the table alone decides, and the helper says so.
+Which pins, and at which level, is `safe_pins`' affair.
 
 It imports what it needs when it needs it: each millisecond here is one that a load stays on.
 
@@ -25,14 +23,14 @@ import os
 import sys
 
 from rackgrid_firmware.errors import DeviceError, DeviceUnavailable
-from rackgrid_firmware.pin_table import Pins, PinTable, read_table, stamp_of
+from rackgrid_firmware.safe_pins import Plan, known, load
 
 TYPE_CHECKING = False  # typing's own costs 2 ms
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any
 
-    from rackgrid_firmware.profile import OutputProfile, Profile
+    from rackgrid_firmware.pin_table import Pins
 
     Drive = Callable[[int, bool], None]
     """Drives a pin (BCM number) to a level."""
@@ -40,16 +38,18 @@ if TYPE_CHECKING:
 PROFILE = "/etc/rackgrid/board.toml"
 RUNTIME = "/run/rackgrid-firmware"
 TABLE = f"{RUNTIME}/pins"
+STATE = "/var/lib/rackgrid-firmware"
 USAGE = """\
-usage: rackgrid relays safe [PROFILE] [--table FILE] [--plant SOCKET --node NAME]
+usage: rackgrid relays safe [PROFILE] [--table FILE] [--state DIR] [--plant SOCKET --node NAME]
 
 Brings every output of a board to its safe level, when the firmware does not run.
 
   PROFILE         the board profile (/etc/rackgrid/board.toml)
   --table FILE    what the last firmware left (/run/rackgrid-firmware/pins)
+  --state DIR     where it keeps lockouts (/var/lib/rackgrid-firmware)
   --plant SOCKET  the mock world of a mock board; --node NAME: this node's name there
 """
-_OPTIONS = {"--table": TABLE, "--plant": "", "--node": ""}
+_OPTIONS = {"--table": "", "--state": "", "--plant": "", "--node": ""}
 WHO = (
     "what to do: if the firmware still runs, `systemctl stop rackgrid-firmware` makes its outputs "
     "safe; else another program or an overlay in config.txt has the pin (`gpioinfo` gives its "
@@ -63,33 +63,6 @@ _PI_5 = 0x17
 
 class PinHeld(DeviceUnavailable):
     """Somebody else has requested the pin, so nobody but them can drive it."""
-
-
-def safe_level(output: OutputProfile) -> bool:
-    """Say which level brings an output to its safe state: a required load on, all others off."""
-    return output.is_safe_on == output.is_high_on
-
-
-def pins_of(profile: Profile, barred: frozenset[str] = frozenset()) -> Pins:
-    """List the pins of a profile, each with its safe level; what is barred stays off."""
-    return {
-        output.name: (
-            output.gpio,
-            not output.is_high_on if output.name in barred else safe_level(output),
-        )
-        for output in profile.outputs
-    }
-
-
-def table_of(profile: Profile, text: bytes, barred: frozenset[str] = frozenset()) -> PinTable:
-    """Make the table that the firmware leaves.
-
-    Args:
-        profile: of the board.
-        text: what the profile was read from.
-        barred: outputs that have tripped or are locked out: they stay off.
-    """
-    return PinTable(profile.name, profile.driver, stamp_of(text), pins_of(profile, barred))
 
 
 def make_safe(pins: Pins, drive: Drive) -> list[str]:
@@ -186,14 +159,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.write(USAGE)
         return 2
     # Absolute, because lgpio changes the working directory.
-    path, table_path = (os.path.abspath(options[each]) for each in ("profile", "--table"))
+    path, table, state = (
+        os.path.abspath(options[each]) if options[each] else ""
+        for each in ("profile", "--table", "--state")
+    )
     try:
-        if options["--plant"]:
-            return _make_mock_safe(path, options["--plant"], options["--node"])
-        board, driver, pins, note = _known(path, table_path)
-        if driver == "mock":
+        if options["--plant"]:  # this Pi's own table and record say nothing of it
+            return _make_mock_safe(path, table, state, options["--plant"], options["--node"])
+        plan = known(path, table or TABLE, state or STATE)
+        if plan.driver == "mock":
             raise ValueError(f"{path}: a mock board is made safe with --plant SOCKET")
-        return _report(board, pins, make_safe(pins, real_drive()), note)
+        return _report(plan, make_safe(plan.pins, real_drive()))
     except (DeviceError, OSError, ValueError) as fault:
         return _complain([str(text) for text in fault.args])
 
@@ -218,56 +194,7 @@ def _options(words: list[str]) -> dict[str, str] | None:
     return found
 
 
-def _known(path: str, table_path: str) -> tuple[str, str, Pins, str]:
-    """Find out what there is to make safe.
-
-    Returns:
-        The board's name, its driver, its pins, and what the reader should know besides, or "".
-
-    Raises:
-        ValueError: neither profile nor table can be used.
-    """
-    table, why_no_table = None, ""
-    try:
-        table = read_table(table_path)
-    except (OSError, ValueError) as fault:
-        why_no_table = str(fault)
-    try:
-        with open(path, "rb") as file:
-            text = file.read()
-        if table is not None and table.stamp == stamp_of(text):
-            return table.board, table.driver, table.pins, ""
-        profile = _profile(path)
-    except (OSError, ValueError) as fault:
-        why = str(fault.args[0]) if isinstance(fault, DeviceError) else str(fault)
-        if table is None:
-            raise ValueError(
-                f"{why}; and there is nothing else to go by: {why_no_table}"
-            ) from fault
-        return table.board, table.driver, table.pins, f"as the last firmware knew it, because {why}"
-    pins = pins_of(profile)
-    former = _former(table, pins)
-    note = f"and {len(former)} that the profile no longer has" if former else ""
-    return profile.name, profile.driver, {**pins, **former}, note
-
-
-def _former(table: PinTable | None, pins: Pins) -> Pins:
-    """Give the pins that an earlier profile of this boot had and this one has not."""
-    if table is None:
-        return {}
-    now = {gpio for gpio, _ in pins.values()}
-    return {f"{name} (former)": pin for name, pin in table.pins.items() if pin[0] not in now}
-
-
-def _profile(path: str) -> Profile:
-    from pathlib import Path
-
-    from rackgrid_firmware.profile_file import load_profile
-
-    return load_profile(Path(path))
-
-
-def _make_mock_safe(path: str, plant: str, node: str) -> int:
+def _make_mock_safe(path: str, table_path: str, state: str, plant: str, node: str) -> int:
     """Drive the pins of a mock board, in the plant's process.
 
     Raises:
@@ -279,20 +206,20 @@ def _make_mock_safe(path: str, plant: str, node: str) -> int:
     from rackgrid_firmware.mock.client import RemotePins
     from rackgrid_firmware.mock.wiring import wiring
 
-    profile = _profile(path)
-    remote = RemotePins(plant, wiring(node or gethostname(), profile))
+    remote = RemotePins(plant, wiring(node or gethostname(), load(path)))
     try:
-        pins = pins_of(profile)
-        return _report(profile.name, pins, make_safe(pins, remote.drive), "")
+        plan = known(path, table_path, state)
+        return _report(plan, make_safe(plan.pins, remote.drive))
     finally:
         remote.close()
 
 
-def _report(board: str, pins: Pins, problems: list[str], note: str) -> int:
+def _report(plan: Plan, faults: Sequence[str]) -> int:
+    problems = [*plan.problems, *faults]
     if problems:
-        return _complain([*problems, *([note] if note else [])])
-    said = f"safe: {len(pins)} outputs of board {board}"
-    sys.stdout.write(f"{said}, {' '.join(note.split())}\n" if note else f"{said}\n")
+        return _complain([*problems, *([plan.note] if plan.note else [])])
+    said = f"safe: {len(plan.pins)} outputs of board {plan.board}"
+    sys.stdout.write(f"{said}, {' '.join(plan.note.split())}\n" if plan.note else f"{said}\n")
     return 0
 
 

@@ -27,7 +27,7 @@ from tests.bench.figure import summary
 
 from rackgrid_firmware.pin_table import write_table
 from rackgrid_firmware.profile_file import load_profile
-from rackgrid_firmware.safe import table_of
+from rackgrid_firmware.safe_pins import table_of
 
 SHIPPED = Path(__file__).parents[2] / "hardware" / "profiles" / "pi-relay4.toml"
 STAND_IN = """

@@ -126,7 +126,8 @@ class RigNode:
 
     def make_safe(self) -> None:
         """Do what systemd does whenever the firmware has ended: run the unit's helper."""
-        words = [str(self.folder / "board.toml"), "--plant", str(self.plant), "--node", self.name]
+        words = [str(self.folder / "board.toml"), "--table", str(self.folder / "run/pins")]
+        words += ["--plant", str(self.plant), "--node", self.name]
         helper = self._run("safe", ["-m", "rackgrid_firmware.safe", *words], ["nice", "-n", "-10"])
         assert helper.wait(DEADLINE_S) == 0, (self.folder / "safe.log").read_text()
 

@@ -20,7 +20,7 @@ import pytest
 from tests.rack.bench import PATIENCE_S, PROFILE, Link, S, World, take, until
 
 from rackgrid_firmware.device import Quality
-from rackgrid_firmware.link import Attached, Hold, Refused, Switched, Telemetry
+from rackgrid_firmware.link import Attached, Hold, Lock, Refused, Switched, Telemetry
 from rackgrid_firmware.pin_table import read_table, stamp_of
 
 CONTROLLER = """
@@ -150,9 +150,16 @@ def test_safe_helper_after_a_kill_opens_every_flexible_output(
     assert take(link, Switched).state.on
     firmware.kill()
     firmware.wait(PATIENCE_S)
+    assert helped(world) == (0, "safe: 2 outputs of board bench\n")
+    assert world.loads() == {"fan": 0.0, "switch": 4.0}
+
+
+def helped(world: World) -> tuple[int, str]:
+    """Run what systemd runs when the firmware has ended."""
     helper = subprocess.run(
         [
             *(sys.executable, "-m", "rackgrid_firmware.safe", str(world.profile)),
+            *("--table", str(world.room / "run" / "pins"), "--state", str(world.room / "state")),
             *("--plant", str(world.plant_socket), "--node", "n1"),
         ],
         capture_output=True,
@@ -160,8 +167,29 @@ def test_safe_helper_after_a_kill_opens_every_flexible_output(
         timeout=PATIENCE_S,
         check=False,
     )
-    assert (helper.returncode, helper.stdout) == (0, "safe: 2 outputs of board bench\n")
-    assert world.loads() == {"fan": 0.0, "switch": 4.0}
+    return helper.returncode, helper.stdout
+
+
+@pytest.mark.parametrize("is_changed", [False, True])
+def test_safe_helper_gives_a_locked_required_load_no_power(
+    build: Callable[..., World], link_to: Callable[..., Link], is_changed: bool
+) -> None:
+    """Fails if a killed firmware, or a profile that was edited, undoes a lockout."""
+    world = build()
+    firmware = world.start_firmware("--state", str(world.room / "state"))
+    link = link_to(world)
+    link.send(Lock(1, "switch", True))
+    assert not take(link, Switched).state.on
+    record = world.room / "state" / "outputs.json"
+    until(lambda: record.exists() and '"is_locked": true' in record.read_text())
+    firmware.kill()
+    firmware.wait(PATIENCE_S)
+    if is_changed:
+        world.profile.write_text(world.profile.read_text() + "# nothing but a comment\n")
+    assert helped(world)[0] == 0
+    assert world.loads() == {"fan": 0.0, "switch": 0.0}
+    world.start_firmware("--state", str(world.room / "state"))
+    assert world.loads() == {"fan": 0.0, "switch": 0.0}
 
 
 def test_firmware_leaves_the_helper_a_table_of_its_own_profile(build: Callable[..., World]) -> None:

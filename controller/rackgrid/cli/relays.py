@@ -22,6 +22,7 @@ def add(verbs: Verbs) -> None:
     safe = deeds.add_parser("safe", help=MEANING)
     safe.add_argument("profile", nargs="?", metavar="PROFILE", help="the board profile")
     safe.add_argument("--table", metavar="FILE", help="what the last firmware left")
+    safe.add_argument("--state", metavar="DIR", help="where it keeps lockouts")
     safe.add_argument("--plant", metavar="SOCKET", help="the mock world of a mock board")
     safe.add_argument("--node", metavar="NAME", help="this node's name there")
     safe.set_defaults(run=run_safe)
@@ -32,7 +33,7 @@ def run_safe(args: argparse.Namespace) -> int:
     from rackgrid_firmware import safe
 
     words = [args.profile] if args.profile is not None else []
-    for name in ("table", "plant", "node"):
+    for name in ("table", "state", "plant", "node"):
         value = getattr(args, name)
         words += [f"--{name}", value] if value is not None else []
     return safe.main(words)

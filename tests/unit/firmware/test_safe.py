@@ -9,38 +9,19 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from tests.unit.firmware.left_behind import PROFILE, leave_record, leave_table
 from tests.unit.firmware.pretended_lgpio import RecordingLgpio
 
 from rackgrid_firmware import safe
 from rackgrid_firmware.errors import DeviceUnavailable
+from rackgrid_firmware.guard_rules import Kept
 from rackgrid_firmware.mock.client import PlantControl, RemotePins
 from rackgrid_firmware.mock.plant import Plant
 from rackgrid_firmware.mock.process import PlantProcess
 from rackgrid_firmware.mock.wiring import wiring
-from rackgrid_firmware.pin_table import write_table
-from rackgrid_firmware.profile import OutputMock, OutputProfile
 from rackgrid_firmware.profile_file import load_profile
+from rackgrid_firmware.safe_pins import pins_of
 
-PROFILE = """
-[board]
-name = "bench"
-driver = "{driver}"
-base_w = 3.0
-[[output]]
-name = "fan"
-gpio = 17
-nominal_w = 12.0
-[[output]]
-name = "pump"
-gpio = 22
-active_high = false
-nominal_w = 12.0
-[[output]]
-name = "switch"
-gpio = 27
-required = true
-nominal_w = 4.0
-"""
 SAFE = {17: False, 22: True, 27: True}
 CLAIMS = [(gpio, int(level)) for gpio, level in SAFE.items()]
 
@@ -52,17 +33,14 @@ def lgpio(monkeypatch: pytest.MonkeyPatch) -> RecordingLgpio:
     return recorder
 
 
+def places(profile: Path) -> list[str]:
+    """Say where to look, so that no firmware of this machine has a say."""
+    return ["--table", str(profile.parent / "pins"), "--state", str(profile.parent / "state")]
+
+
 def run(profile: Path) -> int:
-    """Run the helper where no firmware of this machine has a say."""
-    return safe.main([str(profile), "--table", str(profile.parent / "pins")])
-
-
-def leave_table(profile: Path, driver: str = "pi") -> None:
-    """Leave what a firmware with the fixture's profile leaves."""
-    text = PROFILE.format(driver=driver).encode()
-    given = profile.with_name("as-read.toml")
-    given.write_bytes(text)
-    write_table(str(profile.parent / "pins"), safe.table_of(load_profile(given), text))
+    """Run the helper by what lies beside a profile."""
+    return safe.main([str(profile), *places(profile)])
 
 
 @pytest.fixture
@@ -70,15 +48,6 @@ def profile(tmp_path: Path) -> Path:
     path = tmp_path / "board.toml"
     path.write_text(PROFILE.format(driver="pi"))
     return path
-
-
-@pytest.mark.parametrize("active_high", [True, False])
-@pytest.mark.parametrize("required", [True, False])
-def test_safe_level_energises_required_outputs_only(active_high: bool, required: bool) -> None:
-    output = OutputProfile(
-        "x", 17, active_high, required, 1.0, 1.0, 0.0, 0.0, 0.0, "", OutputMock(1.0, 0.0)
-    )
-    assert (safe.safe_level(output) == active_high) == required
 
 
 @pytest.mark.parametrize("active_high", [True, False])
@@ -207,8 +176,12 @@ def test_main_mock_board_is_made_safe_in_the_plant(profile: Path, tmp_path: Path
     pins = RemotePins(path, wiring("n1", load_profile(profile)))
     pins.drive(17, True)
     control = PlantControl(path)
-    assert safe.main([str(profile), "--plant", path, "--node", "n1"]) == 0
+    words = [str(profile), *places(profile), "--plant", path, "--node", "n1"]
+    assert safe.main(words) == 0
     assert control.levels("n1") == SAFE
+    leave_record(profile, switch=Kept(is_locked=True))
+    assert safe.main(words) == 0
+    assert control.levels("n1") == SAFE | {27: False}
     pins.close()
     control.close()
     process.stop()
@@ -246,9 +219,7 @@ def test_make_safe_goes_on_after_a_failure(profile: Path) -> None:
             raise DeviceUnavailable("gone")
         driven[gpio] = level
 
-    assert safe.make_safe(safe.pins_of(load_profile(profile)), drive) == [
-        "output pump (GPIO 22): gone"
-    ]
+    assert safe.make_safe(pins_of(load_profile(profile)), drive) == ["output pump (GPIO 22): gone"]
     assert driven == {17: False, 27: True}
 
 
@@ -263,58 +234,27 @@ def test_main_unchanged_profile_is_not_even_parsed(
     def parse(_: str) -> None:
         raise AssertionError("it read TOML")
 
-    monkeypatch.setattr(safe, "_profile", parse)
+    monkeypatch.setattr("rackgrid_firmware.safe_pins.load", parse)
     assert run(profile) == 0
     assert lgpio.calls == [("open", 0), *CLAIMS]
 
 
-@pytest.mark.parametrize("damage", ["gone", "cut", "not TOML", "a key is wrong"])
-def test_main_damaged_profile_the_table_decides_and_that_is_said(
-    lgpio: RecordingLgpio, profile: Path, capsys: pytest.CaptureFixture[str], damage: str
+def test_main_who_may_not_read_of_lockouts_drives_no_required_output_and_is_told(
+    lgpio: RecordingLgpio,
+    profile: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    leave_table(profile)
-    text = profile.read_text()
-    match damage:
-        case "gone":
-            profile.unlink()
-        case "cut":
-            profile.write_text(text[: len(text) // 2])
-        case "not TOML":
-            profile.write_bytes(b"\0\xff" * 100)
-        case _:
-            profile.write_text(text.replace("nominal_w = 4.0", 'nominal_w = "4 W"'))
-    assert run(profile) == 0
-    assert lgpio.calls == [("open", 0), *CLAIMS]
-    said = capsys.readouterr().out
-    assert said.startswith("safe: 3 outputs of board bench, as the last firmware knew it, because ")
-    assert str(profile) in said
-    assert said.count("\n") == 1
+    def access(path: str, mode: int) -> bool:
+        return not path.endswith("/state")
 
-
-def test_main_damaged_profile_and_table_is_not_safe_and_names_both(
-    lgpio: RecordingLgpio, profile: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    leave_table(profile)
-    table = profile.parent / "pins"
-    table.write_text(table.read_text()[:-3])
-    profile.write_text("[board")
+    (profile.parent / "state").mkdir()
+    monkeypatch.setattr("rackgrid_firmware.safe_pins.os.access", access)
     assert run(profile) == 1
-    assert lgpio.calls == []
+    assert lgpio.calls == [("open", 0), (17, 0), (22, 1)]
     said = capsys.readouterr().err
-    assert said.startswith("NOT SAFE: ")
-    assert str(profile) in said
-    assert f"{table} is no whole pin table" in said
-
-
-def test_main_changed_profile_decides_and_former_pins_are_made_safe_too(
-    lgpio: RecordingLgpio, profile: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    leave_table(profile)
-    text = profile.read_text()
-    profile.write_text(text.replace("gpio = 17", "gpio = 5").replace("active_high = false", ""))
-    assert run(profile) == 0
-    assert lgpio.calls == [("open", 0), (5, 0), (22, 0), (27, 1), (17, 0)]
-    assert "and 1 that the profile no longer has" in capsys.readouterr().out
+    assert said.startswith("NOT SAFE: output switch: a lockout would be in ")
+    assert "use sudo" in said
 
 
 def test_main_mock_board_that_only_the_table_knows_is_not_driven_as_a_real_one(
@@ -364,7 +304,7 @@ def test_helper_imports_nothing_heavy_while_the_profile_is_unchanged(
     program = (
         f"import sys; sys.path.insert(0, {str(tmp_path)!r}); before = set(sys.modules); "
         "from rackgrid_firmware.safe import main; "
-        f"assert main([{str(profile)!r}, '--table', {str(tmp_path / 'pins')!r}]) == 0; "
+        f"assert main({[str(profile), *places(profile)]!r}) == 0; "
         "print(*sorted({name.split('.')[0] for name in set(sys.modules) - before}))"
     )
     done = subprocess.run(

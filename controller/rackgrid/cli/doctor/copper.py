@@ -21,7 +21,7 @@ from rackgrid.config_check import PULLED_UP_MAX, closes_at_boot
 from rackgrid_firmware.part import INA219
 from rackgrid_firmware.profile import MeterProfile, OutputProfile, Profile
 from rackgrid_firmware.registers import Range, configuration_for
-from rackgrid_firmware.safe import safe_level
+from rackgrid_firmware.safe_pins import safe_level
 
 BUS_HZ = 100_000
 """A Pi's I2C clock unless config.txt says otherwise."""

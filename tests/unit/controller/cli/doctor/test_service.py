@@ -17,6 +17,7 @@ from rackgrid.cli.doctor.unknown import Unknown
 from rackgrid_firmware import safe
 from rackgrid_firmware.pin_table import stamp_of, write_table
 from rackgrid_firmware.profile_file import load_profile
+from rackgrid_firmware.safe_pins import table_of
 
 ROOT = Path(__file__).parents[5]
 PROFILE = ROOT / "hardware" / "profiles" / "pi-relay4.toml"
@@ -147,7 +148,7 @@ def test_look_asks_systemd_and_compares_the_table_with_the_profile(tmp_path: Pat
     put(tmp_path, "/dev/watchdog", "")
     table = tmp_path / safe.TABLE.lstrip("/")
     table.parent.mkdir(parents=True)
-    write_table(str(table), safe.table_of(load_profile(PROFILE), b"of another day"))
+    write_table(str(table), table_of(load_profile(PROFILE), b"of another day"))
     asked: list[str] = []
 
     def run(argv: Sequence[str]) -> str:
