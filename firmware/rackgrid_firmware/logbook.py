@@ -31,6 +31,10 @@ from typing import cast
 
 from rackgrid_firmware.guard_rules import Kept
 
+NAME = "outputs.json"
+"""The file of what the firmware switches."""
+MISREAD = (ArithmeticError, ValueError, TypeError, KeyError)
+"""What it raises to read a record that is none of ours, or damaged."""
 WEAR_S = 300.0
 """Counts alone are written this long after the last time, s."""
 RETRY_S, RETRY_MAX_S = 1.0, 30.0
@@ -60,7 +64,7 @@ class Logbook:
         complain: Callable[[OSError], None],
         on_bars: Callable[[frozenset[str]], None],
         clock: Callable[[], int] = time.monotonic_ns,
-        name: str = "outputs.json",
+        name: str = NAME,
     ) -> None:
         self._path = folder / name
         self._boot_id = boot_id
@@ -83,9 +87,9 @@ class Logbook:
         is_damaged = False
         for path in (self._path, self._path.with_suffix(".old")):
             try:
-                found = self._parsed(path.read_bytes())
+                found = _read(path.read_bytes(), self._boot_id, self._clock())
                 break
-            except (OSError, ArithmeticError, ValueError, TypeError, KeyError):
+            except (OSError, *MISREAD):
                 is_damaged |= os.path.lexists(path)
         if is_damaged:
             for name in flexible:
@@ -173,20 +177,35 @@ class Logbook:
         text = json.dumps({"boot_id": self._boot_id, "outputs": outputs}, sort_keys=True)
         return f"{zlib.crc32(text.encode()):08x} {text}\n".encode()
 
-    def _parsed(self, content: bytes) -> dict[str, Kept]:
-        """Read a record.
 
-        Raises:
-            ArithmeticError, ValueError, TypeError, KeyError: it is none of ours, or damaged.
-        """
-        digits, _, text = content.rstrip(b"\n").partition(b" ")
-        if int(digits, 16) != zlib.crc32(text):
-            raise ValueError("damaged")
-        found = cast("dict[str, object]", json.loads(text))
-        is_same_boot = found["boot_id"] == self._boot_id
-        outputs = cast("dict[str, dict[str, object]]", found["outputs"])
-        now_ns = self._clock()
-        return {name: _kept(each, now_ns, is_same_boot) for name, each in outputs.items()}
+def copies_of_record(folder: Path, name: str = NAME) -> dict[str, bool]:
+    """Say of a record and the one before it, as far as they are there, whether they read back.
+
+    Raises:
+        OSError: if one may not be read.
+    """
+    path = folder / name
+    paths = [each for each in (path, path.with_suffix(".old")) if os.path.lexists(each)]
+    return {each.name: _is_whole(each.read_bytes()) for each in paths}
+
+
+def _is_whole(content: bytes) -> bool:
+    try:
+        _read(content, "", 0)
+    except MISREAD:
+        return False
+    return True
+
+
+def _read(content: bytes, boot_id: str, now_ns: int) -> dict[str, Kept]:
+    """Read a record; raises one of `MISREAD` if it is none of ours, or damaged."""
+    digits, _, text = content.rstrip(b"\n").partition(b" ")
+    if int(digits, 16) != zlib.crc32(text):
+        raise ValueError("damaged")
+    found = cast("dict[str, object]", json.loads(text))
+    is_same_boot = found["boot_id"] == boot_id
+    outputs = cast("dict[str, dict[str, object]]", found["outputs"])
+    return {name: _kept(each, now_ns, is_same_boot) for name, each in outputs.items()}
 
 
 def barred_in(folder: Path) -> frozenset[str]:

@@ -67,7 +67,7 @@ def read(path: Path) -> tuple[sqlite3.Connection, TemporaryDirectory[str] | None
     folder = TemporaryDirectory(prefix="rackgrid-")
     try:
         copy = Path(folder.name) / path.name
-        _copy(path, copy)
+        copy_whole(path, copy)
         return _connected(copy), folder
     except BaseException:
         folder.cleanup()
@@ -90,8 +90,13 @@ def _is_locked(file: sqlite3.Connection) -> bool:
     return False
 
 
-def _copy(path: Path, copy: Path) -> None:
-    """Copy a file that is being written, with its log."""
+def copy_whole(path: Path, copy: Path) -> None:
+    """Copy a file that may be being written, with its log; nothing is left beside it.
+
+    Raises:
+        OSError: it cannot be copied.
+        StoreError: it is written so fast that no copy of it is whole.
+    """
     for _ in range(TRIES_MAX):
         began = _log_head(path)
         shutil.copyfile(path, copy)

@@ -12,15 +12,18 @@ import logging
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
-from rackgrid.adapters.ledger_file import Origin
+from rackgrid.adapters.ledger_access import copy_whole
+from rackgrid.adapters.ledger_file import LedgerFile, Origin
 from rackgrid.adapters.ledger_schema import free_name
 from rackgrid.adapters.ledger_store import LedgerStore
 from rackgrid.errors import StoreError
 
 CHECKED_ROWS: Final = 2_000
 """So many of the newest rows are checked at a start: days of a node, some 0.1 s of a small Pi."""
+CUT_OFF: Final = "it is empty: it was cut off"
 
 _log = logging.getLogger("rackgrid.ledger")
 
@@ -31,7 +34,7 @@ def open_ledger(path: Path) -> LedgerStore:
     Raises:
         StoreError: neither can be done.
     """
-    damage = "it is empty: it was cut off" if _is_empty(path) else ""
+    damage = CUT_OFF if _is_empty(path) else ""
     store = None
     if not damage:
         try:
@@ -47,6 +50,31 @@ def open_ledger(path: Path) -> LedgerStore:
     if store is not None:
         store.close()
     return _fresh(path, damage)
+
+
+def damage_of(path: Path) -> str:
+    """Say what the next opening would find wrong with a ledger; "" if nothing. Changes nothing.
+
+    Raises:
+        StoreError: it cannot be looked at.
+    """
+    if _is_empty(path):
+        return CUT_OFF
+    # Of a copy, always: who opens the file itself, even for reading, leaves a log beside it.
+    with TemporaryDirectory(prefix="rackgrid-") as folder:
+        copy = Path(folder) / path.name
+        try:
+            copy_whole(path, copy)
+        except OSError as fault:
+            raise StoreError(f"cannot copy the ledger {path}: {fault.strerror}") from fault
+        try:
+            file = LedgerFile(copy, writable=False)
+        except StoreError as fault:
+            if _is_damage(fault):
+                return str(fault.__cause__)
+            raise
+        with closing(file):
+            return _damage(file)
 
 
 def is_lost(path: Path) -> bool:
@@ -76,7 +104,7 @@ def _fresh(path: Path, damage: str) -> LedgerStore:
     return store
 
 
-def _damage(store: LedgerStore) -> str:
+def _damage(store: LedgerFile) -> str:
     """Say what is wrong with a file that could be opened; "" if nothing."""
     if damage := store.damage():
         return damage

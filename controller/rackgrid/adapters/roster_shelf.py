@@ -107,6 +107,16 @@ def read_roster(paths: tuple[Path, ...]) -> Roster:
     return found
 
 
+def copies_of_roster(state_dir: Path) -> dict[str, bool]:
+    """Say of each copy of the roster that is there whether it reads back; changes nothing.
+
+    Raises:
+        OSError: if a copy may not be read.
+    """
+    paths = [path for path in (state_dir / name for name in _FILES) if path.exists()]
+    return {path.name: _roster(read_whole(path)) is not None for path in paths}
+
+
 def _line(roster: Roster) -> bytes:
     """Write it as the wire has it: one codec, one set of tests."""
     text = f"rackgrid roster 1 {encode(roster.update(0)).hex()}"

@@ -10,7 +10,7 @@ import pytest
 
 from rackgrid_firmware import logbook
 from rackgrid_firmware.guard_rules import Kept
-from rackgrid_firmware.logbook import UNREADABLE, Logbook, barred_of
+from rackgrid_firmware.logbook import UNREADABLE, Logbook, barred_of, copies_of_record
 
 RECORD = {
     "fan": Kept("3 A", True, False, 7, 500),
@@ -146,3 +146,12 @@ def test_logbook_tries_a_lockout_again_that_could_not_be_written(
 
 def test_barred_is_what_tripped_or_is_locked() -> None:
     assert barred_of(RECORD) == {"fan", "lamp"}
+
+
+def test_copies_say_which_of_them_reads_back(desk: Desk) -> None:
+    assert copies_of_record(desk.folder) == {}
+    desk.keep(RECORD)
+    desk.keep({"fan": Kept(switches=8)})
+    assert copies_of_record(desk.folder) == {"outputs.json": True, "outputs.old": True}
+    (desk.folder / "outputs.json").write_bytes(b"00000000 {}")
+    assert copies_of_record(desk.folder) == {"outputs.json": False, "outputs.old": True}

@@ -1,7 +1,8 @@
 """Where a node keeps what it must not forget.
 
-Sources: proc(5), mountinfo; decision 8 (what rests on the roster's word) and `adapters.store`
-(terms never repeat).
+What lies there is looked at by `state`.
+
+Source: proc(5), mountinfo.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from rackgrid.adapters.store import copies_of_terms
 from rackgrid.cli.doctor.case import Case
 from rackgrid.cli.doctor.finding import Check, Family, Finding
 from rackgrid.cli.doctor.unknown import Unknown
@@ -39,20 +39,13 @@ LASTING = Check(
     "or "
     "an overlay both are gone after a power cut, and the node is a stranger to its rack.",
 )
-WHOLE = Check(
-    "state-whole",
-    "Is the stored state undamaged?",
-    "Terms and roster are each kept in two copies with a checksum. One bad copy is mended at the "
-    "next start; without a good one the node refuses to start. A file NAME.bad is one that was set "
-    "aside.",
-)
 RUNTIME = Check(
     "runtime-in-memory",
     "Is the runtime directory in memory?",
     "What lies there must end with the power: dwell times and pins of an earlier boot say nothing "
     "of this one; and a stalling SD card must not stand in the way.",
 )
-CHECKS = (SPACE, WRITABLE, LASTING, WHOLE, RUNTIME)
+CHECKS = (SPACE, WRITABLE, LASTING, RUNTIME)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,26 +66,21 @@ class Disk:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is judged; `copies` says of each stored file whether it reads back."""
+    """What is judged: the file systems of the two folders."""
 
     state: Disk | Unknown
     runtime: Disk | Unknown
-    copies: dict[str, bool] | Unknown
-    set_aside: tuple[str, ...]
 
 
 def look(case: Case) -> Facts:
     """Gather the facts."""
     config = case.config
     if isinstance(config, Unknown):
-        return Facts(config, config, config, ())
-    state_dir, runtime_dir = config.node.state_dir, config.node.runtime_dir
+        return Facts(config, config)
     mounts = case.host.text("/proc/self/mountinfo")
     return Facts(
-        state=disk(state_dir, mounts),
-        runtime=disk(runtime_dir, mounts),
-        copies=_copies(state_dir),
-        set_aside=_set_aside(state_dir),
+        state=disk(config.node.state_dir, mounts),
+        runtime=disk(config.node.runtime_dir, mounts),
     )
 
 
@@ -126,22 +114,6 @@ def kind_of(folder: Path, mounts: str) -> str:
     return kind
 
 
-def _copies(state_dir: Path) -> dict[str, bool] | Unknown:
-    if not state_dir.is_dir():
-        return Unknown(f"there is no {state_dir} yet: the daemon makes it at its first start")
-    try:
-        return copies_of_terms(state_dir)
-    except OSError as fault:
-        return Unknown(f"{state_dir} cannot be read ({fault.strerror}): run as root")
-
-
-def _set_aside(state_dir: Path) -> tuple[str, ...]:
-    try:
-        return tuple(sorted(each.name for each in state_dir.glob("*.bad")))
-    except OSError:
-        return ()
-
-
 def judge(facts: Facts) -> Iterator[Finding]:
     """Judge them."""
     if isinstance(facts.state, Unknown):
@@ -150,7 +122,6 @@ def judge(facts: Facts) -> Iterator[Finding]:
         yield _space(facts.state)
         yield _writable(facts.state)
         yield _lasting(facts.state)
-    yield _whole(facts)
     yield _runtime(facts.runtime)
 
 
@@ -181,26 +152,6 @@ def _lasting(state: Disk) -> Finding:
     if state.kind == "?":
         return LASTING.skip(f"the file system of {state.folder} is not known")
     return LASTING.ok(f"{state.folder} is on {state.kind}")
-
-
-def _whole(facts: Facts) -> Finding:
-    if isinstance(facts.copies, Unknown):
-        return WHOLE.skip(facts.copies)
-    bad = [name for name, is_good in facts.copies.items() if not is_good]
-    if bad and len(bad) == len(facts.copies):
-        return WHOLE.fail(
-            f"no copy of the terms can be read ({', '.join(bad)})",
-            "restore them from a backup that is not older than the last start, or make this a new "
-            "node: rackgrid run says how",
-        )
-    if bad or facts.set_aside:
-        return WHOLE.warn(
-            f"a copy is damaged: {', '.join([*bad, *facts.set_aside])}",
-            "back up the state directory, and replace the card if it comes again; delete *.bad",
-        )
-    if not facts.copies:
-        return WHOLE.skip("nothing is stored yet")
-    return WHOLE.ok(f"{len(facts.copies)} copies of the terms read back")
 
 
 def _runtime(runtime: Disk | Unknown) -> Finding:

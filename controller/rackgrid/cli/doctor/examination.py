@@ -26,6 +26,7 @@ from rackgrid.cli.doctor import (
     power,
     rack,
     service,
+    state,
 )
 from rackgrid.cli.doctor.case import Case
 from rackgrid.cli.doctor.finding import Check, Family, Finding
@@ -40,6 +41,7 @@ FAMILIES: tuple[Family, ...] = (
     plugs.FAMILY,
     power.FAMILY,
     disk.FAMILY,
+    state.FAMILY,
     network.FAMILY,
     mqtt.FAMILY,
     rack.FAMILY,

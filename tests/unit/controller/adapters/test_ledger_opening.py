@@ -11,7 +11,7 @@ import pytest
 from tests.unit.controller.adapters.ledger_crash import Machine, differences
 from tests.unit.controller.adapters.test_ledger_store import KERNEL, rows
 
-from rackgrid.adapters.ledger_opening import open_ledger
+from rackgrid.adapters.ledger_opening import damage_of, open_ledger
 from rackgrid.adapters.ledger_store import LedgerStore
 from rackgrid.errors import StoreError
 
@@ -170,3 +170,21 @@ def test_what_differs_from_the_truth_is_found(path: Path) -> None:
     assert differences([*rows[:energetic], row, *rows[energetic:]], machine.meters)
     odd = replace(row, cost_nc=(row.cost_nc or 0) + 1)
     assert differences([*rows[:energetic], odd, *rows[energetic + 1 :]], machine.meters)
+
+
+@pytest.mark.parametrize("damage", [tear_pages, cut, empty, scribble])
+def test_damage_is_told_without_touching_the_file(
+    path: Path, damage: Callable[[Path], None]
+) -> None:
+    written(path)
+    assert damage_of(path) == ""
+    damage(path)
+    before = {each: each.read_bytes() for each in path.parent.iterdir()}
+    assert damage_of(path)
+    assert {each: each.read_bytes() for each in path.parent.iterdir()} == before
+
+
+def test_damage_of_a_ledger_that_cannot_be_had_is_not_known(path: Path) -> None:
+    path.mkdir()
+    with pytest.raises(StoreError, match="cannot copy"):
+        damage_of(path)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from tests.unit.controller.core.stage import FOUNDER, line, pair, roster
 
 from rackgrid.adapters import roster_shelf
-from rackgrid.adapters.roster_shelf import RosterShelf, read_roster, write_roster
+from rackgrid.adapters.roster_shelf import RosterShelf, copies_of_roster, read_roster, write_roster
 from rackgrid.adapters.store import write_whole
 from rackgrid.core.roster import NO_ROSTER, Roster
 from rackgrid.errors import StoreError
@@ -312,3 +312,12 @@ def test_line_any_flipped_bit_is_noticed(where: int, bit: int) -> None:
 @given(st.binary(max_size=200))
 def test_line_any_bytes_are_read_or_refused_without_raising(data: bytes) -> None:
     assert roster_shelf._roster(data) is None
+
+
+def test_copies_say_which_of_them_reads_back_and_stay_where_they_are(tmp_path: Path) -> None:
+    assert copies_of_roster(tmp_path) == {}
+    write_roster(copies(tmp_path), roster(1, 2))
+    assert copies_of_roster(tmp_path) == {"roster.a": True, "roster.b": True}
+    (tmp_path / "roster.a").write_bytes(b"torn")
+    assert copies_of_roster(tmp_path) == {"roster.a": False, "roster.b": True}
+    assert (tmp_path / "roster.a").read_bytes() == b"torn"

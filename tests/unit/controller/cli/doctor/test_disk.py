@@ -7,23 +7,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.unit.controller.cli.doctor.judged import World, case_in, hold, put, uncovered, world
+from tests.unit.controller.cli.doctor.judged import World, case_in, hold, uncovered, world
 
-from rackgrid.adapters.store import Store
 from rackgrid.cli.doctor.disk import CHECKS, Disk, Facts, disk, judge, kind_of, look
 from rackgrid.cli.doctor.finding import Grade
 from rackgrid.cli.doctor.unknown import Unknown
-from rackgrid.config import Config
-from rackgrid.config_file import load_config
 
-ROOT = Path(__file__).parents[5]
 PASS, WARN, FAIL, SKIP = Grade.PASS, Grade.WARN, Grade.FAIL, Grade.SKIP
 STATE = Disk(Path("/var/lib/rackgrid"), "ext4", 9_000_000_000, False)
 SOUND = Facts(
     state=STATE,
     runtime=Disk(Path("/run/rackgrid"), "tmpfs", 100_000_000, False),
-    copies={"terms.a": True, "terms.b": True},
-    set_aside=(),
 )
 NO = Unknown("run as root")
 WORLDS = [
@@ -38,12 +32,6 @@ WORLDS = [
     world("state-lasts", WARN, "ends with the power", state=replace(STATE, kind="overlay")),
     world("state-lasts", WARN, "ends with the power", state=replace(STATE, kind="tmpfs")),
     world("state-lasts", SKIP, "not known", state=replace(STATE, kind="?")),
-    world("state-whole", PASS, "2 copies"),
-    world("state-whole", WARN, "terms.a", copies={"terms.a": False, "terms.b": True}),
-    world("state-whole", WARN, "roster.b.bad", set_aside=("roster.b.bad",)),
-    world("state-whole", FAIL, "backup", copies={"terms.a": False, "terms.b": False}),
-    world("state-whole", SKIP, "nothing is stored", copies={}),
-    world("state-whole", SKIP, "run as root", copies=NO),
     world("runtime-in-memory", PASS, "tmpfs"),
     world("runtime-in-memory", WARN, "ext4", runtime=STATE),
     world("runtime-in-memory", SKIP, "not known", runtime=replace(STATE, kind="?")),
@@ -95,32 +83,6 @@ def test_disk_of_a_folder_that_is_not_there_yet_is_that_of_its_parent(tmp_path: 
     free = os.statvfs(tmp_path)
     assert found.free_bytes == pytest.approx(free.f_bavail * free.f_frsize, rel=0.5)
     assert not found.is_read_only
-
-
-def configured(tmp_path: Path) -> Config:
-    put(tmp_path, "board.toml", (ROOT / "hardware/profiles/pi-relay4.toml").read_bytes())
-    text = (ROOT / "systemd/rackgrid.toml").read_text()
-    node = f'board = "board.toml"\nstate_dir = "{tmp_path}/state"\nruntime_dir = "{tmp_path}/run"'
-    return load_config(put(tmp_path, "r.toml", text.replace('board = "board.toml"', node)))
-
-
-def test_look_reads_back_what_the_store_wrote(tmp_path: Path) -> None:
-    config = configured(tmp_path)
-    case = case_in(tmp_path, config=config)
-    before = look(case)
-    assert isinstance(before.copies, Unknown)
-    assert "first start" in before.copies.reason
-    store = Store(config.node.state_dir, config.node.runtime_dir)
-    store.reserve_block(100)
-    store.close()
-    assert look(case).copies == {"terms.a": True, "terms.b": True}
-    copy = config.node.state_dir / "terms.b"
-    copy.write_bytes(copy.read_bytes()[:-2])
-    put(tmp_path, "state/roster.a.bad", "")
-    damaged = look(case)
-    assert damaged.copies == {"terms.a": True, "terms.b": False}
-    assert damaged.set_aside == ("roster.a.bad",)
-    assert copy.exists(), "looking changes nothing"
 
 
 def test_look_without_a_configuration_knows_nothing(tmp_path: Path) -> None:
