@@ -1,9 +1,9 @@
 """The meter chips by their datasheets' limits: what a board profile may ask of each.
 
-Sources: INA219 SBOS448G: 7.5 (±320 mV), 8.5.5.1 (0x40 to 0x4F). INA226 SBOS547B: 6.5 (±81.92 mV),
-6.5.6.1 (0x40 to 0x4F), 7.1.10 (die 226h). INA260 SBOS656C: 7.1 and 8.3.1 (2 mOhm inside, 15 A for
-ever at up to 85 °C), 8.5.3.1 (0x40 to 0x4F), 8.6.8 (die 227h). INA3221 SBOS576C: 6.5 (±163.8 mV),
-7.5.1.1 (0x40 to 0x43), 7.6.2.20 (die 3220h).
+Sources: INA219 SBOS448G: 7.3 (26 V), 7.5 (±320 mV), 8.5.5.1 (0x40 to 0x4F). INA226 SBOS547B: 6.3
+(36 V), 6.5 (±81.92 mV), 6.5.6.1 (0x40 to 0x4F), 7.1.10 (die 226h). INA260 SBOS656C: 7.1 and 8.3.1
+(2 mOhm inside, 15 A for ever at up to 85 °C), 7.3 (36 V), 8.5.3.1 (0x40 to 0x4F), 8.6.8 (die 227h).
+INA3221 SBOS576C: 6.3 (26 V), 6.5 (±163.8 mV), 7.5.1.1 (0x40 to 0x43), 7.6.2.20 (die 3220h).
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ class Part:
         die: its die id without the revision (the upper 12 bits of FFh); 0 if it has none.
         ohms: the shunt inside, ohm; 0.0 if the shunt is outside.
         amps_max: what the shunt inside bears, A; 0.0 if the shunt is outside.
+        volts_max: the most that its pins bear, V.
     """
 
     name: str
@@ -34,11 +35,12 @@ class Part:
     die: int = 0
     ohms: float = 0.0
     amps_max: float = 0.0
+    volts_max: float = 26.0
 
 
 INA219: Final = Part("INA219", 0.320)
-INA226: Final = Part("INA226", 0.08192, die=0x226)
-INA260: Final = Part("INA260", 0.08192, die=0x227, ohms=0.002, amps_max=15.0)
+INA226: Final = Part("INA226", 0.08192, die=0x226, volts_max=36.0)
+INA260: Final = Part("INA260", 0.08192, die=0x227, ohms=0.002, amps_max=15.0, volts_max=36.0)
 INA3221: Final = Part("INA3221", 0.1638, address_max=0x43, channels=3, die=0x322)
 
 PARTS: Final = {

@@ -14,6 +14,7 @@ from rackgrid_firmware.accuracy import accuracy_of, dip_v_of
 from rackgrid_firmware.key import quoted
 from rackgrid_firmware.part import PARTS
 from rackgrid_firmware.profile import MeterProfile, Profile
+from rackgrid_firmware.reach import beyond
 from rackgrid_firmware.section import Finding
 from rackgrid_firmware.settings import TomlFile
 
@@ -24,8 +25,8 @@ CALIBRATION_DAYS_MAX = 365
 def profile_notes(path: Path, profile: Profile, today: date) -> tuple[Finding, ...]:
     """Note what is not known of a meter, or is old; a mock board's chips need none of it.
 
-    Missing or old calibrations, and feeds of which nobody says how soft they are though their
-    loads pulse.
+    Missing or old calibrations, shunts too large for what is behind them, and feeds of which nobody
+    says how soft they are though their loads pulse.
 
     Args:
         path: of the profile; read again for the lines.
@@ -44,6 +45,9 @@ def _notes(file: TomlFile, profile: Profile, today: date) -> Iterator[Finding]:
         text = _note(meter, today)
         if text:
             yield file.finding(("meter", index, "calibrated"), label, text)
+        cause, fix = beyond(meter, profile)
+        if cause:
+            yield file.finding(("meter", index, "shunt_ohms"), label, f"{cause}: {fix}")
         if meter.name in pulsing and meter.driver in PARTS and not meter.feed_ohms:
             text = (
                 f"output {quoted(pulsing[meter.name])} pulses, and on a soft feed power and energy "

@@ -74,3 +74,19 @@ def test_feed_of_a_load_that_pulses_has_to_be_known(tmp_path: Path) -> None:
     assert '"done": output "fan" pulses' in note
     assert "feed_ohms" in note
     assert notes(tmp_path, BOARD.format(driver="pi") + meter + "feed_ohms = 0.02\n" + pwm) == []
+
+
+@pytest.mark.parametrize(
+    ("ohms", "said"), [("0.1", "sees 0.819 A, which is less at any voltage"), ("0.01", "")]
+)
+def test_shunt_that_is_too_large_for_what_is_behind_it_is_noted(
+    tmp_path: Path, ohms: str, said: str
+) -> None:
+    meter = f'[[meter]]\nname = "m"\ndriver = "ina226"\naddress = 0x40\nshunt_ohms = {ohms}\n'
+    output = (
+        '[[output]]\nname = "pump"\ngpio = 17\nactive_high = true\nnominal_w = 60\nmeter = "m"\n'
+    )
+    found = notes(tmp_path, BOARD.format(driver="pi") + meter + output)
+    assert [note for note in found if "outputs behind" in note and said in note] == (
+        found[1:] if said else []
+    )

@@ -17,15 +17,16 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 
 from rackgrid.cli.doctor.case import Case
-from rackgrid.cli.doctor.copper import bus_clock
 from rackgrid.cli.doctor.finding import Check, Family, Finding
 from rackgrid.cli.doctor.host import Host
+from rackgrid.cli.doctor.metering import bus_clock
 from rackgrid.cli.doctor.unknown import Unknown
 from rackgrid_firmware.chip import Chips, by_bus, of_kernel, open_kernel_meter, wired
 from rackgrid_firmware.device import Quality
 from rackgrid_firmware.errors import DeviceError
 from rackgrid_firmware.i2c import Bus, WordBus, open_smbus
 from rackgrid_firmware.meter import Chip
+from rackgrid_firmware.part import INA219, PARTS
 from rackgrid_firmware.profile import MeterProfile, Profile
 from rackgrid_firmware.registers import Sample
 
@@ -35,7 +36,8 @@ SAMPLE_S = 0.5
 LOOK_S = 0.01
 VOLTS_MIN = 1.0
 """Below this the supply side of a shunt is not connected, or has no power."""
-VOLTS_MAX = 26.0
+OF_PLUG = "plug/"
+"""How the meters inside plugs are called, which are on no bus."""
 
 DEVICE = Check(
     "i2c-device",
@@ -58,15 +60,16 @@ DRIVER = Check(
 )
 ANSWER = Check(
     "meter-answers",
-    "Does each meter answer, and keep its configuration?",
+    "Does each meter of the board answer, and keep its configuration?",
     "A chip that does not answer makes its loads count at nameplate. A chip that loses its "
-    "configuration has browned out: relays and motors on its 3.3 V do that.",
+    "configuration has browned out: relays and motors on its 3.3 V do that. While the daemon runs "
+    "its word is taken, and its meters are compared with the board's.",
 )
 PLAUSIBLE = Check(
     "meter-plausible",
     "Does each meter see a voltage that can be, and a current within its range?",
-    "0 V means that V+ and V- are not in the supply line; more than 26 V destroys the chip; a "
-    "shunt at its end stop hides how much more there is.",
+    "0 V means that V+ and V- are not in the supply line; more than 26 V (an INA226 "
+    "or INA260: 36 V) destroys the chip; a shunt at its end stop hides how much more there is.",
 )
 EXTRA = Check(
     "pi-ina219",
@@ -79,12 +82,13 @@ CHECKS = (DEVICE, SPEED, DRIVER, ANSWER, PLAUSIBLE, EXTRA)
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What a meter said; `trouble` is "" if it was sound."""
+    """What a meter said; `trouble` is "" if it was sound, `volts_max` what its pins bear, V."""
 
     meter: str
     trouble: str
     volts: float | None
     quality: str
+    volts_max: float = INA219.volts_max
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +100,9 @@ class Facts:
         buses: of the board's meters; there: those whose device is there.
         hz: clock of each bus that the device tree gives.
         bound: kernel drivers at the meters' addresses: ("1-0040", "ina2xx").
-        seen: what each meter said.
+        seen: what each meter of the board said.
+        missing: meters of the board that the daemon does not have; foreign: those that it has, and
+            the board has not.
         extra: whether the library is there; else why that does not matter.
     """
 
@@ -107,6 +113,8 @@ class Facts:
     bound: tuple[tuple[str, str], ...] | Unknown
     seen: tuple[Seen, ...] | Unknown
     extra: bool | Unknown
+    missing: tuple[str, ...] = ()
+    foreign: tuple[str, ...] = ()
 
 
 def look(case: Case) -> Facts:
@@ -116,6 +124,7 @@ def look(case: Case) -> Facts:
     meters = () if isinstance(profile, Unknown) else wired(profile.meters)
     numbers = tuple(sorted({meter.bus for meter in meters}))
     uses_extra = any(meter.driver == "pi-ina219" for meter in meters)
+    missing, foreign = _compared(case)
     return Facts(
         needs_bus=True if case.is_real else Unknown(case.why_not_real),
         buses=numbers,
@@ -126,6 +135,8 @@ def look(case: Case) -> Facts:
         extra=find_spec("ina219") is not None
         if uses_extra
         else Unknown("no meter asks for pi-ina219"),
+        missing=missing,
+        foreign=foreign,
     )
 
 
@@ -145,9 +156,19 @@ def _seen(case: Case) -> tuple[Seen, ...] | Unknown:
     if isinstance(case.profile, Unknown):
         return case.profile
     if not isinstance(case.state, Unknown):
+        if not case.state.flag("firmware"):
+            return Unknown("the firmware does not answer the daemon, which knows of no meter then")
+        told = {each.text("name"): each for each in case.state.records("meters")}
         return tuple(
-            Seen(each.text("name"), "", each.number("volts"), each.text("quality"))
-            for each in case.state.records("meters")
+            Seen(
+                meter.name,
+                "",
+                told[meter.name].number("volts"),
+                told[meter.name].text("quality"),
+                volts_max_of(meter),
+            )
+            for meter in case.profile.meters
+            if meter.name in told
         )
     if isinstance(case.firmware_runs, Unknown):
         return case.firmware_runs
@@ -158,6 +179,28 @@ def _seen(case: Case) -> tuple[Seen, ...] | Unknown:
     if not case.host.is_this:
         return Unknown("another machine's bus is not read")
     return read_meters(case.profile)
+
+
+def _compared(case: Case) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Hold the daemon's meters against the board's: which it has not, and which the board has not.
+
+    The daemon names those that its firmware reads; a profile that was changed since, or another one
+    than the firmware's, has others.
+    """
+    if isinstance(case.profile, Unknown) or isinstance(case.state, Unknown):
+        return (), ()
+    if not case.state.flag("firmware"):
+        return (), ()
+    told = {each.text("name") for each in case.state.records("meters")}
+    board = {meter.name for meter in case.profile.meters}
+    foreign = {name for name in told - board if not name.startswith(OF_PLUG)}
+    return tuple(sorted(board - told)), tuple(sorted(foreign))
+
+
+def volts_max_of(meter: MeterProfile) -> float:
+    """Say what the pins of a meter bear, V; of a chip that is not known, the least of all."""
+    part = PARTS.get(meter.driver)
+    return INA219.volts_max if part is None else part.volts_max
 
 
 def read_meters(
@@ -197,7 +240,7 @@ def _said(meter: MeterProfile, chip: Chip) -> Seen:
     if sample is None:
         text = f"it has not converted in {SAMPLE_S:g} s"
         return Seen(meter.name, text, None, Quality.STALE.value)
-    return Seen(meter.name, "", sample.volts, sample.quality.value)
+    return Seen(meter.name, "", sample.volts, sample.quality.value, volts_max_of(meter))
 
 
 def first_sample(take: Callable[[], Sample | None]) -> Sample | None:
@@ -225,7 +268,7 @@ def judge(facts: Facts) -> Iterator[Finding]:
         yield from _device(facts)
         yield from _speed(facts)
         yield _driver(facts)
-    yield from _answers(facts.seen)
+    yield from _answers(facts)
     yield from _plausible(facts.seen)
     yield _extra(facts.extra)
 
@@ -267,10 +310,24 @@ def _driver(facts: Facts) -> Finding:
     )
 
 
-def _answers(seen: tuple[Seen, ...] | Unknown) -> Iterator[Finding]:
-    if isinstance(seen, Unknown) or not seen:
-        yield ANSWER.skip(seen if isinstance(seen, Unknown) else "no meter was seen")
+STALE = (
+    "the firmware works by another profile: restart rackgrid-firmware, or give the profile that it "
+    "has (--profile)"
+)
+
+
+def _answers(facts: Facts) -> Iterator[Finding]:
+    seen = facts.seen
+    if isinstance(seen, Unknown):
+        yield ANSWER.skip(seen)
         return
+    for name in facts.missing:
+        yield ANSWER.fail(f"meter {name} is on the board, and the firmware does not read it", STALE)
+    if facts.foreign:
+        names = ", ".join(facts.foreign)
+        yield ANSWER.warn(f"the firmware reads what is not on this board: {names}", STALE)
+    if not seen and not facts.missing:
+        yield ANSWER.skip("no meter was seen")
     for each in seen:
         if each.quality == Quality.STALE.value:
             trouble = each.trouble or "it does not answer the firmware"
@@ -290,10 +347,10 @@ def _plausible(seen: tuple[Seen, ...] | Unknown) -> Iterator[Finding]:
         return
     for each in sound:
         volts = each.volts or 0.0
-        if volts > VOLTS_MAX:
+        if volts > each.volts_max:
             yield PLAUSIBLE.fail(
                 f"meter {each.meter} sees {volts:.2f} V, more than its pins bear",
-                f"take it out of that line now: at most {VOLTS_MAX:g} V",
+                f"take it out of that line now: at most {each.volts_max:g} V",
             )
         elif volts < VOLTS_MIN:
             yield PLAUSIBLE.warn(

@@ -3,8 +3,8 @@
 The boot-state table is the heart of it: from power-on until the firmware starts, seconds later, a
 relay board sees what the Pi's pulls make of its pins.
 
-Sources: BCM2835 ARM peripherals, table 6-31 (pulls at reset: GPIO 0 to 8 up, 9 to 27 down); TI
-SBOS448G, 7.5 and 8.5 (INA219: 48 bit times a register read, 400 kHz); SRD-05VDC-SL-C data sheet.
+Sources: BCM2835 ARM peripherals, table 6-31 (pulls at reset: GPIO 0 to 8 up, 9 to 27 down);
+SRD-05VDC-SL-C data sheet.
 """
 
 from __future__ import annotations
@@ -18,20 +18,9 @@ from rackgrid.cli.doctor.finding import Check, Family, Finding
 from rackgrid.cli.doctor.unknown import Unknown
 from rackgrid.config import Config
 from rackgrid.config_check import PULLED_UP_MAX, closes_at_boot
-from rackgrid_firmware.part import INA219
-from rackgrid_firmware.profile import MeterProfile, OutputProfile, Profile
-from rackgrid_firmware.registers import Range, configuration_for
+from rackgrid_firmware.profile import OutputProfile, Profile
 from rackgrid_firmware.safe_pins import safe_level
 
-BUS_HZ = 100_000
-"""A Pi's I2C clock unless config.txt says otherwise."""
-BITS_PER_READ = 48
-"""Start, address, register, start again, address, two bytes and a stop, with their acks."""
-READS_PER_SAMPLE = {"ina219": 2, "pi-ina219": 3}
-BUSY, FULL = 0.7, 1.0
-"""Shares of a bus's time above which a sample may come late, and above which samples are lost."""
-VOLTS_MAX = 26.0
-"""The most that an INA219's pins bear, V."""
 STAGGER_S = 0.2
 BUSY_PINS = {
     "spi": (range(7, 12), "dtparam=spi=on gives GPIO 7 to 11 to SPI"),
@@ -74,20 +63,7 @@ STAGGER = Check(
     "After a price falls all loads of a node may start in the same instant. With `stagger_s` the "
     "firmware lets one start at a time.",
 )
-SHUNT = Check(
-    "shunt-range",
-    "Can each meter see what its loads draw?",
-    "An INA219 sees at most 320 mV at its shunt: 3.2 A with the usual 0.1 ohm. More than that is "
-    "read as exactly that (saturated), and the load is then counted at its nameplate.",
-)
-BUS_LOAD = Check(
-    "i2c-load",
-    "Does each I2C bus have time for its meters?",
-    "A register read takes 48 bit times, a sample two reads. At 100 kHz one meter in the `fast` "
-    "profile takes 90 % of the bus, one in `energy` 1.4 %. What the bus cannot carry is read late "
-    "or not at all.",
-)
-CHECKS = (BOOT_STATE, BOOT_LINES, PIN_TAKEN, HOLD, STAGGER, SHUNT, BUS_LOAD)
+CHECKS = (BOOT_STATE, BOOT_LINES, PIN_TAKEN, HOLD, STAGGER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,40 +72,16 @@ class Facts:
 
     Attributes:
         boot: what config.txt says.
-        bus_hz: clock of each bus that the device tree gives.
-        volts: at each meter, as far as the daemon says.
     """
 
     profile: Profile | Unknown
     config: Config | Unknown
     boot: BootFile | Unknown
-    bus_hz: dict[int, int]
-    volts: dict[str, float]
 
 
 def look(case: Case) -> Facts:
     """Gather the facts."""
-    meters = () if isinstance(case.profile, Unknown) else case.profile.meters
-    clocks = {meter.bus: bus_clock(case, meter.bus) for meter in meters}
-    volts: dict[str, float] = {}
-    if not isinstance(case.state, Unknown):
-        for meter in case.state.records("meters"):
-            seen = meter.number("volts")
-            if seen is not None and meter.text("quality") == "fresh":
-                volts[meter.text("name")] = seen
-    return Facts(
-        profile=case.profile,
-        config=case.config,
-        boot=read_boot_file(case.host),
-        bus_hz={number: hz for number, hz in clocks.items() if hz},
-        volts=volts,
-    )
-
-
-def bus_clock(case: Case, number: int) -> int:
-    """Read a bus's clock from the device tree, Hz; 0 if it does not say."""
-    data = case.host.bytes(f"/sys/bus/i2c/devices/i2c-{number}/of_node/clock-frequency")
-    return 0 if isinstance(data, Unknown) or len(data) != 4 else int.from_bytes(data, "big")
+    return Facts(case.profile, case.config, read_boot_file(case.host))
 
 
 def judge(facts: Facts) -> Iterator[Finding]:
@@ -142,8 +94,6 @@ def judge(facts: Facts) -> Iterator[Finding]:
     yield from _taken(facts.profile, facts.boot)
     yield from _hold(facts.profile, facts.config)
     yield from _stagger(facts.profile)
-    yield from _shunts(facts.profile, facts.volts)
-    yield from _bus_load(facts.profile, facts.bus_hz)
 
 
 def _boot_state(profile: Profile, boot: BootFile | Unknown) -> Iterator[Finding]:
@@ -262,74 +212,6 @@ def _stagger(profile: Profile) -> Iterator[Finding]:
         )
     else:
         yield STAGGER.ok(f"{profile.stagger_s:g} s between two starts")
-
-
-def _shunts(profile: Profile, volts: dict[str, float]) -> Iterator[Finding]:
-    judged = [meter for meter in profile.meters if meter.driver in READS_PER_SAMPLE]
-    if not judged:
-        yield SHUNT.skip("no meter of the board is an INA219")
-        return
-    is_fine = True
-    for meter in judged:
-        full_a = INA219.shunt_v_max / meter.shunt_ohms
-        watts = sum(output.nominal_w for output in profile.outputs if output.meter == meter.name)
-        at_v = volts.get(meter.name, 0.0)
-        if meter.amps_max and watts > meter.amps_max * (at_v if at_v > 1.0 else VOLTS_MAX):
-            is_fine = False
-            yield SHUNT.warn(
-                f"the loads of meter {meter.name} draw {watts:g} W, and amps_max says that at most "
-                f"{meter.amps_max:g} A are expected",
-                "raise amps_max of the meter in the board profile, so that its range is wide "
-                "enough",
-            )
-            continue
-        needed_v = watts / full_a
-        if needed_v > VOLTS_MAX or (at_v > 1.0 and watts / at_v > full_a):
-            is_fine = False
-            where = f"at {at_v:.1f} V" if at_v > 1.0 else f"at any voltage up to {VOLTS_MAX:g} V"
-            yield SHUNT.warn(
-                f"the loads of meter {meter.name} draw {watts:g} W, and with {meter.shunt_ohms:g} "
-                f"ohm it sees {full_a:.3g} A, which is less {where}",
-                "fit a smaller shunt, or give the loads meters of their own",
-            )
-    if is_fine:
-        yield SHUNT.ok(", ".join(_range(meter, profile) for meter in judged))
-
-
-def _range(meter: MeterProfile, profile: Profile) -> str:
-    full_a = INA219.shunt_v_max / meter.shunt_ohms
-    watts = sum(output.nominal_w for output in profile.outputs if output.meter == meter.name)
-    return f"{meter.name} sees {full_a:.3g} A ({watts:g} W from {watts / full_a:.1f} V up)"
-
-
-def _is_counted(meter: MeterProfile) -> bool:
-    return meter.driver in READS_PER_SAMPLE
-
-
-def _bus_load(profile: Profile, bus_hz: dict[int, int]) -> Iterator[Finding]:
-    loads: dict[int, float] = {}
-    for meter in profile.meters:
-        reads = READS_PER_SAMPLE.get(meter.driver)
-        if reads is None:
-            continue
-        cycle_ns = configuration_for(
-            meter.profile, Range.MV_320, shunt_adc=meter.shunt_adc, bus_adc=meter.bus_adc
-        ).cycle_ns
-        bits_per_s = reads * BITS_PER_READ * 1e9 / cycle_ns
-        share = bits_per_s / bus_hz.get(meter.bus, BUS_HZ)
-        loads[meter.bus] = loads.get(meter.bus, 0.0) + share
-    for number, share in sorted(loads.items()):
-        hz = bus_hz.get(number, BUS_HZ)
-        cause = f"bus {number} is busy {share:.0%} of its time at {hz // 1000} kHz"
-        others = [m.name for m in profile.meters if m.bus == number and not _is_counted(m)]
-        cause += f", {', '.join(others)} not counted" if others else ""
-        if share <= BUSY:
-            yield BUS_LOAD.ok(cause)
-            continue
-        fix = 'dtparam=i2c_arm_baudrate=400000 in config.txt, profile = "energy", or another bus'
-        yield BUS_LOAD.fail(cause, fix) if share > FULL else BUS_LOAD.warn(cause, fix)
-    if not loads:
-        yield BUS_LOAD.skip("no meter of the board is an INA219")
 
 
 FAMILY = Family("copper", CHECKS, lambda case: judge(look(case)))

@@ -19,6 +19,7 @@ from rackgrid.cli.doctor import (
     disk,
     lint,
     machine,
+    metering,
     mqtt,
     network,
     pins,
@@ -34,6 +35,7 @@ from rackgrid.cli.doctor.finding import Check, Family, Finding
 FAMILIES: tuple[Family, ...] = (
     lint.FAMILY,
     copper.FAMILY,
+    metering.FAMILY,
     machine.FAMILY,
     pins.FAMILY,
     bus.FAMILY,

@@ -34,13 +34,13 @@ BARRED = (
 WHOLE = Check(
     "state-whole",
     "Is the stored state undamaged?",
-    "Terms, roster and what bars an output (lockouts, latched faults) are each kept in two copies "
-    "with a checksum, the ledger in a database whose rows are chained by their hashes; here its "
-    "pages and its newest rows are checked, and `rackgrid ledger verify` checks all. One bad copy "
-    "is mended at the next start. Without a good one of the terms the node refuses to start, "
-    "without one of the roster it has no vote until the rack gives it the roster again, and "
-    "without one of the lockouts every flexible output stays off until somebody clears it. A file "
-    "NAME.bad is one that was set aside.",
+    "Terms and roster are each kept in two copies with a checksum, what bars an output (lockouts, "
+    "latched faults) with the record before it, the ledger in a database whose rows are chained by "
+    "their hashes; here its pages and its newest rows are checked, and `rackgrid ledger verify` "
+    "checks all. One bad copy is mended at the next start. Without a good one of the terms the "
+    "node refuses to start, and without one of the roster it has no vote until the rack gives it "
+    "the roster again; if the newest record of lockouts is damaged every flexible output stays off "
+    "until somebody clears it. A file NAME.bad is one that was set aside.",
 )
 CHECKS = (WHOLE,)
 
@@ -125,8 +125,8 @@ def judge(facts: Facts) -> Iterator[Finding]:
             "start the node: it asks the rack for the roster, and has no vote until it has it; if "
             "no node of the rack has it any more: rackgrid recover",
         ),
-        *_stored("the lockouts and faults of units and plugs", facts.plugs, BARRED),
-        *_stored("the lockouts and faults of the board's outputs", facts.outputs, BARRED),
+        *_barring("the lockouts and faults of units and plugs", facts.plugs),
+        *_barring("the lockouts and faults of the board's outputs", facts.outputs),
         *_ledgered(facts.ledger),
     ]
     yield from stores
@@ -153,6 +153,15 @@ def _stored(what: str, copies: Copies, fix: str) -> Iterator[Finding]:
         )
     elif copies:
         yield WHOLE.ok(f"{len(copies)} copies of {what} read back")
+
+
+def _barring(what: str, copies: Copies) -> Iterator[Finding]:
+    """Judge a record and the one before it, which may not know of the newest lockout."""
+    newest = "" if isinstance(copies, Unknown) else next(iter(copies), "")
+    if isinstance(copies, Unknown) or not newest or copies[newest]:
+        yield from _stored(what, copies, BARRED)
+    else:
+        yield WHOLE.fail(f"{newest}, the newest word on {what}, is damaged", BARRED)
 
 
 def _ledgered(damage: str | Unknown | None) -> Iterator[Finding]:

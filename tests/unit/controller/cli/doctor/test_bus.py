@@ -9,7 +9,16 @@ import pytest
 from tests.unit.controller.cli.doctor.judged import World, case_in, hold, put, uncovered, world
 
 from rackgrid.cli.api import Record
-from rackgrid.cli.doctor.bus import CHECKS, Facts, Seen, first_sample, judge, look, read_meters
+from rackgrid.cli.doctor.bus import (
+    CHECKS,
+    Facts,
+    Seen,
+    first_sample,
+    judge,
+    look,
+    read_meters,
+    volts_max_of,
+)
 from rackgrid.cli.doctor.finding import Grade
 from rackgrid.cli.doctor.unknown import Unknown
 from rackgrid_firmware.device import Quality
@@ -51,10 +60,14 @@ WORLDS = [
     world("meter-answers", PASS, "meter server answers"),
     world("meter-answers", FAIL, "no ack", seen=seen(None, "stale", "no ack")),
     world("meter-answers", FAIL, "does not answer", seen=seen(12.0, "stale")),
+    world("meter-answers", FAIL, "does not read it", missing=("flexible",)),
+    world("meter-answers", FAIL, "does not read it", seen=(), missing=("flexible",)),
+    world("meter-answers", WARN, "not on this board: other", foreign=("other",)),
     world("meter-answers", SKIP, "busy", seen=Unknown("busy")),
     world("meter-answers", SKIP, "no meter was seen", seen=()),
     world("meter-plausible", PASS, "12.10 V"),
     world("meter-plausible", FAIL, "more than its pins bear", seen=seen(27.5)),
+    world("meter-plausible", PASS, "27.50 V", seen=(replace(seen(27.5)[0], volts_max=36.0),)),
     world("meter-plausible", WARN, "connect V+", seen=seen(0.02)),
     world("meter-plausible", WARN, "smaller shunt", seen=seen(12.0, "saturated")),
     world("meter-plausible", SKIP, "no meter has", seen=seen(12.0, "stale")),
@@ -97,7 +110,8 @@ def test_look_without_a_bus_does_not_call_its_addresses_free(tmp_path: Path) -> 
 
 
 def test_look_asks_the_daemon_first_and_leaves_the_firmware_its_bus(tmp_path: Path) -> None:
-    state = Record({"meters": [{"name": "server", "volts": 12.0, "quality": "fresh"}]})
+    meters = [{"name": "server", "volts": 12.0, "quality": "fresh"}]
+    state = Record({"firmware": True, "meters": meters})
     told = look(case_in(tmp_path, profile=PROFILE, state=state, firmware_runs=True))
     assert told.seen == (Seen("server", "", 12.0, "fresh"),)
     kept_out = look(case_in(tmp_path, profile=PROFILE, firmware_runs=True))
@@ -105,6 +119,34 @@ def test_look_asks_the_daemon_first_and_leaves_the_firmware_its_bus(tmp_path: Pa
     assert "the firmware has the bus" in kept_out.seen.reason
     not_known = look(case_in(tmp_path, profile=PROFILE, firmware_runs=Unknown("no rights")))
     assert not_known.seen == Unknown("no rights")
+
+
+def test_look_compares_the_daemons_meters_with_the_boards(tmp_path: Path) -> None:
+    """Fails if meters of another board pass, or what a plug meters is taken for one on a bus."""
+    meters = [
+        {"name": "server", "volts": 12.0, "quality": "fresh"},
+        {"name": "m1", "volts": 12.0, "quality": "fresh"},
+        {"name": "plug/heater", "volts": 230.0, "quality": "stale"},
+    ]
+    state = Record({"firmware": True, "meters": meters})
+    facts = look(case_in(tmp_path, profile=PROFILE, state=state, firmware_runs=True))
+    assert facts.seen == (Seen("server", "", 12.0, "fresh"),)
+    assert facts.missing == ("flexible",)
+    assert facts.foreign == ("m1",)
+
+
+def test_look_at_a_daemon_without_its_firmware_knows_no_meter(tmp_path: Path) -> None:
+    state = Record({"firmware": False, "meters": []})
+    facts = look(case_in(tmp_path, profile=PROFILE, state=state))
+    assert isinstance(facts.seen, Unknown)
+    assert (facts.missing, facts.foreign) == ((), ())
+
+
+def test_voltage_that_pins_bear_is_that_of_the_chip() -> None:
+    meter = PROFILE.meters[0]
+    assert volts_max_of(meter) == 26.0
+    assert volts_max_of(replace(meter, driver="ina226")) == 36.0
+    assert volts_max_of(replace(meter, driver="hwmon")) == 26.0
 
 
 def board(*meters: MeterProfile) -> Profile:

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from tests.unit.controller.cli.doctor.judged import (
     World,
-    case_in,
     hold,
     of,
     put,
@@ -17,9 +16,8 @@ from tests.unit.controller.cli.doctor.judged import (
     world,
 )
 
-from rackgrid.cli.api import Record
 from rackgrid.cli.doctor.boot_file import parse
-from rackgrid.cli.doctor.copper import CHECKS, Facts, judge, look
+from rackgrid.cli.doctor.copper import CHECKS, Facts, judge
 from rackgrid.cli.doctor.finding import Finding, Grade
 from rackgrid.cli.doctor.unknown import Unknown
 from rackgrid.config_file import load_config
@@ -37,7 +35,7 @@ def facts(tmp_path: Path) -> Facts:
     put(tmp_path, "board.toml", (ROOT / "hardware/profiles/pi-relay4.toml").read_bytes())
     put(tmp_path, "rackgrid.toml", (ROOT / "systemd/rackgrid.toml").read_bytes())
     config = load_config(tmp_path / "rackgrid.toml")
-    return Facts(SHIPPED, config, parse(Path("config.txt"), ""), {1: 100_000}, {})
+    return Facts(SHIPPED, config, parse(Path("config.txt"), ""))
 
 
 def fan(profile: Profile = SHIPPED, **change: object) -> Profile:
@@ -45,12 +43,6 @@ def fan(profile: Profile = SHIPPED, **change: object) -> Profile:
     outputs = list(profile.outputs)
     outputs[1] = replace(outputs[1], **change)  # type: ignore[arg-type]
     return replace(profile, outputs=tuple(outputs))
-
-
-def first_meter(**change: object) -> Profile:
-    meters = list(SHIPPED.meters)
-    meters[0] = replace(meters[0], **change)  # type: ignore[arg-type]
-    return replace(SHIPPED, meters=tuple(meters))
 
 
 def boot(text: str) -> object:
@@ -96,34 +88,6 @@ WORLDS = [
     world("stagger", PASS, "0.2 s between"),
     world("stagger", WARN, "fan, pump", profile=replace(SHIPPED, stagger_s=0.0)),
     world("stagger", PASS, "can start together", profile=replace(SHIPPED, outputs=())),
-    world("shunt-range", PASS, "server sees 3.2 A"),
-    world(
-        "shunt-range", WARN, "at 4.5 V", profile=first_meter(amps_max=0.0), volts={"server": 4.5}
-    ),
-    world("shunt-range", PASS, "server sees", volts={"server": 12.0}),
-    world("shunt-range", WARN, "up to 26 V", profile=first_meter(shunt_ohms=1.0, amps_max=0.0)),
-    world("shunt-range", WARN, "raise amps_max", profile=first_meter(amps_max=0.5)),
-    world("shunt-range", WARN, "raise amps_max", volts={"server": 5.1}),
-    world("shunt-range", SKIP, "INA219", profile=replace(SHIPPED, meters=())),
-    world("i2c-load", PASS, "3% of its time at 100 kHz"),
-    world("i2c-load", WARN, "busy 92%", profile=first_meter(profile="fast")),
-    world(
-        "i2c-load",
-        PASS,
-        "23% of its time at 400 kHz",
-        profile=first_meter(profile="fast"),
-        bus_hz={1: 400_000},
-    ),
-    world(
-        "i2c-load",
-        FAIL,
-        "i2c_arm_baudrate=400000",
-        profile=replace(
-            SHIPPED, meters=tuple(replace(each, profile="fast") for each in SHIPPED.meters)
-        ),
-    ),
-    world("i2c-load", PASS, "server not counted", profile=first_meter(driver="another")),
-    world("i2c-load", SKIP, "INA219", profile=replace(SHIPPED, meters=())),
     *(world(check.code, SKIP, "no profile", profile=Unknown("no profile")) for check in CHECKS),
 ]
 
@@ -151,20 +115,3 @@ def test_boot_table_warns_exactly_where_the_pull_switches_a_flexible_load_on(fac
         expected = WARN if is_up == active_high and not required else PASS
         (found,) = of(judge(replace(facts, profile=profile)), "gpio-boot-state")
         assert found.grade is expected, (gpio, active_high, required)
-
-
-def test_look_reads_clock_boot_file_and_fresh_voltages(tmp_path: Path) -> None:
-    put(tmp_path, "/sys/bus/i2c/devices/i2c-1/of_node/clock-frequency", bytes([0, 6, 0x1A, 0x80]))
-    put(tmp_path, "/boot/firmware/config.txt", "dtparam=spi=on")
-    meters = [
-        {"name": "server", "volts": 11.9, "quality": "fresh"},
-        {"name": "flexible", "volts": 12.1, "quality": "stale"},
-    ]
-    seen = look(case_in(tmp_path, profile=SHIPPED, state=Record({"meters": meters})))
-    assert seen.bus_hz == {1: 400_000}
-    assert seen.volts == {"server": 11.9}
-    assert not isinstance(seen.boot, Unknown)
-
-
-def test_look_without_a_device_tree_knows_no_clock(tmp_path: Path) -> None:
-    assert look(case_in(tmp_path, profile=MOCK)).bus_hz == {}

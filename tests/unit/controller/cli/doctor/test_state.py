@@ -30,6 +30,7 @@ PASS, WARN, FAIL, SKIP = Grade.PASS, Grade.WARN, Grade.FAIL, Grade.SKIP
 BOTH = {"one": True, "two": True}
 SOUND = Facts(terms=BOTH, roster=BOTH, plugs=BOTH, outputs=BOTH, ledger="", set_aside=())
 ONE, NONE = {"one": False, "two": True}, {"one": False, "two": False}
+OLD = {"one": True, "two": False}
 NO = Unknown("run as root")
 WORLDS = [
     world("state-whole", PASS, "2 copies of the terms"),
@@ -38,12 +39,14 @@ WORLDS = [
     world("state-whole", PASS, "2 copies of the terms", ledger=None, plugs={}, outputs={}),
     world("state-whole", WARN, "terms is damaged: one", terms=ONE),
     world("state-whole", WARN, "roster is damaged: one", roster=ONE),
-    world("state-whole", WARN, "plugs is damaged: one", plugs=ONE),
-    world("state-whole", WARN, "outputs is damaged: one", outputs=ONE),
+    world("state-whole", WARN, "plugs is damaged: two", plugs=OLD),
+    world("state-whole", WARN, "outputs is damaged: two", outputs=OLD),
     world("state-whole", WARN, "roster.b.bad", set_aside=("roster.b.bad",)),
     world("state-whole", FAIL, "backup", terms=NONE),
     world("state-whole", FAIL, "rackgrid recover", roster=NONE),
     world("state-whole", FAIL, "load clear", plugs=NONE),
+    world("state-whole", FAIL, "load clear", plugs=ONE),
+    world("state-whole", FAIL, "one, the newest word", outputs=ONE),
     world("state-whole", FAIL, "load clear", outputs=NONE),
     world("state-whole", FAIL, "torn", ledger="torn"),
     world("state-whole", SKIP, "run as root", terms=NO),
@@ -147,7 +150,7 @@ def empty(path: Path) -> None:
     [
         (["terms.a", "terms.b"], cut, "no copy of the terms"),
         (["roster.a", "roster.b"], cut, "no copy of the roster"),
-        (["plugs.json", "plugs.old"], cut, "no copy of the lockouts and faults of units"),
+        (["plugs.json", "plugs.old"], cut, "newest word on the lockouts and faults of units"),
         (["ledger.db"], tear, "the ledger is damaged"),
         (["ledger.db"], empty, "the ledger is damaged"),
         (["ledger.db"], cut, "the ledger is damaged"),
@@ -166,12 +169,11 @@ def test_damage_is_found(
 
 
 def test_damage_of_what_the_firmware_keeps_is_found(node: Case, tmp_path: Path) -> None:
-    for name in ("outputs.json", "outputs.old"):
-        cut(tmp_path / "var/lib/rackgrid-firmware" / name)
+    cut(tmp_path / "var/lib/rackgrid-firmware/outputs.json")
     failed = [finding.cause for finding in judge(look(node)) if finding.grade is FAIL]
     assert failed == [
-        "no copy of the lockouts and faults of the board's outputs can be read "
-        "(outputs.json, outputs.old)"
+        "outputs.json, the newest word on the lockouts and faults of the board's outputs, is "
+        "damaged"
     ]
 
 
