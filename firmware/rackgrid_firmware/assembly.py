@@ -40,6 +40,7 @@ def open_memory(options: Options, profile: Profile, stack: contextlib.ExitStack)
             kernel_boot_id(),
             lambda fault: log(ERROR, "record-not-kept", why=fault),
             lambda barred: leave_pins(options, profile, barred),
+            recent=options.runtime / "starts.json" if options.runtime else None,
         )
         flexible = (output.name for output in profile.outputs if not output.required)
         kept = logbook.read(frozenset(flexible))

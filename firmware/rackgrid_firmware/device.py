@@ -36,7 +36,8 @@ class Verdict(Enum):
     WELDED = "welded"
     """Switched off, and still draws."""
     NO_LOAD = "no_load"
-    """Switched on, and draws nothing: unplugged, or idle. An information, no fault."""
+    """Switched on, and draws nothing: unplugged, or idle. A notice that stays until it draws or
+    somebody clears it; no fault."""
     STUCK_OPEN = "stuck_open"
     """Switched on, and draws less than the profile says it must: the contact has not closed."""
 

@@ -7,6 +7,11 @@ people rely on (a lockout, a fault) is written at once; mere counts not more oft
 minutes, so a power cut loses that much wear and nothing of anybody's safety. An orderly end writes
 everything.
 
+A crash must not give its starts back, or whatever crashes at a start would go on for ever in spite
+of its budget: so each change is also left on tmpfs, at once, and that is what the next process of
+the same kernel boot goes on from. A process that is killed within the millisecond that this takes
+loses one start.
+
 A budget is kept as the moment at which it will be full: on this kernel's clock for a restart, and
 as what is left of it for a reboot, during which nothing drips in.
 
@@ -55,6 +60,7 @@ class Logbook:
         on_bars: told which outputs are barred when that has changed, in another thread.
         clock: CLOCK_MONOTONIC in ns.
         name: of the file.
+        recent: the same on tmpfs, of each start; None for none.
     """
 
     def __init__(
@@ -65,8 +71,10 @@ class Logbook:
         on_bars: Callable[[frozenset[str]], None],
         clock: Callable[[], int] = time.monotonic_ns,
         name: str = NAME,
+        recent: Path | None = None,
     ) -> None:
         self._path = folder / name
+        self._recent = recent
         self._boot_id = boot_id
         self._complain = complain
         self._on_bars = on_bars
@@ -74,7 +82,7 @@ class Logbook:
         self._clock = clock
         self._news = threading.Condition()
         self._record: Record = {}
-        self._is_changed = self._is_urgent = self._is_stopping = False
+        self._is_new = self._is_changed = self._is_urgent = self._is_stopping = False
         self._thread = threading.Thread(target=self._run, name="logbook", daemon=True)
 
     def read(self, flexible: frozenset[str]) -> dict[str, Kept]:
@@ -83,7 +91,10 @@ class Logbook:
         Args:
             flexible: the outputs that are barred if there is a record that cannot be read.
         """
-        found: dict[str, Kept] = {}
+        found = self._left_by_this_boot()
+        if found is not None:
+            return found
+        found = dict[str, Kept]()
         is_damaged = False
         for path in (self._path, self._path.with_suffix(".old")):
             try:
@@ -97,6 +108,16 @@ class Logbook:
                 found[name] = replace(kept, fault=kept.fault or UNREADABLE)
         return found
 
+    def _left_by_this_boot(self) -> dict[str, Kept] | None:
+        """Read what is on tmpfs; it is written before the other file, so never older."""
+        if self._recent is None:
+            return None
+        with contextlib.suppress(OSError, *MISREAD):
+            content = self._recent.read_bytes()
+            if _checked(content)["boot_id"] == self._boot_id:
+                return _read(content, self._boot_id, self._clock())
+        return None
+
     def start(self) -> None:
         """Begin to write what is noted."""
         self._thread.start()
@@ -107,7 +128,7 @@ class Logbook:
             if record == self._record:
                 return
             self._is_urgent |= _bars(record) != _bars(self._record)
-            self._record, self._is_changed = record, True
+            self._record, self._is_new, self._is_changed = record, True, True
             self._news.notify()
 
     def close(self) -> None:
@@ -122,16 +143,18 @@ class Logbook:
         written_s, pause_s = -WEAR_S, 0.0
         while True:
             with self._news:
-                while not self._is_stopping:
-                    after_s = pause_s if self._is_urgent else WEAR_S
-                    left_s = written_s + after_s - time.monotonic()
+                while not self._is_stopping and not self._is_new:
+                    left_s = self._left_s(written_s, pause_s)
                     if self._is_changed and left_s <= 0:
                         break
                     self._news.wait(left_s if self._is_changed else None)
-                record, is_due = self._record, self._is_changed
-                was_urgent = self._is_urgent
-                self._is_changed = self._is_urgent = False
-                is_last = self._is_stopping
+                record, is_new, is_last = self._record, self._is_new, self._is_stopping
+                is_due = self._is_changed and (is_last or self._left_s(written_s, pause_s) <= 0)
+                was_urgent, self._is_new = self._is_urgent, False
+                if is_due:
+                    self._is_changed = self._is_urgent = False
+            if is_new and self._recent is not None:
+                self._leave(self._recent, record)
             if is_due:
                 if (barred := barred_of(record)) != self._told:
                     self._told = barred
@@ -144,6 +167,19 @@ class Logbook:
                         self._is_changed, self._is_urgent = True, self._is_urgent or was_urgent
             if is_last:
                 return
+
+    def _left_s(self, written_s: float, pause_s: float) -> float:
+        """Say how long the card has to wait yet, s."""
+        return written_s + (pause_s if self._is_urgent else WEAR_S) - time.monotonic()
+
+    def _leave(self, path: Path, record: Record) -> None:
+        """Leave it on tmpfs, where nothing is to be waited for."""
+        new = path.with_suffix(".new")
+        try:
+            new.write_bytes(self._bytes(record))
+            os.replace(new, path)
+        except OSError as fault:
+            self._complain(fault)
 
     def _write(self, record: Record) -> bool:
         try:
@@ -199,13 +235,18 @@ def _is_whole(content: bytes) -> bool:
 
 def _read(content: bytes, boot_id: str, now_ns: int) -> dict[str, Kept]:
     """Read a record; raises one of `MISREAD` if it is none of ours, or damaged."""
-    digits, _, text = content.rstrip(b"\n").partition(b" ")
-    if int(digits, 16) != zlib.crc32(text):
-        raise ValueError("damaged")
-    found = cast("dict[str, object]", json.loads(text))
+    found = _checked(content)
     is_same_boot = found["boot_id"] == boot_id
     outputs = cast("dict[str, dict[str, object]]", found["outputs"])
     return {name: _kept(each, now_ns, is_same_boot) for name, each in outputs.items()}
+
+
+def _checked(content: bytes) -> dict[str, object]:
+    """Take a record apart; raises one of `MISREAD` if it is none of ours, or damaged."""
+    digits, _, text = content.rstrip(b"\n").partition(b" ")
+    if int(digits, 16) != zlib.crc32(text):
+        raise ValueError("damaged")
+    return cast("dict[str, object]", json.loads(text))
 
 
 def barred_in(folder: Path) -> frozenset[str]:

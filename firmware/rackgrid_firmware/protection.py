@@ -23,7 +23,9 @@ the meter has settled,
 Anything else proves nothing, nor does how little flows through an output that is dimmed: its meter
 may have looked between two pulses. An accusation takes few samples in a row, an acquittal many: a
 load that only idles for a moment must not pass for one that is off. Welded and stuck are latched
-until somebody clears them; cleared in vain, they come back with the next samples.
+until somebody clears them; cleared in vain, they come back with the next samples. A missing load is
+latched, too, as a notice: it takes nothing off and keeps nothing from being tried, and it stands
+while the output is off, until the load is seen to draw or somebody clears it.
 """
 
 from __future__ import annotations
@@ -76,6 +78,8 @@ NAMEPLATE_SLACK = 1.05
 """A nameplate is not exact, nor is a meter."""
 
 LATCHED = frozenset({Verdict.WELDED, Verdict.STUCK_OPEN})
+_KEPT = LATCHED | {Verdict.NO_LOAD}
+"""What a switch alone does not put in doubt again."""
 
 Event = Read | Moved | Cleared
 
@@ -124,7 +128,7 @@ def _moved(sight: Sight, moved: Moved) -> Sight:
     """Note a switch, after which nothing is known yet of the contact; a level is none."""
     if moved.on and sight.on:
         return replace(sight, level=moved.level, level_ns=moved.now_ns, against=0, favour=0)
-    verdict = sight.verdict if sight.verdict in LATCHED else Verdict.UNKNOWN
+    verdict = sight.verdict if sight.verdict in _KEPT else Verdict.UNKNOWN
     heat, heat_ns = sight.heat, sight.heat_ns
     return Sight(moved.on, moved.now_ns, verdict, heat=heat, heat_ns=heat_ns, level=moved.level)
 
@@ -244,7 +248,9 @@ def _acquitted(sight: Sight) -> Sight:
     favour = min(sight.favour + 1, ACQUITTED_AFTER)
     if favour < ACQUITTED_AFTER:
         return replace(sight, favour=favour, against=0)
-    verdict = sight.verdict if sight.verdict in LATCHED else Verdict.OK
+    # That an open contact lets nothing through says nothing of the load behind it.
+    kept = LATCHED if sight.on else _KEPT
+    verdict = sight.verdict if sight.verdict in kept else Verdict.OK
     return replace(sight, favour=favour, against=0, verdict=verdict, is_cleared=not sight.on)
 
 

@@ -7,6 +7,7 @@ that nobody switched. Needs no root.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -241,6 +242,35 @@ def test_loop_opens_no_file_while_it_serves(
     assert any(at < start_ns for at, _ in touched), "the hook hears"
     assert any("dwell" in what for at, what in touched if at > end_ns), "it hears to the end"
     assert not [what for at, what in touched if start_ns <= at <= end_ns]
+
+
+def test_crash_loop_does_not_pass_the_budget_of_starts(
+    build: Callable[..., World], link_to: Callable[..., Link], tmp_path: Path
+) -> None:
+    """Fails if a firmware that is killed after each start forgets that it has started."""
+    world = build()
+    text, fan = world.profile.read_text(), 'name = "fan"'
+    world.profile.write_text(text.replace(fan, f"{fan}\nswitches_per_day = 2"))
+    state, starts = tmp_path / "state", world.room / "run" / "starts.json"
+    state.mkdir()
+
+    def kept(output: str) -> int:
+        return int(json.loads(starts.read_text().split(" ", 1)[1])["outputs"][output]["switches"])
+
+    for count in (1, 2):
+        firmware = world.start_firmware("--state", str(state))
+        link = link_to(world)
+        link.send(Hold(1, "fan", time.monotonic_ns() + S))
+        assert take(link, Switched).state.switches == count
+        until(lambda: kept("fan") == count)  # noqa: B023 - at once
+        firmware.kill()
+        firmware.wait(PATIENCE_S)
+    world.start_firmware("--state", str(state))
+    link = link_to(world)
+    link.send(Hold(1, "fan", time.monotonic_ns() + S))
+    refused = take(link, Refused)
+    assert refused.reason == "switch budget spent"
+    assert refused.retry_ns > time.monotonic_ns() + 3600 * S
 
 
 def test_second_firmware_on_the_same_socket_is_refused_and_touches_no_pin(

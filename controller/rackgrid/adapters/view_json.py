@@ -87,6 +87,10 @@ def load_state(load: LoadView) -> Json:
         "grant_w": _number(load.grant_w),
         "reason": load.reason,
         "fault": load.fault,
+        "verdict": load.verdict,
+        "notice": load.notice,
+        "switches": load.switches,
+        "life_percent": _number(load.life_percent),
     }
 
 

@@ -131,11 +131,23 @@ def _state(load: Record) -> str:
     return "on" if level is None else f"on at {level:.0%}"
 
 
+def _remarks(load: Record) -> str:
+    """Say what somebody should look at: a fault, a notice, a worn contact."""
+    from rackgrid.core.view import WORN_PERCENT
+
+    fault, notice = load.text("fault"), load.text("notice")
+    life_percent = load.number("life_percent") or 0.0
+    said = [f"fault: {fault}"] if fault else []
+    said += [f"note: {notice}"] if notice else []
+    if life_percent > WORN_PERCENT:
+        said.append(f"note: its contact has {life_percent:.0f} % of its life behind it")
+    return f" ({'; '.join(said)})" if said else ""
+
+
 def _loads(state: Record) -> Table:
     table = _table("load", "node", "kind", "state", "draw", "worth", "why")
     for load in state.records("loads"):
         worth = load.number("worth")
-        fault = load.text("fault")
         _row(
             table,
             load.text("name"),
@@ -144,7 +156,7 @@ def _loads(state: Record) -> Table:
             _state(load),
             _watts(load.number("watts")),
             "" if worth is None else f"{worth:.3f}",
-            f"{load.text('reason')}{f' (fault: {fault})' if fault else ''}",
+            load.text("reason") + _remarks(load),
         )
     return table
 

@@ -25,6 +25,7 @@ METERED_MAX_MW = 100_000_000
 ENERGY_MAX_MJ = (1 << 64) - 1
 LOCKED = "locked out"
 """Begins what is said of each output that is locked out."""
+NO_LOAD = "it draws nothing though it was switched on: unplugged, burnt out, or idle"
 _FAULTY = frozenset({Verdict.WELDED, Verdict.STUCK_OPEN})
 EXCESS_MIN_MW = 100
 """Below it an excess is a meter's error."""
@@ -158,6 +159,16 @@ def fault_of(state: OutputState) -> str:
     if state.fault or state.cause == UNAVAILABLE:
         return state.fault or UNAVAILABLE
     return state.verdict.value if state.verdict in _FAULTY else ""
+
+
+def notice_of(state: OutputState) -> str:
+    """Say what somebody should look at though it bars nothing; "" if there is nothing."""
+    return NO_LOAD if state.verdict is Verdict.NO_LOAD else ""
+
+
+def life_of(spec: OutputSpec, state: OutputState) -> float | None:
+    """Say how much of its contact's life is used, 0 to 1 and beyond; None if nobody knows."""
+    return state.switches / spec.contact_life if spec.contact_life else None
 
 
 def is_settled(board: Board, output: str, now_ns: int) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from rackgrid.core import board as boards
 from rackgrid.core import limit as limits
@@ -29,6 +29,7 @@ from rackgrid.value import replace
 from rackgrid.wire.message import LoadStatus, OfferReport
 from rackgrid.wire.vocabulary import LoadKind, Why
 from rackgrid_firmware.device import LEVEL_FULL, Accuracy, Quality, Reading
+from rackgrid_firmware.link import OutputSpec, OutputState
 
 
 def load_statuses(node: State, now_ns: int) -> tuple[LoadStatus, ...]:
@@ -200,25 +201,34 @@ def _feed(node: State) -> FeedView:
 def _loads(node: State, now_ns: int) -> tuple[LoadView, ...]:
     price = node.agent.price
     price_uc = price.price_uc if price and price.until_ns > now_ns else None
-    name, faults = node.settings.name, _faults(node.agent, node.settings.loads)
-    views = [
-        _load(status, name, price_uc, faults.get(status.name))
-        for status in load_statuses(node, now_ns)
-    ]
+    name, board = node.settings.name, node.agent.board
+    outputs = {load.name: load.output for load in node.settings.loads}
+    views: list[LoadView] = []
+    for status in load_statuses(node, now_ns):
+        output = outputs.get(status.name, "")
+        state = None if board is None else board.outputs.get(output)
+        if board is None or state is None:
+            views.append(_load(status, name, price_uc))
+        else:
+            views.append(_own_load(status, name, price_uc, board.specs[output], state))
     for peer in node.live(now_ns):
         name = peer.name or _id(peer.node)
         views.extend(_load(status, name, price_uc) for status in peer.loads)
     return tuple(sorted(views, key=lambda v: (v.node, v.name)))
 
 
-def _faults(agent: Agent, loads: Iterable[LoadSettings]) -> dict[str, str]:
-    """Say in words what is wrong with this node's own loads; a beacon tells others only that."""
-    if agent.board is None:
-        return {}
-    outputs = agent.board.outputs
-    states = ((load.name, outputs.get(load.output)) for load in loads)
-    found = ((name, boards.fault_of(state)) for name, state in states if state is not None)
-    return {name: fault for name, fault in found if fault}
+def _own_load(
+    status: LoadStatus, name: str, price_uc: int | None, spec: OutputSpec, state: OutputState
+) -> LoadView:
+    """Add what only this node knows of its own load; a beacon tells others that it has a fault."""
+    life = boards.life_of(spec, state)
+    return replace(
+        _load(status, name, price_uc, boards.fault_of(state) or None),
+        verdict=state.verdict.value,
+        notice=boards.notice_of(state) or None,
+        switches=state.switches,
+        life_percent=None if life is None else 100 * life,
+    )
 
 
 def _load(

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+WORN_PERCENT = 80.0
+"""A contact beyond this part of its life is to be replaced at leisure, %."""
+
 
 @dataclass(frozen=True, slots=True)
 class NodeView:
@@ -99,9 +102,16 @@ class FeedView:
 class LoadView:
     """One load of any node.
 
+    The last four are of this node's own loads: a beacon does not carry them.
+
     Attributes:
         level: how much of its full power a load that modulates is given, 0 to 1; None while it is
             off, and of any other kind.
+        verdict: what its meter made of the last switches, as a word of `device.Verdict`; None of
+            another node's load.
+        notice: what somebody should look at though it bars nothing, or None.
+        switches: how often its contact has closed in its life; None of another node's load.
+        life_percent: how much of its contact's life that is, %; None if nobody knows.
     """
 
     name: str
@@ -114,6 +124,10 @@ class LoadView:
     reason: str
     fault: str | None
     level: float | None = None
+    verdict: str | None = None
+    notice: str | None = None
+    switches: int | None = None
+    life_percent: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

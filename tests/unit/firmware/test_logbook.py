@@ -116,6 +116,44 @@ def test_logbook_writes_a_bar_at_once_and_counts_only_later(desk: Desk) -> None:
     assert desk.book().read(FLEXIBLE) == {"fan": Kept(is_locked=True, switches=1)}
 
 
+def test_logbook_of_a_process_that_was_killed_has_every_start(desk: Desk, tmp_path: Path) -> None:
+    """Fails if a crash gives starts back: a crash loop would pass its budget."""
+    recent = tmp_path / "run" / "starts.json"
+    recent.parent.mkdir()
+
+    def book(boot_id: str = "a") -> Logbook:
+        return Logbook(
+            *(desk.folder, boot_id, desk.complaints.append, desk.barred.append),
+            clock=lambda: 1_000,
+            recent=recent,
+        )
+
+    killed = book()
+    killed.start()
+    for starts in range(1, 4):
+        kept = {"pump": Kept(switches=starts, full_ns=starts * 9_000)}
+        killed.note(kept)
+        patience = threading.Event()
+        while book().read(FLEXIBLE) != kept:
+            assert not patience.wait(0.01)
+    assert desk.book().read(FLEXIBLE)["pump"].switches < 3, "the card is spared"
+    assert book("b").read(FLEXIBLE) == desk.book("b").read(FLEXIBLE), "of another boot"
+    recent.write_bytes(b"torn")
+    assert book().read(FLEXIBLE) == desk.book().read(FLEXIBLE)
+    killed.close()
+    assert desk.complaints == []
+
+
+def test_logbook_whose_tmpfs_is_full_says_so_and_keeps_the_rest(desk: Desk, tmp_path: Path) -> None:
+    recent = tmp_path / "gone" / "starts.json"
+    book = Logbook(desk.folder, "a", desk._complain, desk.barred.append, recent=recent)
+    book.start()
+    book.note({"fan": Kept(is_locked=True)})
+    assert desk.complained.wait(10.0)
+    book.close()
+    assert desk.book().read(FLEXIBLE) == {"fan": Kept(is_locked=True)}
+
+
 def test_logbook_that_cannot_be_written_says_so_and_goes_on(desk: Desk, tmp_path: Path) -> None:
     desk.folder = tmp_path / "not-there"
     book = desk.book()

@@ -106,6 +106,27 @@ def test_load_that_draws_nothing_is_an_information_and_may_come_back() -> None:
     assert seen.verdict() is Verdict.OK
 
 
+def test_load_that_is_missing_stays_noticed_until_it_draws_or_is_cleared() -> None:
+    """Fails if switching alone makes a dead lamp a good one, or if the notice takes it off."""
+    seen = on(LAMP)
+    seen.settle(0.0)
+    seen.read(0.0, samples=ACQUITTED_AFTER)
+    for is_on in (False, True, False):
+        seen.move("lamp", is_on)
+        seen.settle(0.0)
+        assert seen.read(0.0, samples=50) == []
+        assert seen.verdict() is Verdict.NO_LOAD
+    seen.tell(Cleared("lamp"))
+    seen.read(0.0, samples=50)
+    assert seen.verdict() is Verdict.OK, "its contact is open, and nobody asks for more"
+    seen.move("lamp", True)
+    seen.settle(0.0)
+    seen.read(0.0, samples=ACQUITTED_AFTER)
+    assert seen.verdict() is Verdict.NO_LOAD
+    seen.read(6.0, samples=ACQUITTED_AFTER)
+    assert seen.verdict() is Verdict.OK
+
+
 @pytest.mark.parametrize("required", [True, False])
 def test_load_below_its_least_draw_is_stuck_open_and_latched(required: bool) -> None:
     seen = on(Watch("lamp", "own", required, most_w=12.0, least_w=2.0))

@@ -56,6 +56,7 @@ def bank_of(config: Config, clock: Callable[[], int]) -> Bank | None:
         lambda _: None,  # no pin is to be left barred: nothing here comes on by itself
         clock,
         "plugs.json",
+        config.node.runtime_dir / "plug-starts.json",
     )
     return Bank(sockets, clock, dwell, line.run if line is not None else None, logbook)
 

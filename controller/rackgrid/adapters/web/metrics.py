@@ -136,12 +136,20 @@ def _loads(view: View) -> Iterable[Family]:
         ("grant_watts", "What it is granted.", lambda load: load.grant_w),
         ("worth_per_kwh", "What it is worth running.", lambda load: load.worth),
         ("fault", "1 while it has a fault that must be cleared.", lambda load: bool(load.fault)),
+        ("notice", "1 while somebody should look at it.", lambda load: bool(load.notice)),
+        ("contact_closings", "How often its contact has closed.", lambda load: load.switches),
+        ("contact_life_ratio", "How much of its contact's life that is.", _life),
     )
     for name, meaning, value in columns:
         family = _gauge(f"rackgrid_load_{name}", meaning)
         for load in own:
             family.add(value(load), load=load.name)
         yield family
+    verdict = _gauge("rackgrid_load_verdict", "1 for what its meter made of its last switches.")
+    for load in own:
+        if load.verdict is not None:
+            verdict.add(1, load=load.name, verdict=load.verdict)
+    yield verdict
     sources = _gauge("rackgrid_source_watts", "What each source of this node offers.")
     charge = _gauge("rackgrid_battery_charge_ratio", "How full a battery is at least, 0 to 1.")
     for source in view.sources:
@@ -171,6 +179,10 @@ def _meters(view: View) -> Iterable[Family]:
     for meter in view.meters:
         energy.add(meter.energy_j, meter=meter.name)
     yield energy
+
+
+def _life(load: LoadView) -> float | None:
+    return None if load.life_percent is None else load.life_percent / 100
 
 
 def _uncertainty(meter: MeterView) -> float | None:

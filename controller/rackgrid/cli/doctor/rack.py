@@ -10,6 +10,7 @@ from rackgrid.cli.api import Record
 from rackgrid.cli.doctor.case import Case
 from rackgrid.cli.doctor.finding import Check, Family, Finding
 from rackgrid.cli.doctor.unknown import Unknown
+from rackgrid.core.view import WORN_PERCENT
 
 STRANGE = {
     "unknown_key": "datagrams under another group key: a node with an old key, or another rack",
@@ -71,9 +72,17 @@ FAULTS = Check(
     "load-faults",
     "Is no load faulty, and does no node draw more than it may?",
     "A welded contact draws while it is off; a load that draws more than its nameplate breaks the "
-    "rack's arithmetic.",
+    "rack's arithmetic. One that draws nothing though it is on bids for watts that others could "
+    "use: it is tried all the same, and the notice stays until it draws or somebody clears it.",
 )
-CHECKS = (DAEMON, NAMES, CLONES, FORGERY, FLOODS, VERSIONS, COMPLETE, BROKER, FAULTS)
+WEAR = Check(
+    "contact-life",
+    "Has every contact of this node enough of its life left?",
+    "A relay's data sheet says how often it can close under load (`contact_life` of its output). "
+    "Beyond that it fails, often welded: the load then draws for ever. Its closings are counted "
+    "over restarts and power cuts.",
+)
+CHECKS = (DAEMON, NAMES, CLONES, FORGERY, FLOODS, VERSIONS, COMPLETE, BROKER, FAULTS, WEAR)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +122,7 @@ def judge(facts: Facts) -> Iterator[Finding]:
     yield _complete(state, facts.expect)
     yield _broker(state)
     yield from _faults(state)
+    yield from _wear(state)
 
 
 def _everybody(state: Record) -> dict[str, str]:
@@ -215,6 +225,13 @@ def _faults(state: Record) -> Iterator[Finding]:
                 f"load {load.text('name')} of {load.text('node')}: {load.text('fault')}",
                 "look at its relay and its wires before you clear it",
             )
+        if load.text("notice"):
+            found = True
+            yield FAULTS.warn(
+                f"load {load.text('name')} of {load.text('node')}: {load.text('notice')}",
+                "is it plugged in and whole? rackgrid load clear forgets this; it is back if the "
+                "load draws nothing again",
+            )
     for member in state.records("members"):
         excess_w = member.number("excess_w") or 0
         if excess_w > 0:
@@ -225,6 +242,25 @@ def _faults(state: Record) -> Iterator[Finding]:
             )
     if not found:
         yield FAULTS.ok("no load is faulty, and no node draws more than it may")
+
+
+def _wear(state: Record) -> Iterator[Finding]:
+    own = state.record("node").text("name")
+    loads = [each for each in state.records("loads") if each.text("node") == own]
+    known = [each for each in loads if each.number("life_percent") is not None]
+    worn = [each for each in known if (each.number("life_percent") or 0) > WORN_PERCENT]
+    for load in worn:
+        yield WEAR.warn(
+            f"the contact of load {load.text('name')} has closed {load.number('switches'):g} "
+            f"times, {load.number('life_percent'):.0f} % of its life",
+            "replace the relay before it fails; a new name of the output, in the board profile "
+            "and in rackgrid.toml, begins its count anew",
+        )
+    if not worn:
+        yield WEAR.ok(
+            f"{len(known)} of {len(loads)} loads say how long their contacts live, and none is "
+            f"beyond {WORN_PERCENT:g} % of it"
+        )
 
 
 FAMILY = Family("rack", CHECKS, lambda case: judge(look(case)))

@@ -143,6 +143,10 @@ def test_load_state_has_every_key_of_the_contract() -> None:
         "grant_w": 45.0,
         "reason": "worth 0.300 at price 0.250",
         "fault": None,
+        "verdict": None,
+        "notice": None,
+        "switches": None,
+        "life_percent": None,
     }
     assert load_state(LAMP)["worth"] is None
     assert load_state(LAMP)["fault"] == "welded"

@@ -53,6 +53,18 @@ def test_status_shows_rack_price_feed_nodes_and_loads_with_reasons(
     assert "\x1b" not in out
 
 
+def test_status_says_what_somebody_should_look_at(capsys: pytest.CaptureFixture[str]) -> None:
+    server, fan, pump = VIEW.loads
+    dark = replace(fan, notice="it draws nothing", switches=81_000, life_percent=81.0)
+    half = replace(server, switches=50_000, life_percent=80.0)
+    with answering(of(replace(VIEW, loads=(half, dark, pump)))) as daemon:
+        assert main(["status", "--api", daemon.api]) == Exit.OK
+    out = " ".join(capsys.readouterr().out.split())
+    remarks = "(note: it draws nothing; note: its contact has 81 % of its life behind it)"
+    assert remarks in out
+    assert out.count("of its life behind it") == 1
+
+
 def test_status_of_a_feed_that_nobody_has_told_of_is_no_zero(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -11,7 +11,9 @@ from tests.unit.controller.core.stage import (
     BOOT,
     ME,
     RACK,
+    SPECS,
     Player,
+    attached,
     line,
     output,
     pair,
@@ -164,6 +166,24 @@ def test_view_says_what_bars_a_load(bar: dict[str, Any], fault: str) -> None:
     fan = next(load for load in seen(player).loads if load.name == "fan")
     assert (fan.kind, fan.on, fan.fault) == ("required", False, fault)
     assert fan.reason == f"off: {fault}"
+
+
+def test_view_says_what_is_known_of_a_contact_and_of_a_load_that_is_missing() -> None:
+    """Fails if wear or a load that draws nothing reaches nobody, or passes for a fault."""
+    player = playing()
+    worn = tuple(replace(each, contact_life=50 * (each.name == "lamp")) for each in SPECS)
+    player.hears_firmware(attached(specs=worn))
+    missing = replace(output("lamp", verdict=Verdict.NO_LOAD), switches=40)
+    player.hears_firmware(Switched(player.now_ns, missing, 9))
+    loads = {load.name: load for load in seen(player).loads if load.node == "n5"}
+    lamp, fan = loads["lamp"], loads["fan"]
+    assert (lamp.verdict, lamp.switches, lamp.fault) == ("no_load", 40, None)
+    assert (lamp.notice or "").startswith("it draws nothing")
+    assert lamp.life_percent == 80.0, "of the 50 of its profile"
+    assert (fan.notice, fan.life_percent) == (None, None)
+    others = [load for load in seen(player).loads if load.node != "n5"]
+    assert others
+    assert {(each.verdict, each.switches) for each in others} == {(None, None)}
 
 
 def test_view_meters_are_what_the_firmware_read() -> None:

@@ -62,6 +62,20 @@ def test_exposition_tells_of_its_own_loads_alone() -> None:
     assert found["rackgrid_battery_charge_ratio"] == {(("source", "pack"),): 0.756}
 
 
+def test_exposition_tells_of_contacts_and_verdicts() -> None:
+    """Fails if wear or a load that is missing reaches nobody."""
+    server, fan, pump = VIEW.loads
+    worn = replace(
+        fan, verdict="no_load", notice="draws nothing", switches=93_000, life_percent=93.0
+    )
+    found = read(replace(VIEW, loads=(server, worn, pump)))
+    of_fan, of_server = ("load", "fan"), ("load", "server")
+    assert found["rackgrid_load_contact_closings"] == {(of_fan,): 93_000}
+    assert found["rackgrid_load_contact_life_ratio"] == {(of_fan,): 0.93}
+    assert found["rackgrid_load_notice"] == {(of_fan,): 1, (of_server,): 0}
+    assert found["rackgrid_load_verdict"] == {(of_fan, ("verdict", "no_load")): 1}
+
+
 def test_exposition_leaves_out_what_is_unknown() -> None:
     """Fails if an unknown price is said to be 0, or the feed of a broker that is gone."""
     unknown = replace(VIEW, price=replace(VIEW.price, value=None))

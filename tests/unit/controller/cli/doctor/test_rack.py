@@ -35,6 +35,12 @@ FLOOD = [{"id": "b", "fault": "throttled"}, {"id": "ff", "fault": "throttled"}]
 ABSENT = [*STATE["roster"], {"id": "c", "name": "pi-3", "absent": True}]
 TWICE = [{"id": "a", "name": "pi-1"}, {"id": "b", "name": "pi-1"}]
 EXCESS = [*STATE["members"], {"id": "c", "name": "pi-3", "excess_w": 4.0}]
+DARK = [{"name": "fan", "node": "pi-2", "fault": "", "notice": "it draws nothing"}]
+WORN = [
+    {"name": "fan", "node": "pi-1", "fault": "", "switches": 93_000, "life_percent": 93.0},
+    {"name": "lamp", "node": "pi-1", "fault": "", "switches": 80_000, "life_percent": 80.0},
+    {"name": "pump", "node": "pi-1", "fault": "", "switches": 80_000, "life_percent": None},
+]
 WELDED = [{"name": "fan", "node": "pi-2", "fault": "welded"}]
 NO_ANSWER = Unknown("Connection refused")
 WORLDS = [
@@ -68,6 +74,11 @@ WORLDS = [
     world("broker", WARN, "no broker", state=state(broker=None)),
     world("load-faults", PASS, "no load is faulty"),
     world("load-faults", FAIL, "fan of pi-2: welded", state=state(loads=WELDED)),
+    world("load-faults", WARN, "fan of pi-2: it draws nothing", state=state(loads=DARK)),
+    world("contact-life", PASS, "0 of 0 loads"),
+    world("contact-life", WARN, "fan has closed 93000 times, 93 %", state=state(loads=WORN)),
+    world("contact-life", PASS, "2 of 2 loads", state=state(loads=WORN[1:2] * 2)),
+    world("contact-life", PASS, "0 of 1 loads", state=state(loads=WORN[2:])),
     world("load-faults", WARN, "pi-3 draws 4.0 W more", state=state(members=EXCESS)),
     *(world(each.code, SKIP, "does not answer", state=NO_ANSWER) for each in CHECKS[1:]),
 ]
