@@ -96,8 +96,7 @@ class RigNode:
     def start_firmware(self) -> None:
         """Start the firmware."""
         words = ["--profile", str(self.folder / "board.toml"), "--node", self.name]
-        words += ["--socket", str(self.folder / "run/firmware.sock")]
-        words += ["--runtime", str(self.folder / "run")]
+        words += ["--socket", f"{self.folder}/run/firmware.sock", "--runtime", f"{self.folder}/run"]
         if self.plant is not None:
             words += ["--plant", str(self.plant)]
         # At the priority that its systemd unit gives it.
