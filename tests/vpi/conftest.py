@@ -35,7 +35,7 @@ def node(pi: Pi) -> Iterator[Node]:
     node.reset()
     yield node
     if pi.is_on:  # shown when the test has failed
-        print(pi.run("journalctl -b -o short-monotonic --no-pager -u 'rackgrid*' -n 60"))
+        print(pi.run("journalctl -b -o short-monotonic --no-pager -u 'rackgrid*' -n 60 || true"))
 
 
 @pytest.fixture(scope="session")
