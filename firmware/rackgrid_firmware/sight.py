@@ -16,6 +16,13 @@ WINDOW_NS = 200_000_000
 sample may reach back further, which the next ones in the row do not."""
 
 
+GAP_NS = 2_000_000_000
+"""A longer time between two readings is time that nobody measured."""
+KERNEL_GAP_NS = 20_000_000_000
+"""The same where a kernel driver reads the chip, and sets its pace: an INA226 that averages most
+takes 16.9 s for a conversion (SBOS547A, table 7)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Watch:
     """What is to be watched at one output.
@@ -28,6 +35,7 @@ class Watch:
         leak_w, least_w: what flows when it is off, and at least when it is on, W.
         zero_a: what its meter may show when nothing flows (three standard deviations), A.
         trip_a, rating_a, tau_ns, below_v, below_ns, rank: of its trips; 0 A or 0 V for none.
+        gap_ns: the longest time that a reading of its meter stands for, ns.
     """
 
     name: str
@@ -45,6 +53,7 @@ class Watch:
     below_v: float = 0.0
     below_ns: int = 1_000_000_000
     rank: int = 0
+    gap_ns: int = GAP_NS
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +66,8 @@ class Sight:
         is_cleared: whether it has been seen to be off since it was switched off.
         against, favour: samples in a row that accuse it, and that acquit it.
         heat, heat_ns: of the thermal image (1 trips), and when it was last brought up to date.
-        low_since_ns, seen_ns: since when its voltage is low (0: it is not), and when that was seen.
+        low_since_ns, seen_ns, seen_v: since when its voltage is low (0: it is not), when that was
+            seen, and how low, V.
         level, level_ns: the power that it is given while on, in thousandths, and since when, ns.
     """
 
@@ -71,6 +81,7 @@ class Sight:
     heat_ns: int = 0
     low_since_ns: int = 0
     seen_ns: int = 0
+    seen_v: float = 0.0
     level: int = LEVEL_FULL
     level_ns: int = 0
 

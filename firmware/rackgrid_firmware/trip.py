@@ -26,8 +26,6 @@ from dataclasses import replace
 from rackgrid_firmware.device import Quality, Reading
 from rackgrid_firmware.sight import Sight, Trip, Watch
 
-GAP_NS = 2_000_000_000
-"""A longer time between two readings is time that nobody measured."""
 SEEN_NS = 1_000_000_000
 """A voltage seen longer ago says nothing of now."""
 
@@ -40,7 +38,7 @@ def heated(watch: Watch, sight: Sight, reading: Reading) -> Sight:
     share = -math.expm1(-span_ns / watch.tau_ns)
     ratio_squared = (reading.amps / watch.rating_a) ** 2 / sight.duty(reading.t_ns)
     heat = sight.heat + share * (ratio_squared - sight.heat)
-    if span_ns > GAP_NS:
+    if span_ns > watch.gap_ns:
         heat = max(heat, sight.heat)
     return replace(sight, heat=heat, heat_ns=max(reading.t_ns, 1))
 
@@ -51,7 +49,7 @@ def lit(watch: Watch, sight: Sight, reading: Reading) -> Sight:
         return sight
     is_low = sight.on and reading.volts < watch.below_v
     low_since_ns = (sight.low_since_ns or max(reading.t_ns, 1)) if is_low else 0
-    return replace(sight, low_since_ns=low_since_ns, seen_ns=reading.t_ns)
+    return replace(sight, low_since_ns=low_since_ns, seen_ns=reading.t_ns, seen_v=reading.volts)
 
 
 def overcurrent(watch: Watch, sight: Sight, reading: Reading) -> list[Trip]:
@@ -81,7 +79,7 @@ def undervoltage(
     trips = [
         Trip(
             watch.name,
-            f"undervoltage: {reading.volts:.2f} V, trips below {watch.below_v:g} V "
+            f"undervoltage: {sight.seen_v:.2f} V, trips below {watch.below_v:g} V "
             f"after {watch.below_ns / 1e9:g} s",
         )
         for watch, sight in low

@@ -11,8 +11,10 @@ from rackgrid_firmware import protection
 from rackgrid_firmware.accuracy import COVERAGE, accuracy_of
 from rackgrid_firmware.device import LEVEL_FULL, Reading, Verdict
 from rackgrid_firmware.heat import heats_of
+from rackgrid_firmware.part import KERNEL_DRIVERS
 from rackgrid_firmware.profile import MeterProfile, OutputProfile, Profile
 from rackgrid_firmware.protection import ZERO_A, Cleared, Moved, Read, Trip, Watch
+from rackgrid_firmware.sight import GAP_NS, KERNEL_GAP_NS
 
 
 def watches_of(profile: Profile, claimed: Collection[str]) -> tuple[Watch, ...]:
@@ -94,4 +96,5 @@ def _watch(output: OutputProfile, meter: MeterProfile | None) -> Watch:
         below_v=trip.trip_below_v,
         below_ns=round(trip.trip_below_s * 1e9),
         rank=trip.shed_rank,
+        gap_ns=KERNEL_GAP_NS if meter and meter.driver in KERNEL_DRIVERS else GAP_NS,
     )

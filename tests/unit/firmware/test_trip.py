@@ -65,6 +65,15 @@ def test_overload_does_not_cool_while_nobody_measures() -> None:
     assert seen.sights.outputs[0].heat < heat
 
 
+def test_overload_cools_between_the_readings_of_a_slow_meter() -> None:
+    """Fails if each short overload is added to those of hours ago."""
+    slow = Watch("lamp", "own", False, most_w=12.0, rating_a=1.0, tau_ns=60 * S, gap_ns=5 * S)
+    seen = on(slow)
+    for _ in range(24):
+        assert seen.read(1.5 * VOLTS, samples=5, step_ns=2_200_000_000) == []
+        assert seen.read(0.2 * VOLTS, samples=300, step_ns=2_200_000_000) == []
+
+
 # --- undervoltage -------------------------------------------------------------------------------
 
 
@@ -96,6 +105,26 @@ def test_undervoltage_takes_the_least_important_first_and_waits_between_stages()
     assert shed(seen, 1) == ["middle"]
     assert shed(seen, 15) == ["last"]
     assert seen.trips[0].reason == "undervoltage: 10.00 V, trips below 11 V after 1 s"
+
+
+def test_undervoltage_is_told_as_its_own_meter_saw_it() -> None:
+    """Fails if the reason shows the voltage of another meter, which was read last."""
+    seen = Seen(
+        tuple(
+            Watch(name, name, False, most_w=9.0, below_v=below_v, below_ns=S)
+            for name, below_v in (("lamp", 11.0), ("pump", 12.5))
+        )
+    )
+    for name in ("lamp", "pump"):
+        seen.move(name, True)
+    reasons = [
+        trip.reason
+        for _ in range(20)
+        for meter, volts in (("lamp", 9.0), ("pump", 12.3))
+        for trip in seen.read(1.0, meter=meter, volts=volts, step_ns=40_000_000)
+        if trip.output == "lamp"
+    ]
+    assert set(reasons) == {"undervoltage: 9.00 V, trips below 11 V after 1 s"}
 
 
 def test_undervoltage_that_ends_in_time_takes_nothing() -> None:

@@ -14,6 +14,7 @@ from rackgrid_firmware.profile import (
     TripProfile,
 )
 from rackgrid_firmware.protection import ZERO_A, Trip
+from rackgrid_firmware.sight import GAP_NS, KERNEL_GAP_NS
 from rackgrid_firmware.watch import Watchman, watches_of, zero_a
 
 S = 1_000_000_000
@@ -32,6 +33,12 @@ def test_watch_says_what_the_profile_says_for_the_pins_that_we_have() -> None:
     assert (watch.leak_w, watch.least_w) == (0.1, 1.0)
     assert (watch.trip_a, watch.rating_a, watch.tau_ns) == (3.0, 2.0, 30 * S)
     assert (watch.below_v, watch.below_ns, watch.rank) == (10.0, 2 * S, 4)
+
+
+def test_meter_whose_pace_the_kernel_sets_may_be_slower() -> None:
+    slow = replace(PROFILE, meters=(replace(METER, driver="hwmon"),))
+    gaps = [watches_of(each, {"fan"})[0].gap_ns for each in (PROFILE, slow)]
+    assert gaps == [GAP_NS, KERNEL_GAP_NS]
 
 
 def test_zero_of_a_meter_is_three_standard_deviations_and_its_calibration_lowers_it() -> None:
