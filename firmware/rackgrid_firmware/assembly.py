@@ -15,9 +15,9 @@ from rackgrid_firmware.dwell import DwellFile
 from rackgrid_firmware.energy import Energy, EnergyFile
 from rackgrid_firmware.guard import Kept
 from rackgrid_firmware.heat import HeatFile
+from rackgrid_firmware.log import ERROR, INFO, WARNING, log
 from rackgrid_firmware.logbook import Logbook, Record, barred_of
 from rackgrid_firmware.meter import Health
-from rackgrid_firmware.notify import ERROR, INFO, WARNING, log
 from rackgrid_firmware.option import Options, leave_pins
 from rackgrid_firmware.output import Outputs, calm_until_ns
 from rackgrid_firmware.profile import Profile

@@ -1,13 +1,10 @@
-"""What the firmware says about itself: to systemd, and to whoever reads its log.
+"""What the firmware says about itself to systemd.
 
 The protocol of systemd is one datagram of `KEY=value` lines to the socket that `$NOTIFY_SOCKET`
 names; the libraries for it are unmaintained or need a compiler. A send never blocks and never
 raises: outputs are not given up because nobody listens.
 
-The log is one line per event on stderr, `event key=value ...`, with the priority in front when the
-journal reads it. No logging package: the firmware has few lines to say, and all at once.
-
-Source: sd_notify(3), sd_watchdog_enabled(3), sd-daemon(3) (priorities).
+Source: sd_notify(3), sd_watchdog_enabled(3).
 """
 
 from __future__ import annotations
@@ -15,25 +12,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
-import sys
 from collections.abc import Mapping
-
-ERROR, WARNING, INFO = 3, 4, 6
-"""Priorities of syslog."""
-
-
-def log(priority: int, event: str, **fields: object) -> None:
-    """Write one line to stderr."""
-    words = [event, *(f"{key}={_value(value)}" for key, value in fields.items())]
-    mark = f"<{priority}>" if "JOURNAL_STREAM" in os.environ else "firmware: "
-    with contextlib.suppress(OSError, ValueError):  # nobody reads it any more
-        sys.stderr.write(f"{mark}{' '.join(words)}\n")
-        sys.stderr.flush()
-
-
-def _value(value: object) -> str:
-    text = str(value).replace("\n", " ").replace('"', "'")
-    return f'"{text}"' if " " in text or not text else text
 
 
 class Notifier:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from rackgrid_firmware.errors import ProfileError
 from rackgrid_firmware.listener import listen_at, lock
-from rackgrid_firmware.notify import WARNING, log
+from rackgrid_firmware.log import WARNING, log
 from rackgrid_firmware.pin_table import write_table
 from rackgrid_firmware.profile import Profile
 from rackgrid_firmware.profile_file import load_profile

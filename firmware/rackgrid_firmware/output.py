@@ -229,11 +229,14 @@ class Outputs:
             self._on_change(self.record)
 
     def remember(self) -> None:
-        """Leave the dwell to the next process of this boot; the last act of an orderly end.
+        """Leave dwell and heat to the next process of this boot; the last act of an orderly end.
 
         Raises:
-            OSError: it cannot be written.
+            OSError: the dwell cannot be written.
         """
+        if self._heat is not None:
+            self._heat.keep(self._clock(), self._watchman.heats)
+            self._heat.close()
         if self._dwell is not None:
             self._dwell.write(output_states(self._rules, self._state, {}))
 

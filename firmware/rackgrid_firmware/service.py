@@ -5,8 +5,8 @@
 
 One loop over the listening socket, the connections, the next deadline of the guard, telemetry and
 the watchdog. It sleeps until the first of them is due and never waits for anything else: the bus
-has threads of its own, sends do not block, and a controller that is killed, stopped or hangs takes
-nothing with it but its own holds, which end at their deadlines.
+has threads of its own, as have the log and all files; sends do not block, and a controller that is
+killed, stopped or hangs takes nothing with it but its own holds, which end at their deadlines.
 
 One controller at a time. A connection counts from its `Attach`; until then it waits in the lobby.
 Who comes while another is attached is told "busy", unless that one has hung up; a controller that
@@ -57,8 +57,9 @@ from rackgrid_firmware.link import (
     Switched,
     Telemetry,
 )
+from rackgrid_firmware.log import ERROR, INFO, WARNING, detached, log
 from rackgrid_firmware.mailbox import Mailbox
-from rackgrid_firmware.notify import ERROR, INFO, WARNING, Notifier, log
+from rackgrid_firmware.notify import Notifier
 from rackgrid_firmware.option import Options, claim, open_door, parse
 from rackgrid_firmware.output import Outputs, attached
 from rackgrid_firmware.peer import Peer
@@ -329,9 +330,7 @@ class Service:
 
     def _dated(self, report: Switched | Refused) -> Switched | Refused:
         """Say which commands had been decided on by then."""
-        if isinstance(report, Switched):
-            return replace(report, handled=self._handled)
-        return report
+        return replace(report, handled=self._handled) if isinstance(report, Switched) else report
 
     def _count_malformed(self, peer: Peer, reason: str) -> None:
         """Count what is no message; log the 1st, 2nd, 4th, 8th ... so that no log is flooded."""
@@ -356,7 +355,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             log(ERROR, "profile", problem=finding)
         return EX_CONFIG
     try:
-        with contextlib.ExitStack() as stack:
+        with detached(), contextlib.ExitStack() as stack:
             service = _open(options, profile, stack)
             gc.freeze()  # what start-up made stays: no collection walks it while a load waits
             service.run()

@@ -16,7 +16,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 from rackgrid_firmware.link import PACKET_MAX, VERSION, Attach, Command, Report, decode, encode
 from rackgrid_firmware.mock.client import PlantControl
@@ -126,18 +126,24 @@ class World:
         until(self.plant_socket.is_socket)
         self.control = PlantControl(self.plant_socket)
 
-    def start(self, module: str, *arguments: str) -> subprocess.Popen[bytes]:
+    def start(
+        self, module: str, *arguments: str, stderr: IO[bytes] | None = None
+    ) -> subprocess.Popen[bytes]:
         with self.log.open("ab") as sink:
-            child = subprocess.Popen([sys.executable, "-m", module, *arguments], stderr=sink)
+            command = [sys.executable, "-m", module, *arguments]
+            child = subprocess.Popen(command, stderr=stderr or sink)
         self.children.append(child)
         return child
 
-    def start_firmware(self, *options: str) -> subprocess.Popen[bytes]:
+    def start_firmware(
+        self, *options: str, stderr: IO[bytes] | None = None
+    ) -> subprocess.Popen[bytes]:
         self.socket.unlink(missing_ok=True)
         child = self.start(
             "rackgrid_firmware.service",
             *("--profile", str(self.profile), "--socket", str(self.socket), "--node", "n1"),
             *("--plant", str(self.plant_socket), "--runtime", str(self.room / "run"), *options),
+            stderr=stderr,
         )
         until(lambda: self.socket.is_socket() or child.poll() is not None)
         assert child.poll() is None, self.log.read_text()

@@ -193,6 +193,28 @@ def test_safe_helper_gives_a_locked_required_load_no_power(
     assert world.loads() == {"fan": 0.0, "switch": 0.0}
 
 
+def test_log_that_nobody_reads_keeps_no_deadline_waiting(
+    build: Callable[..., World], link_to: Callable[..., Link]
+) -> None:
+    """Fails if a journal whose card stalls leaves a load on: its pipe is full here."""
+    world = build()
+    reader, writer = os.pipe()
+    with os.fdopen(reader), os.fdopen(writer, "wb", buffering=0) as full:
+        os.set_blocking(writer, False)
+        while full.write(b"x" * 64) is not None:
+            pass
+        os.set_blocking(writer, True)
+        world.start_firmware(stderr=full)
+        link = link_to(world)
+        for seq in range(1, 20, 2):
+            deadline_ns = time.monotonic_ns() + S // 5
+            link.send(Hold(seq, "fan", deadline_ns))
+            assert take(link, Switched).state.on
+            off = take(link, Switched).state
+            assert (off.on, off.cause) == (False, "deadline")
+        assert world.loads()["fan"] == 0.0
+
+
 def test_firmware_leaves_the_helper_a_table_of_its_own_profile(build: Callable[..., World]) -> None:
     world = build()
     world.start_firmware()
@@ -203,11 +225,12 @@ def test_firmware_leaves_the_helper_a_table_of_its_own_profile(build: Callable[.
 
 
 AUDIT = """
-import os, sys, time
+import os, sys, threading, time
 _sink = os.open(os.environ["AUDIT"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 def _hear(event, args):
     if event == "open" or event in ("os.rename", "os.remove", "os.mkdir", "os.listdir"):
-        os.write(_sink, f"{time.monotonic_ns()} {event} {args[0]!r}\\n".encode())
+        whose = "loop" if threading.current_thread() is threading.main_thread() else "thread"
+        os.write(_sink, f"{time.monotonic_ns()} {whose} {event} {args[0]!r}\\n".encode())
 sys.addaudithook(_hear)
 """
 
@@ -224,7 +247,9 @@ def test_loop_opens_no_file_while_it_serves(
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path / 'hook'}:{os.environ.get('PYTHONPATH', '')}")
     monkeypatch.setenv("AUDIT", str(tmp_path / "audit"))
     world = build()
-    firmware = world.start_firmware()
+    profile = world.profile.read_text()
+    world.profile.write_text(profile.replace("gpio = 17", "gpio = 17\nrating_a = 2.0"))
+    firmware = world.start_firmware("--state", str(world.room / "state"))
     link = link_to(world)
     take(link, Attached)
     start_ns = time.monotonic_ns()
@@ -237,11 +262,13 @@ def test_loop_opens_no_file_while_it_serves(
     end_ns = time.monotonic_ns()
     firmware.send_signal(signal.SIGTERM)
     assert firmware.wait(PATIENCE_S) == 0
-    lines = [line.split(" ", 1) for line in (tmp_path / "audit").read_text().splitlines()]
-    touched = [(int(at), what) for at, what in lines]
-    assert any(at < start_ns for at, _ in touched), "the hook hears"
-    assert any("dwell" in what for at, what in touched if at > end_ns), "it hears to the end"
-    assert not [what for at, what in touched if start_ns <= at <= end_ns]
+    lines = [line.split(" ", 2) for line in (tmp_path / "audit").read_text().splitlines()]
+    touched = [(int(at), whose, what) for at, whose, what in lines]
+    assert any(at < start_ns for at, _, _ in touched), "the hook hears"
+    assert any("dwell" in what for at, _, what in touched if at > end_ns), "it hears to the end"
+    serving = [(whose, what) for at, whose, what in touched if start_ns <= at <= end_ns]
+    assert any("heat" in what for _, what in serving), "files are written meanwhile"
+    assert not [what for whose, what in serving if whose == "loop"]
 
 
 def test_crash_loop_does_not_pass_the_budget_of_starts(

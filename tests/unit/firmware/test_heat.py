@@ -10,7 +10,7 @@ import pytest
 
 from rackgrid_firmware.device import Output, Quality, Reading
 from rackgrid_firmware.guard import HoldAsked
-from rackgrid_firmware.heat import LIMIT, WRITE_NS, HeatFile, heats_of, worst
+from rackgrid_firmware.heat import LIMIT, RISE, SOON_NS, WRITE_NS, HeatFile, heats_of, worst
 from rackgrid_firmware.link import Hold
 from rackgrid_firmware.output import Outputs
 from rackgrid_firmware.profile import (
@@ -81,26 +81,30 @@ class Process:
         return None
 
 
+@pytest.mark.parametrize("life_s", [0.35, 0.9, 2.0])
 def test_overload_that_kills_the_process_again_and_again_trips_all_the_same(
-    tmp_path: Path,
+    tmp_path: Path, life_s: float
 ) -> None:
-    now_ns, burnt_s, tripped_s = DAY_NS, 0.0, None
-    for _ in range(20):
-        process = Process(now_ns, file_of(tmp_path))
-        tripped_s = process.overload(2.0)
+    now_ns, lives, tripped_s = DAY_NS, 0, None
+    while lives < 40:
+        file = file_of(tmp_path)
+        process = Process(now_ns, file)
+        tripped_s = process.overload(life_s)
         if tripped_s is not None:
             break
-        burnt_s += 2.0
+        file.close()
+        lives += 1
         now_ns = process.now_ns + S
     assert tripped_s is not None
-    # What came after the last writing is lost with each life.
-    lives = burnt_s / 2.0
-    assert TRIP_S - 0.1 < burnt_s + tripped_s < TRIP_S + (lives + 1) * WRITE_NS / S
+    # What came after the last writing is lost with each life: 0.02 hotter takes 0.1 to 0.3 s here.
+    assert TRIP_S - 0.1 < lives * life_s + tripped_s < TRIP_S + (lives + 1) * 0.3
 
 
 def test_first_start_after_a_kernel_boot_is_as_hot_as_can_be(tmp_path: Path) -> None:
     booted_s = 10.0
-    cold = Process(DAY_NS, file_of(tmp_path)).overload(60.0)
+    file = file_of(tmp_path)
+    cold = Process(DAY_NS, file).overload(60.0)
+    file.close()
     (tmp_path / "heat.json").unlink()
     warm = Process(round(booted_s * S), file_of(tmp_path)).overload(60.0)
     heat = math.exp(-booted_s / TAU_S)
@@ -127,21 +131,34 @@ def test_worst_knows_only_of_circuits_with_a_rating() -> None:
     assert heats_of(watches, sights) == {"fan": 0.5, "nc": 0.0}
 
 
-def test_file_is_written_once_a_second_and_only_with_news(tmp_path: Path) -> None:
+def kept(file: HeatFile, now_ns: int, heats: dict[str, float]) -> dict[str, float] | None:
+    """Tell a file these, and say what is in it then."""
+    file.keep(now_ns, heats)
+    file.close()
+    return file.read()
+
+
+def test_file_is_written_when_it_is_hotter_or_once_a_second_with_news(
+    tmp_path: Path,
+) -> None:
     file, path = file_of(tmp_path), tmp_path / "heat.json"
     assert file.read() is None
     assert file.is_due(5)
-    file.keep(5, {"fan": 0.1})
-    assert file_of(tmp_path).read() == {"fan": 0.1}
-    assert not file.is_due(WRITE_NS + 4)
-    assert file.is_due(WRITE_NS + 5)
+    assert kept(file, 5, {"fan": 0.1}) == {"fan": 0.1}
+    assert not file.is_due(SOON_NS + 4)
+    assert file.is_due(SOON_NS + 5)
+    assert kept(file, SOON_NS + 5, {"fan": 0.1 + RISE / 2}) == {"fan": 0.1}, "hardly hotter"
+    assert kept(file, SOON_NS + 5, {"fan": 0.0}) == {"fan": 0.1}, "colder can wait"
+    assert kept(file, SOON_NS + 5, {"fan": 0.1 + RISE}) == {"fan": 0.1 + RISE}
+    assert kept(file, SOON_NS + WRITE_NS + 5, {"fan": 0.0}) == {"fan": 0.0}
     path.unlink()
-    file.keep(WRITE_NS + 5, {"fan": 0.1})
+    file.keep(9 * WRITE_NS, {"fan": 0.0})
+    file.close()
     assert list(tmp_path.iterdir()) == []
 
 
 def test_file_of_another_boot_says_nothing(tmp_path: Path) -> None:
-    file_of(tmp_path).keep(0, {"fan": 0.9})
+    assert kept(file_of(tmp_path), 0, {"fan": 0.9}) == {"fan": 0.9}
     assert file_of(tmp_path, "boot-b").read() is None
 
 
@@ -168,10 +185,9 @@ def test_file_that_cannot_be_written_is_said_once_and_tried_again(
 ) -> None:
     folder = tmp_path / "run"
     file = file_of(folder)
-    file.keep(0, {"fan": 0.1})
-    file.keep(WRITE_NS, {"fan": 0.2})
+    assert kept(file, 0, {"fan": 0.1}) is None
+    assert kept(file, WRITE_NS, {"fan": 0.2}) is None
     said = capfd.readouterr()
     assert (said.out + said.err).count("heat-not-kept") == 1
     folder.mkdir()
-    file.keep(2 * WRITE_NS, {"fan": 0.3})
-    assert file_of(folder).read() == {"fan": 0.3}
+    assert kept(file, 2 * WRITE_NS, {"fan": 0.3}) == {"fan": 0.3}

@@ -1,16 +1,15 @@
-"""Fails if systemd hears something else than sd_notify(3) says, or a line of the log is no line."""
+"""Fails if systemd hears something else than sd_notify(3) says."""
 
 from __future__ import annotations
 
 import os
 import socket
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from rackgrid_firmware.notify import ERROR, INFO, Notifier, log
+from rackgrid_firmware.notify import Notifier
 
 
 @pytest.fixture
@@ -75,32 +74,3 @@ def test_notifier_without_a_watchdog_for_us_has_none(
     notifier = Notifier({"NOTIFY_SOCKET": systemd.getsockname()} | environ)
     assert notifier.watchdog_ns is None
     notifier.close()
-
-
-def test_log_writes_one_line_whatever_the_values(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("JOURNAL_STREAM", raising=False)
-    log(INFO, "switched", output="fan", on=1, why="two\nlines", empty="")
-    assert (
-        capsys.readouterr().err == 'firmware: switched output=fan on=1 why="two lines" empty=""\n'
-    )
-
-
-def test_log_in_the_journal_carries_its_priority(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("JOURNAL_STREAM", "8:1")
-    log(ERROR, "failed")
-    assert capsys.readouterr().err == "<3>failed\n"
-
-
-def test_log_nobody_reads_any_more_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    reader, writer = os.pipe()
-    os.close(reader)
-    broken = os.fdopen(writer, "w")
-    monkeypatch.setattr(sys, "stderr", broken)
-    log(INFO, "switched")
-    monkeypatch.undo()
-    with pytest.raises(BrokenPipeError):
-        broken.close()
