@@ -1,18 +1,21 @@
 """The INA219 over an injected bus: configure, read two registers, notice when the chip was reset.
 
 A sample is two word reads, 02h and 01h, and arithmetic (`registers`); pi-ina219 needs five for
-volts, amperes and watts. 02h comes first, because it says whether anything was converted at all;
-01h, read after it, is at least as fresh.
+volts, amperes and watts. Which conversion it was, and whether it was read before, the chip's ready
+flag says, which comes with 02h and is cleared by reading 03h:
+
+- A long cycle (`beat`): 02h first; if the flag is up, 01h, and 03h as a third transfer. So every
+  visit knows that its conversion is new, and a converter that stands still is found by the next.
+- A short one (`phase`), of which three transfers would fill the bus: it is followed by the clock,
+  and the flag asked now and then; 01h before 02h, because 02h then brings the flag for both.
 
 A chip that browns out (relays and motors do that to it) wakes up with its power-on configuration
 and empty registers. Its readings are right again after a conversion (same LSB, wider range), only
 noisier; so it is enough to read the configuration back every ten seconds, after every error, when a
-reading is larger than the range allows, and before a zero is believed: it may be that of an empty
-register. A wrong one is written again and counted.
-
-A profile that converts fast is read by the chip's own cycle (`phase`): each conversion once, and
-01h before 02h, because 02h then brings the ready flag that speaks for both. The others are read on
-a grid that the chips of a bus share, so that an idle node wakes up seldom.
+reading is larger than the range allows, when the flag surprises, and before a zero is believed: it
+may be that of an empty register. A wrong one is written again and counted. A converter that stands
+still with the right configuration is started again by writing it; if that does not help, it is a
+fault.
 
 Around a switching somebody may want to see more (`hurry`): the chip then converts 1623 times a
 second, in its widest range, and goes back to its own profile by itself. With an automatic range
@@ -27,24 +30,25 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
-from rackgrid_firmware import registers
-from rackgrid_firmware.errors import DeviceError, DeviceFault, ProfileError
+from rackgrid_firmware import pace219, registers
+from rackgrid_firmware.beat import Beat
+from rackgrid_firmware.errors import DeviceError, DeviceFault
 from rackgrid_firmware.i2c import Bus
+from rackgrid_firmware.pace219 import Pace
 from rackgrid_firmware.phase import ANY_PACE, Phase
 from rackgrid_firmware.profile import MeterProfile
 from rackgrid_firmware.ranging import AutoRange
-from rackgrid_firmware.registers import RANGE_NAMES, Range, Sample
+from rackgrid_firmware.registers import Range, Sample
+from rackgrid_firmware.silence import Patience, Silence
 
 VERIFY_NS: Final = 10_000_000_000
 """Between two looks at the configuration, ns."""
 FOLLOW_MAX_NS: Final = 2_000_000
-"""A cycle that is longer is not followed, ns: chips that are read on one grid share a wake-up."""
+"""A cycle that is longer has time for its flag at each visit, ns."""
 _LOOKS_MAX: Final = 4
 """So many looks at the flag follow each other in one visit."""
 _AFRESH_NS: Final = 450_000
 """A chip that was reset fills the bus register so much later than the shunt's, ns (532 µs)."""
-_CYCLES_MAX: Final = 3
-"""A chip that has not converted after so many of its longest cycles never will."""
 
 
 class Ina219:
@@ -67,37 +71,34 @@ class Ina219:
         clock: Callable[[], int] = time.monotonic_ns,
         follow_max_ns: int = FOLLOW_MAX_NS,
     ) -> None:
-        shunt_range = _range_of(profile)
         self.name = profile.name
         self.resets = 0
-        """How often the chip was found reset."""
+        """How often the chip was found reset, or standing still."""
         self.begun_ns = 0
         """Since when it has been converting as it does now, ns."""
         self._bus = bus
         self._address = profile.address
         self._clock = clock
         self._profile = profile
-        self._usual = _usual(profile, shunt_range)
-        is_single = self._usual[0].shunt_adc.samples == 1
-        self._auto = AutoRange() if profile.shunt_range == "auto" and is_single else None
-        hasty = registers.configuration_for("inrush", Range.MV_320, bus_range=profile.bus_range)
-        self._hasty = _pace(profile, hasty)
-        keen = registers.configuration_for("fast", Range.MV_320, bus_range=profile.bus_range)
-        self._keen = _pace(profile, keen)
-        self.usual_ns = self._usual[0].cycle_ns
+        self._usual = pace219.usual(profile, pace219.first_range(profile))
+        is_auto = profile.shunt_range == "auto" and not self._usual.is_averaged
+        self._auto = AutoRange() if is_auto else None
+        self._hasty = pace219.hasty(profile)
+        self._keen = pace219.keen(profile)
+        self.usual_ns = self._usual.configuration.cycle_ns
         """How long a conversion as the profile has it takes, ns."""
-        is_blind = keen.cycle_ns <= follow_max_ns < self.usual_ns
+        is_blind = self._keen.configuration.cycle_ns <= follow_max_ns < self.usual_ns
         self.soft_ohms = profile.feed_ohms if is_blind else 0.0
         """Of its feed, ohm, if a `look` shows what the profile's own conversions do not."""
-        self._phase: Phase | None = None
         self._follow_max_ns = follow_max_ns
-        self._chip_pace = ANY_PACE
         self._missed = 0
         self._zero_believed = False
-        self._take_pace(self._usual)
+        self._chip_pace = ANY_PACE
+        self._configuration, self._scale = self._usual.configuration, self._usual.scale
+        self._course = self._course_of(self._configuration)
         self._hurry_until_ns = self._look_until_ns = 0
         self._verify_at_ns = 0
-        self._silent_since_ns: int | None = None
+        self._silence = Silence()
         self._configured = False
 
     @property
@@ -107,13 +108,23 @@ class Ina219:
 
     @property
     def due_ns(self) -> int:
-        """When to sample next, ns; 0: the cycle is not followed, so a grid will do."""
-        return 0 if self._phase is None else self._phase.due_ns
+        """When to sample next, ns."""
+        return self._course.due_ns
+
+    @property
+    def late_ns(self) -> int:
+        """Until when that sample may be put off at no cost, ns."""
+        return self._course.late_ns
+
+    @property
+    def ended_ns(self) -> int:
+        """When the conversion of the last sample ended, ns; 0: just before it was read."""
+        return self._course.ended_ns
 
     @property
     def missed(self) -> int:
-        """Conversions that nobody read while the cycle was followed."""
-        return self._missed + (0 if self._phase is None else self._phase.missed)
+        """Conversions that nobody read."""
+        return self._missed + self._course.missed
 
     def hurry(self, until_ns: int) -> None:
         """Convert as fast as may be until then; may be called by another thread.
@@ -126,7 +137,7 @@ class Ina219:
     @property
     def is_looking(self) -> bool:
         """Whether it converts as in a `look`."""
-        return self.soft_ohms > 0 and self._configuration == self._keen[0]
+        return self.soft_ohms > 0 and self._configuration == self._keen.configuration
 
     def look(self, until_ns: int) -> None:
         """Convert V and I by turns until then, ns, unless somebody is in a hurry."""
@@ -148,8 +159,8 @@ class Ina219:
         """Read the newest conversion.
 
         Returns:
-            The sample, or None if the chip has not converted since it was configured; when its
-            cycle is followed, since the last sample.
+            The sample; None if the chip has not converted since the last one, or since it was
+            configured.
 
         Raises:
             DeviceUnavailable: the chip does not answer.
@@ -161,19 +172,12 @@ class Ina219:
             self._keep_pace(now_ns)
             if now_ns >= self._verify_at_ns:
                 self._verify(now_ns)
-            if self._phase is not None:
-                sample = self._follow(self._phase)
-                if self._phase.is_surprised:
-                    self._phase.is_surprised = False
-                    self._verify_at_ns = 0
-                return sample
-            converted, shunt_raw, bus_raw = self._take()
-            if converted and not (shunt_raw and bus_raw) and not self._is_believed(now_ns):
-                return None
-            if converted:
-                return self._judge(shunt_raw, bus_raw)
-            self._wait(now_ns)
-            return None
+            course = self._course
+            sample = self._visit(course) if isinstance(course, Beat) else self._follow(course)
+            if course.is_surprised:
+                course.is_surprised = False
+                self._verify_at_ns = 0
+            return sample
         except DeviceError:
             self._verify_at_ns = 0
             raise
@@ -190,26 +194,50 @@ class Ina219:
             pace = self._keen
         # By value: writing again what the chip does already would throw away the conversion under
         # way, and what is known of its cycle.
-        if pace[0] != self._configuration:
+        if pace.configuration != self._configuration:
             self._take_pace(pace)
             self._configured = False
             self._verify_at_ns = 0
 
     def _take_range(self, shunt_range: Range) -> None:
         """Convert in this range as usual; the next `sample` sees to it."""
-        if self._usual[0].shunt_range is not shunt_range:
-            self._usual = _usual(self._profile, shunt_range)
+        if self._usual.configuration.shunt_range is not shunt_range:
+            self._usual = pace219.usual(self._profile, shunt_range)
 
-    def _take_pace(self, pace: tuple[registers.Configuration, registers.Scale]) -> None:
-        """Convert in another way from here on; its cycle is followed if it is short."""
-        if self._phase is not None:
-            self._missed += self._phase.missed
-            if self._phase.is_known:
-                self._chip_pace = self._phase.pace
-        self._configuration, self._scale = pace
-        configuration, self._phase = self._configuration, None
-        if configuration.cycle_ns <= self._follow_max_ns:
-            self._phase = Phase(configuration.cycle_ns, configuration.head_ns, self._chip_pace)
+    def _take_pace(self, pace: Pace) -> None:
+        """Convert in another way from here on; what is known of the chip's pace stays true."""
+        self._missed += self._course.missed
+        if self._course.is_known:
+            self._chip_pace = self._course.pace
+        self._configuration, self._scale = pace.configuration, pace.scale
+        self._course = self._course_of(pace.configuration)
+
+    def _course_of(self, configuration: registers.Configuration) -> Phase | Beat:
+        cycle_ns, head_ns = configuration.cycle_ns, configuration.head_ns
+        kind = Phase if cycle_ns <= self._follow_max_ns else Beat
+        return kind(cycle_ns, head_ns, self._chip_pace)
+
+    def _visit(self, beat: Beat) -> Sample | None:
+        """Ask the flag of a long cycle; read what is new, and clear it."""
+        before_ns = self._clock()
+        if before_ns < beat.open_ns:
+            return None
+        converted, bus_raw = self._ask()
+        if not converted:
+            beat.found_down(before_ns)
+            self._wait(before_ns)
+            return None
+        self._silence.broken()
+        shunt_raw = None
+        if beat.found_up(before_ns, self._clock()):
+            shunt_raw = self._shunt_raw()
+            beat.took(self._clock())
+        before_ns = self._clock()
+        self._bus.read_word(self._address, registers.POWER)
+        beat.cleared(before_ns, self._clock())
+        if shunt_raw is None or (not (shunt_raw and bus_raw) and not self._is_believed(before_ns)):
+            return None
+        return self._judge(shunt_raw, bus_raw)
 
     def _follow(self, phase: Phase) -> Sample | None:
         """Read a conversion that is new, if there is one.
@@ -252,7 +280,7 @@ class Ina219:
             return (
                 self._look(phase, last_ns, again - 1) if again and phase.due_ns <= last_ns else None
             )
-        self._silent_since_ns = None
+        self._silence.broken()
         if not phase.found_up(now_ns, last_ns):
             return None
         shunt = self._bus.read_word(self._address, registers.SHUNT)
@@ -287,14 +315,17 @@ class Ina219:
         self._verify(now_ns)
         return self.resets == before
 
-    def _take(self) -> tuple[bool, int, int]:
-        """Read whether the chip has converted, and the raw shunt and bus voltages."""
+    def _ask(self) -> tuple[bool, int]:
+        """Read whether the chip has converted, and the raw bus voltage."""
         bus = self._bus.read_word(self._address, registers.BUS)
-        shunt = self._bus.read_word(self._address, registers.SHUNT)
-        return registers.is_converted(bus), registers.signed(shunt), registers.bus_raw(bus)
+        return registers.is_converted(bus), registers.bus_raw(bus)
+
+    def _shunt_raw(self) -> int:
+        """Read the raw shunt voltage."""
+        return registers.signed(self._bus.read_word(self._address, registers.SHUNT))
 
     def _judge(self, shunt_raw: int, bus_raw: int) -> Sample:
-        self._silent_since_ns = None
+        self._silence.broken()
         if bus_raw > registers.BUS_RAW_MAX or abs(shunt_raw) > registers.SHUNT_RAW_MAX:
             raise DeviceFault(
                 f"{self._where()} says {bus_raw * registers.BUS_V_PER_LSB:.2f} V and "
@@ -303,7 +334,7 @@ class Ina219:
             )
         if abs(shunt_raw) > self._scale.raw_max:
             self._verify_at_ns = 0  # beyond our range: the chip has been reset to its widest
-        if self._auto is not None and self._configuration == self._usual[0]:
+        if self._auto is not None and self._configuration == self._usual.configuration:
             self._take_range(self._auto.judge(shunt_raw))
         return self._scale.sample(shunt_raw, bus_raw)
 
@@ -317,7 +348,7 @@ class Ina219:
                     f"{self._where()} does not keep its configuration: is it an INA219?"
                 )
             self._configured = True
-            self._silent_since_ns = now_ns
+            self._silence.begin()
         self._verify_at_ns = now_ns + VERIFY_NS
 
     def _keeps_configuration(self) -> bool:
@@ -330,8 +361,7 @@ class Ina219:
         before_ns = self._clock()
         self._program()
         self.begun_ns = self._clock()
-        if self._phase is not None:
-            self._phase.restarted(before_ns, self.begun_ns)
+        self._course.restarted(before_ns, self.begun_ns)
 
     def _program(self) -> None:
         """Write the configuration; conversions start anew."""
@@ -341,58 +371,19 @@ class Ina219:
         return self._bus.read_word(self._address, registers.CONFIGURATION)
 
     def _wait(self, now_ns: int) -> None:
-        """Bear with a chip that is converting for the first time, but not for ever."""
-        if self._silent_since_ns is None:
-            self._silent_since_ns = now_ns
-        elif now_ns - self._silent_since_ns > _CYCLES_MAX * self._configuration.cycle_max_ns:
-            self._silent_since_ns = now_ns
-            raise DeviceFault(f"{self._where()} does not convert: check its supply")
+        """Bear with a chip that is converting; start it again when it stands still.
+
+        Raises:
+            DeviceFault: that has not helped.
+        """
+        patience = self._silence.judge(now_ns, self._configuration.cycle_max_ns)
+        if patience is not Patience.BEAR:
+            self.resets += self._configured
+            self._configured = False
+            self._verify_at_ns = 0
+        if patience is Patience.GIVE_UP:
+            word = self._configuration.word
+            raise DeviceFault(self._silence.told(self._where(), "bit 1 of 02h", word))
 
     def _where(self) -> str:
         return f"the chip at {self._address:#04x} on I2C bus {self._bus.number}"
-
-
-def _usual(
-    profile: MeterProfile, shunt_range: Range
-) -> tuple[registers.Configuration, registers.Scale]:
-    """Prepare to convert as a board profile asks for it."""
-    configuration = registers.configuration_for(
-        profile.profile,
-        shunt_range,
-        shunt_adc=profile.shunt_adc,
-        bus_adc=profile.bus_adc,
-        bus_range=profile.bus_range,
-    )
-    return _pace(profile, configuration)
-
-
-def _pace(
-    profile: MeterProfile, configuration: registers.Configuration
-) -> tuple[registers.Configuration, registers.Scale]:
-    """Prepare a way to convert, and what its numbers mean."""
-    scale = registers.scale_for(
-        profile.shunt_ohms,
-        profile.gain,
-        profile.offset_a,
-        configuration.shunt_range,
-        wide_bus=configuration.wide_bus,
-    )
-    return configuration, scale
-
-
-def _range_of(profile: MeterProfile) -> Range:
-    """Choose the range to begin with.
-
-    Raises:
-        ProfileError: the expected current does not fit the shunt.
-    """
-    if profile.shunt_range:
-        return RANGE_NAMES.get(profile.shunt_range, Range.MV_320)
-    shunt_range = registers.range_for(profile.amps_max, profile.shunt_ohms)
-    if shunt_range is None:
-        raise ProfileError(
-            f"meter {profile.name!r}: {profile.amps_max} A through {profile.shunt_ohms} ohm is "
-            "more than the 320 mV that an INA219 measures: use a smaller shunt, or amps_max of at "
-            f"most {0.32 / profile.shunt_ohms:.2f}"
-        )
-    return shunt_range

@@ -11,12 +11,12 @@ import time
 from collections.abc import Callable
 
 from rackgrid_firmware import registers226
-from rackgrid_firmware.conversion import AVERAGED
+from rackgrid_firmware.conversion import AVERAGED, Conversion
 from rackgrid_firmware.i2c import Bus
 from rackgrid_firmware.monitor import Monitor
 from rackgrid_firmware.part import INA260
 from rackgrid_firmware.profile import MeterProfile
-from rackgrid_firmware.upkeep import Ready, Upkeep
+from rackgrid_firmware.upkeep import Ready, Upkeep, Way
 
 
 class Ina260(Monitor):
@@ -36,8 +36,8 @@ class Ina260(Monitor):
     ) -> None:
         ready = Ready(registers226.MASK_ENABLE, registers226.CVRF)
         upkeep = Upkeep(bus, profile.address, INA260, ready, clock)
-        conversion = AVERAGED[profile.profile]
-        upkeep.configure(registers226.word_260(conversion), conversion.cycle_ns)
+        usual, hasty = (_way(AVERAGED[name]) for name in (profile.profile, "inrush"))
+        upkeep.configure(usual, hasty)
         super().__init__(
             profile,
             INA260,
@@ -46,3 +46,8 @@ class Ina260(Monitor):
             registers226.raw,
             registers226.scale_260(profile.gain, profile.offset_a),
         )
+
+
+def _way(conversion: Conversion) -> Way:
+    """Write a way to convert: both registers change together, at the end of a cycle."""
+    return Way(registers226.word_260(conversion), conversion.cycle_ns, conversion.cycle_ns)

@@ -17,7 +17,7 @@ from rackgrid_firmware.i2c import Bus
 from rackgrid_firmware.monitor import Monitor
 from rackgrid_firmware.part import INA3221
 from rackgrid_firmware.profile import MeterProfile
-from rackgrid_firmware.upkeep import Ready, Upkeep
+from rackgrid_firmware.upkeep import Ready, Upkeep, Way
 
 
 class Ina3221:
@@ -68,9 +68,11 @@ class Ina3221:
         )
         self._profile = profile.profile
         self._channels.add(number)
-        conversion = registers3221.CONVERSIONS[profile.profile]
-        self._upkeep.configure(
-            registers3221.word(conversion, self._channels),
-            conversion.cycle_ns * len(self._channels),
-        )
+        self._upkeep.configure(self._way(profile.profile), self._way("inrush"))
         return monitor
+
+    def _way(self, name: str) -> Way:
+        """Write a way to convert: the first channel's shunt is the first register to change."""
+        conversion = registers3221.CONVERSIONS[name]
+        cycle_ns = conversion.cycle_ns * len(self._channels)
+        return Way(registers3221.word(conversion, self._channels), cycle_ns, conversion.shunt.ns)

@@ -4,9 +4,10 @@ Why a thread: a transfer sleeps in the kernel for half a millisecond when all is
 second when the bus hangs; the loop that keeps the deadlines must not sleep with it. Whoever asks
 for `latest` never waits for the bus, and sees by the clock alone that a channel has gone silent.
 
-Chips are read at their conversion period, on one grid per bus, so that chips of one profile share a
-wake-up; a chip whose cycle is followed (`Pacing.due_ns`) when it has converted again. A chip that
-fails is left alone for 0.1 s, then twice as long each time up to 5 s; the others go on. When two
+A chip is read when it has converted again, which it knows (`Pacing.due_ns`), and until when it may
+be put off at no cost: so the chips of a bus share wake-ups although each has a pace of its own. One
+that knows nothing of it (a kernel's) is read at its period. A chip that fails is left alone for
+0.1 s, then twice as long each time up to 5 s; the others go on. When two
 accesses in a row found the bus itself hanging (each costs its second), only one chip probes it
 until it answers.
 
@@ -68,7 +69,7 @@ class Chip(Protocol):
 
 @runtime_checkable
 class Pacing(Protocol):
-    """A chip that can convert faster for a while, and sleep, and may know when it has converted."""
+    """A chip that can convert faster for a while, and sleep, and knows when it has converted."""
 
     @property
     def begun_ns(self) -> int:
@@ -77,7 +78,17 @@ class Pacing(Protocol):
 
     @property
     def due_ns(self) -> int:
-        """When to sample it next, ns; 0: nobody follows its cycle, so a grid will do."""
+        """When to sample it next, ns; 0: nobody knows, so its period will do."""
+        ...
+
+    @property
+    def late_ns(self) -> int:
+        """Until when that sample may be put off at no cost, ns."""
+        ...
+
+    @property
+    def ended_ns(self) -> int:
+        """When the conversion of the last sample ended, ns; 0: just before it was read."""
         ...
 
     def hurry(self, until_ns: int) -> None:
@@ -127,11 +138,12 @@ class Channel:
         """What it knows of its feed, if that is soft."""
         if isinstance(chip, Looking) and chip.soft_ohms:
             self.covariance = Covariance(chip)
-        self.due_ns = 0
+        self.due_ns = self.late_ns = 0
         self.is_wanted = False
         """Whether somebody has asked for a look since the last one began."""
         self.failures_in_a_row = 0
         self._clock = clock
+        self._origin_ns = clock()
         self._stale_ns = max(STALE_PERIODS * chip.period_ns, STALE_MIN_NS)
         self._energy = EnergyCounter(self._stale_ns, before)
         self._failures = 0
@@ -152,10 +164,26 @@ class Channel:
         """The meter's name in the board profile."""
         return self.chip.name
 
-    @property
-    def followed_ns(self) -> int:
-        """When the chip, whose cycle is followed, has converted again, ns; 0 if it is not."""
-        return 0 if self._pacing is None else self._pacing.due_ns
+    def call(self, due_ns: int, late_ns: int = 0) -> None:
+        """Have it read at this moment, or up to a later one if that saves a wake-up, ns."""
+        self.late_ns = max(due_ns, late_ns)
+        self.due_ns = due_ns
+
+    def call_next(self, *, is_first: bool) -> None:
+        """Have it read when it has converted again.
+
+        Args:
+            is_first: whether it has not converted at all yet.
+        """
+        now_ns, period_ns = self._clock(), self.chip.period_ns
+        if self.is_wanted:
+            self.call(now_ns)
+        elif self._pacing is not None and self._pacing.due_ns:
+            self.call(self._pacing.due_ns, self._pacing.late_ns)
+        elif is_first:
+            self.call(now_ns + period_ns // 8)
+        else:
+            self.call(now_ns + period_ns - (now_ns - self._origin_ns) % period_ns)
 
     def read(self) -> Reading:
         """Take the newest sample, or give the last one, with its age, if there is none yet.
@@ -181,17 +209,15 @@ class Channel:
         if sample is None:
             return None
         t_ns = self._clock()
-        begun_ns = None if self._pacing is None else self._pacing.begun_ns
-        # A chip whose cycle is followed is read each time: what is not is known, however short.
-        span_max_ns = STALE_PERIODS * self.chip.period_ns if self.followed_ns else None
+        begun_ns = span_max_ns = None
+        until_ns = t_ns
+        if self._pacing is not None:
+            begun_ns, until_ns = self._pacing.begun_ns, self._pacing.ended_ns or t_ns
+            # Each of its conversions is read: what is not is known, however short.
+            span_max_ns = STALE_PERIODS * self.chip.period_ns
         watts = sample.volts * sample.amps
         if self.covariance is not None:
             watts = self.covariance.watts(t_ns, sample.volts, sample.amps)
-        until_ns = t_ns
-        if begun_ns is not None and not self.followed_ns:
-            # Read on a grid, a conversion ended up to a period ago, half of one in the mean. A
-            # start is seen at once; was its end seen late, each start would add half a period.
-            until_ns -= self.chip.period_ns // 2
         counted = self._energy.add(until_ns, watts, begun_ns, span_max_ns)
         self._newest = Reading(
             self.chip.name,
@@ -244,7 +270,6 @@ class Sampler:
         self._channels = tuple(Channel(chip, clock, known.get(chip.name)) for chip in chips)
         self._on_reading = on_reading
         self._on_health = on_health
-        self._origin_ns = clock()
         self._hangs_in_a_row = 0
         self._stopping = threading.Event()
         self._alarm = threading.Event()
@@ -298,19 +323,20 @@ class Sampler:
                 channel.chip.hurry(until_ns)
                 if channel.failures_in_a_row == 0:
                     channel.is_wanted = True  # before the next line: a visit may be under way
-                    channel.due_ns = self._clock()
+                    channel.call(self._clock())
                     self._alarm.set()
 
     def poll(self) -> int:
         """Read every chip that is due.
 
         Returns:
-            When the next one will be, ns.
+            When to read the next, ns: as late as one of them allows, and then all that are due.
         """
         for channel in self._channels:
             if channel.due_ns <= self._clock() and not self._stopping.is_set():
                 self._visit(channel)
-        return min(channel.due_ns for channel in self._channels)
+        late_ns = min(channel.late_ns for channel in self._channels)
+        return max(each.due_ns for each in self._channels if each.due_ns <= late_ns)
 
     def _visit(self, channel: Channel) -> None:
         was_failing = channel.failures_in_a_row > 0
@@ -323,7 +349,7 @@ class Sampler:
             self._hangs_in_a_row = 0
             if reading is not None and channel.covariance is not None:
                 self._look(channel, channel.covariance)
-            self._schedule(channel, reading)
+            channel.call_next(is_first=reading is None)
             if reading is not None and self._on_reading is not None:
                 self._on_reading(reading)
         if (channel.failures_in_a_row > 0) != was_failing and self._on_health is not None:
@@ -337,25 +363,14 @@ class Sampler:
             covariance.look(now_ns)
             channel.is_wanted = True
 
-    def _schedule(self, channel: Channel, reading: Reading | None) -> None:
-        now_ns, period_ns = self._clock(), channel.chip.period_ns
-        if due_ns := channel.followed_ns:
-            channel.due_ns = due_ns
-        elif reading is None:
-            channel.due_ns = now_ns + period_ns // 8
-        else:
-            channel.due_ns = now_ns + period_ns - (now_ns - self._origin_ns) % period_ns
-        if channel.is_wanted:
-            channel.due_ns = now_ns
-
     def _put_off(self, channel: Channel, *, hung: bool) -> None:
         doublings = min(channel.failures_in_a_row - 1, 10)
         retry_ns = self._clock() + min(BACK_OFF_NS << doublings, BACK_OFF_MAX_NS)
-        channel.due_ns = retry_ns
+        channel.call(retry_ns)
         self._hangs_in_a_row = self._hangs_in_a_row + 1 if hung else 0
         if self._hangs_in_a_row >= FAILURES_MAX:
             for other in self._channels:
-                other.due_ns = max(other.due_ns, retry_ns)
+                other.call(max(other.due_ns, retry_ns))
 
     def _run(self) -> None:
         while not self._stopping.is_set():

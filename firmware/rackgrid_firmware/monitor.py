@@ -1,9 +1,9 @@
 """One channel of a chip with a converter for shunt and bus: two word reads make a sample.
 
-Bus voltage first, then shunt: what is read last is the newest, and for power the current matters
-more. Either being zero may be the truth (no load, no voltage) or an empty register after a reset;
-then the configuration is read before the zero is believed, so a sample costs three transfers at
-most while all is well.
+The chip's `Upkeep` reads them, for all channels at once, when its ready flag is up: three transfers
+for a chip of one channel. Either word being zero may be the truth (no load, no voltage) or an empty
+register after a reset; then the configuration is read before the zero is believed, so a sample
+costs four transfers at most while all is well.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Monitor:
         self.name = profile.name
         self._part = part
         self._upkeep = upkeep
-        self._shunt, self._bus = registers
+        self._seat = upkeep.seat(*registers)
         self._raw = raw
         self._scale = scale
 
@@ -58,37 +58,76 @@ class Monitor:
 
     @property
     def resets(self) -> int:
-        """How often the chip was found reset."""
+        """How often the chip was found reset, or standing still."""
         return self._upkeep.resets
+
+    @property
+    def begun_ns(self) -> int:
+        """Since when the chip has been converting as it does now, ns."""
+        return self._upkeep.begun_ns
+
+    @property
+    def due_ns(self) -> int:
+        """When to sample next, ns."""
+        return self._upkeep.beat.due_ns
+
+    @property
+    def late_ns(self) -> int:
+        """Until when that sample may be put off at no cost, ns."""
+        return self._upkeep.beat.late_ns
+
+    @property
+    def ended_ns(self) -> int:
+        """When the conversion of the last sample ended, ns."""
+        return self._upkeep.beat.ended_ns
+
+    @property
+    def missed(self) -> int:
+        """Conversions that nobody read."""
+        return self._upkeep.missed
+
+    def hurry(self, until_ns: int) -> None:
+        """Have the chip convert as fast as may be until then; may be called by another thread.
+
+        Args:
+            until_ns: CLOCK_MONOTONIC, ns.
+        """
+        self._upkeep.hurry(until_ns)
+
+    def rest(self) -> None:
+        """Let the chip sleep, with all its channels; the next `sample` wakes it.
+
+        Raises:
+            DeviceUnavailable: the chip does not answer.
+            DeviceForbidden: it is not ours to use.
+        """
+        self._upkeep.rest()
 
     def sample(self) -> Sample | None:
         """Read the newest conversion.
 
         Returns:
-            The sample, or None if the chip has not converted since it was configured.
+            The sample; None if the chip has not converted since the last one, or since it was
+            configured.
 
         Raises:
             DeviceUnavailable: the chip does not answer.
             DeviceForbidden: it is not ours to use.
             DeviceFault: it says what cannot be, is another one, or does not convert.
         """
-        upkeep = self._upkeep
+        words = self._seat.take()
+        if words is None:
+            self._upkeep.visit()
+            words = self._seat.take()
+        if words is None:
+            return None
         try:
-            if not upkeep.is_ready():
+            if not all(words) and not self._upkeep.is_intact():
                 return None
-            bus = upkeep.read(self._bus)
-            shunt = upkeep.read(self._shunt)
-            if not (bus and shunt) and not self._is_believed():
-                return None
-            return self._judge(shunt, bus)
+            return self._judge(*words)
         except DeviceError:
-            upkeep.distrust()
+            self._upkeep.distrust()
             raise
-
-    def _is_believed(self) -> bool:
-        """Look whether a zero is the truth or that of a chip which has just been reset."""
-        self._upkeep.distrust()
-        return self._upkeep.is_ready()
 
     def _judge(self, shunt: int, bus: int) -> Sample:
         try:

@@ -40,13 +40,13 @@ LATE_MAX: Final = 128
 and it is better to space the reads."""
 SPACED: Final = 1024
 """After so many spaced reads following is tried again."""
-_SETTINGS: Final = 3e-3
+SETTINGS: Final = 3e-3
 """The conversion times of two settings of one chip have their typical ratio so nearly."""
 _PAUSE_MIN: Final = 4
 """So many samples lie between two looks, else a busy bus would be busy with looking."""
 _HORIZON: Final = 64
 """So many conversions are predicted at once, with even steps."""
-_WAKE_NS: Final = 40_000
+WAKE_NS: Final = 40_000
 """From power-down to the first conversion, ns."""
 
 
@@ -91,6 +91,16 @@ class Phase:
         return self._hi_ns - self._lo_ns
 
     @property
+    def late_ns(self) -> int:
+        """A short cycle leaves no time to put a visit off, ns."""
+        return self.due_ns
+
+    @property
+    def ended_ns(self) -> int:
+        """A read comes right after the end of a conversion: 0, no other moment is known better."""
+        return 0
+
+    @property
     def cycle_ns(self) -> int:
         """The middle of what the cycle may be, ns."""
         return (self._short_ns + self._long_ns) >> 1
@@ -105,8 +115,8 @@ class Phase:
         """What is known of the true cycle by the typical one, for another setting of the chip."""
         if not self.is_known:
             return ANY_PACE
-        low = self._cycle.shortest_ns / self._typical_ns * (1.0 - _SETTINGS)
-        return low, self._cycle.longest_ns / self._typical_ns * (1.0 + _SETTINGS)
+        low = self._cycle.shortest_ns / self._typical_ns * (1.0 - SETTINGS)
+        return low, self._cycle.longest_ns / self._typical_ns * (1.0 + SETTINGS)
 
     # --- what happened to the chip --------------------------------------------------------------
 
@@ -114,7 +124,7 @@ class Phase:
         """A configuration was written: conversions begin anew, and the flag is down."""
         self._is_spaced = self.wants_flag = False
         self._late = 0
-        self._search(before_ns + self._short_ns, after_ns + _WAKE_NS + self._long_ns)
+        self._search(before_ns + self._short_ns, after_ns + WAKE_NS + self._long_ns)
 
     def unready(self, before_ns: int) -> None:
         """The flag was up and nobody cleared it, and now it is down: the chip began anew."""

@@ -78,7 +78,7 @@ class PiIna219(Ina219):
     def __init__(
         self, bus: Bus, profile: MeterProfile, clock: Callable[[], int] = time.monotonic_ns
     ) -> None:
-        # Four transfers a sample leave no time to look at the ready flag: it is read on the grid.
+        # Five transfers a sample leave no time to follow a short cycle by the clock.
         super().__init__(bus, profile, clock, follow_max_ns=0)
         self._library, self._range_error = _build(bus, profile)
 
@@ -90,10 +90,10 @@ class PiIna219(Ina219):
             shunt_adc=int(self._configuration.shunt_adc),
         )
 
-    def _take(self) -> tuple[bool, int, int]:
-        converted = self._library.is_conversion_ready()
-        bus_raw = round(self._library.voltage() / registers.BUS_V_PER_LSB)
-        return converted, self._shunt_raw(), bus_raw
+    def _ask(self) -> tuple[bool, int]:
+        if not self._library.is_conversion_ready():
+            return False, 0
+        return True, round(self._library.voltage() / registers.BUS_V_PER_LSB)
 
     def _shunt_raw(self) -> int:
         try:

@@ -134,7 +134,7 @@ class World:
             for at, (name, kind) in enumerate(self.kinds.items())
         )
         chips = tuple(
-            ChipWiring(name, 1, 0x40 + at, way.shunt_ohms, 0.0, way.driver)
+            ChipWiring(name, 1, 0x40 + at, way.shunt_ohms, 0.0, way.driver, pace=given.pace)
             for at, name in enumerate(self.kinds)
         )
         self.plant.plug(0, NodeWiring("n1", 3.0, loads, chips, BoardMock()))
@@ -361,6 +361,7 @@ def main() -> None:
     parser.add_argument("--late-us", type=int, default=2000, help="latest wake-up of the reader")
     parser.add_argument("--hertz", type=int, default=400_000, help="of the bus")
     parser.add_argument("--hz", type=float, default=50.0, help="of the load that pulses")
+    parser.add_argument("--pace", type=float, default=0.0, help="of the chips; 0: each its own")
     parser.add_argument("--ohms", default=f"0,{SOFT_OHMS}", help="of the feed")
     parser.add_argument("--ways", default="energy,looks,poll", help=f"of {', '.join(WAYS)}")
     given = parser.parse_args()

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from rackgrid_firmware.i2c import WordBus
-from rackgrid_firmware.mock.chip import BUS, SHUNT, Ina219Chip
+from rackgrid_firmware.mock.chip import BUS, SHUNT
+from rackgrid_firmware.mock.shelf import MockChip
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,19 +42,27 @@ class Audit:
     Args:
         bus: that answers.
         chips: behind it, by address.
+        shunt, bus_voltage: the registers that make a sample.
     """
 
-    def __init__(self, bus: WordBus, chips: Mapping[int, Ina219Chip]) -> None:
+    def __init__(
+        self,
+        bus: WordBus,
+        chips: Mapping[int, MockChip],
+        shunt: int = SHUNT,
+        bus_voltage: int = BUS,
+    ) -> None:
+        self._pair = shunt, bus_voltage
         self._bus = bus
         self._chips = chips
-        self._read = {address: {SHUNT: 0, BUS: 0} for address in chips}
+        self._read = {address: dict.fromkeys(self._pair, 0) for address in chips}
         self._first = dict.fromkeys(chips, 0)
         self._before: dict[int, tuple[int, int]] = dict.fromkeys(chips, (0, 0))
         self._tallies = dict.fromkeys(chips, Tally())
 
     def took(self, address: int) -> None:
         """Note that the driver made a sample of what it read last."""
-        shunt, bus = self._read[address][SHUNT], self._read[address][BUS]
+        shunt, bus = (self._read[address][each] for each in self._pair)
         before, tally = self._before[address], self._tallies[address]
         if not tally.samples:
             self._first[address] = bus
@@ -70,7 +79,7 @@ class Audit:
     def read_word_data(self, i2c_addr: int, register: int) -> int:
         """Read a word."""
         word = self._bus.read_word_data(i2c_addr, register)
-        if i2c_addr in self._read and register in (SHUNT, BUS):
+        if i2c_addr in self._read and register in self._pair:
             self._read[i2c_addr][register] = self._chips[i2c_addr].converted[register]
         return word
 

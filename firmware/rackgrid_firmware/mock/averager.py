@@ -23,7 +23,8 @@ class Averager:
         self._done = done
         self._levels: dict[int, float] = {}
         self._windows: tuple[tuple[int, int], ...] = ()
-        self._blocks = 0
+        self.blocks = 0
+        """Finished since the start."""
         self._t_ns = 0
         self.stop()
 
@@ -62,7 +63,7 @@ class Averager:
                 # The inputs are constant, and the next blocks overwrite the ones between.
                 skipped = max(0, (now_ns - self._begin_ns) // block_ns - 1)
                 self._begin_ns += skipped * block_ns
-                self._blocks += skipped
+                self.blocks += skipped
             end_ns = self._begin_ns + block_ns
             self._integrate(min(now_ns, end_ns))
             if now_ns < end_ns:
@@ -95,9 +96,9 @@ class Averager:
         means = {
             each: self._integrals[each] / (self._rounds * length) for each, length in self._windows
         }
-        self._blocks += 1
+        self.blocks += 1
         if self._continuous:
             self._begin(end_ns)
         else:
             self.stop()
-        self._done(means, self._blocks)
+        self._done(means, self.blocks)

@@ -102,6 +102,7 @@ class Ina219Chip:
         self._bus_read_clears = bus_read_clears
         self._inputs = (0.0, 0.0)
         self._conversions = 0
+        self._phases: tuple[tuple[int, int, int, int], ...] = ()
         self.brown_out(now_ns)
 
     # --- the pins -------------------------------------------------------------------------------
@@ -124,6 +125,11 @@ class Ina219Chip:
         self._overflow = False
         self._t_ns = now_ns
         self._configure(now_ns, POWER_ON)
+
+    def halt(self, now_ns: int) -> None:
+        """Let the converter stand still, with its registers as they are, until it is configured."""
+        self._advance(now_ns)
+        self._phases = ()
 
     # --- the bus --------------------------------------------------------------------------------
 

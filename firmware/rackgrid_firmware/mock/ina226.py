@@ -56,6 +56,7 @@ class Ina226Chip:
         now_ns: when power comes on, ns.
         seed: of the converter's noise.
         noise: 1.0 is the noise of a usual breakout, 0.0 a perfect converter.
+        pace: how long its conversions take, by the typical time (0.9 to 1.1).
     """
 
     _POWER_ON: ClassVar[int] = 0x4127
@@ -64,11 +65,20 @@ class Ina226Chip:
     _REGISTERS: ClassVar[frozenset[int]] = frozenset({*range(8), MAKER, DIE})
     _NAME: ClassVar[str] = "INA226"
 
-    def __init__(self, now_ns: int = 0, *, seed: int = 0, noise: float = 1.0) -> None:
+    def __init__(
+        self, now_ns: int = 0, *, seed: int = 0, noise: float = 1.0, pace: float = 1.0
+    ) -> None:
+        assert 0.5 <= pace <= 2, f"a pace of {pace}"
+        self._pace = pace
         self._seed = seed
         self._noise = noise
         self._averager = Averager(self._load)
         self.brown_out(now_ns)
+
+    @property
+    def converted(self) -> dict[int, int]:
+        """Blocks finished since the start, of SHUNT and of BUS."""
+        return dict.fromkeys((SHUNT, BUS), self._averager.blocks)
 
     @property
     def registers(self) -> frozenset[int]:
@@ -92,6 +102,11 @@ class Ina226Chip:
         self._words |= {CONFIGURATION: self._POWER_ON, MAKER: 0x5449, DIE: self._DIE}
         self._ready = self._overflow = False
         self._convert(now_ns)
+
+    def halt(self, now_ns: int) -> None:
+        """Let the converter stand still, with its registers as they are, until it is configured."""
+        self._averager.advance(now_ns)
+        self._averager.stop()
 
     # --- the bus --------------------------------------------------------------------------------
 
@@ -138,7 +153,7 @@ class Ina226Chip:
         self._rounds = SAMPLES[word >> 9 & 7]
         wanted = [SHUNT] * bool(word & 1) + [BUS] * bool(word & 2)
         if wanted:
-            windows = [(each, self._spans[each]) for each in wanted]
+            windows = [(each, round(self._spans[each] * self._pace)) for each in wanted]
             self._averager.start(at_ns, windows, self._rounds, continuous=bool(word & 4))
         else:
             self._averager.stop()

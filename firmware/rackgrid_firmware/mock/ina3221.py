@@ -60,9 +60,18 @@ class Ina3221Chip:
         now_ns: when power comes on, ns.
         seed: of the converter's noise.
         noise: 1.0 is the noise of a usual breakout, 0.0 a perfect converter.
+        pace: how long its conversions take, by the typical time (0.9 to 1.1).
+
+    Attributes:
+        converted: conversions finished since the start, by register, for whoever checks a reader.
     """
 
-    def __init__(self, now_ns: int = 0, *, seed: int = 0, noise: float = 1.0) -> None:
+    def __init__(
+        self, now_ns: int = 0, *, seed: int = 0, noise: float = 1.0, pace: float = 1.0
+    ) -> None:
+        assert 0.5 <= pace <= 2, f"a pace of {pace}"
+        self.converted = dict.fromkeys(range(1, 7), 0)
+        self._pace = pace
         self._seed = seed
         self._noise = noise
         self._levels = dict.fromkeys(range(1, 7), 0.0)
@@ -93,6 +102,11 @@ class Ina3221Chip:
         self._values = dict.fromkeys(range(1, 7), 0.0)
         self._ready = False
         self._convert(now_ns)
+
+    def halt(self, now_ns: int) -> None:
+        """Let the converter stand still, with its registers as they are, until it is configured."""
+        self._advance(now_ns)
+        self._phases = ()
 
     # --- the bus --------------------------------------------------------------------------------
 
@@ -133,7 +147,8 @@ class Ina3221Chip:
         """Start what the configuration asks for: the enabled channels in turn."""
         word = self._words[CONFIGURATION]
         self._samples = SAMPLES[word >> 9 & 7]
-        shunt_ns, bus_ns = SPANS_NS[word >> 3 & 7], SPANS_NS[word >> 6 & 7]
+        spans = SPANS_NS[word >> 3 & 7], SPANS_NS[word >> 6 & 7]
+        shunt_ns, bus_ns = (round(each * self._pace) for each in spans)
         phases: list[tuple[int, int]] = []
         for channel in (1, 2, 3):
             if word & 1 << 15 - channel:
@@ -174,6 +189,7 @@ class Ina3221Chip:
         for register, _ in self._phases:
             level = self._levels[register]
             self._values[register] = level + (self._values[register] - level) * left
+            self.converted[register] += skipped
         self._phase_ns += skipped * self._round_ns
         self._conversions += skipped * len(self._phases)
 
@@ -186,6 +202,7 @@ class Ina3221Chip:
         noise = self._noise * _NOISE_LSB * math.sqrt(1_100_000 / length_ns)
         noise *= normal(self._seed, self._conversions) / math.sqrt(2 * self._samples - 1)
         self._conversions += 1
+        self.converted[register] += 1
         lowest = -4096 if register % 2 else 0
         raw = max(lowest, min(4095, round(self._values[register] + noise)))
         self._words[register] = raw << 3 & 0xFFFF

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from rackgrid_firmware.mock.chance import seeded
 from rackgrid_firmware.mock.demand import NOTHING, Demand, Drawn
 from rackgrid_firmware.mock.load import Load
-from rackgrid_firmware.mock.shelf import MockChip, make_chip
+from rackgrid_firmware.mock.shelf import MockChip, make_chip, pace_of
 from rackgrid_firmware.mock.source import Source, source
 from rackgrid_firmware.mock.wiring import ChipWiring, NodeWiring
 
@@ -128,7 +128,8 @@ class Node:
             sees = tuple(index for index, meter in enumerate(names) if meter == chip.name)
             place = chip.bus, chip.address
             if place not in self.chips:
-                real = make_chip(chip.driver, now_ns, seed=seeded(seed, chip.name))
+                own = seeded(seed, chip.name)
+                real = make_chip(chip.driver, now_ns, seed=own, pace=chip.pace or pace_of(own))
                 self.chips[place] = real
             self._probes.append(Probe(chip, sees, number, self.chips[place]))
         self.is_up = True

@@ -60,6 +60,7 @@ class ChipWiring:
 
     Attributes:
         source_w: what a steady source gives, W; source: what kind of source it is.
+        pace: how long its conversions take, by the typical time; 0 to have it drawn.
     """
 
     name: str
@@ -70,6 +71,7 @@ class ChipWiring:
     driver: str = "ina219"
     channel: int = 1
     source: SourceMock = STEADY_SOURCE
+    pace: float = 0.0
 
     @property
     def has_source(self) -> bool:

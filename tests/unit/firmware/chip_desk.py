@@ -15,13 +15,15 @@ import pytest
 
 from rackgrid_firmware.chip import Chips
 from rackgrid_firmware.i2c import Bus
-from rackgrid_firmware.meter import Chip
+from rackgrid_firmware.meter import Chip, Pacing
 from rackgrid_firmware.mock.bus import ChipPort, MockSMBus
 from rackgrid_firmware.mock.fault import FaultBook
 from rackgrid_firmware.mock.shelf import MockChip, make_chip
 from rackgrid_firmware.profile import MeterMock, MeterProfile
+from rackgrid_firmware.registers import Sample
 
 ADDRESS = 0x41
+LOOKS_MAX = 8
 
 
 @dataclass(frozen=True)
@@ -45,19 +47,19 @@ class Kind:
     amps_lsb: float
     volts_lsb: float
     power_on: int
-    transfers: tuple[int, int] = (2, 3)
+    transfers: tuple[int, int] = (3, 4)
     channels: int = 1
     knows_itself: bool = True
 
 
-INA219 = Kind("ina219", 0.1, 3.2, 1e-4, 4e-3, 0x399F, (2, 3), knows_itself=False)
+INA219 = Kind("ina219", 0.1, 3.2, 1e-4, 4e-3, 0x399F, knows_itself=False)
 INA226 = Kind("ina226", 0.01, 8.19175, 2.5e-4, 1.25e-3, 0x4127)
 INA260 = Kind("ina260", 0.002, 40.95875, 1.25e-3, 1.25e-3, 0x6127)
 INA3221 = Kind("ina3221", 0.01, 16.38, 4e-3, 8e-3, 0x7127)
 KINDS = [
     INA219,
     pytest.param(
-        replace(INA219, driver="pi-ina219", transfers=(4, 5)),
+        replace(INA219, driver="pi-ina219", transfers=(5, 6)),
         marks=[
             pytest.mark.oracle,
             pytest.mark.skipif(find_spec("ina219") is None, reason="no pi-ina219 extra"),
@@ -67,7 +69,7 @@ KINDS = [
     INA226,
     INA260,
     INA3221,
-    pytest.param(replace(INA3221, channels=3), id="ina3221 of three"),
+    pytest.param(replace(INA3221, channels=3, transfers=(7, 8)), id="ina3221 of three"),
 ]
 """Every driver that talks to a chip itself."""
 
@@ -75,14 +77,14 @@ KINDS = [
 class Desk:
     """One chip on a bus."""
 
-    def __init__(self, kind: Kind) -> None:
+    def __init__(self, kind: Kind, pace: float = 1.0) -> None:
         self.kind = kind
         self.now_ns = 1_000_000
         self.faults = FaultBook()
         self.transfers: list[tuple[str, int]] = []
         self.dip_after: int | None = None
         """So many transfers from now the chip loses its supply for an instant."""
-        self.chip: MockChip = make_chip(kind.driver, self.now_ns, noise=0.0)
+        self.chip: MockChip = make_chip(kind.driver, self.now_ns, noise=0.0, pace=pace)
         self.port = ChipPort({ADDRESS: self.chip}, lambda: self.now_ns)
         self.bus = Bus(1, lambda number: _CountingBus(self))
 
@@ -131,6 +133,15 @@ class Desk:
     def convert(self, driver: Chip) -> None:
         """Let two conversions pass: the first may have begun before the inputs changed."""
         self.now_ns += 2 * driver.period_ns + 1
+
+    def next(self, driver: Chip) -> Sample:
+        """Do what the sampler does until there is a new conversion."""
+        assert isinstance(driver, Pacing)
+        for _ in range(LOOKS_MAX):
+            self.now_ns = max(self.now_ns, driver.due_ns)
+            if sample := driver.sample():
+                return sample
+        raise AssertionError(f"no conversion in {LOOKS_MAX} looks")
 
     def configuration(self) -> int:
         """Look into the chip, past the bus."""

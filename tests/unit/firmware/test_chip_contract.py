@@ -125,32 +125,92 @@ def test_reset_with_no_load_at_all_is_found_within_ten_seconds(desk: Desk, kind:
 
 def test_zeros_of_a_healthy_chip_are_the_truth(desk: Desk, kind: Kind) -> None:
     driver = desk.opened()
-    driver.sample()
-    desk.convert(driver)
     for _ in range(20):
-        desk.transfers.clear()
-        sample = driver.sample()
-        assert sample is not None
+        desk.next(driver)
+    desk.transfers.clear()
+    for _ in range(40):
+        sample = desk.next(driver)
         assert (sample.volts, sample.amps, sample.quality) == (0.0, 0.0, Quality.FRESH)
-        assert len(desk.transfers) <= kind.transfers[1]
-        desk.now_ns += driver.period_ns
+    assert len(desk.transfers) <= 40 * kind.transfers[1] + 6
     assert driver.resets == 0
 
 
 def test_sample_costs_its_transfers_and_a_look_each_ten_seconds(desk: Desk, kind: Kind) -> None:
+    """One flag in some thirty is down: what is not known of the cycle is halved then."""
     desk.feel(12.0, 0.5)
     driver = desk.opened()
-    driver.sample()  # the first one asks whether it has converted
-    desk.convert(driver)
+    for _ in range(20):  # the cycle is being learned
+        desk.next(driver)
     desk.transfers.clear()
     samples = 0
     while desk.now_ns < 27 * SECOND:
-        assert driver.sample() is not None
+        desk.next(driver)
         samples += 1
-        desk.now_ns += driver.period_ns
     assert [each for each in desk.transfers if each[0] == "w"] == []
     assert desk.transfers.count(("r", 0)) == 2
-    assert len(desk.transfers) == samples * kind.transfers[0] + 2
+    assert len(desk.transfers) <= samples * (kind.transfers[0] + 0.05) + 2
+
+
+@pytest.mark.parametrize("pace", [0.9, 0.95, 1.0, 1.02, 1.1])
+def test_every_conversion_is_read_and_none_twice_whatever_the_chips_pace(
+    kind: Kind, pace: float
+) -> None:
+    desk = Desk(kind, pace=pace)
+    desk.feel(12.0, 0.5)
+    driver = desk.opened()
+    for _ in range(5):
+        desk.next(driver)
+    shunt = 2 * kind.channels - 1
+    before = desk.chip.converted[shunt]
+    for number in range(1, 400):
+        desk.next(driver)
+        assert desk.chip.converted[shunt] - before == number
+        assert driver.sample() is None, "it was read already"
+
+
+@pytest.mark.parametrize("profile", ["energy", "fast", "inrush"])
+def test_converter_that_stands_still_is_started_again_and_counted(
+    desk: Desk, kind: Kind, profile: str
+) -> None:
+    """Fails if the last reading of a converter that has stopped passes for what it sees now."""
+    desk.feel(12.0, 0.5)
+    driver = desk.opened(profile=profile)
+    desk.next(driver)
+    word = desk.configuration()
+    desk.chip.halt(desk.now_ns)
+    stopped_ns = desk.now_ns
+    while driver.resets == 0:
+        assert driver.sample() is None or kind.driver == "ina219"
+        desk.now_ns += driver.period_ns // 4
+        assert desk.now_ns - stopped_ns < 2 * SECOND
+    assert desk.configuration() == word
+    desk.next(driver)
+    assert driver.resets == 1
+
+
+@pytest.mark.parametrize("profile", ["energy", "fast", "inrush"])
+def test_converter_that_cannot_be_started_again_is_a_fault_that_says_what_and_where(
+    desk: Desk, profile: str
+) -> None:
+    desk.feel(12.0, 0.5)
+    driver = desk.opened(profile=profile)
+    desk.next(driver)
+    stopped_ns = desk.now_ns
+    text = r"0x41 on I2C bus 1 does not convert: its ready flag \(bit . of ..h\) has .* replace it"
+
+    def watch() -> None:
+        while desk.now_ns - stopped_ns < 2 * SECOND:
+            desk.chip.halt(desk.now_ns)
+            driver.sample()
+            desk.now_ns += driver.period_ns // 4
+
+    with pytest.raises(DeviceFault, match=text):
+        watch()
+    desk.now_ns += 100_000_000
+    for _ in range(3):  # it is still there, and comes back
+        driver.sample()
+        desk.convert(driver)
+    assert driver.sample() is not None
 
 
 def test_configuration_that_reads_garbled_once_is_no_reset(desk: Desk) -> None:

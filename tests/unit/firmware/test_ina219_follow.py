@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 import pytest
 
 from rackgrid_firmware import registers
-from rackgrid_firmware.device import Reading
+from rackgrid_firmware.device import Quality, Reading
 from rackgrid_firmware.i2c import Bus, WordBus
 from rackgrid_firmware.ina219 import VERIFY_NS, Ina219
-from rackgrid_firmware.meter import Sampler
+from rackgrid_firmware.meter import Health, Sampler
 from rackgrid_firmware.mock.audit import Audit, Tally
 from rackgrid_firmware.mock.bus import ChipPort, MockSMBus
 from rackgrid_firmware.mock.chip import Ina219Chip
@@ -96,6 +96,60 @@ def test_inrush_at_400_khz_reads_each_conversion_once(pace: float, seed: int) ->
     assert desk.driver.missed <= 0.02 * tally.converted
 
 
+@pytest.mark.parametrize("late_us", [0.0, 100.0, 2_000.0, 20_000.0])
+@pytest.mark.parametrize("pace", [0.9, 0.95, 1.0, 1.02, 1.1])
+def test_energy_profile_reads_each_conversion_once_in_three_transfers(
+    pace: float, late_us: float
+) -> None:
+    """Fails if it is read at the typical rate: at 0.9 a tenth is missed, at 1.1 a tenth doubled."""
+    desk = Desk("energy", pace=pace, late_us=late_us)
+    desk.run(1)
+    before, transfers, missed = desk.audit.tally(ADDRESS), desk.wire.transfers, desk.driver.missed
+    after = desk.run(60)
+    samples = after.samples - before.samples
+    assert (after.twice, samples) == (0, after.converted - before.converted)
+    assert desk.driver.missed == missed
+    assert desk.wire.transfers - transfers <= 3.04 * samples + 6, "a look in ten seconds is more"
+    assert desk.driver.resets == 0
+
+
+@pytest.mark.parametrize("pace", [0.9, 1.0, 1.1])
+def test_energy_profile_with_its_chip_stopped_goes_stale_and_says_why(pace: float) -> None:
+    """Fails if the registers of a dead converter, which answer for ever, count as fresh."""
+    desk = Desk("energy", pace=pace)
+    desk.run(1)
+    told: list[Health] = []
+    end_ns = desk.clock() + 2 * S
+    while desk.clock() < end_ns:
+        desk.chip.halt(desk.clock())
+        desk.clock.until(min(desk.sampler.poll(), desk.clock() + S // 50))
+        told += desk.sampler.health()
+    assert desk.sampler.latest()[0].quality is Quality.STALE
+    assert desk.clock() - desk.readings[-1].t_ns > 1.8 * S
+    assert "does not convert: its ready flag (bit 1 of 02h)" in told[-1].problem
+    assert told[-1].failing
+    desk.run(10)
+    assert desk.sampler.latest()[0].quality is Quality.FRESH
+    assert not desk.sampler.health()[0].failing
+
+
+def test_energy_counts_to_the_end_of_each_conversion_however_late_it_is_read() -> None:
+    """A load that switches: fails if the time of the read, and not of the end, parts the spans."""
+    desk = Desk("energy", pace=1.07, late_us=30_000.0, noise=0.0)
+    desk.run(1)
+    energies: list[float] = []
+    for at in range(200):
+        desk.chip.feel(desk.clock(), 0.1 * (at % 2), 12.0)
+        begun_ns = desk.clock()
+        desk.run(0.5)
+        energies.append(12.0 * (at % 2) * (desk.clock() - begun_ns) / S)
+    desk.chip.feel(desk.clock(), 0.0, 12.0)
+    first_mj = next(each.energy_mj for each in desk.readings if each.t_ns > 2 * S)
+    desk.run(0.3)
+    counted = (desk.readings[-1].energy_mj - first_mj) / 1e3
+    assert counted == pytest.approx(sum(energies), rel=2e-3)
+
+
 @pytest.mark.parametrize("late_us", [0.0, 20.0, 100.0])
 def test_inrush_is_followed_by_a_sampler_that_wakes_up_late(late_us: float) -> None:
     tally = Desk(late_us=late_us).run(5)
@@ -136,8 +190,11 @@ def test_energy_profile_that_hurries_is_followed_from_the_first_conversions_on()
     assert after.twice == before.twice
     assert after.samples - before.samples > 0.9 * 0.19 / 616e-6
     assert desk.driver.due_ns > 0
-    desk.run(1)
-    assert desk.driver.due_ns == 0, "the energy profile shares its wake-ups"
+    desk.run(0.3)
+    before = desk.audit.tally(ADDRESS)
+    after = desk.run(1)
+    assert after.samples - before.samples == after.converted - before.converted
+    assert desk.driver.late_ns > desk.driver.due_ns, "the energy profile shares its wake-ups"
 
 
 @pytest.mark.parametrize("pace", [0.93, 1.0, 1.1])

@@ -67,6 +67,7 @@ def test_channels_share_the_flag_the_look_and_the_count_of_resets() -> None:
     assert all(driver.sample() is not None for driver in drivers)
     assert desk.transfers.count(("r", MASK_ENABLE)) == 1
     assert len(desk.transfers) == 1 + 3 * 2
+    assert [driver.sample() for driver in drivers] == [None, None, None], "each has had its own"
     desk.chip.brown_out(desk.now_ns)
     desk.now_ns += 10_000 * MS
     desk.transfers.clear()
@@ -81,8 +82,11 @@ def test_channel_that_fails_makes_its_sisters_look_at_the_chip_too() -> None:
     drivers[0].sample()
     desk.convert(drivers[0])
     drivers[0].sample()
+    desk.convert(drivers[0])
     with desk.stuck_bus(), pytest.raises(ValueError, match="which no INA3221 can"):
         drivers[0].sample()
+    with desk.stuck_bus(), pytest.raises(ValueError, match="which no INA3221 can"):
+        drivers[1].sample()  # what was read for it with the other
     desk.transfers.clear()
     drivers[1].sample()
     assert desk.transfers[0] == ("r", 0)
@@ -97,8 +101,7 @@ def test_chip_that_was_reset_shows_no_creeping_average() -> None:
     desk.chip.brown_out(desk.now_ns)
     desk.now_ns += 10_000 * MS
     assert driver.sample() is None
-    while (sample := driver.sample()) is None:
-        desk.now_ns += MS
+    sample = desk.next(driver)
     assert sample.amps == pytest.approx(8.0, abs=0.004)
 
 

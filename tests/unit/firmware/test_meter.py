@@ -241,6 +241,8 @@ class PacingChip(ScriptedChip):
     sampler: Sampler | None = None
     begun_ns: int = 0
     due_ns: int = 0
+    late_ns: int = 0
+    ended_ns: int = 0
 
     def sample(self) -> Sample | None:
         if len(self.visits) == 2:
@@ -282,6 +284,8 @@ class SoftChip(ScriptedChip):
     missed: int = 0
     begun_ns: int = 0
     due_ns: int = 0
+    late_ns: int = 0
+    ended_ns: int = 0
     looks_at: list[int] = field(default_factory=list)
 
     def look(self, until_ns: int) -> None:
@@ -313,17 +317,65 @@ def test_sampler_of_a_stiff_feed_looks_never(clock: Clock) -> None:
     assert chip.looks_at == []
 
 
-def test_channel_read_on_a_grid_counts_from_the_start_to_the_mean_end_of_a_conversion(
+def test_channel_counts_to_the_end_of_a_conversion_and_not_to_when_it_was_read(
     clock: Clock,
 ) -> None:
-    """Fails if each start adds half a period: its begin is seen at once, its end half one late."""
+    """Fails if each start adds what its conversion lay in the chip: its begin is seen at once."""
     chip = SoftChip(clock, soft_ohms=0.0, sample_now=Sample(10.0, 0.0, Quality.FRESH))
     channel = Channel(chip, clock)
+    chip.ended_ns = clock.now_ns
     channel.read()
     chip.sample_now = Sample(10.0, 1.0, Quality.FRESH)
     chip.begun_ns = clock.now_ns
-    for _ in range(20):
-        clock.now_ns += PERIOD + PERIOD // 40  # the grid is a little longer than the cycle
+    for number in range(1, 21):
+        chip.ended_ns = chip.begun_ns + number * PERIOD
+        clock.now_ns = chip.ended_ns + PERIOD // 3
         channel.read()
     energy_mj = channel.latest(clock.now_ns).energy_mj
-    assert energy_mj == pytest.approx(10 * 20.5 * PERIOD / MS - 10 * PERIOD / 2 / MS, abs=1)
+    assert energy_mj == pytest.approx(10 * 20 * PERIOD / MS, abs=1)
+
+
+@dataclass
+class OwnPaceChip(PacingChip):
+    """A chip with a pace of its own, which knows when it has converted."""
+
+    own_ns: int = PERIOD
+    seen: int = 0
+    late_ns: int = 0
+    lost: int = 0
+    twice: int = 0
+
+    def sample(self) -> Sample | None:
+        self.visits.append(self.clock.now_ns)
+        number = self.clock.now_ns // self.own_ns
+        self.lost += number - self.seen - 1 if self.seen else 0
+        self.twice += number == self.seen
+        self.seen = number
+        self.due_ns = (number + 1) * self.own_ns
+        self.late_ns = self.due_ns + self.own_ns // 2
+        return self.sample_now
+
+
+def test_sampler_lets_chips_of_different_paces_share_wake_ups_and_misses_none(
+    clock: Clock,
+) -> None:
+    """Four chips alone would be 80 wake-ups a second; one that waits for each would be late."""
+    paces = (0.95, 0.99, 1.01, 1.05)
+    chips = [
+        OwnPaceChip(clock, name=f"m{at}", own_ns=round(PERIOD * pace))
+        for at, pace in enumerate(paces)
+    ]
+    sampler = Sampler(chips, clock)
+    start_ns, wakes = clock.now_ns, 0
+    while clock.now_ns < start_ns + 10 * SECOND:
+        wakes += 1
+        clock.now_ns = max(sampler.poll(), clock.now_ns)
+    assert [chip.lost for chip in chips] == [chip.twice for chip in chips] == [0, 0, 0, 0]
+    assert wakes <= 1.9 * 10 * SECOND / PERIOD
+    assert all(len(chip.visits) >= 10 * SECOND / chip.own_ns - 1 for chip in chips)
+
+
+def test_sampler_reads_a_chip_that_is_alone_as_soon_as_it_has_converted(clock: Clock) -> None:
+    chip = OwnPaceChip(clock, own_ns=PERIOD + 1_234)
+    run(Sampler([chip], clock), clock, clock.now_ns + 3 * SECOND)
+    assert all(at % chip.own_ns == 0 for at in chip.visits[1:])

@@ -9,38 +9,36 @@ import pytest
 from tests.unit.firmware.chip_desk import INA226, Desk
 
 from rackgrid_firmware.errors import DeviceFault, ProfileError
-from rackgrid_firmware.mock.ina226 import BUS, SHUNT
+from rackgrid_firmware.mock.ina226 import BUS, MASK_ENABLE, SHUNT
 
 
 def test_monitor_reads_the_bus_first_because_the_current_shall_be_the_newest() -> None:
     desk = Desk(INA226)
     desk.feel(12.0, 1.0)
     driver = desk.opened()
-    driver.sample()
     desk.transfers.clear()
     driver.sample()
-    assert desk.transfers == [("r", BUS), ("r", SHUNT)]
+    assert desk.transfers == [("r", MASK_ENABLE), ("r", BUS), ("r", SHUNT)]
 
 
 def test_monitor_zero_is_believed_only_after_a_look_at_the_configuration() -> None:
     desk = Desk(INA226)
     desk.feel(12.0, 0.0)
     driver = desk.opened()
-    driver.sample()
     desk.transfers.clear()
     sample = driver.sample()
     assert sample is not None
     assert sample.amps == 0.0
-    assert desk.transfers == [("r", BUS), ("r", SHUNT), ("r", 0)]
+    assert desk.transfers == [("r", MASK_ENABLE), ("r", BUS), ("r", SHUNT), ("r", 0)]
 
 
 def test_monitor_zero_of_a_chip_that_was_just_reset_is_no_sample() -> None:
     desk = Desk(INA226)
     desk.feel(12.0, 1.0)
     driver = desk.opened()
-    assert driver.sample() is not None
-    desk.chip.brown_out(desk.now_ns)
-    desk.now_ns += 100_000
+    desk.next(driver)
+    desk.convert(driver)
+    desk.dip_after = 1
     assert (driver.sample(), driver.resets) == (None, 1)
 
 
@@ -49,6 +47,7 @@ def test_monitor_impossible_word_is_a_fault_that_says_what_and_where() -> None:
     desk.feel(12.0, 1.0)
     driver = desk.opened()
     driver.sample()
+    desk.convert(driver)
     with (
         desk.stuck_bus(),
         pytest.raises(

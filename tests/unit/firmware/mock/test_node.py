@@ -83,3 +83,18 @@ def test_node_two_channels_of_one_chip_are_one_chip() -> None:
     )
     made = Node(replace(node(), chips=chips), seed=1, now_ns=0, volts=12.0)
     assert (len(made.chips), len(made.sources)) == (1, 2)
+
+
+def test_node_chip_converts_at_a_pace_of_its_own_unless_its_wiring_says_which() -> None:
+    """Fails if all chips are exactly typical, as no real one is."""
+
+    def converted(pace: float, seed: int = 1) -> int:
+        chips = (ChipWiring("a", 1, 0x40, 0.1, 0.0, pace=pace),)
+        made = Node(replace(node(), chips=chips), seed=seed, now_ns=0, volts=12.0)
+        chip = made.chips[1, 0x40]
+        chip.read(10 * S, 0)
+        return chip.converted[1]
+
+    assert converted(1.1) == pytest.approx(converted(1.0) / 1.1, abs=1)
+    assert converted(0.0) == converted(0.0)
+    assert len({converted(0.0, seed) for seed in range(5)}) == 5
