@@ -21,6 +21,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, Protocol, TypeVar
 
 from rackgrid_firmware.errors import (
@@ -145,9 +146,11 @@ class Bus:
             try:
                 word = port.read_word_data(address, register)
             except OSError as fault:
-                word = self._again(fault, address, lambda: port.read_word_data(address, register))
+                # No lambda: what a closure holds is slower to reach, also while all is well.
+                access = partial(port.read_word_data, address, register)
+                word = self._again(fault, address, access)
             self._in_a_row = 0
-        return swapped(word)
+        return (word & 0xFF) << 8 | word >> 8
 
     def write_word(self, address: int, register: int, value: int) -> None:
         """Write a register, high byte first.

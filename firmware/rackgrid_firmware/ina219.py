@@ -94,9 +94,10 @@ class Ina219:
         self._missed = 0
         self._zero_believed = False
         self._chip_pace = ANY_PACE
+        self._pace = self._usual
         self._configuration, self._scale = self._usual.configuration, self._usual.scale
         self._course = self._course_of(self._configuration)
-        self._hurry_until_ns = self._look_until_ns = 0
+        self._hurry_until_ns = self._look_until_ns = self._busy_until_ns = 0
         self._verify_at_ns = 0
         self._silence = Silence()
         self._configured = False
@@ -133,6 +134,7 @@ class Ina219:
             until_ns: CLOCK_MONOTONIC, ns.
         """
         self._hurry_until_ns = max(self._hurry_until_ns, until_ns)
+        self._busy_until_ns = max(self._busy_until_ns, until_ns)
 
     @property
     def is_looking(self) -> bool:
@@ -142,6 +144,7 @@ class Ina219:
     def look(self, until_ns: int) -> None:
         """Convert V and I by turns until then, ns, unless somebody is in a hurry."""
         self._look_until_ns = until_ns
+        self._busy_until_ns = max(self._busy_until_ns, until_ns)
 
     def rest(self) -> None:
         """Let the chip sleep; the next `sample` wakes it, and waits for a conversion.
@@ -169,7 +172,8 @@ class Ina219:
         """
         now_ns = self._clock()
         try:
-            self._keep_pace(now_ns)
+            if self._pace is not self._usual or now_ns < self._busy_until_ns:
+                self._keep_pace(now_ns)
             if now_ns >= self._verify_at_ns:
                 self._verify(now_ns)
             course = self._course
@@ -192,6 +196,9 @@ class Ina219:
                 self._take_range(Range.MV_320)
         elif now_ns < self._look_until_ns:
             pace = self._keen
+        if pace is self._pace:
+            return
+        self._pace = pace
         # By value: writing again what the chip does already would throw away the conversion under
         # way, and what is known of its cycle.
         if pace.configuration != self._configuration:
@@ -227,7 +234,8 @@ class Ina219:
             beat.found_down(before_ns)
             self._wait(before_ns)
             return None
-        self._silence.broken()
+        if self._silence.is_kept:
+            self._silence.broken()
         shunt_raw = None
         if beat.found_up(before_ns, self._clock()):
             shunt_raw = self._shunt_raw()
@@ -295,7 +303,7 @@ class Ina219:
         A zero that follows one of a configured chip is believed unless a reset may lie between.
         """
         phase.took(first_ns, last_ns, is_up=registers.is_converted(bus))
-        if phase.wants_flag_now:
+        if phase.wants_flag and phase.is_impatient:
             before_ns = self._clock()
             with suppress(DeviceError):  # the bus has counted it, and the phase asks again
                 self._bus.read_word(self._address, registers.POWER)
@@ -325,7 +333,8 @@ class Ina219:
         return registers.signed(self._bus.read_word(self._address, registers.SHUNT))
 
     def _judge(self, shunt_raw: int, bus_raw: int) -> Sample:
-        self._silence.broken()
+        if self._silence.is_kept:
+            self._silence.broken()
         if bus_raw > registers.BUS_RAW_MAX or abs(shunt_raw) > registers.SHUNT_RAW_MAX:
             raise DeviceFault(
                 f"{self._where()} says {bus_raw * registers.BUS_V_PER_LSB:.2f} V and "

@@ -182,9 +182,9 @@ class Phase:
             self._search(before_ns, after_ns + self._long_ns)
 
     @property
-    def wants_flag_now(self) -> bool:
-        """Whether the flag should be cleared at once, and not in front of the next read."""
-        return self.wants_flag and (self._is_lost or self._is_vague)
+    def is_impatient(self) -> bool:
+        """Whether a wanted flag should be cleared at once, and not in front of the next read."""
+        return self._is_lost or self._is_vague
 
     def cleared(self, before_ns: int, after_ns: int) -> None:
         """The flag was cleared (03h was read) in front of the read of what is due."""

@@ -37,13 +37,15 @@ class Silence:
     def __init__(self) -> None:
         self._since_ns: int | None = None
         self._is_restarted = False
+        self.is_kept = False
+        """Whether a flag was found down since it converted last."""
         self.length_ns = 0
         """How long the silence is that was judged last, ns."""
 
     def broken(self) -> None:
         """It has converted."""
         self._since_ns = None
-        self._is_restarted = False
+        self._is_restarted = self.is_kept = False
 
     def begin(self) -> None:
         """Its configuration was written: it is given its time."""
@@ -56,6 +58,7 @@ class Silence:
             now_ns: the moment, ns.
             longest_ns: the slowest chip's cycle, ns.
         """
+        self.is_kept = True
         if self._since_ns is None:
             self._since_ns = now_ns
         self.length_ns = now_ns - self._since_ns

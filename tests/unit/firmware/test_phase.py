@@ -71,7 +71,7 @@ class World:
             last_ns = self.now_ns
         self.read.append((shunt, bus))
         phase.took(first_ns, last_ns, is_up=is_up)
-        if phase.wants_flag_now:
+        if phase.wants_flag and phase.is_impatient:
             phase.armed(*self.clear())
 
     def run(self, visits: int) -> None:
