@@ -98,7 +98,7 @@ def assemble(config: Config) -> Parts:
         store=store,
         shelf=RosterShelf(config.node.state_dir),
         plates=NameplateShelf(config.node.state_dir, kernel_boot_id()),
-        counters=CounterShelf(config.node.state_dir, kernel_boot_id()),
+        counters=CounterShelf(config.node.state_dir, config.node.runtime_dir, kernel_boot_id()),
         group=Group(place, keys.keys.ring(), identity.node_id, boot, notary),
         keys=keys,
         link=_link(config),

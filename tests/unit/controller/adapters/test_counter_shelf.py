@@ -17,6 +17,7 @@ from rackgrid.adapters.counter_shelf import (
     AHEAD_MJ,
     AHEAD_S,
     COUNTERS,
+    COUNTERS_NOW,
     HASTE_NS,
     METERS_MAX,
     WRITE_NS,
@@ -38,7 +39,9 @@ class Desk:
     """A node whose parts can be killed, with the truth beside what it shows."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
+        self.folder, self.tmpfs = folder / "state", folder / "run"
+        for each in (self.folder, self.tmpfs):
+            each.mkdir(exist_ok=True)
         self.boot = 0
         self.now_ns = 0
         self.raw_mj = 0
@@ -46,17 +49,21 @@ class Desk:
 
     def begin(self) -> None:
         """Start the controller; one that was there before was killed."""
-        self.shelf = CounterShelf(self.folder, f"boot-{self.boot}")
+        self.shelf = CounterShelf(self.folder, self.tmpfs, f"boot-{self.boot}")
 
-    def draw(self, energy_mj: int, after_s: float = 0.0) -> None:
+    def draw(self, energy_mj: int, after_s: float = 1.0) -> None:
         self.now_ns += round(after_s * SECOND_NS)
         self.raw_mj += energy_mj
         self.shelf.look([reading(self.raw_mj)], self.now_ns)
 
     @property
     def shown(self) -> int | None:
-        self.shelf._file.settle()
+        self.settle()
         return self.shelf.shown_mj.get("feed")
+
+    def settle(self) -> None:
+        self.shelf._recent.settle()
+        self.shelf._disk.settle()
 
 
 @pytest.fixture
@@ -67,24 +74,34 @@ def desk(tmp_path: Path) -> Desk:
 def test_counter_is_shown_as_it_counts(desk: Desk) -> None:
     assert desk.shown is None
     for energy_mj in (500, 700, 0, 900):
-        desk.draw(energy_mj, after_s=0.2)
+        desk.draw(energy_mj)
         assert desk.shown == desk.raw_mj
 
 
-def test_counter_is_not_shown_before_it_is_on_the_disk(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_counter_is_shown_as_it_stood_a_second_ago_at_most(desk: Desk) -> None:
+    desk.draw(500)
+    desk.draw(700, after_s=0.9)
+    assert desk.shown == 500
+    desk.draw(0, after_s=0.1)
+    assert desk.shown == 1_200
+
+
+@pytest.mark.parametrize("is_disk", [True, False])
+def test_counter_is_not_shown_before_it_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_disk: bool
 ) -> None:
-    """Fails if somebody is shown what a power cut would take back."""
+    """Fails if somebody is shown what a power cut, or a kill, would take back."""
     goes_on = threading.Event()
 
     def stall(path: Path, data: bytes, *, durable: bool) -> None:
-        assert durable
-        assert goes_on.wait(10.0)
+        assert durable == (path.parent.name == "state")
+        assert durable != is_disk or goes_on.wait(10.0)
         write_whole(path, data, durable=durable)
 
     monkeypatch.setattr(aside, "write_whole", stall)
     desk = Desk(tmp_path)
     desk.draw(500)
+    (desk.shelf._recent if is_disk else desk.shelf._disk).settle()
     assert desk.shelf.shown_mj == {}
     goes_on.set()
     assert desk.shown == 500
@@ -108,6 +125,17 @@ def test_counter_that_begins_anew_while_the_controller_runs_goes_on(desk: Desk) 
     desk.raw_mj = 0
     desk.draw(6_800, after_s=1)
     assert desk.shown == 59_900 + 6_800
+
+
+@pytest.mark.parametrize("content", [b"", b"rackgrid counters 1 [] 00000000\n"])
+def test_file_on_tmpfs_that_is_damaged_leaves_the_ceiling_of_the_disk(
+    desk: Desk, content: bytes
+) -> None:
+    desk.draw(1_000)
+    assert desk.shown == 1_000
+    (desk.tmpfs / COUNTERS_NOW).write_bytes(content)
+    desk.begin()
+    assert desk.shown == 1_000 + AHEAD
 
 
 def test_meter_that_was_never_read_has_counted_nothing(desk: Desk) -> None:
@@ -136,7 +164,19 @@ def test_counter_over_an_orderly_restart_counts_what_was_drawn_meanwhile(desk: D
     assert desk.shown == 1_300
 
 
-def test_counter_after_a_kill_runs_ahead_once_and_is_made_good(desk: Desk) -> None:
+@pytest.mark.parametrize("is_firmware_killed", [True, False])
+def test_counter_after_a_kill_goes_on_at_once(desk: Desk, is_firmware_killed: bool) -> None:
+    desk.draw(59_900)
+    desk.draw(1_000)
+    assert desk.shown == 60_900
+    desk.begin()
+    desk.raw_mj *= not is_firmware_killed
+    assert desk.shown == 60_900
+    desk.draw(50)
+    assert desk.shown == 60_950
+
+
+def test_counter_after_a_power_cut_runs_ahead_once_and_is_made_good(desk: Desk) -> None:
     """All was lost since the last write; what was shown of it stays shown."""
     desk.draw(0)
     desk.draw(1_000, after_s=1)
@@ -154,23 +194,23 @@ def test_counter_after_a_kill_runs_ahead_once_and_is_made_good(desk: Desk) -> No
 def test_counter_is_written_once_a_minute_and_sooner_only_near_its_ceiling(desk: Desk) -> None:
     path = desk.folder / COUNTERS
     desk.draw(10)
-    desk.shelf._file.settle()
+    desk.settle()
     first = path.read_bytes()
     desk.draw(AHEAD // 2, after_s=HASTE_NS / SECOND_NS)
-    desk.shelf._file.settle()
+    desk.settle()
     assert path.read_bytes() == first
     desk.draw(AHEAD // 3, after_s=HASTE_NS / SECOND_NS)
-    desk.shelf._file.settle()
+    desk.settle()
     second = path.read_bytes()
     assert second != first
     desk.draw(0, after_s=WRITE_NS / SECOND_NS)
-    desk.shelf._file.settle()
+    desk.settle()
     assert path.read_bytes() == second, "nothing was counted"
     desk.draw(1)
-    desk.shelf._file.settle()
+    desk.settle()
     assert path.read_bytes() == second, "a minute after the last look at it"
     desk.draw(1, after_s=WRITE_NS / SECOND_NS)
-    desk.shelf._file.settle()
+    desk.settle()
     assert path.read_bytes() != second
 
 
@@ -180,8 +220,10 @@ def test_disk_that_cannot_be_written_stops_the_figure_and_not_the_count(
     desk.draw(10)
     assert desk.shown == 10
 
-    def fail(_path: Path, _data: bytes, *, durable: bool) -> None:
-        raise OSError(30, "Read-only file system")
+    def fail(path: Path, data: bytes, *, durable: bool) -> None:
+        if durable:
+            raise OSError(30, "Read-only file system")
+        write_whole(path, data, durable=False)
 
     with monkeypatch.context() as patch:
         patch.setattr(aside, "write_whole", fail)
@@ -197,9 +239,10 @@ def test_disk_that_cannot_be_written_stops_the_figure_and_not_the_count(
 def test_damaged_file_is_set_aside_and_said(
     tmp_path: Path, content: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
-    (tmp_path / COUNTERS).write_bytes(content)
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / COUNTERS).write_bytes(content)
     desk = Desk(tmp_path)
-    assert (tmp_path / f"{COUNTERS}.bad").read_bytes() == content
+    assert (tmp_path / "state" / f"{COUNTERS}.bad").read_bytes() == content
     assert "begin at zero" in caplog.text
     desk.draw(5)
     assert desk.shown == 5
@@ -210,32 +253,35 @@ def test_damaged_file_is_set_aside_and_said(
 )
 def test_file_of_another_shape_is_damaged(tmp_path: Path, body: str) -> None:
     text = f"rackgrid counters 1 {body}"
-    (tmp_path / COUNTERS).write_text(f"{text} {zlib.crc32(text.encode()):08x}\n")
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / COUNTERS).write_text(f"{text} {zlib.crc32(text.encode()):08x}\n")
     Desk(tmp_path)
-    assert (tmp_path / f"{COUNTERS}.bad").exists()
+    assert (tmp_path / "state" / f"{COUNTERS}.bad").exists()
 
 
 def test_file_that_the_disk_does_not_give_lets_nothing_be_published(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Fails if a counter falls to zero because of a read error."""
-    (tmp_path / COUNTERS).mkdir()
+    (tmp_path / "state" / COUNTERS).mkdir(parents=True)
     desk = Desk(tmp_path)
     desk.draw(5)
     desk.shelf.close()
     assert desk.shown is None
     assert "no energy counter is published" in caplog.text
-    assert (tmp_path / COUNTERS).is_dir()
+    assert (tmp_path / "state" / COUNTERS).is_dir()
 
 
 def test_meters_that_are_gone_make_room_for_those_that_are_there(tmp_path: Path) -> None:
-    shelf = CounterShelf(tmp_path, "boot")
+    run = tmp_path / "run"
+    run.mkdir()
+    shelf = CounterShelf(tmp_path, run, "boot")
     shelf.look([reading(7, f"old-{at}") for at in range(METERS_MAX)], 0)
     shelf.close()
-    shelf = CounterShelf(tmp_path, "boot")
+    shelf = CounterShelf(tmp_path, run, "boot")
     shelf.look([reading(8, "new")], 0)
     shelf.close()
-    kept = CounterShelf(tmp_path, "boot").shown_mj
+    kept = CounterShelf(tmp_path, run, "boot").shown_mj
     assert len(kept) == METERS_MAX
     assert kept["new"] == 8
 
