@@ -17,6 +17,7 @@ Once a day, rows that are older than is wished are summed up by the day.
 from __future__ import annotations
 
 import logging
+import sqlite3
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -66,6 +67,8 @@ class Hand:
 
 
 NOBODY: Final = Hand()
+UNUSABLE: Final = (StoreError, sqlite3.Error)
+"""What a look into the file or a writing of it may raise: a card that fails once is asked again."""
 
 
 class Ledger:
@@ -185,15 +188,15 @@ class Ledger:
             rows = self._waiting[:BATCH_MAX]
             self._writing = len(rows)
         complaint, offset_ns = "", self._wall_offset_ns()
-        closes = self._is_time(offset_ns)
         try:
+            closes = self._is_time(offset_ns)
             before = self._store.head().id
             sign = self._hand.sign if closes else None
             self._store.append(rows, self._kernel, offset_ns, sign)
             if self._store.head().id != before:
                 self._hand.closed()
-        except StoreError as fault:
-            complaint, self._closed_at = str(fault), -1
+        except UNUSABLE as fault:
+            complaint, self._closed_at = self._sentence(fault), -1
         with self._lock:
             self._writing = 0
             if not complaint:
@@ -218,15 +221,23 @@ class Ledger:
         if offset_ns is None or self._complaint:
             return
         days = (monotonic_ns() + offset_ns) // DAY_NS - self._keep_days
-        if days * DAY_NS <= self._folded_until_ns or self._store.open_rows():
+        if days * DAY_NS <= self._folded_until_ns:
             return
         try:
+            if self._store.open_rows():
+                return
             while not self._ending and self._store.fold(days * DAY_NS, self._hand.sign):
                 pass
-        except StoreError as fault:
-            self._complain(str(fault))
+        except UNUSABLE as fault:
+            self._complain(self._sentence(fault))
             return
         self._folded_until_ns = days * DAY_NS
+
+    def _sentence(self, fault: Exception) -> str:
+        """Say what is wrong with the file; SQLite itself names none."""
+        if isinstance(fault, StoreError):
+            return str(fault)
+        return f"cannot read the ledger {self._store.path}: {fault}"
 
     def _complain(self, complaint: str) -> None:
         if complaint == self._complaint:

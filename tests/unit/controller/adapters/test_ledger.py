@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import sqlite3
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -113,6 +114,35 @@ def test_disk_that_takes_nothing_is_said_once_and_rows_wait_for_it(
     said = [record.getMessage() for record in caplog.records]
     assert len([line for line in said if "No space left" in line]) == 1
     assert any("written again; 0 rows were coalesced" in line for line in said)
+
+
+@pytest.mark.parametrize("look", ["head", "open_rows"])
+def test_card_that_cannot_be_read_once_is_said_and_asked_again(
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    look: str,
+) -> None:
+    """Fails if one look that failed ends the thread: nothing would be written any more, unsaid."""
+    ledger, told = made(tmp_path, wait_s=0.005), rows("fan", 6)
+    failed = threading.Event()
+    asked = getattr(LedgerStore, look)
+
+    def fails(store: LedgerStore) -> object:
+        if threading.current_thread().name == "ledger" and not failed.is_set():
+            failed.set()
+            raise sqlite3.OperationalError("disk I/O error")
+        return asked(store)
+
+    monkeypatch.setattr(LedgerStore, look, fails)
+    for row in told:
+        ledger.add(row)
+    assert failed.wait(60)
+    assert eventually(lambda: ledger.waiting == 0)
+    ledger.close()
+    assert [row for row, _ in read(tmp_path)] == told  # type: ignore[misc]
+    said = [record.getMessage() for record in caplog.records]
+    assert [line for line in said if f"cannot read the ledger {tmp_path}" in line]
 
 
 def test_memory_is_bounded_and_what_is_coalesced_keeps_its_energy_and_money(
