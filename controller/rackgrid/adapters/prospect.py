@@ -35,21 +35,23 @@ def prospect_json(said: Prospect) -> Json:
     """Make what the API says of it.
 
     `ahead` is what it counts on, equal prices next to each other as one; `taken_s` is how much of
-    the time until then it does not count on, because the feed was full at that time yesterday.
+    the time for which there is a tariff it does not count on, because the feed was full at that
+    time yesterday.
     """
     goal = said.goal
     counted = said.known if said.expected is None else said.expected
     ahead = _joined(counted, said.wall_ns, goal.ends_ns)
     taken_ns = 0
     if said.expected is not None:
-        taken_ns = _span_ns(_joined(said.known, said.wall_ns, goal.ends_ns)) - _span_ns(ahead)
+        known = _joined(said.known, said.wall_ns, goal.ends_ns)
+        taken_ns = _span_ns(known) - _common_ns(known, ahead)
     return {
         "by": rfc3339(goal.ends_ns),
         "left_wh": max(0, goal.left_mj) / MJ_PER_WH,
         "slack_s": slack_ns(goal, said.wall_ns) // SECOND_NS,
         "tariff": bool(said.known),
         "yesterday": said.expected is not None,
-        "taken_s": max(0, taken_ns) // SECOND_NS,
+        "taken_s": taken_ns // SECOND_NS,
         "ahead": [
             {
                 "start": rfc3339(each.start_ns),
@@ -76,3 +78,12 @@ def _joined(known: Sequence[Interval], from_ns: int, until_ns: int) -> list[Inte
 
 def _span_ns(intervals: Sequence[Interval]) -> int:
     return sum(each.end_ns - each.start_ns for each in intervals)
+
+
+def _common_ns(ones: Sequence[Interval], others: Sequence[Interval]) -> int:
+    """Say for how long there is one of both; each are apart."""
+    return sum(
+        max(0, min(one.end_ns, other.end_ns) - max(one.start_ns, other.start_ns))
+        for one in ones
+        for other in others
+    )

@@ -60,6 +60,13 @@ def test_prospect_says_what_others_took_yesterday() -> None:
     assert alone["left_wh"] == 0
 
 
+def test_prospect_says_what_others_took_though_yesterday_reaches_beyond_the_tariff() -> None:
+    """Fails if what yesterday alone speaks of makes up for what was full."""
+    known, likely = hours(5, 5, 5), (*hours(5)[:1], *hours(0, 0, 0, 7, 7, 7)[3:])
+    said = prospect_json(Prospect(goal(5), NOON, known, likely))
+    assert said["taken_s"] == 2 * 3600
+
+
 def test_prospect_is_not_longer_than_its_limit() -> None:
     long = tuple(
         Interval(NOON + at * SECOND, NOON + (at + 1) * SECOND, at) for at in range(AHEAD_MAX + 9)
