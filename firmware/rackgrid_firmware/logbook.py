@@ -24,22 +24,20 @@ the pattern: rename(2), fsync(2) "Notes".
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import threading
 import time
-import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import cast
 
+from rackgrid_firmware import checked
+from rackgrid_firmware.checked import MISREAD
 from rackgrid_firmware.guard_rules import Kept
 
 NAME = "outputs.json"
 """The file of what the firmware switches."""
-MISREAD = (ArithmeticError, ValueError, TypeError, KeyError)
-"""What it raises to read a record that is none of ours, or damaged."""
 WEAR_S = 300.0
 """Counts alone are written this long after the last time, s."""
 RETRY_S, RETRY_MAX_S = 1.0, 30.0
@@ -114,7 +112,7 @@ class Logbook:
             return None
         with contextlib.suppress(OSError, *MISREAD):
             content = self._recent.read_bytes()
-            if _checked(content)["boot_id"] == self._boot_id:
+            if checked.read(content)["boot_id"] == self._boot_id:
                 return _read(content, self._boot_id, self._clock())
         return None
 
@@ -155,10 +153,10 @@ class Logbook:
                     self._is_changed = self._is_urgent = False
             if is_new and self._recent is not None:
                 self._leave(self._recent, record)
+            if (barred := barred_of(record)) != self._told:
+                self._told = barred
+                self._on_bars(barred)
             if is_due:
-                if (barred := barred_of(record)) != self._told:
-                    self._told = barred
-                    self._on_bars(barred)
                 is_written = self._write(record)
                 written_s = time.monotonic()
                 pause_s = 0.0 if is_written else min(max(2 * pause_s, RETRY_S), RETRY_MAX_S)
@@ -210,8 +208,7 @@ class Logbook:
             name: {**asdict(kept), "left_ns": max(0, kept.full_ns - now_ns)}
             for name, kept in record.items()
         }
-        text = json.dumps({"boot_id": self._boot_id, "outputs": outputs}, sort_keys=True)
-        return f"{zlib.crc32(text.encode()):08x} {text}\n".encode()
+        return checked.written({"boot_id": self._boot_id, "outputs": outputs})
 
 
 def copies_of_record(folder: Path, name: str = NAME) -> dict[str, bool]:
@@ -235,27 +232,10 @@ def _is_whole(content: bytes) -> bool:
 
 def _read(content: bytes, boot_id: str, now_ns: int) -> dict[str, Kept]:
     """Read a record; raises one of `MISREAD` if it is none of ours, or damaged."""
-    found = _checked(content)
+    found = checked.read(content)
     is_same_boot = found["boot_id"] == boot_id
     outputs = cast("dict[str, dict[str, object]]", found["outputs"])
     return {name: _kept(each, now_ns, is_same_boot) for name, each in outputs.items()}
-
-
-def _checked(content: bytes) -> dict[str, object]:
-    """Take a record apart; raises one of `MISREAD` if it is none of ours, or damaged."""
-    digits, _, text = content.rstrip(b"\n").partition(b" ")
-    if int(digits, 16) != zlib.crc32(text):
-        raise ValueError("damaged")
-    return cast("dict[str, object]", json.loads(text))
-
-
-def barred_in(folder: Path) -> frozenset[str]:
-    """Say which outputs stay off by the record in a folder, for whoever stands in for a firmware.
-
-    One that cannot be read bars no required output, as with the firmware; others are off anyway.
-    """
-    book = Logbook(folder, "", lambda _: None, lambda _: None)
-    return barred_of(book.read(frozenset()))
 
 
 def barred_of(record: Record) -> frozenset[str]:

@@ -53,6 +53,10 @@ def table_of(profile: Profile, text: bytes, barred: frozenset[str] = frozenset()
     return PinTable(profile.name, profile.driver, stamp_of(text), pins_of(profile, barred))
 
 
+RECORDS = ("outputs.json", "outputs.old")
+"""Of lockouts, the newest first (`logbook`)."""
+
+
 class Plan:
     """What there is to make safe.
 
@@ -116,11 +120,7 @@ def _plan(profile: Profile, table: PinTable | None, state: str) -> Plan:
         required = frozenset(output.name for output in profile.outputs if output.required)
         unknown = required if table is None else required - table.pins.keys()
     elif state:
-        from pathlib import Path
-
-        from rackgrid_firmware.logbook import barred_in
-
-        barred |= barred_in(Path(state))
+        barred |= _barred_in(state)
     pins = pins_of(profile, barred)
     former = _former(table, pins)
     note = f"and {len(former)} that the profile no longer has" if former else ""
@@ -142,6 +142,22 @@ def _barred_by(table: PinTable | None, profile: Profile) -> frozenset[str]:
         if output.is_safe_on
         and table.pins.get(output.name) == (output.gpio, not safe_level(output))
     )
+
+
+def _barred_in(state: str) -> frozenset[str]:
+    """Say what the record bars, of whatever boot; one that cannot be read bars no required load."""
+    from rackgrid_firmware.checked import MISREAD, read
+
+    for name in RECORDS:
+        try:
+            with open(os.path.join(state, name), "rb") as file:
+                outputs = read(file.read())["outputs"]
+            return frozenset(
+                output for output, each in outputs.items() if each["fault"] or each["is_locked"]
+            )
+        except (OSError, *MISREAD):
+            continue
+    return frozenset()
 
 
 def _former(table: PinTable | None, pins: Pins) -> Pins:
