@@ -54,12 +54,14 @@ class Outcome:
         profile: of the board, or None if it could not be read.
         findings: everything that is wrong, in this file and in the profile.
         notes: what an operator may want to change, and what was not checked.
+        board: where the profile is, as far as the file says so.
     """
 
     config: Config | None
     profile: Profile | None
     findings: tuple[Finding, ...]
     notes: tuple[Finding, ...]
+    board: Path | None = None
 
 
 def load_config(path: Path) -> Config:
@@ -98,7 +100,10 @@ def read_config(path: Path) -> Outcome:
         notes = (*notes, *check_profile(file, sections, profile))
     findings = (*file.findings, *faults)
     config = None if findings else _config(file, sections)
-    return Outcome(config, profile, findings, notes)
+    node = sections["node"][0]
+    is_told = node.sound("board") and "board" in node.given
+    where = path.parent / node.text("board") if is_told else None
+    return Outcome(config, profile, findings, notes, where)
 
 
 def _board(

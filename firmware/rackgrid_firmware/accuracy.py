@@ -15,9 +15,14 @@ A calibration takes the place of gain, shunt and offset, not of what changes aft
 drift with 25 °C of warming comes on top of what the calibration says of itself. The voltage is not
 calibrated. What the shunt's own warming adds is not known here; the user's page tells of it.
 
+Which chip a kernel driver has, the profile does not say, so nothing is stated of its current until
+it is calibrated. Then the calibration's own word counts, and for what it does not cover (drift, the
+voltage, and steps: sysfs writes whole mA and mV) the worst of the chips that are known.
+
 Sources: JCGM 100:2008 (GUM), 4.3.7 (a/√3), F.2.2.1 (steps), 5.1.2, 6.2.1. INA219: SBOS448G, 7.5,
 A grade, which is what breakouts carry and the worse one. INA226: SBOS547B, 5.5. INA260: SBOS656C,
-7.5; its drift is the shunt's 10 ppm/°C with the INA226's converter. INA3221: SBOS576A, p. 3.
+7.5; its drift is the shunt's 10 ppm/°C with the INA226's converter. INA3221: SBOS576A, p. 3. Linux
+Documentation/hwmon/sysfs-interface.rst (mV, mA).
 """
 
 from __future__ import annotations
@@ -113,6 +118,14 @@ _LIMITS: Final = {
 }
 
 
+_UNKNOWN_DRIFT_V: Final = WARMING_C * 0.5e-6
+"""Of an INA3221's offset, the worst that is known, V at the shunt."""
+_UNKNOWN_DRIFT_A: Final = WARMING_C * 50e-6
+"""The same of a shunt that is not known: an INA260's, A."""
+_SYSFS: Final = 1e-3
+"""hwmon writes whole mA and mV, be the chip as fine as it may."""
+
+
 def limits_of(profile: MeterProfile) -> ChipLimits | None:
     """Look up the limits of a meter's chip; None if nobody knows them."""
     if profile.driver in {"ina219", "pi-ina219"}:
@@ -121,10 +134,10 @@ def limits_of(profile: MeterProfile) -> ChipLimits | None:
 
 
 def step_a_of(profile: MeterProfile) -> float:
-    """Say what one step of a meter's current is, A; 0 if nobody knows."""
+    """Say what one step of a meter's current is, A."""
     limits = limits_of(profile)
     if limits is None:
-        return 0.0
+        return SHUNT_V_PER_LSB / profile.shunt_ohms if profile.driver == "iio" else _SYSFS
     return limits.step if limits.has_shunt else limits.step / profile.shunt_ohms
 
 
@@ -145,11 +158,13 @@ def accuracy_of(profile: MeterProfile) -> Accuracy | None:
     """Say how far a meter may be believed.
 
     Returns:
-        None for a chip that nobody knows the limits of.
+        None for a chip that nobody knows the limits of, and that was not calibrated.
     """
     limits = limits_of(profile)
     if limits is None:
-        return None
+        if not profile.calibrated:
+            return None
+        limits = _of_kernel(profile)
     ohms = 1.0 if limits.has_shunt else profile.shunt_ohms
     if profile.calibrated:
         gain = math.hypot(profile.uncertainty_percent / 100, COVERAGE * _BOUND * limits.gain_drift)
@@ -167,6 +182,25 @@ def accuracy_of(profile: MeterProfile) -> Accuracy | None:
             _BOUND * limits.volts_offset_v, _STEP * limits.volts_step_v, _BOUND * dip_v_of(profile)
         ),
         calibrated=profile.calibrated,
+    )
+
+
+def _of_kernel(profile: MeterProfile) -> ChipLimits:
+    """Give the worst that is known, for what a calibration of a kernel driver's meter leaves open.
+
+    Gain and offset are not used once it is calibrated: the voltage and the drifts are.
+    """
+    knows_shunt = profile.shunt_ohms > 0
+    return ChipLimits(
+        gain=0.01,
+        offset=max(_INA219_OFFSET_V.values()) if knows_shunt else _LIMITS["ina260"].offset,
+        step=step_a_of(profile) * (profile.shunt_ohms or 1.0),
+        gain_drift=max(0.005 * WARMING_C / 60, *(each.gain_drift for each in _LIMITS.values())),
+        offset_drift=_UNKNOWN_DRIFT_V if knows_shunt else _UNKNOWN_DRIFT_A,
+        volts_gain=0.01,
+        volts_offset_v=max(each.volts_offset_v for each in _LIMITS.values()),
+        volts_step_v=max(_SYSFS, *(each.volts_step_v for each in _LIMITS.values())),
+        has_shunt=not knows_shunt,
     )
 
 

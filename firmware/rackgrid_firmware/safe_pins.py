@@ -95,7 +95,7 @@ def known(path: str, table_path: str, state: str) -> Plan:
         if table_path:
             table = read_table(table_path)
     except (OSError, ValueError) as fault:
-        why_no_table = str(fault)
+        why_no_table = _said(fault)
     try:
         with open(path, "rb") as file:
             text = file.read()
@@ -103,14 +103,22 @@ def known(path: str, table_path: str, state: str) -> Plan:
             return Plan(table.board, table.driver, table.pins)
         profile = load(path)
     except (OSError, ValueError) as fault:
-        why = str(fault.args[0]) if isinstance(fault, DeviceError) else str(fault)
+        why = str(fault.args[0]) if isinstance(fault, DeviceError) else _said(fault)
         if table is None:
             raise ValueError(
-                f"{why}; and there is nothing else to go by: {why_no_table}"
+                f"{why}; and there is nothing else to go by: {why_no_table}. What to do: name the "
+                "board profile, `rackgrid relays safe PROFILE`"
             ) from fault
         note = f"as the last firmware knew it, because {why}"
         return Plan(table.board, table.driver, table.pins, note)
     return _plan(profile, table, state)
+
+
+def _said(fault: Exception) -> str:
+    """Say what was wrong with a file, without the number of the error."""
+    if isinstance(fault, OSError) and fault.filename:
+        return f"{fault.filename}: {fault.strerror}"
+    return str(fault)
 
 
 def _plan(profile: Profile, table: PinTable | None, state: str) -> Plan:

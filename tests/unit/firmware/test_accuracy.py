@@ -123,10 +123,29 @@ def test_calibration_of_an_automatic_range_leaves_the_offset_to_the_datasheet() 
     assert known(done).amps_offset_a == pytest.approx(known(METER).amps_offset_a, rel=0.01)
 
 
-def test_chip_that_nobody_knows_has_no_accuracy_and_no_step() -> None:
-    strange = replace(METER, driver="hwmon")
-    assert accuracy_of(strange) is None
-    assert step_a_of(strange) == 0.0
+def test_chip_that_nobody_knows_has_no_accuracy_and_the_steps_that_are_shown() -> None:
+    assert accuracy_of(replace(METER, driver="hwmon")) is None
+    assert accuracy_of(replace(METER, driver="iio")) is None
+    assert step_a_of(replace(METER, driver="hwmon", shunt_ohms=0.0)) == 1e-3
+    assert step_a_of(replace(METER, driver="iio")) == pytest.approx(1e-4)
+
+
+@pytest.mark.parametrize(("driver", "ohms"), [("hwmon", 0.0), ("hwmon", 0.1), ("iio", 0.1)])
+def test_calibration_of_a_chip_that_nobody_knows_is_taken_at_its_word(
+    driver: str, ohms: float
+) -> None:
+    """Fails if calibrating a meter of a kernel driver leads nowhere, or makes it too good."""
+    bare = replace(METER, driver=driver, shunt_ohms=ohms, calibrated="2026-11-26")
+    done = known(replace(bare, uncertainty_percent=0.4, uncertainty_a=0.05))
+    assert done.calibrated == "2026-11-26"
+    assert done.amps_gain > 0.004
+    assert done.amps_gain == pytest.approx(0.004, rel=0.2)
+    assert done.amps_offset_a == pytest.approx(0.05, rel=0.01)
+    for other in DRIVERS:
+        rival = known(replace(bare, driver=other, shunt_ohms=ohms or 0.1))
+        ours = known(bare)
+        assert ours.amps_gain >= rival.amps_gain, "its drift is the worst that is known"
+        assert ours.of_volts(12.0) >= rival.of_volts(12.0)
 
 
 @given(

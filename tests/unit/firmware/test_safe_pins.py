@@ -82,6 +82,14 @@ def test_plan_without_profile_and_table_is_none_and_names_both(profile: Path) ->
     assert f"{table} is no whole pin table" in str(caught.value)
 
 
+def test_plan_without_any_file_says_what_to_name(profile: Path) -> None:
+    profile.unlink()
+    with pytest.raises(ValueError, match="relays safe PROFILE") as caught:
+        plan_of(profile)
+    assert f"{profile}: No such file or directory" in str(caught.value)
+    assert "Errno" not in str(caught.value)
+
+
 def test_plan_of_a_changed_profile_has_former_pins_too(profile: Path) -> None:
     leave_table(profile)
     text = profile.read_text()

@@ -66,6 +66,9 @@ def gather(host: Host, config_path: Path | None, profile_path: Path | None) -> C
         config_path: `rackgrid.toml`; None takes the usual one, which may be missing.
         profile_path: the board profile; None takes the one that the configuration names.
     """
+    # Absolute: a host has its files below a root, and every message is to name a file for certain.
+    config_path = None if config_path is None else config_path.absolute()
+    profile_path = None if profile_path is None else profile_path.absolute()
     config, profile, where, faults, notes = _files(host, config_path, profile_path)
     return Case(
         host=host,
@@ -87,18 +90,32 @@ def _files(
     profile: Profile | None = None
     faults: tuple[Fault, ...] = ()
     notes: tuple[Fault, ...] = ()
+    board: Path | None = PROFILE_PATH
     if config_path is not None or host.has(path):
         outcome = read_config(host.path(path) if config_path is None else path)
         profile, faults, notes = outcome.profile, outcome.findings, outcome.notes
-        config = outcome.config or Unknown(f"{path} has mistakes: see config-sound")
-    where = profile_path or (PROFILE_PATH if isinstance(config, Unknown) else config.node.board)
-    if profile_path is not None or (profile is None and not faults and host.has(where)):
+        config = outcome.config or Unknown(_wrong(path))
+        board = outcome.board if outcome.config is None else outcome.config.node.board
+    where = profile_path or board
+    if profile_path is not None or (profile is None and not faults and host.has(PROFILE_PATH)):
+        where = profile_path or PROFILE_PATH
         profile, more = read_profile(where if profile_path is not None else host.path(where))
         faults = (*faults, *more)
     if profile is not None:
-        return config, profile, where, faults, notes
-    reason = f"{where} has mistakes: see config-sound" if faults else f"no board profile at {where}"
-    return config, Unknown(reason), where, faults, notes
+        return config, profile, where or PROFILE_PATH, faults, notes
+    return config, Unknown(_no_profile(where, path, faults)), where or path, faults, notes
+
+
+def _wrong(path: Path) -> str:
+    what = "has mistakes" if path.exists() else "cannot be read"
+    return f"{path} {what}: see config-sound"
+
+
+def _no_profile(where: Path | None, config: Path, faults: tuple[Fault, ...]) -> str:
+    """Say why there is no profile: of a file that is there, or that was named, and of no other."""
+    if where is None:
+        return f"{config} names no board profile that could be read: see config-sound"
+    return _wrong(where) if faults else f"no board profile at {where}"
 
 
 def _state(host: Host, config: Config | Unknown) -> Record | Unknown:

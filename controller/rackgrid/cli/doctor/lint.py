@@ -110,8 +110,7 @@ def judge(facts: Facts) -> Iterator[Finding]:
 
 
 def _sound(facts: Facts) -> Iterator[Finding]:
-    fix = "mend that line; `rackgrid config check` names all of them"
-    yield from (SOUND.fail(str(fault), fix) for fault in facts.faults)
+    yield from (SOUND.fail(str(fault), _mending(fault)) for fault in facts.faults)
     if facts.faults:
         return
     if not facts.is_given:
@@ -120,6 +119,14 @@ def _sound(facts: Facts) -> Iterator[Finding]:
     yield from (SOUND.warn(str(note), "change it, unless it is meant so") for note in facts.notes)
     if not facts.notes:
         yield SOUND.ok("no mistakes")
+
+
+def _mending(fault: Fault) -> str:
+    if fault.line:
+        return "mend that line; `rackgrid config check` names all of them"
+    if "cannot be read" in fault.problem:
+        return "name a file that is there (--config, --profile), or write one: rackgrid setup"
+    return "mend that file; `rackgrid config check` names all that is wrong"
 
 
 def _owner(facts: Facts) -> Iterator[Finding]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import socket
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 MEANING = "read, watch, calibrate and verify this node's meters"
 BOARD = Path("/etc/rackgrid/board.toml")
 FIRMWARE = "/run/rackgrid/firmware.sock"
+AMPS_MAX = 1000.0
 SAMPLES = 50
 """Of one point: 3.4 s in the energy profile."""
 
@@ -112,7 +114,11 @@ def _add_verify(deeds: Verbs) -> None:
     verify = deeds.add_parser("verify", help="compare a meter with a reference: PASS or FAIL")
     verify.add_argument("name", metavar="NAME", help="of the meter")
     verify.add_argument(
-        "--reference", type=_amps, required=True, metavar="A", help="what the reference says, A"
+        "--reference",
+        type=_said_amps,
+        required=True,
+        metavar="A",
+        help="what the reference says, A; 0 with the load off",
     )
     verify.add_argument(
         "--reference-accuracy", metavar="ACC", help="of the reference; exact by default"
@@ -149,14 +155,27 @@ def _add_plant(parser: argparse.ArgumentParser) -> None:
 
 
 def _whole(text: str) -> int:
-    count = int(text)
-    if count < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not a count: 1 or more")
-    return count
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is no count: 1 or more")
+    return int(text)
 
 
 def _amps(text: str) -> float:
-    amps = float(text)
-    if not 0 < abs(amps) <= 1000:
-        raise argparse.ArgumentTypeError(f"{text} is no current to set: up to 1000 A, and not 0")
+    amps = _said_amps(text)
+    if not amps:
+        raise argparse.ArgumentTypeError(
+            "0 is no current to set: the zero is measured first, by itself"
+        )
+    return amps
+
+
+def _said_amps(text: str) -> float:
+    try:
+        amps = float(text)
+    except ValueError:
+        amps = inf
+    if not abs(amps) <= AMPS_MAX:
+        raise argparse.ArgumentTypeError(
+            f"{text[:40]!r} is no current: a number of amperes such as 0.5, at most {AMPS_MAX:g}"
+        )
     return amps

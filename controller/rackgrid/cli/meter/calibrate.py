@@ -31,6 +31,7 @@ from rackgrid_firmware.calibration import (
     point_of,
     solve,
 )
+from rackgrid_firmware.part import INA219, PARTS
 from rackgrid_firmware.profile import MeterProfile, Profile
 from rackgrid_firmware.profile_edit import edited, replace_file
 from rackgrid_firmware.profile_file import load_profile
@@ -119,7 +120,7 @@ def _tell(meter: MeterProfile, result: Calibration, points: list[float]) -> None
         )
         if new_a > old.of_amps(largest_a):
             say("this is no gain: the reference is worse than the chip; a better one is needed")
-    if not meter.amps_max:
+    if not meter.amps_max and PARTS.get(meter.driver) is INA219:
         say(
             "without amps_max in the profile the chip changes its range with the current, and each "
             "range has an offset of its own: set amps_max first to have the offset calibrated, too"

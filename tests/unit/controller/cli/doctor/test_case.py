@@ -60,6 +60,30 @@ def test_file_that_was_named_and_is_not_there_is_a_mistake(tmp_path: Path) -> No
     assert "No such file" in str(case.faults[0])
 
 
+def test_file_that_is_not_there_is_not_said_to_have_mistakes(tmp_path: Path) -> None:
+    """Nor is a profile that nobody named."""
+    none = tmp_path / "none.toml"
+    case = gather(Host(tmp_path), none, None)
+    assert case.config == Unknown(f"{none} cannot be read: see config-sound")
+    assert case.profile == Unknown(
+        f"{none} names no board profile that could be read: see config-sound"
+    )
+    case = gather(Host(tmp_path), None, none)
+    assert case.profile == Unknown(f"{none} cannot be read: see config-sound")
+
+
+def test_files_named_from_the_working_directory_are_known_by_their_whole_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    case = gather(Host(), None, Path("board.toml"))
+    assert case.profile_path == tmp_path / "board.toml"
+    assert case.host.has(case.profile_path)
+    case = gather(Host(), Path("rackgrid.toml"), None)
+    assert case.profile_path == tmp_path / "board.toml"
+
+
 def test_profile_alone_is_examined_without_a_configuration(tmp_path: Path) -> None:
     case = gather(Host(tmp_path), None, put(tmp_path, "b.toml", BOARD))
     assert isinstance(case.config, Unknown)
@@ -71,10 +95,11 @@ def test_mistakes_of_one_file_leave_the_other_to_be_examined(tmp_path: Path) -> 
     case = gather(Host(tmp_path), files(tmp_path, RACK.replace("120.0", '"120"')), None)
     assert case.config == Unknown(f"{tmp_path}/rackgrid.toml has mistakes: see config-sound")
     assert not isinstance(case.profile, Unknown)
+    assert case.profile_path == tmp_path / "board.toml"
     assert len(case.faults) == 1
     broken = gather(Host(tmp_path), files(tmp_path, board=BOARD.replace("gpio", "gpoi")), None)
     assert isinstance(broken.profile, Unknown)
-    assert "has mistakes" in broken.profile.reason
+    assert broken.profile.reason == f"{tmp_path}/board.toml has mistakes: see config-sound"
 
 
 def test_mock_board_is_not_real(tmp_path: Path) -> None:

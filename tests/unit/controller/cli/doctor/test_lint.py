@@ -26,6 +26,7 @@ def at(name: str, uid: int = 0, mode: int = 0o644, size: int = 70) -> Owned:
 
 
 FAULT = Fault("rack.toml", 3, "[feed]", "missing")
+GONE = Fault("rack.toml", 0, "", "cannot be read: No such file or directory")
 SOUND = Facts(
     faults=(),
     notes=(),
@@ -38,6 +39,9 @@ SOUND = Facts(
 WORLDS = [
     world("config-sound", PASS, "no mistakes"),
     world("config-sound", FAIL, "rack.toml:3", faults=(FAULT,)),
+    world("config-sound", FAIL, "mend that line", faults=(FAULT,)),
+    world("config-sound", FAIL, "mend that file", faults=(replace(FAULT, line=0),)),
+    world("config-sound", FAIL, "name a file that is there", faults=(GONE,)),
     world("config-sound", WARN, "rack.toml:3", notes=(FAULT,)),
     world("config-sound", SKIP, "give --config", is_given=False),
     world("profile-owner", PASS, "is root's"),

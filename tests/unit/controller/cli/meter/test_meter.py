@@ -23,7 +23,7 @@ def test_every_deed_has_its_help(deed: str, capsys: pytest.CaptureFixture[str]) 
         ["meter"],
         ["meter", "calibrat"],
         ["meter", "watch", "--count", "0"],
-        ["meter", "verify", "m", "--reference", "0"],
+        ["meter", "calibrate", "m", "--point", "0", "--reference-accuracy", "1%"],
         ["meter", "verify", "m", "--reference", "nan"],
         ["meter", "verify", "m", "--reference", "1e9"],
         ["meter", "verify", "m"],
@@ -31,6 +31,25 @@ def test_every_deed_has_its_help(deed: str, capsys: pytest.CaptureFixture[str]) 
 )
 def test_words_that_mean_nothing_are_a_usage_error(words: list[str]) -> None:
     assert main(words) == Exit.USAGE
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["calibrate", "m", "--point", "x"], "'x' is no current: a number of amperes such as 0.5"),
+        (["calibrate", "m", "--point", "0"], "the zero is measured first"),
+        (["verify", "m", "--reference", "abc"], "'abc' is no current: a number of amperes"),
+        (["verify", "m", "--reference", "1", "--samples", "many"], "'many' is no count"),
+    ],
+)
+def test_word_that_is_no_number_is_told_what_would_be_one(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["meter", *words]) == Exit.USAGE
+    err = capsys.readouterr().err
+    assert said in err
+    assert "_amps" not in err
+    assert "_whole" not in err
 
 
 def test_help_imports_nothing_heavy() -> None:

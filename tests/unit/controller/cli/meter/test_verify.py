@@ -96,3 +96,43 @@ def test_chip_is_verified_where_no_firmware_runs(
         desk.set(2.0)
         assert main([*words, "2.0"]) == Exit.FAILED
     assert "saturated: take a smaller current" in capsys.readouterr().err
+
+
+KERNEL = """\
+[board]
+name = "b"
+driver = "pi"
+base_w = 4
+
+[[meter]]
+name = "k"
+driver = "hwmon"
+path = "{path}"
+calibrated = "2026-11-26"
+uncertainty_percent = 0.4
+uncertainty_a = 0.003
+"""
+
+
+@pytest.mark.parametrize(("milliamps", "verdict"), [(2, "PASS"), (60, "FAIL")])
+def test_calibrated_meter_of_a_kernel_driver_is_verified_at_zero(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], milliamps: int, verdict: str
+) -> None:
+    """Fails if a calibration of such a meter does not reach what is said of it."""
+    shown = tmp_path / "hwmon1"
+    shown.mkdir()
+    for name, value in (("name", "ina226"), ("in1_input", 12_000), ("curr1_input", milliamps)):
+        (shown / name).write_text(f"{value}\n")
+    board = tmp_path / "board.toml"
+    board.write_text(KERNEL.format(path=shown))
+    where = ["--profile", str(board), "--firmware", str(tmp_path / "firmware.sock")]
+    words = ["meter", "verify", "k", "--reference", "0", "--samples", "2", "--json"]
+    assert main([*words, *where]) == (Exit.OK if verdict == "PASS" else Exit.FAILED)
+    report = json.loads(capsys.readouterr().out)
+    assert report["verdict"] == verdict
+    assert report["calibrated"] == "2026-11-26"
+    assert 0.003 <= report["uncertainty_a"] < 0.005
+    assert main(["meter", "read", "--json", *where]) == Exit.OK
+    (read,) = json.loads(capsys.readouterr().out)
+    assert read["calibrated"] == "2026-11-26"
+    assert read["uncertainty_w"] > 0
