@@ -64,6 +64,30 @@ def test_doctor_leaves_the_bus_to_a_firmware_that_runs(node: Node) -> None:
     assert "the firmware has the bus" in why
 
 
+def test_doctor_names_who_holds_a_pin_while_no_firmware_does(node: Node) -> None:
+    """By the kernel's own word: the structure of its answer is only laid out by hand elsewhere."""
+    assert grades(doctor(node), "gpio-held") == {"gpio-held": {"PASS"}}
+    node.pi.run(
+        "systemd-run --quiet --unit=holder --property=WorkingDirectory=/run/rackgrid-firmware "
+        "--property=RuntimeDirectory=rackgrid-firmware --property=RuntimeDirectoryPreserve=yes "
+        "/opt/rackgrid/venv/bin/python "
+        f"-c 'import lgpio, signal; lgpio.gpio_claim_input(lgpio.gpiochip_open(0), {LAMP});"
+        "signal.pause()'"
+    )
+    try:
+        wait_until(
+            "a holder of the lamp's pin",
+            lambda: (
+                ("FAIL", f"output lamp (GPIO {LAMP}) is held by lg") in doctor(node)["gpio-held"]
+            ),
+        )
+    finally:
+        node.pi.run("systemctl stop holder")
+    node.start()
+    ((grade, why),) = doctor(node)["gpio-held"]
+    assert (grade, why) == ("SKIP", "the firmware runs, and holds them")
+
+
 def test_doctor_sees_a_profile_that_is_not_in_force(node: Node) -> None:
     node.start()
     node.pi.run("sed -i 's/^min_off_s = .*/min_off_s = 5.0/' /etc/rackgrid/board.toml")

@@ -28,12 +28,14 @@ class BootFile:
         parameters: device-tree parameters, such as "strict_gpiod" or "i2c_arm_baudrate=400000".
         overlays: device-tree overlays with their parameters, such as "w1-gpio,gpiopin=5".
         driven: pins that are made outputs, and whether high.
+        watchdog_s: how long the kernel has until systemd feeds the watchdog; 0 for any time.
     """
 
     path: Path
     parameters: frozenset[str]
     overlays: tuple[str, ...]
     driven: dict[int, bool]
+    watchdog_s: int = 0
 
     def has(self, parameter: str) -> bool:
         """Whether a parameter is on: named alone, or with a value that means so."""
@@ -56,6 +58,7 @@ def parse(path: Path, text: str) -> BootFile:
     parameters: set[str] = set()
     overlays: list[str] = []
     driven: dict[int, bool] = {}
+    watchdog_s = 0
     is_off = False
     for raw in text.splitlines():
         line = raw.partition("#")[0].strip()
@@ -69,9 +72,11 @@ def parse(path: Path, text: str) -> BootFile:
                 overlays.append(value.strip())
             case "gpio":
                 driven.update(_driven(value))
+            case "kernel_watchdog_timeout" if value.strip().isdecimal():
+                watchdog_s = int(value)
             case _:
                 pass
-    return BootFile(path, frozenset(parameters), tuple(overlays), driven)
+    return BootFile(path, frozenset(parameters), tuple(overlays), driven, watchdog_s)
 
 
 def _driven(value: str) -> dict[int, bool]:

@@ -2,7 +2,7 @@
 
 What lies there is looked at by `state`.
 
-Source: proc(5), mountinfo.
+Sources: proc(5), mountinfo; journald.conf(5), Storage=.
 """
 
 from __future__ import annotations
@@ -14,12 +14,15 @@ from pathlib import Path
 
 from rackgrid.cli.doctor.case import Case
 from rackgrid.cli.doctor.finding import Check, Family, Finding
+from rackgrid.cli.doctor.host import Host
 from rackgrid.cli.doctor.unknown import Unknown
 
 MB = 1_000_000
 LOW_BYTES, FULL_BYTES = 200 * MB, 10 * MB
 LOST = {"tmpfs", "ramfs", "overlay"}
 """File systems whose content ends with the power (an overlay's upper half is a tmpfs on a Pi)."""
+
+CARD = "/dev/mmcblk"
 
 SPACE = Check(
     "disk-space",
@@ -45,7 +48,15 @@ RUNTIME = Check(
     "What lies there must end with the power: dwell times and pins of an earlier boot say nothing "
     "of this one; and a stalling SD card must not stand in the way.",
 )
-CHECKS = (SPACE, WRITABLE, LASTING, RUNTIME)
+JOURNAL = Check(
+    "journal-storage",
+    "Does the log of the system spare the SD card?",
+    "A journal that is kept (Storage=persistent, or auto with a /var/log/journal) writes to the "
+    "card all day, whatever it is that logs; one in memory (Storage=volatile, as newer Raspberry "
+    "Pi OS has it) ends with the power, and with it what was logged before a power cut. rackgrid's "
+    "own events and its ledger are kept apart from it.",
+)
+CHECKS = (SPACE, WRITABLE, LASTING, RUNTIME, JOURNAL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,21 +77,28 @@ class Disk:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is judged: the file systems of the two folders."""
+    """What is judged: the file systems of the two folders, and the device of the journal.
+
+    Attributes:
+        journal: "memory", or the device that it is kept on.
+    """
 
     state: Disk | Unknown
     runtime: Disk | Unknown
+    journal: str | Unknown
 
 
 def look(case: Case) -> Facts:
     """Gather the facts."""
     config = case.config
-    if isinstance(config, Unknown):
-        return Facts(config, config)
     mounts = case.host.text("/proc/self/mountinfo")
+    journal = _journal(case.host, mounts) if case.is_real else Unknown(case.why_not_real)
+    if isinstance(config, Unknown):
+        return Facts(config, config, journal)
     return Facts(
         state=disk(config.node.state_dir, mounts),
         runtime=disk(config.node.runtime_dir, mounts),
+        journal=journal,
     )
 
 
@@ -100,8 +118,18 @@ def disk(folder: Path, mounts: str | Unknown) -> Disk | Unknown:
 
 
 def kind_of(folder: Path, mounts: str) -> str:
-    """Find the file system of a folder in mountinfo: the longest mount point above it."""
-    best, kind = -1, "?"
+    """Find the file system of a folder in mountinfo."""
+    return _mount_of(folder, mounts)[0]
+
+
+def source_of(folder: Path, mounts: str) -> str:
+    """Find the device of a folder's file system in mountinfo."""
+    return _mount_of(folder, mounts)[1]
+
+
+def _mount_of(folder: Path, mounts: str) -> tuple[str, str]:
+    """Find kind and device of what is mounted at the longest mount point above a folder."""
+    best, found = -1, ("?", "?")
     for line in mounts.splitlines():
         left, _, right = line.partition(" - ")
         words, system = left.split(), right.split()
@@ -110,8 +138,21 @@ def kind_of(folder: Path, mounts: str) -> str:
         point = words[4].replace("\\040", " ")
         # The last of two mounts at one point is the one that is seen.
         if folder.is_relative_to(point) and len(point) >= best:
-            best, kind = len(point), system[0]
-    return kind
+            best, found = len(point), (system[0], system[1] if len(system) > 1 else "?")
+    return found
+
+
+def _journal(host: Host, mounts: str | Unknown) -> str | Unknown:
+    """Say where journald keeps this machine's log: below /var it lasts, below /run it does not."""
+    machine = host.text("/etc/machine-id")
+    if isinstance(machine, Unknown):
+        return machine
+    kept = Path("/var/log/journal") / machine
+    if host.has(kept):
+        return mounts if isinstance(mounts, Unknown) else source_of(kept, mounts)
+    if host.has(Path("/run/log/journal") / machine):
+        return "memory"
+    return Unknown("journald keeps no log here")
 
 
 def judge(facts: Facts) -> Iterator[Finding]:
@@ -123,6 +164,7 @@ def judge(facts: Facts) -> Iterator[Finding]:
         yield _writable(facts.state)
         yield _lasting(facts.state)
     yield _runtime(facts.runtime)
+    yield _logged(facts.journal)
 
 
 def _space(state: Disk) -> Finding:
@@ -165,6 +207,20 @@ def _runtime(runtime: Disk | Unknown) -> Finding:
         f"{runtime.folder} is on {runtime.kind}",
         "runtime_dir in [node] on a tmpfs (below /run, by default)",
     )
+
+
+def _logged(journal: str | Unknown) -> Finding:
+    if isinstance(journal, Unknown):
+        return JOURNAL.skip(journal)
+    if journal == "memory":
+        return JOURNAL.ok("the journal is in memory, and ends with the power")
+    if journal.startswith(CARD):
+        return JOURNAL.warn(
+            f"the journal is written to the SD card ({journal})",
+            "Storage=volatile in /etc/systemd/journald.conf.d/, and systemctl restart "
+            "systemd-journald; or, if the log is to last, a disk that bears it",
+        )
+    return JOURNAL.ok(f"the journal is on {journal}")
 
 
 FAMILY = Family("disk", CHECKS, lambda case: judge(look(case)))

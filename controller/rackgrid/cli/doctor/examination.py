@@ -28,6 +28,7 @@ from rackgrid.cli.doctor import (
     rack,
     service,
     state,
+    watchdog,
 )
 from rackgrid.cli.doctor.case import Case
 from rackgrid.cli.doctor.finding import Check, Family, Finding
@@ -40,6 +41,7 @@ FAMILIES: tuple[Family, ...] = (
     pins.FAMILY,
     bus.FAMILY,
     service.FAMILY,
+    watchdog.FAMILY,
     plugs.FAMILY,
     power.FAMILY,
     disk.FAMILY,

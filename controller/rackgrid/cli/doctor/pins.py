@@ -7,6 +7,7 @@ Sources: Raspberry Pi white paper "GPIO Usage on Raspberry Pi Devices"; raspberr
 
 from __future__ import annotations
 
+import fcntl
 import grp
 import os
 import pwd
@@ -22,6 +23,10 @@ from rackgrid.cli.doctor.host import Host
 from rackgrid.cli.doctor.machine import MODEL, numbers, version_of
 from rackgrid.cli.doctor.unknown import Unknown
 from rackgrid_firmware.chip import wired
+from rackgrid_firmware.errors import DeviceError
+from rackgrid_firmware.pin_holder import Ioctl, holders
+from rackgrid_firmware.profile import Profile
+from rackgrid_firmware.safe import gpiochip
 
 USER = "rackgrid-firmware"
 LOOK = (
@@ -54,6 +59,14 @@ ACCESS = Check(
     "Raspberry Pi OS gives /dev/gpiochip* to the group gpio and /dev/i2c-* to the group i2c; plain "
     "Debian has neither group nor rule. systemd/ brings both.",
 )
+HELD = Check(
+    "gpio-held",
+    "Does nobody else hold a pin of the board?",
+    "A pin that another program, an overlay or the kernel has requested cannot be driven: the "
+    "firmware does not start, and the fail-safe helper cannot make it safe. Looked at while the "
+    "firmware does not run, for it holds them itself then. `gpioinfo` shows all holders; `lg` is "
+    "any program with lgpio or gpiozero.",
+)
 KEEPS = Check(
     "gpio-keeps-level",
     "Does a pin let go when its process dies?",
@@ -66,7 +79,7 @@ KEEPS = Check(
     "resistor towards on (10 kOhm, stronger than the Pi's own pull), or use the relay's other "
     "contact.",
 )
-CHECKS = (LGPIO, CHIP, ACCESS, KEEPS)
+CHECKS = (LGPIO, CHIP, ACCESS, HELD, KEEPS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +103,7 @@ class Facts:
         gpiozero: its version.
         groups: that the firmware's user is in; None: there is no such user.
         devices: the nodes that the board needs and that are there.
+        held: who holds a pin of the board, by what that is for.
         persists: whether the kernel keeps outputs.
         boot: what config.txt says.
     """
@@ -101,6 +115,7 @@ class Facts:
     gpiozero: str | Unknown
     groups: frozenset[str] | None
     devices: tuple[Device, ...]
+    held: dict[str, str] | Unknown
     persists: bool | Unknown
     boot: BootFile | Unknown
 
@@ -121,6 +136,7 @@ def look(case: Case) -> Facts:
         gpiozero=version_of("gpiozero"),
         groups=groups_of(USER),
         devices=tuple(each for node in nodes if (each := device(host, node)) is not None),
+        held=_held(case),
         persists=_persists(host),
         boot=read_boot_file(host),
     )
@@ -151,6 +167,39 @@ def device(host: Host, path: str) -> Device | None:
     return Device(path, group, found.st_mode & shared == shared)
 
 
+def _held(case: Case) -> dict[str, str] | Unknown:
+    if isinstance(case.profile, Unknown) or not case.is_real:
+        return Unknown(case.why_not_real)
+    if not case.host.is_this:
+        return Unknown("another machine's pins are not looked at")
+    if isinstance(case.firmware_runs, Unknown):
+        return case.firmware_runs
+    if case.firmware_runs:
+        return Unknown("the firmware runs, and holds them")
+    try:
+        return held_of(case.profile, f"/dev/gpiochip{gpiochip()}")
+    except DeviceError as fault:
+        return Unknown(str(fault))
+
+
+def held_of(profile: Profile, chip: str, ioctl: Ioctl = fcntl.ioctl) -> dict[str, str]:
+    """Say of each pin of a board that somebody holds what it is for, and who that is.
+
+    Args:
+        profile: of the board.
+        chip: path of the gpiochip.
+        ioctl: asks the kernel.
+
+    Raises:
+        DeviceError: the chip cannot be looked at.
+    """
+    pins = {f"output {each.name} (GPIO {each.gpio})": each.gpio for each in profile.outputs}
+    if profile.heartbeat_pin is not None:
+        pins[f"the heartbeat (GPIO {profile.heartbeat_pin})"] = profile.heartbeat_pin
+    told = holders(chip, pins.values(), ioctl)
+    return {what: told[gpio] for what, gpio in pins.items() if gpio in told}
+
+
 def _persists(host: Host) -> bool | Unknown:
     found = [host.text(path) for path in host.glob(PERSIST)]
     said = [each for each in found if not isinstance(each, Unknown)]
@@ -167,6 +216,7 @@ def judge(facts: Facts) -> Iterator[Finding]:
     yield _lgpio(facts.lgpio)
     yield _chip(facts)
     yield from _access(facts)
+    yield from _judge_held(facts.held)
     yield _keeps(facts)
 
 
@@ -222,6 +272,20 @@ def _access(facts: Facts) -> Iterator[Finding]:
         yield ACCESS.skip("no device of the board is there: see gpiochip and i2c-device")
     elif not shut:
         yield ACCESS.ok(f"{USER} may use {', '.join(each.path for each in facts.devices)}")
+
+
+def _judge_held(held: dict[str, str] | Unknown) -> Iterator[Finding]:
+    if isinstance(held, Unknown):
+        yield HELD.skip(held)
+        return
+    for what, who in held.items():
+        yield HELD.fail(
+            f"{what} is held by {who}",
+            "end that program (sudo fuser -v /dev/gpiochip* names it), or take the overlay that "
+            "has the pin out of config.txt",
+        )
+    if not held:
+        yield HELD.ok("no pin of the board is held by anybody")
 
 
 def _keeps(facts: Facts) -> Finding:

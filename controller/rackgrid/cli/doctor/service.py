@@ -1,7 +1,6 @@
 """The two services and the fail-safe ladder that systemd holds for them.
 
-Sources: systemd.service(5), systemd-system.conf(5); systemd#27427, raspberrypi/linux#5838 and #7432
-(what a Pi's watchdog makes of intervals above 15 s).
+Source: systemd.service(5).
 """
 
 from __future__ import annotations
@@ -26,7 +25,6 @@ PROPERTIES = (
 US = 1_000_000
 FIRMWARE_WATCHDOG_S = WATCHDOG_NS / SECOND_NS
 """The broker's counting rests on a hung firmware being gone within this, and its helper's time."""
-HARDWARE_WATCHDOG_S = 15.0
 RESTARTS_MAX = 3
 _UNITS_S = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 
@@ -66,14 +64,7 @@ LGPIO_HOME = Check(
     "fails "
     "where it may not write.",
 )
-HARDWARE = Check(
-    "hardware-watchdog",
-    "Does the Pi's hardware watchdog restart a machine that hangs?",
-    "A hung Pi holds its pins as they are, and no software on it can help. systemd feeds the "
-    "hardware watchdog if RuntimeWatchdogSec is set; above 15 s a Pi's kernel refuses it or counts "
-    "it modulo 16 s. systemd/system.conf.d has it as a drop-in.",
-)
-CHECKS = (UNIT_FIRMWARE, UNIT_CONTROLLER, WATCHDOG, HELPER, TABLE, LGPIO_HOME, HARDWARE)
+CHECKS = (UNIT_FIRMWARE, UNIT_CONTROLLER, WATCHDOG, HELPER, TABLE, LGPIO_HOME)
 
 Unit = dict[str, str]
 
@@ -87,8 +78,6 @@ class Facts:
         needs_units: the board is real; else why services do not matter.
         profile_path: of the board profile that the configuration names.
         table: stamp of the profile that the firmware works by; stamp: of the one on the disk.
-        runtime_watchdog: as systemd says, such as "15s" or "0".
-        has_watchdog: whether there is a /dev/watchdog.
     """
 
     firmware: Unit | Unknown
@@ -97,15 +86,12 @@ class Facts:
     profile_path: Path
     table: str | Unknown
     stamp: str | Unknown
-    runtime_watchdog: str | Unknown
-    has_watchdog: bool
 
 
 def look(case: Case) -> Facts:
     """Gather the facts."""
     host = case.host
     text = host.bytes(case.profile_path)
-    shown = host.run(["systemctl", "show", "--property=RuntimeWatchdogUSec", "--value"])
     return Facts(
         firmware=unit(host, FIRMWARE),
         controller=unit(host, CONTROLLER),
@@ -113,8 +99,6 @@ def look(case: Case) -> Facts:
         profile_path=case.profile_path,
         table=_table(host),
         stamp=text if isinstance(text, Unknown) else pin_table.stamp_of(text),
-        runtime_watchdog=shown if isinstance(shown, Unknown) else shown.strip(),
-        has_watchdog=host.has("/dev/watchdog"),
     )
 
 
@@ -148,7 +132,6 @@ def judge(facts: Facts) -> Iterator[Finding]:
     yield _helper(facts)
     yield _in_force(facts)
     yield _lgpio_home(facts.firmware)
-    yield _hardware(facts)
 
 
 def is_installed(found: Unit | Unknown) -> bool:
@@ -264,25 +247,6 @@ def _lgpio_home(found: Unit | Unknown) -> Finding:
         "lgpio finds no directory that it may write to",
         "Environment=LG_WD=/run/rackgrid-firmware in the unit, as shipped",
     )
-
-
-def _hardware(facts: Facts) -> Finding:
-    if isinstance(facts.needs_units, Unknown):
-        return HARDWARE.skip(facts.needs_units)
-    if not facts.has_watchdog:
-        return HARDWARE.warn("there is no /dev/watchdog", "dtparam=watchdog=on in config.txt")
-    if isinstance(facts.runtime_watchdog, Unknown):
-        return HARDWARE.skip(facts.runtime_watchdog)
-    every_s = seconds(facts.runtime_watchdog)
-    install = "install systemd/system.conf.d/rackgrid-watchdog.conf (RuntimeWatchdogSec=15s)"
-    if not every_s:
-        return HARDWARE.warn("nobody feeds the hardware watchdog: a hung Pi stays hung", install)
-    if every_s > HARDWARE_WATCHDOG_S:
-        return HARDWARE.warn(
-            f"RuntimeWatchdogSec is {every_s:g} s, which a Pi refuses or counts modulo 16 s",
-            install,
-        )
-    return HARDWARE.ok(f"a Pi that hangs is restarted after {every_s:g} s")
 
 
 FAMILY = Family("services", CHECKS, lambda case: judge(look(case)))

@@ -7,17 +7,20 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.unit.controller.cli.doctor.judged import World, case_in, hold, uncovered, world
+from tests.unit.controller.cli.doctor.judged import World, case_in, hold, put, uncovered, world
 
 from rackgrid.cli.doctor.disk import CHECKS, Disk, Facts, disk, judge, kind_of, look
 from rackgrid.cli.doctor.finding import Grade
 from rackgrid.cli.doctor.unknown import Unknown
+from rackgrid_firmware.profile_file import load_profile
 
+BOARD = Path(__file__).parents[5] / "hardware/profiles/pi-relay4.toml"
 PASS, WARN, FAIL, SKIP = Grade.PASS, Grade.WARN, Grade.FAIL, Grade.SKIP
 STATE = Disk(Path("/var/lib/rackgrid"), "ext4", 9_000_000_000, False)
 SOUND = Facts(
     state=STATE,
     runtime=Disk(Path("/run/rackgrid"), "tmpfs", 100_000_000, False),
+    journal="memory",
 )
 NO = Unknown("run as root")
 WORLDS = [
@@ -36,6 +39,10 @@ WORLDS = [
     world("runtime-in-memory", WARN, "ext4", runtime=STATE),
     world("runtime-in-memory", SKIP, "not known", runtime=replace(STATE, kind="?")),
     world("runtime-in-memory", SKIP, "run as root", runtime=NO),
+    world("journal-storage", PASS, "ends with the power"),
+    world("journal-storage", PASS, "/dev/sda2", journal="/dev/sda2"),
+    world("journal-storage", WARN, "Storage=volatile", journal="/dev/mmcblk0p2"),
+    world("journal-storage", SKIP, "run as root", journal=NO),
 ]
 
 
@@ -87,3 +94,16 @@ def test_disk_of_a_folder_that_is_not_there_yet_is_that_of_its_parent(tmp_path: 
 
 def test_look_without_a_configuration_knows_nothing(tmp_path: Path) -> None:
     assert look(case_in(tmp_path)).state == Unknown("not given")
+
+
+def test_look_finds_where_the_journal_is_kept(tmp_path: Path) -> None:
+    put(tmp_path, "/etc/machine-id", "abc\n")
+    put(tmp_path, "/proc/self/mountinfo", "22 1 179:2 / / rw - ext4 /dev/mmcblk0p2 rw\n")
+    case = case_in(tmp_path, profile=load_profile(BOARD))
+    assert look(case).journal == Unknown("journald keeps no log here")
+    put(tmp_path, "/run/log/journal/abc/system.journal", "")
+    assert look(case).journal == "memory"
+    put(tmp_path, "/var/log/journal/abc/system.journal", "")
+    assert look(case).journal == "/dev/mmcblk0p2"
+    mock = look(case_in(tmp_path, profile=load_profile(BOARD.with_name("mock-demo.toml"))))
+    assert isinstance(mock.journal, Unknown)

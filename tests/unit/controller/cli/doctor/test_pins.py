@@ -10,12 +10,24 @@ from pathlib import Path
 
 import pytest
 from tests.unit.controller.cli.doctor.judged import World, case_in, hold, put, uncovered, world
+from tests.unit.firmware.test_pin_holder import Kernel
 
 from rackgrid.cli.doctor.boot_file import parse
 from rackgrid.cli.doctor.finding import Grade
 from rackgrid.cli.doctor.host import Host, run_command
-from rackgrid.cli.doctor.pins import CHECKS, LOOK, Device, Facts, device, groups_of, judge, look
+from rackgrid.cli.doctor.pins import (
+    CHECKS,
+    LOOK,
+    Device,
+    Facts,
+    device,
+    groups_of,
+    held_of,
+    judge,
+    look,
+)
 from rackgrid.cli.doctor.unknown import Unknown
+from rackgrid_firmware.pin_holder import KERNEL
 from rackgrid_firmware.profile_file import load_profile
 
 ROOT = Path(__file__).parents[5]
@@ -29,9 +41,11 @@ SOUND = Facts(
     gpiozero="2.0.1",
     groups=frozenset({"gpio", "i2c", "rackgrid"}),
     devices=(Device("/dev/gpiochip0", "gpio", True), Device("/dev/i2c-1", "i2c", True)),
+    held={},
     persists=False,
     boot=parse(Path("config.txt"), ""),
 )
+TAKEN = {"output fan (GPIO 22)": "lg"}
 WORLDS = [
     world("lgpio", PASS, "can be imported"),
     world("lgpio", FAIL, "empty wheel", lgpio="empty"),
@@ -48,6 +62,9 @@ WORLDS = [
     world("gpio-access", FAIL, "udev", groups=frozenset({"gpio"})),
     world("gpio-access", FAIL, "not write", devices=(Device("/dev/gpiochip0", "gpio", False),)),
     world("gpio-access", SKIP, "see gpiochip", devices=()),
+    world("gpio-held", PASS, "held by anybody"),
+    world("gpio-held", FAIL, "output fan (GPIO 22) is held by lg", held=TAKEN),
+    world("gpio-held", SKIP, "runs", held=Unknown("the firmware runs")),
     world("gpio-keeps-level", PASS, "makes a pin an input"),
     world("gpio-keeps-level", WARN, "dtparam=strict_gpiod", persists=True),
     world("gpio-keeps-level", WARN, "all the same", persists=True, boot=STRICT),
@@ -119,3 +136,27 @@ def test_groups_of_a_user_hold_its_own_and_nobody_has_none() -> None:
     mine = groups_of(pwd.getpwuid(os.getuid()).pw_name)
     assert mine
     assert groups_of("no-such-user") is None
+
+
+def test_pins_of_outputs_and_heartbeat_are_looked_at_and_no_others(tmp_path: Path) -> None:
+    profile = load_profile(ROOT / "hardware/profiles/pi-relay4.toml")
+    profile = replace(profile, heartbeat_pin=6)
+    chip = put(tmp_path, "gpiochip0", "")
+    kernel = Kernel(g22=(1, b"lg"), g6=(1, b""), g5=(1, b"button"))
+    assert held_of(profile, str(chip), kernel.ioctl) == {
+        f"output {profile.outputs[1].name} (GPIO 22)": "lg",
+        "the heartbeat (GPIO 6)": KERNEL,
+    }
+
+
+def test_pins_are_left_alone_where_they_say_nothing(tmp_path: Path) -> None:
+    """Those of a running firmware are its own, and those of another machine are not these."""
+    profile = load_profile(ROOT / "hardware/profiles/pi-relay4.toml")
+    host = Host(run=lambda argv: Unknown(f"{argv[0]} is not asked"))
+    for runs, says in ((True, "the firmware runs"), (Unknown("no rights"), "no rights")):
+        found = look(case_in(tmp_path, host=host, profile=profile, firmware_runs=runs)).held
+        assert isinstance(found, Unknown)
+        assert says in found.reason
+    found = look(case_in(tmp_path, profile=profile)).held
+    assert found == Unknown("another machine's pins are not looked at")
+    assert isinstance(look(case_in(tmp_path)).held, Unknown)

@@ -44,8 +44,6 @@ SOUND = Facts(
     profile_path=Path("/etc/rackgrid/board.toml"),
     table="7 7",
     stamp="7 7",
-    runtime_watchdog="15s",
-    has_watchdog=True,
 )
 
 
@@ -117,12 +115,6 @@ WORLDS = [
     ),
     world("lgpio-directory", PASS, "below /run", firmware=firmware(Environment="")),
     world("lgpio-directory", SKIP, "not installed", firmware=ABSENT),
-    world("hardware-watchdog", PASS, "after 15 s"),
-    world("hardware-watchdog", WARN, "dtparam=watchdog=on", has_watchdog=False),
-    world("hardware-watchdog", WARN, "nobody feeds", runtime_watchdog="0"),
-    world("hardware-watchdog", WARN, "modulo 16 s", runtime_watchdog="1min"),
-    world("hardware-watchdog", SKIP, "no word", runtime_watchdog=Unknown("no word")),
-    world("hardware-watchdog", SKIP, "a mock", needs_units=Unknown("a mock")),
 ]
 
 
@@ -145,7 +137,6 @@ def test_seconds_reads_what_systemd_writes(text: str, expected: float) -> None:
 
 def test_look_asks_systemd_and_compares_the_table_with_the_profile(tmp_path: Path) -> None:
     board = put(tmp_path, "/etc/rackgrid/board.toml", PROFILE.read_bytes())
-    put(tmp_path, "/dev/watchdog", "")
     table = tmp_path / safe.TABLE.lstrip("/")
     table.parent.mkdir(parents=True)
     write_table(str(table), table_of(load_profile(PROFILE), b"of another day"))
@@ -153,8 +144,6 @@ def test_look_asks_systemd_and_compares_the_table_with_the_profile(tmp_path: Pat
 
     def run(argv: Sequence[str]) -> str:
         asked.append(argv[2])
-        if argv[2].startswith("--property"):
-            return "15s\n"
         return "LoadState=loaded\nExecStopPost=one\nExecStopPost=two\nno sense\n"
 
     facts = look(
@@ -165,14 +154,10 @@ def test_look_asks_systemd_and_compares_the_table_with_the_profile(tmp_path: Pat
             profile_path=Path("/etc/rackgrid/board.toml"),
         )
     )
-    assert asked == [
-        *("--property=RuntimeWatchdogUSec", "rackgrid-firmware.service", "rackgrid.service")
-    ]
+    assert asked == ["rackgrid-firmware.service", "rackgrid.service"]
     assert facts.firmware == {"LoadState": "loaded", "ExecStopPost": "one two", "no sense": ""}
     assert facts.stamp == stamp_of(board.read_bytes())
     assert facts.table == stamp_of(b"of another day")
-    assert facts.runtime_watchdog == "15s"
-    assert facts.has_watchdog
 
 
 def test_look_at_a_table_that_is_none_or_damaged_knows_nothing(tmp_path: Path) -> None:
