@@ -68,21 +68,14 @@ def test_doctor_names_who_holds_a_pin_while_no_firmware_does(node: Node) -> None
     """By the kernel's own word: the structure of its answer is only laid out by hand elsewhere."""
     assert grades(doctor(node), "gpio-held") == {"gpio-held": {"PASS"}}
     node.pi.run(
-        "systemd-run --quiet --unit=holder --property=WorkingDirectory=/run/rackgrid-firmware "
-        "--property=RuntimeDirectory=rackgrid-firmware --property=RuntimeDirectoryPreserve=yes "
-        "/opt/rackgrid/venv/bin/python "
+        "systemd-run -q --collect --unit=other --setenv=LG_WD=/run /opt/rackgrid/venv/bin/python "
         f"-c 'import lgpio, signal; lgpio.gpio_claim_input(lgpio.gpiochip_open(0), {LAMP});"
         "signal.pause()'"
     )
-    try:
-        wait_until(
-            "a holder of the lamp's pin",
-            lambda: (
-                ("FAIL", f"output lamp (GPIO {LAMP}) is held by lg") in doctor(node)["gpio-held"]
-            ),
-        )
-    finally:
-        node.pi.run("systemctl stop holder")
+    wait_until("another program has it", lambda: node.plant.lines()[LAMP].is_claimed)
+    held = doctor(node)["gpio-held"]
+    node.pi.run("systemctl stop other")
+    assert held == [("FAIL", f"output lamp (GPIO {LAMP}) is held by lg")]
     node.start()
     ((grade, why),) = doctor(node)["gpio-held"]
     assert (grade, why) == ("SKIP", "the firmware runs, and holds them")
