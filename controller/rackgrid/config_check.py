@@ -9,9 +9,9 @@ from collections.abc import Iterator
 
 from rackgrid.config_plug import is_plug
 from rackgrid.market.curve import BID_STEPS_MAX
+from rackgrid_firmware.boot_level import closes_at_boot, what_pulls
 from rackgrid_firmware.key import complaint, shown
-from rackgrid_firmware.profile import OutputProfile, Profile
-from rackgrid_firmware.safe_pins import safe_level
+from rackgrid_firmware.profile import Profile
 from rackgrid_firmware.section import Finding, Section
 from rackgrid_firmware.settings import TomlFile
 
@@ -23,9 +23,6 @@ ELECTION_S = 0.2
 """Longest from the suspicion to a new broker's first price, s: skew by rank, answers, one retry."""
 AUTHORITY_HEARTBEATS = 3
 """Authority outlives this many heartbeats, so that two lost acks do not end an office."""
-
-PULLED_UP_MAX = 8
-"""From power-on a Pi pulls GPIO 0 to 8 up and 9 to 27 down, until a program says otherwise."""
 
 _TIMERS = ("heartbeat_s", "round_s", "suspect", "authority_s", "grant_s")
 
@@ -215,14 +212,6 @@ def _check_output(file: TomlFile, load: Section, node: Section, profile: Profile
         file.blame(load, "kind", complaint(text, shown(load.text("kind")), allowed))
 
 
-def closes_at_boot(output: OutputProfile) -> bool:
-    """Whether the pull that a pin has after power-on energises a load that is not required.
-
-    Source: BCM2835 ARM peripherals, table 6-31: pulls at reset.
-    """
-    return (output.gpio <= PULLED_UP_MAX) != safe_level(output)
-
-
 def _notes(
     file: TomlFile, sections: dict[str, list[Section]], profile: Profile
 ) -> Iterator[Finding]:
@@ -233,13 +222,13 @@ def _notes(
         if not output.required and output.name not in used:
             text = f'no [[load]] uses the output "{output.name}", so it is never switched on'
             yield file.finding(node.place, node.label, text)
-        if profile.driver == "pi" and not output.required and closes_at_boot(output):
-            pull = "up" if output.gpio <= PULLED_UP_MAX else "down"
-            level = "low" if safe_level(output) else "high"
+        if profile.driver == "pi" and closes_at_boot(output):
+            level = "high" if output.is_high_on else "low"
             text = (
                 f'the output "{output.name}" switches on at a {level} pin, and GPIO {output.gpio} '
-                f"is pulled {pull} until the firmware starts: its relay closes at every boot; take "
-                f"another pin (active_high: 9 and above), or a relay board of the other kind"
+                f"is {what_pulls(output)} until the firmware starts: its relay closes at every "
+                f"boot; take another pin (active_high: 9 and above), a relay board of the other "
+                f"kind, or a resistor of 10 kOhm the other way (and say so: `pulled`)"
             )
             yield file.finding((*node.place, "board"), f"{node.label} board", text)
     floor_w = profile.base_w + sum(out.nominal_w for out in profile.outputs if out.required)

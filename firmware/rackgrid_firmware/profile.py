@@ -165,6 +165,8 @@ class OutputProfile:
         min_on_s, min_off_s: dwell.
         meter: name of the meter that sees it, or "".
         switch, trip: how it may be switched, and what takes it off by itself.
+        pulled: "up" or "down": where a resistor or the module's input holds the pin while nobody
+            drives it; "" if the Pi's own pull does.
     """
 
     name: str
@@ -182,6 +184,7 @@ class OutputProfile:
     trip: TripProfile = TripProfile()
     pwm_hz: float = 0.0
     min_level: int = 1000
+    pulled: str = ""
 
     @property
     def is_high_on(self) -> bool:

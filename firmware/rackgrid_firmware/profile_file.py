@@ -123,4 +123,5 @@ def _output(output: Section, outputs: list[Section]) -> OutputProfile:
         trip=trip_of(output),
         pwm_hz=pwm_hz_of(output),
         min_level=min_level_of(output),
+        pulled=output.text("pulled"),
     )

@@ -131,6 +131,13 @@ OUTPUT = Table(
         Key("pwm_hz", Kind.NUMBER, "how often it pulses a second", None, low=1, high=1000),
         Key("min_level", Kind.NUMBER, "least part of its power while on", None, low=0.01, high=1),
         Key("active_high", Kind.FLAG, "whether a high pin energises the coil", True),
+        Key(
+            "pulled",
+            Kind.TEXT,
+            "where a resistor or the module holds its pin; by the Pi's own pull if left out",
+            None,
+            choices=("up", "down"),
+        ),
         Key("required", Kind.FLAG, "whether it is always on", False),
         Key("nominal_w", Kind.NUMBER, "nameplate power", unit="W", high=1e5),
         Key("inrush_w", Kind.NUMBER, "most power while it starts", None, unit="W", high=1e6),

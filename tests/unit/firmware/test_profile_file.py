@@ -27,6 +27,15 @@ def load(folder: Path, text: str) -> list[str]:
     return []
 
 
+@pytest.mark.parametrize("pulled", ["up", "down"])
+def test_pull_of_the_board_is_taken(tmp_path: Path, pulled: str) -> None:
+    path = tmp_path / "board.toml"
+    path.write_text(
+        f'{BOARD}[[output]]\nname = "o"\ngpio = 17\nnominal_w = 10\npulled = "{pulled}"\n'
+    )
+    assert load_profile(path).outputs[0].pulled == pulled
+
+
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
 def test_shipped_profile_is_good_and_prudent(path: Path) -> None:
     profile = load_profile(path)
@@ -59,6 +68,7 @@ def test_profile_with_defaults_has_them_all(tmp_path: Path) -> None:
     assert (meter.profile, meter.gain, meter.offset_a, meter.mock.source_w) == ("energy", 1, 0, 0)
     assert (meter.shunt_tolerance_percent, meter.calibrated) == (1.0, "")
     assert (output.active_high, output.required, output.meter) == (True, False, "")
+    assert output.pulled == ""
     assert (output.inrush_w, output.inrush_s) == (10.0, 0.0)
     assert (output.min_on_s, output.min_off_s) == (0.0, 0.0)
     assert (output.mock.draw_w, output.mock.noise) == (9.5, 0.02)

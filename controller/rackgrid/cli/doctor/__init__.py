@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,6 +30,9 @@ def add(verbs: Verbs) -> None:
     parser.add_argument("--config", metavar="FILE", type=Path, help="rackgrid.toml")
     parser.add_argument("--profile", metavar="FILE", type=Path, help="the board profile")
     parser.add_argument("--explain", metavar="CODE", help="say what a check is about, and no more")
+    parser.add_argument(
+        "--verbose", action="store_true", help="show the boot-state table even if all is well"
+    )
     parser.add_argument("--json", action="store_true", help="write JSON")
     parser.set_defaults(run=run)
 
@@ -48,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(as_json(result), indent=2, ensure_ascii=False))
     else:
-        _show(result)
+        _show(result, verbose=args.verbose)
         say(summary(findings))
     return exit_of(findings, is_bad_config=bool(case.faults))
 
@@ -75,6 +78,7 @@ def as_json(result: list[tuple[Family, list[Finding]]]) -> dict[str, object]:
                 "cause": finding.cause,
                 "fix": finding.fix or None,
                 "docs": finding.anchor,
+                **({"table": list(finding.rows)} if finding.rows else {}),
             }
             for family, finding in findings
         ],
@@ -88,7 +92,7 @@ def summary(findings: list[Finding]) -> str:
     return f"{counts}; `rackgrid doctor --explain CODE` says more about a check"
 
 
-def _show(result: list[tuple[Family, list[Finding]]]) -> None:
+def _show(result: list[tuple[Family, list[Finding]]], *, verbose: bool) -> None:
     """Print for a person; rich leaves the colours out where NO_COLOR says so."""
     from rich.console import Console
     from rich.text import Text
@@ -104,6 +108,20 @@ def _show(result: list[tuple[Family, list[Finding]]]) -> None:
             if finding.fix:
                 console.print(Text(f"       do: {finding.fix}"))
                 console.print(Text(f"       see {finding.anchor}", style="dim"))
+            if finding.rows and (verbose or finding.fix):
+                for row in aligned(finding.rows):
+                    console.print(Text(f"       {row}"))
+
+
+def aligned(rows: Sequence[dict[str, str]]) -> list[str]:
+    """Write a table in columns, its head first."""
+    names = list(rows[0])
+    table = [names, *([row[name] for name in names] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
+        for cells in table
+    ]
 
 
 def _explain(code: str) -> int:

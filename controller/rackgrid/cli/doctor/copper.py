@@ -10,14 +10,16 @@ SRD-05VDC-SL-C data sheet.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rackgrid.cli.doctor.boot_file import BootFile, read_boot_file
+from rackgrid.cli.doctor.boot_table import boot_table
 from rackgrid.cli.doctor.case import Case
 from rackgrid.cli.doctor.finding import Check, Family, Finding
+from rackgrid.cli.doctor.pins import keeps_level
 from rackgrid.cli.doctor.unknown import Unknown
 from rackgrid.config import Config
-from rackgrid.config_check import PULLED_UP_MAX, closes_at_boot
+from rackgrid_firmware.boot_level import closes_at_boot, is_on_undriven, what_pulls
 from rackgrid_firmware.profile import OutputProfile, Profile
 from rackgrid_firmware.safe_pins import safe_level
 
@@ -35,8 +37,11 @@ BOOT_STATE = Check(
     "From power-on a Pi pulls GPIO 0 to 8 up and 9 to 27 down, and GPIO 14 goes high while it "
     "boots; a relay board that switches on that level closes for the seconds until the firmware "
     "has the pin. Take a board that switches on a high pin (or its jumper to H), a pin from 9 "
-    "upwards but 14 and 15, and 10 kOhm from the pin to ground. `gpio=N=op,dl` (or `dh`) in "
-    "config.txt sets the level a few seconds after power, not at once.",
+    "upwards but 14 and 15, and 10 kOhm from the pin to ground. `pulled` of the output says where "
+    "such a resistor, or the module's own input, holds the pin. `gpio=N=op,dl` (or `dh`) in "
+    "config.txt sets the level a few seconds after power, not at once. `--verbose` shows the whole "
+    "table: every output with its pin, its module and its load at power-on, by config.txt, when "
+    "the firmware is killed, and in its safe state.",
 )
 BOOT_LINES = Check(
     "gpio-boot-lines",
@@ -72,16 +77,18 @@ class Facts:
 
     Attributes:
         boot: what config.txt says.
+        keeps: whether the kernel keeps an output's level when its process dies.
     """
 
     profile: Profile | Unknown
     config: Config | Unknown
     boot: BootFile | Unknown
+    keeps: bool | Unknown
 
 
 def look(case: Case) -> Facts:
     """Gather the facts."""
-    return Facts(case.profile, case.config, read_boot_file(case.host))
+    return Facts(case.profile, case.config, read_boot_file(case.host), keeps_level(case.host))
 
 
 def judge(facts: Facts) -> Iterator[Finding]:
@@ -89,38 +96,51 @@ def judge(facts: Facts) -> Iterator[Finding]:
     if isinstance(facts.profile, Unknown):
         yield from (check.skip(facts.profile) for check in CHECKS)
         return
-    yield from _boot_state(facts.profile, facts.boot)
+    yield from _boot_state(facts, facts.profile)
     yield from _boot_lines(facts.profile, facts.boot)
     yield from _taken(facts.profile, facts.boot)
     yield from _hold(facts.profile, facts.config)
     yield from _stagger(facts.profile)
 
 
-def _boot_state(profile: Profile, boot: BootFile | Unknown) -> Iterator[Finding]:
-    flexible = [output for output in profile.outputs if not output.required]
-    if not flexible:
-        yield BOOT_STATE.ok("the board has no flexible output")
-        return
-    closing = [output for output in flexible if closes_at_boot(output)]
-    driven = {} if isinstance(boot, Unknown) else boot.driven
+def _boot_state(facts: Facts, profile: Profile) -> Iterator[Finding]:
+    rows = boot_table(profile, facts.boot, facts.keeps)
+    closing = [output for output in profile.outputs if closes_at_boot(output)]
+    driven = {} if isinstance(facts.boot, Unknown) else facts.boot.driven
+    found: list[Finding] = []
     for output in closing:
-        pull = "up" if output.gpio <= PULLED_UP_MAX else "down"
-        kind = "low" if safe_level(output) else "high"
+        kind = "high" if output.is_high_on else "low"
         how_long = "until the firmware starts"
         if driven.get(output.gpio) is safe_level(output):
             how_long = "for the first seconds, until config.txt's gpio line holds it off"
-        yield BOOT_STATE.warn(
-            f"output {output.name} switches on at a {kind} pin, and GPIO {output.gpio} is pulled "
-            f"{pull} at power-on: it is on {how_long}",
-            _other_pin(output),
+        found.append(
+            BOOT_STATE.warn(
+                f"output {output.name} switches on at a {kind} pin, and GPIO {output.gpio} is "
+                f"{what_pulls(output)} at power-on: it is on {how_long}",
+                _other_pin(output),
+            )
         )
     if not closing:
-        yield BOOT_STATE.ok(f"{len(flexible)} flexible outputs stay off at power-on")
+        found.append(BOOT_STATE.ok(_stay_off(profile)))
+    yield replace(found[0], rows=rows)
+    yield from found[1:]
+
+
+def _stay_off(profile: Profile) -> str:
+    count = sum(not output.required for output in profile.outputs)
+    text = f"{count} flexible outputs stay off at power-on" if count else "no flexible output"
+    late = [o.name for o in profile.outputs if o.is_safe_on and not is_on_undriven(o)]
+    if late:
+        text += f"; without power until the firmware starts though required: {', '.join(late)}"
+    return text
 
 
 def _other_pin(output: OutputProfile) -> str:
-    if not safe_level(output):
-        return "wire it to GPIO 9 or above (not 14, 15), with 10 kOhm to ground"
+    if output.is_high_on:
+        return (
+            "wire it to GPIO 9 or above (not 14, 15), or put 10 kOhm from its pin to ground and "
+            'write pulled = "down"'
+        )
     line = f"add gpio={output.gpio}=op,dh to config.txt until then"
     return f"take a relay board that switches on a high pin (jumper H), or GPIO 4 to 8; {line}"
 

@@ -41,12 +41,14 @@ class Finding:
         code: of the check.
         cause: what was seen; for a skipped check why nothing was. One line.
         fix: the next thing to do; "" where nothing is wrong. One line.
+        rows: a table of what was looked at, cells by the names of their columns.
     """
 
     code: str
     grade: Grade
     cause: str
     fix: str = ""
+    rows: tuple[dict[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         assert self.cause, "a finding says what it saw"

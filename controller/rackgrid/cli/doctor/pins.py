@@ -137,7 +137,7 @@ def look(case: Case) -> Facts:
         groups=groups_of(USER),
         devices=tuple(each for node in nodes if (each := device(host, node)) is not None),
         held=_held(case),
-        persists=_persists(host),
+        persists=keeps_level(host),
         boot=read_boot_file(host),
     )
 
@@ -200,7 +200,8 @@ def held_of(profile: Profile, chip: str, ioctl: Ioctl = fcntl.ioctl) -> dict[str
     return {what: told[gpio] for what, gpio in pins.items() if gpio in told}
 
 
-def _persists(host: Host) -> bool | Unknown:
+def keeps_level(host: Host) -> bool | Unknown:
+    """Say whether the kernel keeps an output at its level when its process dies."""
     found = [host.text(path) for path in host.glob(PERSIST)]
     said = [each for each in found if not isinstance(each, Unknown)]
     if not said:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from tests.unit.controller.cli.doctor.judged import (
     World,
+    case_in,
     hold,
     of,
     put,
@@ -17,7 +18,7 @@ from tests.unit.controller.cli.doctor.judged import (
 )
 
 from rackgrid.cli.doctor.boot_file import parse
-from rackgrid.cli.doctor.copper import CHECKS, Facts, judge
+from rackgrid.cli.doctor.copper import CHECKS, Facts, judge, look
 from rackgrid.cli.doctor.finding import Finding, Grade
 from rackgrid.cli.doctor.unknown import Unknown
 from rackgrid.config_file import load_config
@@ -26,7 +27,6 @@ from rackgrid_firmware.profile_file import load_profile
 
 ROOT = Path(__file__).parents[5]
 SHIPPED = load_profile(ROOT / "hardware" / "profiles" / "pi-relay4.toml")
-MOCK = load_profile(ROOT / "hardware" / "profiles" / "mock-demo.toml")
 PASS, WARN, FAIL, SKIP = Grade.PASS, Grade.WARN, Grade.FAIL, Grade.SKIP
 
 
@@ -35,7 +35,7 @@ def facts(tmp_path: Path) -> Facts:
     put(tmp_path, "board.toml", (ROOT / "hardware/profiles/pi-relay4.toml").read_bytes())
     put(tmp_path, "rackgrid.toml", (ROOT / "systemd/rackgrid.toml").read_bytes())
     config = load_config(tmp_path / "rackgrid.toml")
-    return Facts(SHIPPED, config, parse(Path("config.txt"), ""))
+    return Facts(SHIPPED, config, parse(Path("config.txt"), ""), True)
 
 
 def fan(profile: Profile = SHIPPED, **change: object) -> Profile:
@@ -54,6 +54,9 @@ WORLDS = [
     world("gpio-boot-state", WARN, "is on until the firmware starts", profile=fan(gpio=5)),
     world("gpio-boot-state", WARN, "pulled down at power-on", profile=fan(active_high=False)),
     world("gpio-boot-state", PASS, "stay off", profile=fan(gpio=5, active_high=False)),
+    world("gpio-boot-state", PASS, "stay off", profile=fan(gpio=5, pulled="down")),
+    world("gpio-boot-state", WARN, "pulled up by the board", profile=fan(pulled="up")),
+    world("gpio-boot-state", PASS, "though required: server"),
     world(
         "gpio-boot-state",
         WARN,
@@ -115,3 +118,21 @@ def test_boot_table_warns_exactly_where_the_pull_switches_a_flexible_load_on(fac
         expected = WARN if is_up == active_high and not required else PASS
         (found,) = of(judge(replace(facts, profile=profile)), "gpio-boot-state")
         assert found.grade is expected, (gpio, active_high, required)
+
+
+def test_boot_table_goes_with_the_first_finding_and_has_every_output(facts: Facts) -> None:
+    both = replace(SHIPPED, outputs=tuple(replace(o, pulled="up") for o in SHIPPED.outputs))
+    for profile, count in ((SHIPPED, 1), (fan(gpio=5), 1), (both, 3)):
+        first, *others = of(judge(replace(facts, profile=profile)), "gpio-boot-state")
+        assert len(others) == count - 1
+        assert [row["output"] for row in first.rows] == [each.name for each in profile.outputs]
+        assert not any(each.rows for each in others)
+
+
+def test_look_reads_the_boot_file_and_what_the_kernel_does_with_pins(tmp_path: Path) -> None:
+    put(tmp_path, "/boot/firmware/config.txt", "dtparam=spi=on")
+    put(tmp_path, "/sys/module/pinctrl_bcm2835/parameters/persist_gpio_outputs", "N")
+    seen = look(case_in(tmp_path, profile=SHIPPED))
+    assert not isinstance(seen.boot, Unknown)
+    assert seen.boot.has("spi")
+    assert seen.keeps is False

@@ -11,7 +11,7 @@ import pytest
 from tests.unit.controller.cli.doctor.judged import put
 
 from rackgrid.cli import main
-from rackgrid.cli.doctor import as_json, exit_of, summary
+from rackgrid.cli.doctor import aligned, as_json, exit_of, summary
 from rackgrid.cli.doctor.examination import FAMILIES, checks
 from rackgrid.cli.doctor.finding import Check, Family, Finding
 from rackgrid.cli.exit import Exit
@@ -94,6 +94,34 @@ def test_json_has_code_grade_cause_fix_and_docs_of_each() -> None:
             },
         ],
     }
+
+
+def test_table_is_shown_where_something_is_wrong_or_where_it_is_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Fails if the boot-state table is computed and nobody sees it."""
+    text = (ROOT / "hardware/profiles/pi-relay4.toml").read_text()
+    board = put(tmp_path, "board.toml", text)
+    main(["doctor", "--profile", str(board)])
+    assert "at power-on  " not in capsys.readouterr().out
+    main(["doctor", "--profile", str(board), "--verbose"])
+    lines = capsys.readouterr().out.splitlines()
+    (head,) = [at for at, line in enumerate(lines) if "at power-on  " in line]
+    assert [line.split()[0] for line in lines[head + 1 : head + 5]] == [
+        *("server", "fan", "lamp", "pump")
+    ]
+    board.write_text(text.replace("gpio = 22 ", "gpio = 5 "))
+    main(["doctor", "--profile", str(board)])
+    assert "pulled up: on" in capsys.readouterr().out
+    main(["doctor", "--profile", str(board), "--json"])
+    found = json.loads(capsys.readouterr().out)["checks"]
+    (table,) = [each["table"] for each in found if "table" in each]
+    assert [row["at power-on"] for row in table][:2] == ["pulled down: off", "pulled up: on"]
+
+
+def test_columns_are_as_wide_as_their_widest_cell() -> None:
+    rows = ({"a": "1", "name": "x"}, {"a": "22", "name": "longer"})
+    assert aligned(rows) == ["a   name", "1   x", "22  longer"]
 
 
 def test_summary_counts_each_grade() -> None:
