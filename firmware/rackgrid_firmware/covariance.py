@@ -22,6 +22,10 @@ with the distance, and each voltage has currents on both sides, at half a cycle 
 half: the line through them goes on to the distance 0. Where a conversion was missed the nearest
 current has to do.
 
+To everybody else a look is one usual reading, the mean of its first usual cycle: a single
+conversion of half a millisecond shows a pulse or a pause, and three of them in a row would be taken
+for a load that is stuck, or welded (`protection`).
+
 What a look cannot see: pulses of which a cycle of 1.1 ms sees less than five steps (above some 200
 Hz), and those that are slower than it is long. A covariance of the wrong sign, as too fast pulses
 make it by aliasing, is not believed: a current that is drawn never lifts its feed. (A source's
@@ -32,6 +36,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Final, Protocol, runtime_checkable
+
+from rackgrid_firmware.device import Quality
+from rackgrid_firmware.registers import Sample
 
 EVERY_NS: Final = 10_000_000_000
 """From one look to the next in the mean, ns."""
@@ -115,6 +122,11 @@ class Pairs:
         self.amps.append(amps)
 
     @property
+    def mean_v(self) -> float:
+        """Mean voltage, V."""
+        return sum(self.volts) / len(self.volts) if self.volts else 0.0
+
+    @property
     def mean_a(self) -> float:
         """Mean current, A."""
         return sum(self.amps) / len(self.amps) if self.amps else 0.0
@@ -127,7 +139,7 @@ class Pairs:
         total_a = sum(self.amps)
         if len(self.volts) < PAIRS_MIN or total_a == 0.0:
             return 0.0
-        mean_v = sum(self.volts) / len(self.volts)
+        mean_v = self.mean_v
         seen = sum((v - mean_v) * self._beside_a(at) for at, v in enumerate(self.volts))
         dip_v = min(0.0, seen) / total_a
         return max(min(self.volts) - mean_v, min(max(self.volts) - mean_v, dip_v))
@@ -149,7 +161,8 @@ class Covariance:
 
     def __init__(self, chip: Looking) -> None:
         self._chip = chip
-        self._pairs = Pairs()
+        self._pairs = self._shown = Pairs()
+        self._is_shown = False
         self._missed = 0
         self._dip_v = 0.0
         self._look_a = 0.0
@@ -185,6 +198,20 @@ class Covariance:
         self._amps = amps
         return (volts + self._dip_v * self._speaks_for(amps)) * amps
 
+    def shown(self, t_ns: int, sample: Sample) -> Sample | None:
+        """Say what a sample is to others: a look's together are one. None: nothing yet.
+
+        An end stop is shown as it is seen: it may have to trip something.
+        """
+        if not self._chip.is_looking or sample.quality is Quality.SATURATED:
+            self._shown = Pairs()
+            return sample
+        self._shown.add(sample.volts, sample.amps, follows=True)
+        if t_ns < self._heard_ns or self._is_shown:
+            return None
+        self._is_shown = True
+        return Sample(self._shown.mean_v, self._shown.mean_a, sample.quality)
+
     def is_looking(self, now_ns: int) -> bool:
         """Whether a look is under way."""
         return now_ns < self._until_ns
@@ -207,6 +234,7 @@ class Covariance:
         usual_ns = self._chip.usual_ns
         longer = self._put_off(now_ns)
         self._pairs, self._missed = Pairs(), -1
+        self._shown, self._is_shown = Pairs(), False
         self._heard_ns = now_ns + usual_ns
         self._until_ns = self._heard_ns + round(longer * usual_ns)
         self._chip.look(self._until_ns)

@@ -144,7 +144,6 @@ class Channel:
         self.failures_in_a_row = 0
         self._clock = clock
         self._origin_ns = clock()
-        self._stale_ns = max(STALE_PERIODS * chip.period_ns, STALE_MIN_NS)
         self._energy = EnergyCounter(self._stale_ns, before)
         self._failures = 0
         self._problem = ""
@@ -163,6 +162,11 @@ class Channel:
     def name(self) -> str:
         """The meter's name in the board profile."""
         return self.chip.name
+
+    @property
+    def _stale_ns(self) -> int:
+        # Asked each time: a kernel's chip may be there, and say its pace, only after a while.
+        return max(STALE_PERIODS * self.chip.period_ns, STALE_MIN_NS)
 
     def call(self, due_ns: int, late_ns: int = 0) -> None:
         """Have it read at this moment, or up to a later one if that saves a wake-up, ns."""
@@ -194,7 +198,7 @@ class Channel:
         return self.take() or self.latest(self._clock())
 
     def take(self) -> Reading | None:
-        """Take the newest sample; None if the chip has not converted yet.
+        """Take the newest sample; None if there is nothing new to show.
 
         Raises:
             DeviceError: the chip did not answer, or not believably.
@@ -209,26 +213,24 @@ class Channel:
         if sample is None:
             return None
         t_ns = self._clock()
-        begun_ns = span_max_ns = None
-        until_ns = t_ns
+        begun_ns, until_ns, span_max_ns = None, t_ns, self._stale_ns
         if self._pacing is not None:
             begun_ns, until_ns = self._pacing.begun_ns, self._pacing.ended_ns or t_ns
             # Each of its conversions is read: what is not is known, however short.
             span_max_ns = STALE_PERIODS * self.chip.period_ns
+        self.failures_in_a_row = 0
+        shown: Sample | None = sample
         watts = sample.volts * sample.amps
         if self.covariance is not None:
             watts = self.covariance.watts(t_ns, sample.volts, sample.amps)
+            shown = self.covariance.shown(t_ns, sample)
         counted = self._energy.add(until_ns, watts, begun_ns, span_max_ns)
-        self._newest = Reading(
-            self.chip.name,
-            t_ns,
-            sample.volts,
-            sample.amps,
-            counted.energy_mj,
-            sample.quality,
-            counted.estimated_mj,
-        )
-        self.failures_in_a_row = 0
+        mj, estimated_mj = counted.energy_mj, counted.estimated_mj
+        if shown is None:
+            self._newest = replace(self._newest, energy_mj=mj, estimated_mj=estimated_mj)
+            return None
+        volts, amps, quality = shown.volts, shown.amps, shown.quality
+        self._newest = Reading(self.name, t_ns, volts, amps, mj, quality, estimated_mj)
         return self._newest
 
     def latest(self, now_ns: int) -> Reading:
@@ -271,6 +273,7 @@ class Sampler:
         self._on_reading = on_reading
         self._on_health = on_health
         self._hangs_in_a_row = 0
+        self._visited = self._channels[0]
         self._stopping = threading.Event()
         self._alarm = threading.Event()
         self._thread: threading.Thread | None = None
@@ -341,6 +344,7 @@ class Sampler:
     def _visit(self, channel: Channel) -> None:
         was_failing = channel.failures_in_a_row > 0
         channel.is_wanted = False
+        self._visited = channel
         try:
             reading = channel.take()
         except DeviceError as error:
@@ -377,15 +381,15 @@ class Sampler:
             try:
                 due_ns = self.poll()
             except Exception as error:  # noqa: BLE001  # the thread's outermost loop
-                due_ns = self._clock() + BACK_OFF_MAX_NS
+                due_ns = self._clock()
+                self._visited.call(due_ns + BACK_OFF_MAX_NS)  # and the others before it
                 self._report_bug(error)
             self._alarm.wait(max(due_ns - self._clock(), 0) / 1e9)
             self._alarm.clear()
 
     def _report_bug(self, error: Exception) -> None:
-        """Tell of an error that is no device's; until the next try the readings go stale."""
+        """Tell of an error that is no device's; until its next try that meter's reading is old."""
         if self._on_health is None:
             raise error  # ends the thread, which Python reports
-        for channel in self._channels:
-            health = replace(channel.health(), failing=True, problem=f"a bug: {error!r}")
-            self._on_health(health)
+        health = self._visited.health()
+        self._on_health(replace(health, failing=True, problem=f"a bug: {error!r}"))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import pytest
 from tests.unit.firmware.test_ina219 import PROFILE, Desk
 
 from rackgrid_firmware import registers
+from rackgrid_firmware.device import Reading, Verdict
 from rackgrid_firmware.i2c import Bus
 from rackgrid_firmware.ina219 import Ina219
 from rackgrid_firmware.meter import Sampler
@@ -16,6 +18,8 @@ from rackgrid_firmware.mock.plant import Plant
 from rackgrid_firmware.mock.wire import TimedBus, VirtualClock
 from rackgrid_firmware.mock.wiring import ChipWiring, LoadWiring, NodeWiring
 from rackgrid_firmware.profile_mock import BoardMock, LoadMock
+from rackgrid_firmware.sight import Watch
+from rackgrid_firmware.watch import Watchman
 
 MS = 1_000_000
 ENERGY, FAST, INRUSH = 0x39FF, 0x399F, 0x381F
@@ -76,24 +80,49 @@ class PlantPort:
         pass
 
 
-def error_percent(feed_ohms: float, *, ohms: float, hz: float = 50.0) -> float:
-    """Meter a minute of 9 W in pulses, 40 % of the time; how far the counter is off."""
+@dataclass
+class Pulsing:
+    """9 W in pulses, metered by a driver over a true chip.
+
+    Attributes:
+        shown: each reading that was handed on.
+    """
+
+    plant: Plant
+    clock: VirtualClock
+    driver: Ina219
+    sampler: Sampler
+    shown: list[Reading]
+
+    def run(self, seconds: float) -> None:
+        end_ns = self.clock() + round(seconds * 1e9)
+        while self.clock() < end_ns:
+            self.clock.until(self.sampler.poll())
+
+
+def pulsing(feed_ohms: float, *, ohms: float, hz: float, duty: float = 0.4) -> Pulsing:
     clock = VirtualClock(0)
     plant = Plant(seed=3, ohms=ohms)
-    load = LoadMock(kind="pwm", hz=hz, duty=0.4)
+    load = LoadMock(kind="pwm", hz=hz, duty=duty)
     wiring = LoadWiring("l", 10, True, False, 24.0, 9.0, 0.0, 9.0, 0.0, "feed", load)
     chip = ChipWiring("feed", 1, PROFILE.address, 0.1, 0.0)
     plant.plug(0, NodeWiring("n1", 0.0, (wiring,), (chip,), BoardMock()))
     plant.drive(0, "n1", 10, True)
     bus = TimedBus(MockSMBus(PlantPort(plant, clock)), clock)
     driver = Ina219(Bus(1, lambda _: bus), replace(PROFILE, feed_ohms=feed_ohms), clock)
-    sampler = Sampler([driver], clock)
+    shown: list[Reading] = []
+    sampler = Sampler([driver], clock, on_reading=shown.append)
+    return Pulsing(plant, clock, driver, sampler, shown)
+
+
+def error_percent(feed_ohms: float, *, ohms: float, hz: float = 50.0) -> float:
+    """Meter a minute of pulses, 40 % of the time; how far the counter is off."""
+    load = pulsing(feed_ohms, ohms=ohms, hz=hz)
 
     def run(seconds: float) -> tuple[float, float]:
-        end_ns = clock() + round(seconds * 1e9)
-        while clock() < end_ns:
-            clock.until(sampler.poll())
-        return sampler.latest()[0].energy_mj / 1e3, plant.energy(clock()).nodes["n1"]["l"]
+        load.run(seconds)
+        truth = load.plant.energy(load.clock()).nodes["n1"]["l"]
+        return load.sampler.latest()[0].energy_mj / 1e3, truth
 
     first, last = run(1.0), run(60.0)
     true_j = last[1] - first[1]
@@ -113,3 +142,48 @@ def test_pulsing_load_on_a_soft_feed_that_is_known_is_counted_right(hz: float) -
 
 def test_looks_on_a_stiff_feed_do_no_harm() -> None:
     assert abs(error_percent(0.5, ohms=0.0)) <= 0.1
+
+
+@pytest.mark.parametrize("hz", [20.0, 50.0])
+def test_look_shows_others_the_mean_of_a_cycle_and_no_single_pulse(hz: float) -> None:
+    """Fails if what is told, or shown when asked, swings between a pulse and a pause."""
+    load = pulsing(0.5, ohms=0.5, hz=hz)
+    asked: list[float] = []
+    looks = 0
+    while load.clock() < 60 * 1000 * MS:
+        load.clock.until(load.sampler.poll())
+        asked.append(load.sampler.latest()[0].amps)
+        looks += load.driver.is_looking
+    assert looks > 6 * 30, "it has looked, each time at dozens of conversions"
+    amps = [reading.amps for reading in load.shown[2:]]
+    mean = sum(amps) / len(amps)
+    # A cycle of 69 ms holds 1.4 or 3.4 pulses, so it sees more or less than the mean.
+    assert all(0.6 * mean < each < 1.5 * mean for each in [*amps, *asked[5:]])
+    spans = [after.t_ns - before.t_ns for before, after in pairwise(load.shown)]
+    assert max(spans[2:]) < 4 * 69 * MS, "and it does not go stale meanwhile"
+
+
+@pytest.mark.parametrize("least_w", [0.0, 1.0])
+def test_look_accuses_no_load_that_pulses(least_w: float) -> None:
+    """Fails if the pauses of a load are taken for a contact that is stuck open, or no load."""
+    load = pulsing(0.5, ohms=0.5, hz=20.0)
+    watch = Watch("l", PROFILE.name, False, most_w=9.0, least_w=least_w)
+    man = Watchman((watch,), {"l": True}, load.clock())
+    load.run(60.0)
+    verdicts: list[Verdict] = []
+    for reading in load.shown:
+        assert man.read(reading) == ()
+        verdicts.append(man.verdicts["l"])
+    assert set(verdicts) == {Verdict.UNKNOWN, Verdict.OK}
+    assert verdicts[-1] is Verdict.OK
+
+
+@pytest.mark.parametrize("duty", [0.6, 0.7])
+def test_look_at_pulses_accuses_no_neighbour_that_is_off(duty: float) -> None:
+    """Fails if a pulse above the mean that a load is rated for is taken for another's watts."""
+    load = pulsing(0.5, ohms=0.5, hz=20.0, duty=duty)
+    names = {"l": True, "x": False}
+    watches = tuple(Watch(name, PROFILE.name, False, most_w=10 * duty) for name in names)
+    man = Watchman(watches, names, load.clock())
+    load.run(60.0)
+    assert [trip for reading in load.shown for trip in man.read(reading)] == []

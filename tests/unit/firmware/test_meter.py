@@ -87,6 +87,20 @@ def test_channel_before_its_first_sample_is_stale(clock: Clock) -> None:
     assert Channel(ScriptedChip(clock), clock).latest(clock.now_ns).quality is Quality.STALE
 
 
+def test_channel_whose_chip_says_its_pace_late_is_not_stale_between_its_samples(
+    clock: Clock,
+) -> None:
+    """Fails if a kernel's meter that comes after the firmware is stale for ever."""
+    chip = ScriptedChip(clock)
+    channel = Channel(chip, clock)
+    chip.period_ns = SECOND
+    first = channel.read()
+    clock.now_ns += SECOND
+    assert channel.latest(clock.now_ns).quality is Quality.FRESH
+    reading = channel.read()
+    assert (reading.energy_mj - first.energy_mj, reading.estimated_mj) == (6000, 0)
+
+
 def test_channel_in_silence_is_stale_after_its_time_and_keeps_its_last_moment(
     clock: Clock,
 ) -> None:

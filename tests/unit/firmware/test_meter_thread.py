@@ -142,6 +142,31 @@ def test_thread_that_meets_a_bug_tells_it_and_its_readings_go_stale() -> None:
     }
 
 
+def test_thread_that_meets_a_bug_in_one_chip_goes_on_reading_the_others() -> None:
+    """Fails if the first of them is always the one that is visited."""
+    told: list[Health] = []
+
+    class Broken:
+        name, period_ns, resets = "broken", 1_000_000, 0
+
+        def sample(self) -> Sample | None:
+            raise ZeroDivisionError("a bug of ours")
+
+    class Sound:
+        name, period_ns, resets = "sound", 1_000_000, 0
+
+        def sample(self) -> Sample | None:
+            return Sample(12.0, 1.0, Quality.FRESH)
+
+    sampler = Sampler([Broken(), Sound()], on_health=told.append)
+    sampler.start()
+    try:
+        wait_for(lambda: sampler.latest()[1].energy_mj > 0, "the other one is read again and again")
+    finally:
+        assert sampler.stop(20)
+    assert [(health.meter, health.failing) for health in told] == [("broken", True)]
+
+
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_thread_that_meets_a_bug_and_has_nobody_to_tell_ends_and_its_readings_go_stale() -> None:
     live = LiveBus()
