@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from datetime import tzinfo
 from pathlib import Path
 
+from rackgrid.config_switch import SwitchConfig
+
 
 @dataclass(frozen=True, slots=True)
 class RackConfig:
@@ -200,6 +202,7 @@ class PlugConfig:
         safe: what it is when nobody is in charge: "off", or "freeze" for a unit.
         password_file: of a plug that asks for one, or None.
         topics: of a generic plug, or None.
+        switch: how it may be switched beside its dwell.
     """
 
     way: str
@@ -214,6 +217,7 @@ class PlugConfig:
     safe: str
     password_file: Path | None
     topics: TopicConfig | None = None
+    switch: SwitchConfig = field(default_factory=SwitchConfig)
 
 
 @dataclass(frozen=True, slots=True)

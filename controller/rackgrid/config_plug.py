@@ -1,8 +1,9 @@
 """The keys of a load that no pin of the board switches: a systemd unit, or a plug in the network.
 
-Here `rackgrid.toml` says what the board profile says of an output (nameplate, inrush, dwell), since
-no profile knows these things. The keys are refused for an output of the board: there they belong to
-root, and a fact that stands twice is wrong once.
+Here `rackgrid.toml` says what the board profile says of an output (nameplate, inrush, dwell, and
+how else it may be switched: `config_switch`), since no profile knows these things. The keys are
+refused for an output of the board: there they belong to root, and a fact that stands twice is wrong
+once.
 
 A unit that the node, its network or its operator lives by is refused by name: the market must not
 be able to lock its own owner out.
@@ -15,6 +16,13 @@ import re
 from typing import NamedTuple
 
 from rackgrid.config import LoadConfig, PlugConfig
+from rackgrid.config_switch import (
+    SWITCH_KEYS,
+    check_switch,
+    switch,
+    switch_keys,
+    written_switch,
+)
 from rackgrid.config_topic import (
     MAKE,
     TOPIC_KEYS,
@@ -33,7 +41,7 @@ from rackgrid_firmware.settings import TomlFile
 WAYS = ("unit", "user_unit", "http", "mqtt")
 _UNITS = ("unit", "user_unit")
 _FACTS = ("nominal_w", "inrush_w", "inrush_s", "min_on_s", "min_off_s")
-PLUG_KEYS = frozenset({*WAYS, *_FACTS, *TOPIC_KEYS, "safe", "password_file"})
+PLUG_KEYS = frozenset({*WAYS, *_FACTS, *SWITCH_KEYS, *TOPIC_KEYS, "safe", "password_file"})
 """What may stand in a `[[load]]` only beside one of the ways, and these."""
 
 _MAKES = "(?P<make>shelly|tasmota)://"
@@ -82,6 +90,7 @@ def plug_keys() -> tuple[Key, ...]:
         Key("inrush_s", Kind.NUMBER, "how long it starts", None, unit="s", high=60),
         Key("min_on_s", Kind.NUMBER, "least time on", None, unit="s", high=86400),
         Key("min_off_s", Kind.NUMBER, "least time off", None, unit="s", high=86400),
+        *switch_keys(),
     )
 
 
@@ -110,6 +119,7 @@ def plug(file: TomlFile, load: Section) -> PlugConfig | None:
         safe=load.text("safe"),
         password_file=file.beside(load.text("password_file")),
         topics=topics(load) if found.make == MAKE else None,
+        switch=switch(load),
     )
 
 
@@ -123,7 +133,7 @@ def written_way(load: LoadConfig) -> dict[str, object]:
         said[plug.way] = f"{MAKE}://{plug.address}"
     elif plug.make != "unit":
         said[plug.way] = f"{plug.make}://{plug.address}/{plug.channel}"
-    said |= written_topics(plug.topics)
+    said |= written_topics(plug.topics) | written_switch(plug.switch)
     return said | {key: getattr(plug, key) for key in (*_FACTS, "safe", "password_file")}
 
 
@@ -136,11 +146,15 @@ def check_plugs(file: TomlFile, sections: dict[str, list[Section]], elsewhere: s
         elsewhere: what to say of a copper fact of a load that the board switches.
     """
     used: dict[tuple[str, _Address, str], Section] = {}
+    plugs = {load.text("name"): load for load in sections["load"] if is_plug(load)}
+    others = [load.text("name") for load in sections["load"] if not is_plug(load)]
+    endless = [name for name, load in plugs.items() if _is_endless(load)]
     for load in sections["load"]:
         if not is_plug(load):
             _refuse_facts(file, load, elsewhere)
             continue
         _check_keys(file, load)
+        check_switch(file, load, plugs, others, endless)
         way = next(each for each in WAYS if each in load.given)
         if not load.sound(way):
             continue
@@ -152,6 +166,12 @@ def check_plugs(file: TomlFile, sections: dict[str, list[Section]], elsewhere: s
         if earlier is not load:
             text = f"{earlier.label} has it already"
             file.blame(load, way, complaint(text, shown(load.text(way))))
+
+
+def _is_endless(load: Section) -> bool:
+    """Whether nothing ends a plug: it has no dead-man."""
+    is_generic = load.sound("mqtt", "on_payload") and load.text("mqtt").startswith(f"{MAKE}://")
+    return is_generic and not has_deadman(load)
 
 
 def _parsed(way: str, text: str) -> _Address:
@@ -166,7 +186,7 @@ def _parsed(way: str, text: str) -> _Address:
 
 
 def _refuse_facts(file: TomlFile, load: Section, elsewhere: str) -> None:
-    for key in _FACTS:
+    for key in (*_FACTS, *SWITCH_KEYS):
         if key in load.given:
             file.blame(load, key, elsewhere)
     for key in ("safe", "password_file"):

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from rackgrid_firmware.board import Board, Ways, mock_ways, real_ways
 from rackgrid_firmware.boot_record import kernel_boot_id
+from rackgrid_firmware.calm import calm_until_ns
 from rackgrid_firmware.dwell import DwellFile
 from rackgrid_firmware.energy import Energy, EnergyFile
 from rackgrid_firmware.guard import Kept
@@ -19,7 +20,7 @@ from rackgrid_firmware.log import ERROR, INFO, WARNING, log
 from rackgrid_firmware.logbook import Logbook, Record, barred_of
 from rackgrid_firmware.meter import Health
 from rackgrid_firmware.option import Options, leave_pins
-from rackgrid_firmware.output import Outputs, calm_until_ns
+from rackgrid_firmware.output import Outputs
 from rackgrid_firmware.profile import Profile
 
 
@@ -95,7 +96,7 @@ def open_outputs(options: Options, board: Board, memory: Memory) -> Outputs:
         board.relays,
         dwell,
         heartbeat=board.heartbeat,
-        calm_until_ns=calm_until_ns(board.profile, boot_id),
+        calm_until_ns=calm_until_ns(board.profile.start_delay_s, boot_id),
         kept=memory.kept,
         on_change=keep,
         heat=heat,

@@ -34,6 +34,7 @@ class Rule:
         unlockable: why it cannot be locked out; "" if it can.
         min_level: the least power that it can be given while on, in thousandths; `LEVEL_FULL` if it
             does not modulate.
+        calm_until_ns: it does not start before this moment, ns; 0 for none.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Rule:
     is_safe_on: bool = True
     unlockable: str = ""
     min_level: int = LEVEL_FULL
+    calm_until_ns: int = 0
 
     def __post_init__(self) -> None:
         assert self.min_on_ns >= 0, f"{self.name}: min_on_ns {self.min_on_ns}"

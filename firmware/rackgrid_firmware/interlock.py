@@ -50,7 +50,7 @@ def may_start_ns(rules: Rules, outputs: Sequence[OutputGuard], at: int) -> int:
         return NEVER_NS
     allowed_ns = output.since_ns + rule.min_off_ns
     if not rule.required:
-        allowed_ns = max(allowed_ns, rules.calm_until_ns)
+        allowed_ns = max(allowed_ns, rules.calm_until_ns, rule.calm_until_ns)
     if rule.switches_per_day:
         allowed_ns = max(allowed_ns, budget_ns(rule, output))
     for name in rule.not_with:
@@ -73,7 +73,7 @@ def objection(
         return BUDGET, retry_ns
     for name in rule.not_with:
         clear_ns = _clear_of_ns(rules, outputs, name)
-        if clear_ns == NEVER_NS:
+        if clear_ns >= NEVER_NS:
             return f"not together with {name}", 0
         if clear_ns > now_ns and outputs[_place(rules, name)].on:
             return f"not together with {name}", clear_ns

@@ -9,7 +9,6 @@ and whoever wants it on is told why not.
 
 from __future__ import annotations
 
-import hashlib
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -76,17 +75,6 @@ def rules_of(profile: Profile, claimed: Mapping[str, Output], calm_until_ns: int
         stagger_ns=_ns(profile.stagger_s),
         calm_until_ns=calm_until_ns,
     )
-
-
-def calm_until_ns(profile: Profile, boot_id: str) -> int:
-    """Say until when the node keeps calm after its kernel has booted, ns of CLOCK_MONOTONIC.
-
-    That clock is near zero when the kernel starts, so a later restart of the process finds the calm
-    over. How long it is within `start_delay_s`, the kernel's random boot id says: another number
-    for each node and boot, and the same one for every process of it.
-    """
-    drawn = int.from_bytes(hashlib.sha256(boot_id.encode()).digest()[:4], "big")
-    return _ns(profile.start_delay_s) * drawn >> 32
 
 
 def _rule(output: OutputProfile, claimed: Mapping[str, Output]) -> Rule:

@@ -139,6 +139,7 @@ class Outputs:
         if not self._link.connected:
             self._held, self._is_attached = None, False
         for report in reports:
+            self._stagger(bank, report)
             if isinstance(report, Attached):
                 self._held, self._is_attached = report, False
                 self._waiting.clear()
@@ -155,6 +156,12 @@ class Outputs:
             merged.extend(self._told(bank, report) for report in bank.take())
             self._follow_the_floor(bank)
         return merged
+
+    @staticmethod
+    def _stagger(bank: Bank, report: Report) -> None:
+        """Let the bank keep its distance to a start of the board."""
+        if isinstance(report, Switched) and report.state.on:
+            bank.board_started(report.state.since_ns)
 
     def _wait(self, report: Report) -> None:
         """Keep a report for after the attaching; of telemetries the newest says it all."""

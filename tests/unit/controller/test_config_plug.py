@@ -37,7 +37,7 @@ nominal_w = 40
 def read(folder: Path, lines: str) -> PlugConfig:
     (folder / "board.toml").write_text(BOARD)
     (folder / "rackgrid.toml").write_text(HEAD + lines)
-    (load,) = load_config(folder / "rackgrid.toml").loads
+    load, *_ = load_config(folder / "rackgrid.toml").loads
     assert load.output == "heater"
     assert load.plug is not None
     return load.plug

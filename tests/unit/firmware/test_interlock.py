@@ -95,3 +95,11 @@ def test_rival_that_is_welded_bars_for_good_and_one_that_tripped_does_not() -> N
     welded = replace(OFF, fault="it still draws", is_welded=True)
     assert objection(PAIR, (OFF, welded), 0, NOW) == ("not together with down", 0)
     assert may_start_ns(PAIR, (OFF, welded), 0) == NEVER_NS
+
+
+def test_output_with_a_calm_of_its_own_waits_for_the_longer_one() -> None:
+    rule = Rule("a", False, 0, 100, calm_until_ns=8000)
+    assert may_start_ns(rules(rule), (OFF,), 0) == 8000
+    assert may_start_ns(rules(rule, calm_ns=9000), (OFF,), 0) == 9000
+    required = Rule("a", True, 0, 100, calm_until_ns=8000)
+    assert may_start_ns(rules(required), (OFF,), 0) == 1100

@@ -18,7 +18,6 @@ from rackgrid_firmware.output import (
     SHED_NS,
     Outputs,
     attached,
-    calm_until_ns,
     rules_of,
 )
 from rackgrid_firmware.profile import (
@@ -219,15 +218,6 @@ def test_rules_say_what_cannot_be_locked_out(switch: SwitchProfile, why: str) ->
     (rule,) = rules_of(replace(PROFILE, outputs=(fan,)), {"switch": Pin("switch", [])}).outputs
     assert rule.unlockable.startswith(why)
     assert bool(rule.unlockable) == bool(why)
-
-
-def test_calm_is_another_for_each_boot_and_within_the_delay() -> None:
-    profile = replace(PROFILE, start_delay_s=60.0)
-    calms = [calm_until_ns(profile, f"boot-{number}") for number in range(200)]
-    assert calms == [calm_until_ns(profile, f"boot-{number}") for number in range(200)]
-    assert 0 <= min(calms) < 6 * S
-    assert 54 * S < max(calms) < 60 * S
-    assert calm_until_ns(PROFILE, "boot-1") == 0
 
 
 def test_attached_tells_the_copper_rounded_to_the_safe_side() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
@@ -17,9 +17,11 @@ from rackgrid.adapters.plug.tasmota import Tasmota
 from rackgrid.adapters.plug.unit import Unit
 from rackgrid.adapters.secret import read_secret
 from rackgrid.config import Config, LoadConfig, PlugConfig, RackConfig, TopicConfig
+from rackgrid.config_switch import SwitchConfig
 from rackgrid.config_units import nanoseconds
 from rackgrid.deadman import TIMERS, Timer, grant_ns_min, timer_of
 from rackgrid_firmware.boot_record import kernel_boot_id
+from rackgrid_firmware.calm import calm_until_ns
 from rackgrid_firmware.dwell import DwellFile
 from rackgrid_firmware.logbook import Logbook
 
@@ -46,8 +48,12 @@ def bank_of(config: Config, clock: Callable[[], int]) -> Bank | None:
         from rackgrid.adapters.plug.line import Line  # paho is not loaded without a plug on it
 
         line = Line(config.mqtt)
-    sockets = [_socket(load, plug, config, line, clock) for load, plug in plugs]
     boot_id = kernel_boot_id()
+    rivals = rivals_of({load.output: plug.switch for load, plug in plugs})
+    sockets: list[Socket] = []
+    for load, plug in plugs:
+        actuator = _actuator(load, plug, config, line, clock)
+        sockets.append(_socket(load, plug, rivals[load.output], boot_id, actuator))
     dwell = DwellFile(config.node.runtime_dir / "plugs.json", boot_id)
     logbook = Logbook(
         config.node.state_dir,
@@ -65,23 +71,21 @@ def _not_kept(fault: OSError) -> None:
     log.error("lockouts and faults of plugs would be forgotten at a restart: %s", fault)
 
 
+def rivals_of(switches: Mapping[str, SwitchConfig]) -> dict[str, tuple[str, ...]]:
+    """Say what excludes what: who is named by another excludes that one, too."""
+    pairs = {(name, other) for name, each in switches.items() for other in each.not_with}
+    pairs |= {(other, name) for name, other in pairs}
+    return {name: tuple(sorted(b for a, b in pairs if a == name)) for name in switches}
+
+
 def _socket(
     load: LoadConfig,
     plug: PlugConfig,
-    config: Config,
-    line: Line | None,
-    clock: Callable[[], int],
+    rivals: tuple[str, ...],
+    boot_id: str,
+    actuator: Actuator,
 ) -> Socket:
-    if plug.make == "unit":
-        actuator: Actuator = _unit(plug, config.rack, clock)
-    elif plug.make == "shelly":
-        actuator = Shelly(_shelly(load, plug, line, clock), plug.channel, _timer(plug))
-    elif plug.topics is not None:
-        actuator = _generic(plug, plug.topics, line, clock)
-    else:
-        usual_ns = nanoseconds(config.rack.grant_s - config.rack.round_s)
-        talk = _tasmota(load, plug, line, clock)
-        actuator = Tasmota(talk, plug.channel, _timer(plug), usual_ns)
+    switch = plug.switch
     return Socket(
         name=load.output,
         actuator=actuator,
@@ -90,7 +94,30 @@ def _socket(
         inrush_ns=nanoseconds(plug.inrush_s),
         min_on_ns=nanoseconds(plug.min_on_s),
         min_off_ns=nanoseconds(plug.min_off_s),
+        hold_ns=nanoseconds(switch.hold_s),
+        switches_per_day=switch.switches_per_day,
+        not_with=rivals,
+        dead_ns=nanoseconds(switch.dead_s),
+        calm_until_ns=calm_until_ns(switch.start_delay_s, f"{boot_id} {load.output}"),
+        contact_life=switch.contact_life,
     )
+
+
+def _actuator(
+    load: LoadConfig,
+    plug: PlugConfig,
+    config: Config,
+    line: Line | None,
+    clock: Callable[[], int],
+) -> Actuator:
+    if plug.make == "unit":
+        return _unit(plug, config.rack, clock)
+    if plug.make == "shelly":
+        return Shelly(_shelly(load, plug, line, clock), plug.channel, _timer(plug))
+    if plug.topics is not None:
+        return _generic(plug, plug.topics, line, clock)
+    usual_ns = nanoseconds(config.rack.grant_s - config.rack.round_s)
+    return Tasmota(_tasmota(load, plug, line, clock), plug.channel, _timer(plug), usual_ns)
 
 
 def _unit(plug: PlugConfig, rack: RackConfig, clock: Callable[[], int]) -> Unit:

@@ -1,9 +1,10 @@
 """The outputs beyond the board, as one board: the firmware's guard over things in the network.
 
 The guard is the firmware's own (`rackgrid_firmware.guard`): deadlines, minimum on and off times,
-stagger, lockout, latched faults. What it decides is handed to each output's task (`remote.py`);
-what that finds out comes back here and is put into the words of the link. What people rely on is
-kept as the firmware keeps it (`rackgrid_firmware.logbook`). Four things differ from a relay:
+stagger, interlocks, budgets of starts, lockout, latched faults. What it decides is handed to each
+output's task (`remote.py`); what that finds out comes back here and is put into the words of the
+link. What people rely on is kept as the firmware keeps it (`rackgrid_firmware.logbook`). Five
+things differ from a relay:
 
 - An output counts as on from the moment at which it is wanted on, and until it was heard to be off
   or its own timer must have ended: between a word and its echo nobody knows.
@@ -11,6 +12,7 @@ kept as the firmware keeps it (`rackgrid_firmware.logbook`). Four things differ 
   timer must have ended.
 - One whose dead-man is not proven is reported as required: then its watts are in the floor, where
   all stands that nothing ends. It is not switched on; one that is locked out is switched off.
+- Who may not be on together with one that nothing is known to end does not start beside it.
 - One that was once on for longer than its own timer may let it is latched as a fault: after a
   restart, too, it is floor until somebody has looked at it and clears it.
 
@@ -67,7 +69,9 @@ from rackgrid_firmware.logbook import Logbook, Record
 log = logging.getLogger(__name__)
 
 STAGGER_NS = 500 * MS_NS
-"""Between two starts: what is started over a network may come so much later than it was asked."""
+"""Between two starts: what is started over a network may come so much later than it was asked. A
+start of the board counts, too (`board_started`). The board's own starts do not wait for ours, of
+which its firmware knows nothing: each is granted with all of its inrush, so the feed bears both."""
 _Gist = tuple[bool, bool, bool, str]
 READY_S = 1.0
 """So long the first answers are waited for at a start; what has not answered then is floor."""
@@ -242,6 +246,12 @@ class Bank:
             case Attach():
                 pass
 
+    def board_started(self, at_ns: int) -> None:
+        """Let the next start wait for the inrush of one that the board has made at `at_ns`."""
+        if self._state is not None:
+            last_ns = max(self._state.last_start_ns, at_ns)
+            self._state = replace(self._state, last_start_ns=last_ns)
+
     def take(self) -> list[Switched | Refused]:
         """Take what the controller must hear."""
         reports, self._reports = self._reports, []
@@ -280,16 +290,18 @@ class Bank:
     def _reconcile(self, remote: Remote, now_ns: int) -> None:
         """Bring the guard's idea of an output in line with what is known of it."""
         output, ends_ns = self._guards()[remote.name], remote.draws_until_ns()
+        is_endless = remote.is_floor or ends_ns >= FOREVER_NS
         off = replace(output, on=False, since_ns=now_ns, deadline_ns=0, pending_ns=0)
         if output.on:
             if not remote.reachable or remote.is_floor:
                 self._put(remote.name, replace(off, cause="lost"))
             elif remote.has_dropped:
                 self._put(remote.name, replace(off, cause="deadline"))
+        elif is_endless and self._sockets[remote.name].not_with:
+            self._put(remote.name, replace(output, since_ns=FOREVER_NS))
         elif ends_ns:
             # Its minimum off-time begins when it is off, and not when that was decided.
-            since_ns = now_ns if ends_ns >= FOREVER_NS else ends_ns
-            self._put(remote.name, replace(output, since_ns=since_ns))
+            self._put(remote.name, replace(output, since_ns=now_ns if is_endless else ends_ns))
         elif output.since_ns > now_ns:
             self._put(remote.name, replace(output, since_ns=now_ns))
 
@@ -347,6 +359,7 @@ class Bank:
     def _seen(self, state: OutputState, now_ns: int) -> OutputState:
         """Put what is known of an output into the guard's idea of it."""
         ends_ns = self._remotes[state.name].draws_until_ns()
+        state = replace(state, since_ns=min(state.since_ns, now_ns))
         if self._is_unavailable(state.name):
             state = replace(state, cause=UNAVAILABLE)
         if state.on or not ends_ns:
@@ -356,18 +369,9 @@ class Bank:
         return replace(state, on=True, deadline_ns=deadline_ns, may_switch_ns=0)
 
     def _spec(self, name: str) -> OutputSpec:
-        socket, tally = self._sockets[name], self._tallies[name]
-        return OutputSpec(
-            name=name,
-            required=name in self._floor,
-            nominal_mw=socket.nominal_mw,
-            inrush_mw=max(socket.inrush_mw, socket.nominal_mw),
-            # The word may take so long to arrive: until then it has not even begun to start.
-            inrush_ns=socket.inrush_ns + socket.actuator.timer.deliver_ns,
-            min_on_ns=socket.min_on_ns,
-            min_off_ns=socket.min_off_ns,
-            meter=tally.meter if tally.is_metered else "",
-        )
+        tally = self._tallies[name]
+        meter = tally.meter if tally.is_metered else ""
+        return self._sockets[name].spec(meter, is_floor=name in self._floor)
 
     def _guards(self) -> dict[str, OutputGuard]:
         assert self._state is not None, "there are outputs only after `attach`"

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from rackgrid.adapters.plug.actuator import Actuator
 from rackgrid_firmware.guard import Rule
+from rackgrid_firmware.link import OutputSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,9 @@ class Socket:
         nominal_mw, inrush_mw: the most it draws once running, and while starting, mW.
         inrush_ns: how long starting lasts, ns.
         min_on_ns, min_off_ns: dwell, ns.
+        hold_ns, switches_per_day, not_with, dead_ns, calm_until_ns: as in the guard's `Rule`; who
+            excludes another is excluded by it.
+        contact_life: how often its contact can close in its life; 0 if that is not known.
     """
 
     name: str
@@ -29,8 +33,44 @@ class Socket:
     inrush_ns: int
     min_on_ns: int
     min_off_ns: int
+    hold_ns: int = 0
+    switches_per_day: int = 0
+    not_with: tuple[str, ...] = ()
+    dead_ns: int = 0
+    calm_until_ns: int = 0
+    contact_life: int = 0
 
     @property
     def rule(self) -> Rule:
         """What the guard is to hold it to."""
-        return Rule(self.name, False, self.min_on_ns, self.min_off_ns)
+        return Rule(
+            self.name,
+            False,
+            self.min_on_ns,
+            self.min_off_ns,
+            hold_ns=self.hold_ns,
+            switches_per_day=self.switches_per_day,
+            not_with=self.not_with,
+            dead_ns=self.dead_ns if self.not_with else 0,
+            calm_until_ns=self.calm_until_ns,
+        )
+
+    def spec(self, meter: str, *, is_floor: bool) -> OutputSpec:
+        """Say what it is, in the words of the link.
+
+        Args:
+            meter: that sees it, or "".
+            is_floor: whether nothing is known to end it.
+        """
+        return OutputSpec(
+            name=self.name,
+            required=is_floor,
+            nominal_mw=self.nominal_mw,
+            inrush_mw=max(self.inrush_mw, self.nominal_mw),
+            # The word may take so long to arrive: until then it has not even begun to start.
+            inrush_ns=self.inrush_ns + self.actuator.timer.deliver_ns,
+            min_on_ns=self.min_on_ns,
+            min_off_ns=self.min_off_ns,
+            meter=meter,
+            contact_life=self.contact_life,
+        )

@@ -17,6 +17,7 @@ from rackgrid_firmware.link import (
     Lock,
     OutputSpec,
     OutputState,
+    Refused,
     Release,
     Switched,
 )
@@ -35,6 +36,7 @@ class Stage:
         dwell: DwellFile | None = None,
         logbook: Logbook | None = None,
         names: tuple[str, ...] = ("one", "two"),
+        change: Callable[[Socket], Socket] = lambda socket: socket,
     ) -> None:
         self.clock = Clock()
         self.lamps = {name: Lamp(self.clock) for name in names}
@@ -45,6 +47,7 @@ class Stage:
             )
             for name, lamp in self.lamps.items()
         ]
+        sockets = [change(socket) for socket in sockets]
         self.bank = Bank(sockets, self.clock, dwell, logbook=logbook)
 
     async def attach(self) -> dict[str, OutputSpec]:
@@ -81,6 +84,9 @@ class Stage:
 
     def state(self, name: str) -> OutputState:
         return next(state for state in self.bank.states if state.name == name)
+
+    def refused(self) -> list[str]:
+        return [report.reason for report in self.bank.take() if isinstance(report, Refused)]
 
     def told(self) -> list[tuple[str, bool]]:
         return [(r.state.name, r.state.on) for r in self.bank.take() if isinstance(r, Switched)]

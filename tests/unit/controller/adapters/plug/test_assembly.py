@@ -19,6 +19,7 @@ from rackgrid.config import Config, LoadConfig
 from rackgrid.config_file import load_config
 from rackgrid.deadman import MS_NS, SECOND_NS, timer_of
 from rackgrid.errors import ConfigError, TransportError
+from rackgrid_firmware.link import Lock
 
 FILE = """
 [rack]
@@ -70,6 +71,42 @@ def test_watts_are_rounded_up_and_times_kept(tmp_path: Path) -> None:
         3 * SECOND_NS,
         4 * SECOND_NS,
     )
+
+
+def test_rules_of_the_configuration_reach_the_guard_both_ways(tmp_path: Path) -> None:
+    lines = (
+        "hold_s = 2\nswitches_per_day = 9\ncontact_life = 1000\nstart_delay_s = 3600\n"
+        'unit = "burn.service"\n[[load]]\nname = "boiler"\nworth = 1\nnominal_w = 5\n'
+        'http = "shelly://b"\nnot_with = ["heater"]\ndead_s = 3'
+    )
+    bank = bank_of(config(tmp_path, lines), time.monotonic_ns)
+    assert bank is not None
+    heater, boiler = (bank._sockets[name] for name in ("heater", "boiler"))
+    assert (heater.hold_ns, heater.switches_per_day) == (2 * SECOND_NS, 9)
+    assert heater.contact_life == 1000
+    assert 0 < heater.calm_until_ns < 3600 * SECOND_NS
+    assert boiler.calm_until_ns == 0
+    assert (heater.not_with, boiler.not_with) == (("boiler",), ("heater",))
+    assert boiler.dead_ns == 3 * SECOND_NS
+    assert len(bank._rules_for(SECOND_NS).outputs) == 2
+
+
+def test_lockouts_and_starts_are_kept_where_they_outlive_what_they_must(tmp_path: Path) -> None:
+    """Fails if a lockout lies on tmpfs alone, or each start goes to the card."""
+    made = config(tmp_path, 'unit = "burn.service"')
+    node = replace(made.node, state_dir=tmp_path / "state", runtime_dir=tmp_path / "run")
+    for each in (node.state_dir, node.runtime_dir):
+        each.mkdir()
+    bank = bank_of(replace(made, node=node), time.monotonic_ns)
+    assert bank is not None
+    bank.attach(SECOND_NS)
+    bank.handle(Lock(1, "heater", True))
+    bank.close()
+    kept = [
+        path.read_text()
+        for path in (node.state_dir / "plugs.json", node.runtime_dir / "plug-starts.json")
+    ]
+    assert all('"is_locked": true' in text for text in kept)
 
 
 def test_unit_gets_what_grants_leave_for_its_stopping(tmp_path: Path) -> None:

@@ -2,19 +2,21 @@
 
 Random plays of two lamps: holds, releases, time, words that are lost or late, lamps that are away.
 Fails if a lamp is truly on while the bank says that it is off, if one is on after the last
-deadline that it was given, or if one starts again inside its minimum off-time.
+deadline that it was given, if one starts again inside its minimum off-time, or if two that exclude
+each other are on together.
 """
 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.unit.controller.adapters.plug.lamp import TIMER
 from tests.unit.controller.adapters.plug.stage import Stage
 
+from rackgrid.adapters.plug.socket import Socket
 from rackgrid.deadman import SECOND_NS
 from rackgrid_firmware.link import MakeSafe
 
@@ -56,11 +58,17 @@ TICKS = st.builds(
 )
 
 
+def exclude(socket: Socket) -> Socket:
+    """Let the two lamps exclude each other."""
+    return replace(socket, not_with=("two",) if socket.name == "one" else ("one",))
+
+
 class Play:
     """A stage, and what must hold on it at every moment."""
 
-    def __init__(self, min_off_s: int) -> None:
-        self.stage = Stage(min_off_s=min_off_s)
+    def __init__(self, min_off_s: int, *, apart: bool) -> None:
+        self.apart = apart
+        self.stage = Stage(min_off_s=min_off_s, change=exclude if apart else lambda s: s)
         self.min_off_ns = min_off_s * SECOND_NS
         self.until_ns = dict.fromkeys(self.stage.lamps, 0)
         self.off_ns = dict.fromkeys(self.stage.lamps, 0)
@@ -97,6 +105,9 @@ class Play:
 
     def check(self) -> None:
         now_ns = self.stage.clock()
+        if self.apart:
+            on = [name for name, lamp in self.stage.lamps.items() if lamp.is_on]
+            assert len(on) < 2, "two that exclude each other are on"
         for name, lamp in self.stage.lamps.items():
             for start_ns in lamp.starts[self.counted[name] :]:
                 if self.off_ns[name]:
@@ -110,10 +121,12 @@ class Play:
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.lists(TICKS, min_size=5, max_size=40), st.sampled_from([0, MIN_OFF_S]))
-def test_no_lamp_draws_untold_or_beyond_its_deadline(ticks: list[Tick], min_off_s: int) -> None:
+@given(st.lists(TICKS, min_size=5, max_size=40), st.sampled_from([0, MIN_OFF_S]), st.booleans())
+def test_no_lamp_draws_untold_or_beyond_its_deadline(
+    ticks: list[Tick], min_off_s: int, apart: bool
+) -> None:
     async def whole() -> None:
-        play = Play(min_off_s)
+        play = Play(min_off_s, apart=apart)
         await play.stage.attach()
         for tick in ticks:
             await play.tick(tick)
