@@ -5,8 +5,10 @@
     rackgrid setup --join FILE                         or from a file for its owner alone
 
 It writes the key file, `rackgrid.toml` and, where there is no Pi, a mock board; it never overwrites
-a file, checks what there is then, and says the next command. What no flag answers is asked at a
-terminal, and has a default or is an error elsewhere.
+a file, checks what there is then, has the doctor look at the node (`--no-doctor` for an image that
+is made elsewhere), and says the next command. It ends with 1 if something fails there: a node that
+looks installed and cannot run is the worst kind. What no flag answers is asked at a terminal, and
+has a default or is an error elsewhere.
 
 The token never is an argument: arguments are seen in `ps` and stay in the shell's history.
 """
@@ -64,6 +66,9 @@ def add(verbs: Verbs) -> None:
     parser.add_argument("--capacity", metavar="W", type=float, help="what the feed gives, W")
     parser.add_argument("--expect", metavar="N", type=int, help="how many nodes the rack will have")
     parser.add_argument("--board", metavar="PROFILE", help="a board profile: a name or a file")
+    parser.add_argument(
+        "--no-doctor", action="store_true", help="do not look at pins, buses, disk and network"
+    )
     parser.set_defaults(run=run)
 
 
@@ -106,7 +111,7 @@ def _write(folder: Path, args: argparse.Namespace, token: JoinToken | None) -> i
         _put(config, _config(answers, board, system=folder == FOLDER))
     else:
         say(f"{config}: is there already, and stays as it is")
-    return _check(config, token)
+    return _check(config, token, looks=not args.no_doctor)
 
 
 def _token(source: str) -> JoinToken:
@@ -184,7 +189,7 @@ def _put(path: Path, text: str) -> None:
     say(f"{path}: written")
 
 
-def _check(config: Path, token: JoinToken | None) -> int:
+def _check(config: Path, token: JoinToken | None, *, looks: bool) -> int:
     from rackgrid.config_file import read_config
 
     outcome = read_config(config)
@@ -192,13 +197,18 @@ def _check(config: Path, token: JoinToken | None) -> int:
         say("\n".join(map(str, outcome.findings)))
         say(f"put these right, then: rackgrid config check {config}")
         return Exit.BAD_CONFIG
+    is_fit = True
     if outcome.config is not None and outcome.profile is not None:
+        if looks:
+            from rackgrid.cli.doctor.first_look import first_look
+
+            is_fit = first_look(config)
         is_mock = outcome.profile.driver == "mock"
         start = f"rackgrid run --config {config}" if is_mock else "rackgrid doctor"
         say(f"{config}: good. Next: {start}")
     if token is None:
         say(f"For each further node: rackgrid key token --config {config}")
-    return Exit.OK
+    return Exit.OK if is_fit else Exit.FAILED
 
 
 # --- the answers ----------------------------------------------------------------------------------

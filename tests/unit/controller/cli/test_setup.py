@@ -149,8 +149,29 @@ def test_pi_without_a_board_is_told_what_it_needs(
     assert main(words) == Exit.USAGE
     assert "--capacity" in capsys.readouterr().err
     assert contents(folder) == {}
-    assert main([*words, "--capacity", "60"]) == Exit.OK
-    assert "Next: rackgrid doctor" in capsys.readouterr().err
+    assert main([*words, "--capacity", "60", "--no-doctor"]) == Exit.OK
+    err = capsys.readouterr().err
+    assert "Next: rackgrid doctor" in err
+    assert "FAIL" not in err
+
+
+def test_node_that_is_not_fit_to_run_is_said_to_be_so(tmp_path: Path, capsys: Capture) -> None:
+    """Fails if an installation that cannot work looks like one that does."""
+    words = ["setup", "--dir", str(tmp_path), "--interface", "no-such-if"]
+    assert main(words) == Exit.FAILED
+    err = capsys.readouterr().err
+    assert "FAIL interface: there is no interface no-such-if" in err
+    assert "     do: correct interface in [rack]" in err
+    assert "run rackgrid doctor again" in err
+    assert main([*words, "--no-doctor"]) == Exit.OK
+    assert "FAIL" not in capsys.readouterr().err
+
+
+def test_node_that_is_fit_to_run_is_told_what_was_looked_at(
+    tmp_path: Path, capsys: Capture
+) -> None:
+    assert main(["setup", "--dir", str(tmp_path)]) == Exit.OK
+    assert "none fails" in capsys.readouterr().err
 
 
 def test_person_at_a_terminal_is_asked_what_no_flag_says(
