@@ -12,6 +12,8 @@ import gc
 import logging
 import secrets
 import signal
+import time
+from dataclasses import replace
 
 from rackgrid.adapters import journal
 from rackgrid.adapters.books import Books, account_lines
@@ -40,7 +42,7 @@ from rackgrid.core.picture import view
 from rackgrid.core.reason import Decision
 from rackgrid.core.roster import Roster
 from rackgrid.core.settings import SECOND_NS
-from rackgrid.core.view import View
+from rackgrid.core.view import ClockView, View
 from rackgrid.driver import Driver, guarded
 from rackgrid.errors import RackgridError, TransportError
 from rackgrid.parts import Parts, bridge_of
@@ -129,7 +131,9 @@ class Daemon:
         rejected = {**group.rejected, **(ears.rejected if ears is not None else {})}
         names, charges = (config.rack.name, config.feed.currency), self._parts.sources.charges()
         suspects, counted_mj = group.suspects(), self._parts.counters.shown_mj
-        return view(self.node.state, *names, rejected, now_ns, charges, suspects, counted_mj)
+        seen = view(self.node.state, *names, rejected, now_ns, charges, suspects, counted_mj)
+        clock = ClockView(time.time_ns() // 1_000_000, self._parts.wall() is not None)
+        return replace(seen, supply=self._parts.supply.seen, clock=clock)
 
     def accounts(self) -> list[dict[str, object]]:
         """Say what each load has drawn, and what that cost."""
@@ -183,6 +187,7 @@ class Daemon:
         if self._bridge is not None:
             self._bridge.start()
         self._parts.sources.start()
+        self._parts.supply.start()
         if self._parts.record is not None:
             self._parts.record.start()
         if self._parts.ears is not None:
@@ -325,6 +330,7 @@ class Daemon:
         if self._parts.record is not None:
             self._parts.record.close()
         self._parts.sources.close()
+        self._parts.supply.close()
         if self._parts.ears is not None:
             self._parts.ears.close()
         if self.plans is not None:

@@ -27,6 +27,7 @@ from rackgrid.adapters.roster_shelf import RosterShelf
 from rackgrid.adapters.signer import Signer
 from rackgrid.adapters.sources import Sources
 from rackgrid.adapters.store import Store
+from rackgrid.adapters.supply import Supply
 from rackgrid.adapters.systemd import Notifier, secret_file
 from rackgrid.adapters.wall import WallClock
 from rackgrid.config import Config
@@ -65,6 +66,7 @@ class Parts:
     chronicle: Chronicle
     record: Record | None
     ears: Ears | None
+    supply: Supply
 
 
 def assemble(config: Config) -> Parts:
@@ -108,6 +110,7 @@ def assemble(config: Config) -> Parts:
         chronicle=chronicle,
         record=record,
         ears=ears,
+        supply=Supply(),
     )
 
 

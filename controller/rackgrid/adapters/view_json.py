@@ -14,7 +14,16 @@ import json
 from collections.abc import Iterator
 from math import isfinite
 
-from rackgrid.core.view import LoadView, MemberView, MeterView, RosterView, SourceView, View
+from rackgrid.core.view import (
+    LoadView,
+    MemberView,
+    MeterView,
+    RosterView,
+    SourceView,
+    SupplyFlags,
+    SupplyView,
+    View,
+)
 
 Json = dict[str, object]
 
@@ -53,6 +62,10 @@ def rack_state(view: View) -> Json:
         "suspects": [
             {"id": one.id, "fault": one.fault, "detail": one.detail} for one in view.suspects
         ],
+        "supply": supply_state(view.supply),
+        "clock": None
+        if view.clock is None
+        else {"unix_ms": view.clock.unix_ms, "vouched": view.clock.vouched},
     }
 
 
@@ -66,6 +79,7 @@ def node_state(view: View) -> Json:
         "price": price(view),
         "meters": [meter_state(meter) for meter in view.meters],
         "firmware": view.firmware,
+        "supply": supply_state(view.supply),
     }
 
 
@@ -114,6 +128,23 @@ def price(view: View) -> Json:
         "round": view.price.round,
         "valid_for_s": _number(view.price.valid_for_s),
         "scarce": view.price.scarce,
+    }
+
+
+def supply_state(supply: SupplyView | None) -> Json | None:
+    """Make the state of the Pi's own supply; null on a machine that does not say."""
+    if supply is None:
+        return None
+    since = supply.since_boot
+    return {**_flags(supply.now), "since_boot": None if since is None else _flags(since)}
+
+
+def _flags(flags: SupplyFlags) -> Json:
+    return {
+        "under_voltage": flags.under_voltage,
+        "capped": flags.capped,
+        "throttled": flags.throttled,
+        "hot": flags.hot,
     }
 
 

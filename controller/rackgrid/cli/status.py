@@ -58,7 +58,7 @@ def show(state: Record) -> None:
 
 
 def summary(state: Record) -> list[str]:
-    """Say in four lines where the rack stands."""
+    """Say in four lines where the rack stands, and first if this node's own supply fails."""
     node, price, feed = state.record("node"), state.record("price"), state.record("feed")
     broker = state.text("broker") or state.text("broker_id") or "none"
     value = price.number("value")
@@ -66,12 +66,22 @@ def summary(state: Record) -> list[str]:
     cost = "unknown" if value is None else f"{value:.3f} {currency}/kWh"
     scarce = ", scarce" if price.flag("scarce") else ""
     return [
+        *_supply(state),
         f"rack {state.text('rack')}, seen from {node.text('name')} ({state.text('role')})",
         f"broker {broker}, term {_count(state.number('term'))}{_votes_heard(state)}",
         f"price {cost}{scarce}, round {_count(price.number('round'))}",
         f"feed {_watts(feed.number('drawn_w'))} drawn, {_watts(feed.number('granted_w'))} granted "
         f"and {_watts(feed.number('floors_w'))} of floors, of {_watts(feed.number('capacity_w'))}",
     ]
+
+
+def _supply(state: Record) -> list[str]:
+    """Say what ails this node's own Pi now; nothing while it is well, or does not say."""
+    supply = state.record("supply")
+    said = ["under-supplied (below 4.63 V)"] if supply.flag("under_voltage") else []
+    said += ["throttled"] if supply.flag("throttled") else []
+    name = state.record("node").text("name")
+    return [f"WARNING: {name} is {' and '.join(said)}: rackgrid doctor"] if said else []
 
 
 def _votes_heard(state: Record) -> str:

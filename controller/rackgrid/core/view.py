@@ -185,6 +185,38 @@ class SuspectView:
 
 
 @dataclass(frozen=True, slots=True)
+class SupplyFlags:
+    """What ails a Pi's own supply; None where that was not asked for.
+
+    Attributes:
+        under_voltage: less than 4.63 V.
+        capped, throttled: its clock is limited, or lowered.
+        hot: at its soft limit of temperature.
+    """
+
+    under_voltage: bool
+    capped: bool | None
+    throttled: bool | None
+    hot: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class SupplyView:
+    """The supply of this node's own Pi, now and since it was switched on (None if not known)."""
+
+    now: SupplyFlags
+    since_boot: SupplyFlags | None
+
+
+@dataclass(frozen=True, slots=True)
+class ClockView:
+    """This node's time of day, and whether anybody vouches for it."""
+
+    unix_ms: int
+    vouched: bool
+
+
+@dataclass(frozen=True, slots=True)
 class View:
     """The rack from one node, at one moment."""
 
@@ -210,3 +242,6 @@ class View:
     """Datagrams dropped, by reason."""
     sources: tuple[SourceView, ...] = ()
     suspects: tuple[SuspectView, ...] = ()
+    supply: SupplyView | None = None
+    """None on a machine that does not say."""
+    clock: ClockView | None = None

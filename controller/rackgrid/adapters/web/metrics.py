@@ -90,6 +90,10 @@ def _node(view: View, doors: Doors) -> Iterable[Family]:
     yield role
     yield _gauge("rackgrid_authority", "1 while it may grant power.").add(view.authority)
     yield _gauge("rackgrid_term", "Term of the broker that it follows.").add(view.term)
+    if view.supply is not None:
+        yield _gauge("rackgrid_under_voltage", "1 while its Pi has less than 4.63 V.").add(
+            view.supply.now.under_voltage
+        )
     rejected = _counter(
         "rackgrid_datagrams_rejected_total", "Datagrams that were dropped, by the reason."
     )

@@ -1,6 +1,6 @@
 """The Pi's own supply and its clock.
 
-Sources: Raspberry Pi documentation, vcgencmd get_throttled (bits 0 to 3 now, 16 to 19 since boot);
+Sources: `adapters.supply`, which keeps an eye on it while the daemon runs;
 systemd-timesyncd.service(8); adjtimex(2) (TIME_ERROR: the clock is not synchronised).
 """
 
@@ -10,18 +10,13 @@ import ctypes
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from rackgrid.adapters import supply
 from rackgrid.cli.doctor.case import Case
 from rackgrid.cli.doctor.finding import Check, Family, Finding
 from rackgrid.cli.doctor.host import Host
 from rackgrid.cli.doctor.unknown import Unknown
+from rackgrid.core.view import SupplyFlags, SupplyView
 
-THROTTLED = (
-    "/sys/devices/platform/soc/soc:firmware/get_throttled",
-    "/sys/devices/platform/soc@*/soc@*:firmware/get_throttled",
-)
-VOLT_ALARM = "/sys/class/hwmon/hwmon*/in0_lcrit_alarm"
-UNDER, CAPPED, SLOWED, HOT = 0x1, 0x2, 0x4, 0x8
-SINCE_BOOT = 16
 SYNCHRONISED = "/run/systemd/timesync/synchronized"
 _TIMEX_BYTES = 208
 _TIME_ERROR = 5
@@ -54,42 +49,28 @@ CHECKS = (VOLTAGE, THROTTLE, CLOCK)
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is judged: the throttle word, and whether the clock follows another one."""
+    """What is judged: how the Pi is supplied, and whether the clock follows another one."""
 
-    throttled: int | Unknown
+    supply: SupplyView | Unknown
     synchronised: bool | Unknown
 
 
 def look(case: Case) -> Facts:
     """Gather the facts."""
-    return Facts(_throttled(case.host), _synchronised(case.host))
+    return Facts(_supply(case.host), _synchronised(case.host))
 
 
-def _throttled(host: Host) -> int | Unknown:
-    for pattern in THROTTLED:
-        for path in host.glob(pattern):
-            word = parse_word(host.text(path))
-            if not isinstance(word, Unknown):
-                return word
+def _supply(host: Host) -> SupplyView | Unknown:
+    told = supply.look(host.root)
+    if told is not None and told.since_boot is not None:
+        return told
     said = host.run(["vcgencmd", "get_throttled"])
-    if not isinstance(said, Unknown):
-        return parse_word(said.partition("=")[2])
-    alarms = [host.text(path) for path in host.glob(VOLT_ALARM)]
-    known = [each for each in alarms if not isinstance(each, Unknown)]
-    if known:
-        # The kernel's own watch (rpi_volt): no history, under-voltage only.
-        return UNDER if "1" in known else 0
-    return Unknown(f"neither {THROTTLED[0]} nor vcgencmd is here: no Raspberry Pi, or no rights")
-
-
-def parse_word(text: str | Unknown) -> int | Unknown:
-    """Read a throttle word, which is hexadecimal with or without 0x."""
-    if isinstance(text, Unknown):
-        return text
-    try:
-        return int(text.strip(), 16)
-    except ValueError:
-        return Unknown(f"{text.strip()[:40]!r} is no throttle word")
+    word = None if isinstance(said, Unknown) else supply.parse_word(said.partition("=")[2])
+    if word is not None:
+        return supply.flags_of(word)
+    return told or Unknown(
+        f"neither /{supply.WORDS[0]} nor vcgencmd is here: no Raspberry Pi, or no rights"
+    )
 
 
 def _synchronised(host: Host) -> bool | Unknown:
@@ -109,8 +90,8 @@ def kernel_clock_state() -> int:
 
 def judge(facts: Facts) -> Iterator[Finding]:
     """Judge them."""
-    yield _voltage(facts.throttled)
-    yield _throttle(facts.throttled)
+    yield _voltage(facts.supply)
+    yield _throttle(facts.supply)
     if isinstance(facts.synchronised, Unknown):
         yield CLOCK.skip(facts.synchronised)
     elif facts.synchronised:
@@ -122,23 +103,25 @@ def judge(facts: Facts) -> Iterator[Finding]:
         )
 
 
-def _voltage(word: int | Unknown) -> Finding:
+def _voltage(seen: SupplyView | Unknown) -> Finding:
     fix = "a stronger 5 V supply or thicker, shorter wires; keep relays and motors off its rail"
-    if isinstance(word, Unknown):
-        return VOLTAGE.skip(word)
-    if word & UNDER:
+    if isinstance(seen, Unknown):
+        return VOLTAGE.skip(seen)
+    if seen.now.under_voltage:
         return VOLTAGE.fail("the Pi is under-supplied now (below 4.63 V)", fix)
-    if word & UNDER << SINCE_BOOT:
+    if seen.since_boot is None:
+        return VOLTAGE.ok("no under-voltage now; what was since boot is not known here")
+    if seen.since_boot.under_voltage:
         return VOLTAGE.warn("the Pi was under-supplied since boot, and is not now", fix)
     return VOLTAGE.ok("no under-voltage since boot")
 
 
-def _throttle(word: int | Unknown) -> Finding:
-    if isinstance(word, Unknown):
-        return THROTTLE.skip(word)
-    names = {CAPPED: "capped", SLOWED: "throttled", HOT: "at its soft temperature limit"}
-    now = [name for bit, name in names.items() if word & bit]
-    since = [name for bit, name in names.items() if word & bit << SINCE_BOOT]
+def _throttle(seen: SupplyView | Unknown) -> Finding:
+    if isinstance(seen, Unknown):
+        return THROTTLE.skip(seen)
+    if seen.since_boot is None:
+        return THROTTLE.skip("the kernel tells of the voltage alone here, and vcgencmd of nothing")
+    now, since = _ails(seen.now), _ails(seen.since_boot)
     if now:
         return THROTTLE.warn(f"the Pi is {', '.join(now)} now", "cool it, and see under-voltage")
     if since:
@@ -147,6 +130,15 @@ def _throttle(word: int | Unknown) -> Finding:
             "give it a fan or air, if it comes again",
         )
     return THROTTLE.ok("full speed since boot")
+
+
+def _ails(flags: SupplyFlags) -> list[str]:
+    names = {
+        "capped": flags.capped,
+        "throttled": flags.throttled,
+        "at its soft temperature limit": flags.hot,
+    }
+    return [name for name, is_so in names.items() if is_so]
 
 
 FAMILY = Family("power", CHECKS, lambda case: judge(look(case)))

@@ -8,6 +8,7 @@ from math import inf, nan
 
 from rackgrid.adapters.view_json import encode, load_state, node_state, own_loads, rack_state
 from rackgrid.core.view import (
+    ClockView,
     FeedView,
     LoadView,
     MemberView,
@@ -15,6 +16,8 @@ from rackgrid.core.view import (
     NodeView,
     PriceView,
     RosterView,
+    SupplyFlags,
+    SupplyView,
     SuspectView,
     View,
 )
@@ -91,7 +94,7 @@ def test_rack_state_has_every_key_of_the_contract() -> None:
     assert set(state) == {
         "rack", "node", "role", "term", "broker", "broker_id", "authority", "roster", "members",
         "price", "feed", "loads", "meters", "firmware", "rejected", "suspects", "rack_id",
-        "roster_version", "sources",
+        "roster_version", "sources", "supply", "clock",
     }  # fmt: skip
 
 
@@ -195,3 +198,20 @@ def test_own_loads_are_those_of_this_node_alone() -> None:
 def test_rack_state_names_the_suspects() -> None:
     named = [{"id": "00000000000000bb", "fault": "cloned", "detail": "two machines"}]
     assert rack_state(VIEW)["suspects"] == named
+
+
+def test_supply_and_clock_are_null_until_they_are_known() -> None:
+    state = rack_state(VIEW)
+    assert (state["supply"], state["clock"]) == (None, None)
+    told = SupplyView(SupplyFlags(True, False, True, None), None)
+    known = replace(VIEW, supply=told, clock=ClockView(1_700_000_000_123, False))
+    assert json.loads(encode(rack_state(known)))["supply"] == {
+        "under_voltage": True,
+        "capped": False,
+        "throttled": True,
+        "hot": None,
+        "since_boot": None,
+    }
+    assert rack_state(known)["clock"] == {"unix_ms": 1_700_000_000_123, "vouched": False}
+    since = replace(known, supply=SupplyView(told.now, told.now))
+    assert json.loads(encode(node_state(since)))["supply"]["since_boot"]["throttled"] is True

@@ -9,7 +9,7 @@ from rackgrid.cli import main
 from rackgrid.cli.api import Record
 from rackgrid.cli.exit import Exit
 from rackgrid.cli.status import summary
-from rackgrid.core.view import FeedView, RosterView, View
+from rackgrid.core.view import FeedView, RosterView, SupplyFlags, SupplyView, View
 
 EMPTY = replace(
     VIEW,
@@ -63,6 +63,20 @@ def test_status_says_what_somebody_should_look_at(capsys: pytest.CaptureFixture[
     remarks = "(note: it draws nothing; note: its contact has 81 % of its life behind it)"
     assert remarks in out
     assert out.count("of its life behind it") == 1
+
+
+def test_status_begins_with_a_supply_that_fails(capsys: pytest.CaptureFixture[str]) -> None:
+    ill = SupplyView(SupplyFlags(True, False, True, None), None)
+    with answering(of(replace(VIEW, supply=ill))) as daemon:
+        assert main(["status", "--api", daemon.api]) == Exit.OK
+    first = capsys.readouterr().out.splitlines()[0]
+    assert first == (
+        "WARNING: pi-1 is under-supplied (below 4.63 V) and throttled: rackgrid doctor"
+    )
+    well = SupplyView(SupplyFlags(False, False, False, False), ill.now)
+    with answering(of(replace(VIEW, supply=well))) as daemon:
+        assert main(["status", "--api", daemon.api]) == Exit.OK
+    assert "WARNING" not in capsys.readouterr().out
 
 
 def test_status_of_a_feed_that_nobody_has_told_of_is_no_zero(

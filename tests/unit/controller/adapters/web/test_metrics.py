@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from tests.unit.controller.adapters.story import SECOND, cleared
 from tests.unit.controller.cli.daemon import VIEW
@@ -11,7 +12,7 @@ from tests.unit.controller.cli.daemon import VIEW
 from rackgrid.adapters.chronicle import Chronicle
 from rackgrid.adapters.web.doors import Doors
 from rackgrid.adapters.web.metrics import exposition
-from rackgrid.core.view import FeedView, MeterView, View
+from rackgrid.core.view import FeedView, MeterView, SupplyFlags, SupplyView, View
 from rackgrid.market.curve import Step
 
 METER = MeterView("feed", 12.1, 1.5, 18.15, 7200.5, "fresh", uncertainty_w=0.2)
@@ -121,3 +122,10 @@ def test_exposition_of_a_broker_tells_how_good_its_rounds_were() -> None:
     unproven = cleared(Step(400_000, 6000, 9000, running=False))
     chronicle.publish(replace(unproven, clearing=replace(unproven.clearing, exact=False)), SECOND)
     assert "rackgrid_welfare_ratio" not in read(VIEW, chronicle)
+
+
+@pytest.mark.parametrize("is_low", [True, False])
+def test_exposition_tells_of_the_supply_of_a_pi_that_says(is_low: bool) -> None:
+    supply = SupplyView(SupplyFlags(is_low, None, None, None), None)
+    assert read(replace(VIEW, supply=supply))["rackgrid_under_voltage"] == {(): is_low}
+    assert "rackgrid_under_voltage" not in read()

@@ -9,25 +9,30 @@ from pathlib import Path
 import pytest
 from tests.unit.controller.cli.doctor.judged import World, case_in, hold, put, uncovered, world
 
+from rackgrid.adapters.supply import flags_of
 from rackgrid.cli.doctor.finding import Grade
 from rackgrid.cli.doctor.host import Host
-from rackgrid.cli.doctor.power import CHECKS, Facts, judge, kernel_clock_state, look, parse_word
+from rackgrid.cli.doctor.power import CHECKS, Facts, judge, kernel_clock_state, look
 from rackgrid.cli.doctor.unknown import Unknown
+from rackgrid.core.view import SupplyFlags, SupplyView
 
 PASS, WARN, FAIL, SKIP = Grade.PASS, Grade.WARN, Grade.FAIL, Grade.SKIP
-SOUND = Facts(throttled=0, synchronised=True)
+SOUND = Facts(supply=flags_of(0), synchronised=True)
+ALARM = SupplyView(SupplyFlags(False, None, None, None), None)
 NO_PI = Unknown("no Pi")
 WORLDS = [
     world("under-voltage", PASS, "no under-voltage"),
-    world("under-voltage", FAIL, "now", throttled=0x50001),
-    world("under-voltage", WARN, "since boot", throttled=0x50000),
-    world("under-voltage", PASS, "no under-voltage", throttled=0x80008),
-    world("under-voltage", SKIP, "no Pi", throttled=NO_PI),
+    world("under-voltage", FAIL, "now", supply=flags_of(0x50001)),
+    world("under-voltage", WARN, "since boot", supply=flags_of(0x50000)),
+    world("under-voltage", PASS, "no under-voltage", supply=flags_of(0x80008)),
+    world("under-voltage", SKIP, "no Pi", supply=NO_PI),
+    world("under-voltage", PASS, "since boot is not known", supply=ALARM),
+    world("throttling", SKIP, "of the voltage alone", supply=ALARM),
     world("throttling", PASS, "full speed"),
-    world("throttling", WARN, "throttled now", throttled=0x4),
-    world("throttling", WARN, "temperature limit since boot", throttled=0x80000),
-    world("throttling", PASS, "full speed", throttled=0x10001),
-    world("throttling", SKIP, "no Pi", throttled=NO_PI),
+    world("throttling", WARN, "throttled now", supply=flags_of(0x4)),
+    world("throttling", WARN, "temperature limit since boot", supply=flags_of(0x80000)),
+    world("throttling", PASS, "full speed", supply=flags_of(0x10001)),
+    world("throttling", SKIP, "no Pi", supply=NO_PI),
     world("clock-synchronised", PASS, "follows a time server"),
     world("clock-synchronised", WARN, "set-ntp", synchronised=False),
     world("clock-synchronised", SKIP, "no word", synchronised=Unknown("no word")),
@@ -46,7 +51,7 @@ def test_each_check_is_seen_well_and_ill() -> None:
 def test_look_reads_the_kernels_word_first(tmp_path: Path) -> None:
     put(tmp_path, "/sys/devices/platform/soc/soc:firmware/get_throttled", "50005\n")
     put(tmp_path, "/run/systemd/timesync/synchronized", "")
-    assert look(case_in(tmp_path)) == Facts(0x50005, True)
+    assert look(case_in(tmp_path)) == Facts(flags_of(0x50005), True)
 
 
 def test_look_asks_vcgencmd_where_the_kernel_says_nothing(tmp_path: Path) -> None:
@@ -55,30 +60,23 @@ def test_look_asks_vcgencmd_where_the_kernel_says_nothing(tmp_path: Path) -> Non
         return "throttled=0x50000\n"
 
     facts = look(case_in(tmp_path, host=Host(tmp_path, run)))
-    assert facts.throttled == 0x50000
+    assert facts.supply == flags_of(0x50000)
     assert isinstance(facts.synchronised, Unknown)
 
 
-@pytest.mark.parametrize(("alarm", "word"), [("1\n", 1), ("0\n", 0)])
-def test_look_falls_back_on_the_kernels_voltage_alarm(
-    tmp_path: Path, alarm: str, word: int
-) -> None:
-    put(tmp_path, "/sys/class/hwmon/hwmon1/in0_lcrit_alarm", alarm)
-    assert look(case_in(tmp_path)).throttled == word
+def test_look_falls_back_on_the_kernels_voltage_alarm(tmp_path: Path) -> None:
+    put(tmp_path, "/sys/class/hwmon/hwmon1/name", "rpi_volt\n")
+    put(tmp_path, "/sys/class/hwmon/hwmon1/in0_lcrit_alarm", "1\n")
+    told = look(case_in(tmp_path)).supply
+    assert not isinstance(told, Unknown)
+    assert told.now.under_voltage
+    assert told.since_boot is None
 
 
 def test_look_at_no_pi_knows_nothing(tmp_path: Path) -> None:
-    assert isinstance(look(case_in(tmp_path)).throttled, Unknown)
-
-
-@pytest.mark.parametrize(("text", "word"), [("0x50005", 0x50005), ("50005", 0x50005), ("0", 0)])
-def test_throttle_word_is_hexadecimal_either_way(text: str, word: int) -> None:
-    assert parse_word(text) == word
-
-
-def test_throttle_word_that_is_none_is_not_zero() -> None:
-    assert isinstance(parse_word("error=1"), Unknown)
-    assert isinstance(parse_word(""), Unknown)
+    put(tmp_path, "/sys/class/hwmon/hwmon1/name", "ina226\n")
+    put(tmp_path, "/sys/class/hwmon/hwmon1/in0_lcrit_alarm", "1\n")
+    assert isinstance(look(case_in(tmp_path)).supply, Unknown)
 
 
 def test_kernel_says_how_its_clock_is() -> None:
