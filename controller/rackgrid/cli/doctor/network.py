@@ -138,9 +138,12 @@ def _echo(transport: Transport) -> str:
     if not transport.send_multicast(sent):
         return transport.trouble or "the network does not take it"
     until_s = time.monotonic() + LOOP_S
-    while (left_s := until_s - time.monotonic()) > 0:
-        if not select.select(transport.filenos(), [], [], left_s)[0]:
-            break
+    is_last = False
+    while not is_last:
+        # The last look begins once all the time is over: it may be this process that stood still.
+        left_s = max(0.0, until_s - time.monotonic())
+        is_last = not left_s
+        select.select(transport.filenos(), [], [], left_s)
         if any(datagram.data == sent for datagram in transport.receive()):
             return ""
     return f"it has not come back in {LOOP_S:g} s"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import socket
 import sys
 from collections.abc import Iterator
@@ -124,6 +125,22 @@ def test_groups_are_those_of_the_one_interface(tmp_path: Path, config: Config) -
 
 
 def test_loop_comes_back_on_a_network_that_works(config: Config) -> None:
+    assert loop(config) == ""
+
+
+def test_loop_that_came_back_while_we_stood_still_has_come_back(
+    config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fails if a busy machine is taken for a network that swallows multicast."""
+    monkeypatch.setattr(network, "LOOP_S", 0.0)
+    send = network.Transport.send_multicast
+
+    def sent_and_stood_still(transport: network.Transport, data: bytes) -> bool:
+        is_sent = send(transport, data)
+        select.select(transport.filenos(), [], [], 10.0)
+        return is_sent
+
+    monkeypatch.setattr(network.Transport, "send_multicast", sent_and_stood_still)
     assert loop(config) == ""
 
 
