@@ -22,12 +22,17 @@ from rackgrid_firmware.meter import Chip, Health, Sampler
 from rackgrid_firmware.profile import OutputProfile, Profile
 from rackgrid_firmware.pwm import Pwm
 from rackgrid_firmware.relay import Relay, pi_factory
+from rackgrid_firmware.uneven import uneven
 
 STOP_S = 0.2
 """A sampling thread that is stuck in a hung bus longer than this ends with the process."""
 LOOK_NS = 100_000_000
 """So long a meter looks closely, and as long as a start takes on top, ns. It is over before the
 verdict on the contact begins (`protection.WINDOW_NS`), whose samples are to lie apart."""
+UNEVEN_NS = 80_000_000
+"""By up to so much it is longer, ns. A meter's usual cycle begins anew at its end, and has a blind
+spot, a hundredth of it: always at the same time after a start, that would lie at the same place of
+a load's pulses each time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +56,16 @@ class Ways:
     pins: Callable[[], Any]
     bus: Callable[[int], WordBus]
     close: Callable[[], None]
+
+
+def look_ns(inrush_s: float, count: int) -> int:
+    """Say how long a meter looks closely at a start, ns.
+
+    Args:
+        inrush_s: how long the start takes, s.
+        count: of the starts so far.
+    """
+    return round(inrush_s * 1e9) + LOOK_NS + round(UNEVEN_NS * uneven(count)[0])
 
 
 def real_ways() -> Ways:
@@ -113,6 +128,7 @@ class Board:
         self._pins: dict[str, Relay] = {}
         self._barred = barred
         self._before = dict(before or {})
+        self._starts = 0
         self._ways = ways
         self._troubles: list[Trouble] = []
         self._buses: list[Bus] = []
@@ -150,7 +166,8 @@ class Board:
         """Have the meters of outputs that were just switched on look closely at their start."""
         for output in self.profile.outputs:
             if output.name in started:
-                until_ns = time.monotonic_ns() + round(output.inrush_s * 1e9) + LOOK_NS
+                self._starts += 1
+                until_ns = time.monotonic_ns() + look_ns(output.inrush_s, self._starts)
                 for sampler in self._samplers:
                     sampler.hurry(output.meter, until_ns)
 

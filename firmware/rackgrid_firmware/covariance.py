@@ -39,6 +39,7 @@ from typing import Final, Protocol, runtime_checkable
 
 from rackgrid_firmware.device import Quality
 from rackgrid_firmware.registers import Sample
+from rackgrid_firmware.uneven import uneven
 
 EVERY_NS: Final = 10_000_000_000
 """From one look to the next in the mean, ns."""
@@ -84,15 +85,6 @@ class Looking(Protocol):
     def look(self, until_ns: int) -> None:
         """Convert both by turns until then."""
         ...
-
-
-def uneven(count: int) -> tuple[float, float]:
-    """Give the next point in the unit square; all together fill it evenly, in step with nothing.
-
-    Source: the additive recurrence by the plastic number (M. Roberts, "The unreasonable
-    effectiveness of quasirandom sequences", 2018).
-    """
-    return count * 0.7548776662466927 % 1.0, count * 0.5698402909980532 % 1.0
 
 
 @dataclass(slots=True)

@@ -41,7 +41,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from tests.bench.spread import Spread
 
-from rackgrid_firmware.board import LOOK_NS
+from rackgrid_firmware.board import look_ns
 from rackgrid_firmware.chip import open_chip
 from rackgrid_firmware.device import Reading
 from rackgrid_firmware.i2c import Bus
@@ -339,7 +339,7 @@ def _switched(
                 world.plant.drive(world.now_ns, "n1", 10 + at, on[name])
                 if on[name]:
                     starts += 1
-                    until_ns = world.now_ns + round(INRUSH_S * S) + LOOK_NS
+                    until_ns = world.now_ns + look_ns(INRUSH_S, starts)
                     world.hurry(name, until_ns)
                     reader.hurry(name, until_ns)
                     due_ns = world.now_ns

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from rackgrid_firmware import board as board_module
-from rackgrid_firmware.board import Board, Ways, mock_ways, real_ways
+from rackgrid_firmware.board import LOOK_NS, Board, Ways, look_ns, mock_ways, real_ways
 from rackgrid_firmware.device import Modulating, Quality
 from rackgrid_firmware.errors import DeviceUnavailable
 from rackgrid_firmware.meter import Health
@@ -24,6 +24,7 @@ from rackgrid_firmware.mock.pins import PlantFactory
 from rackgrid_firmware.mock.plant import Plant
 from rackgrid_firmware.mock.process import PlantProcess
 from rackgrid_firmware.profile import MeterMock, MeterProfile, OutputMock, OutputProfile, Profile
+from rackgrid_firmware.protection import WINDOW_NS
 
 
 def meter(name: str, address: int, *, bus: int = 1, driver: str = "ina219") -> MeterProfile:
@@ -260,3 +261,9 @@ def test_board_output_that_modulates_is_claimed_off_and_takes_levels() -> None:
     assert world.levels[13] == 0.25
     board.close()
     assert world.levels[13] is False
+
+
+def test_look_at_a_start_is_over_before_the_verdict_begins_and_never_as_long_as_the_last() -> None:
+    lengths = [look_ns(0.5, count) - 500_000_000 for count in range(64)]
+    assert all(LOOK_NS <= each < WINDOW_NS for each in lengths)
+    assert len({each // 1_000_000 for each in lengths}) > 30

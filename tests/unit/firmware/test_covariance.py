@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rackgrid_firmware.covariance import EVERY_NS, PAIRS_MIN, SPREAD, Covariance, Pairs, uneven
+from rackgrid_firmware.covariance import EVERY_NS, PAIRS_MIN, SPREAD, Covariance, Pairs
 
 MS = 1_000_000
 USUAL_NS = 68 * MS
@@ -175,17 +175,6 @@ def test_looks_are_in_step_with_nothing() -> None:
             for way in (math.cos, math.sin)
         )
         assert math.hypot(x, y) < 0.1, f"in step with {period_ns} ns"
-
-
-@given(st.integers(1, 10_000))
-def test_uneven_steps_fill_the_square(first: int) -> None:
-    """Fails if some part of it is left out for long: of 64 in a row each eighth has some."""
-    points = [uneven(first + step) for step in range(64)]
-    for axis in (0, 1):
-        counts = [0] * 8
-        for point in points:
-            counts[int(point[axis] * 8)] += 1
-        assert min(counts) >= 5, counts
 
 
 def test_what_a_look_is_longer_than_a_cycle_is_not_taken_for_a_pulse() -> None:
