@@ -22,15 +22,14 @@ that the disk does not give nothing is published.
 
 from __future__ import annotations
 
-import json
 import logging
-import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final, cast
+from typing import Final
 
 from rackgrid.adapters.aside import Aside
+from rackgrid.adapters.checked_line import numbers_line, numbers_of
 from rackgrid.adapters.store import set_aside
 from rackgrid.market.settlement import gained_mj
 from rackgrid_firmware.device import Reading
@@ -266,27 +265,11 @@ class _Copy:
 
 
 def _line(kernel: str, counts: Mapping[str, Count]) -> bytes:
-    kept = {name: [each.total_mj, each.seen_mj, each.floor_mj] for name, each in counts.items()}
-    text = f"{_FORMAT} {json.dumps([kernel, kept], separators=(',', ':'))}"
-    return f"{text} {zlib.crc32(text.encode()):08x}\n".encode()
+    kept = {name: (each.total_mj, each.seen_mj, each.floor_mj) for name, each in counts.items()}
+    return numbers_line(_FORMAT, kernel, kept)
 
 
 def _parsed(data: bytes) -> tuple[str, dict[str, Count]] | None:
     """Read what `_line` wrote; None if it did not write this."""
-    text, _, check = data.decode("ascii", "replace").removesuffix("\n").rpartition(" ")
-    body = text.removeprefix(f"{_FORMAT} ")
-    if body == text or f"{zlib.crc32(text.encode()):08x}" != check:
-        return None
-    try:
-        kernel, kept = cast("tuple[object, dict[str, tuple[int, int, int]]]", json.loads(body))
-        counts = {name: Count(*numbers) for name, numbers in kept.items()}
-    except (ValueError, TypeError, AttributeError, RecursionError):
-        return None
-    if not isinstance(kernel, str) or not all(map(_is_sound, counts.values())):
-        return None
-    return kernel, counts
-
-
-def _is_sound(count: Count) -> bool:
-    numbers = (count.total_mj, count.seen_mj, count.floor_mj)
-    return all(type(each) is int for each in numbers) and min(numbers) >= 0
+    found = numbers_of(data, _FORMAT, 3)
+    return found and (found[0], {name: Count(*numbers) for name, numbers in found[1].items()})

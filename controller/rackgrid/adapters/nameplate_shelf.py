@@ -11,13 +11,12 @@ is set aside, and nothing is taken for learned then: it is learned again within 
 
 from __future__ import annotations
 
-import json
 import logging
-import zlib
 from pathlib import Path
-from typing import Final, cast
+from typing import Final
 
 from rackgrid.adapters.aside import Aside
+from rackgrid.adapters.checked_line import numbers_line, numbers_of
 from rackgrid.adapters.store import FILE_BYTES_MAX, read_whole, set_aside
 from rackgrid.core.board import METERED_MAX_MW
 from rackgrid.core.nameplate import FORGET_NS, NO_PROOFS, Proof, Proofs
@@ -110,8 +109,7 @@ def _line(kernel: str, proofs: Proofs) -> bytes:
     for name, each in [("", None), *ranked]:
         if each is not None:
             kept[name] = [each.nominal_mw, each.learned_mw, each.until_ns]
-        text = f"{_FORMAT} {json.dumps([kernel, kept], separators=(',', ':'))}"
-        longer = f"{text} {zlib.crc32(text.encode()):08x}\n".encode()
+        longer = numbers_line(_FORMAT, kernel, kept)
         if len(longer) > FILE_BYTES_MAX:
             break
         line = longer
@@ -120,27 +118,15 @@ def _line(kernel: str, proofs: Proofs) -> bytes:
 
 def _parsed(data: bytes) -> tuple[str, Proofs] | None:
     """Read what `_line` wrote; None if it did not write this."""
-    text, _, check = data.decode("ascii", "replace").removesuffix("\n").rpartition(" ")
-    body = text.removeprefix(f"{_FORMAT} ")
-    if body == text or f"{zlib.crc32(text.encode()):08x}" != check:
+    found = numbers_of(data, _FORMAT, 3)
+    if found is None:
         return None
-    try:
-        kernel, kept = cast("tuple[object, dict[str, tuple[int, int, int]]]", json.loads(body))
-        proofs = {name: Proof(*numbers) for name, numbers in kept.items()}
-    except (ValueError, TypeError, AttributeError, RecursionError):
-        return None
-    if not isinstance(kernel, str) or not all(map(_is_sound, proofs.values())):
-        return None
-    return kernel, proofs
+    proofs = {name: Proof(*numbers) for name, numbers in found[1].items()}
+    return (found[0], proofs) if all(map(_is_sound, proofs.values())) else None
 
 
 def _is_sound(proof: Proof) -> bool:
-    numbers = (proof.nominal_mw, proof.learned_mw, proof.until_ns)
-    return (
-        all(type(each) is int for each in numbers)
-        and 0 <= proof.nominal_mw < proof.learned_mw <= METERED_MAX_MW
-        and proof.until_ns >= 0
-    )
+    return proof.nominal_mw < proof.learned_mw <= METERED_MAX_MW
 
 
 def _not_kept(fault: str) -> None:

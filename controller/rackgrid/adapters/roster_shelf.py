@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import zlib
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
+from rackgrid.adapters.checked_line import checked
 from rackgrid.adapters.store import read_whole, set_aside, write_whole
 from rackgrid.core.roster import NO_ROSTER, Roster, announced
 from rackgrid.errors import StoreError
@@ -119,17 +119,15 @@ def copies_of_roster(state_dir: Path) -> dict[str, bool]:
 
 def _line(roster: Roster) -> bytes:
     """Write it as the wire has it: one codec, one set of tests."""
-    text = f"rackgrid roster 1 {encode(roster.update(0)).hex()}"
-    return f"{text} {zlib.crc32(text.encode()):08x}\n".encode()
+    return checked(f"rackgrid roster 1 {encode(roster.update(0)).hex()}")
 
 
 def _roster(data: bytes) -> Roster | None:
     """Read what `_line` wrote; None if it did not write this."""
     words = data.decode("ascii", "replace").split()
-    if len(words) != 5 or not data.endswith(b"\n"):
+    if len(words) != 5 or words[:3] != ["rackgrid", "roster", "1"]:
         return None
-    text, check = " ".join(words[:4]), words[4]
-    if words[:3] != ["rackgrid", "roster", "1"] or f"{zlib.crc32(text.encode()):08x}" != check:
+    if checked(" ".join(words[:4])) != data:
         return None
     try:
         message = decode(bytes.fromhex(words[3]))

@@ -22,11 +22,11 @@ import errno
 import fcntl
 import logging
 import os
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from rackgrid.adapters.checked_line import checked
 from rackgrid.errors import StoreError
 from rackgrid.identity import BootId, NodeId, Pair, Term
 
@@ -157,8 +157,7 @@ class Store:
 
 
 def _line(kind: str, numbers: Sequence[int]) -> bytes:
-    text = " ".join(("rackgrid", kind, "1", *map(str, numbers)))
-    return f"{text} {zlib.crc32(text.encode()):08x}\n".encode()
+    return checked(" ".join(("rackgrid", kind, "1", *map(str, numbers))))
 
 
 def _numbers(data: bytes, kind: str, count: int) -> tuple[int, ...] | None:
