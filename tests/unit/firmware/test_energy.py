@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from argparse import Namespace
 from fractions import Fraction
 from pathlib import Path
+from typing import cast
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.bench.bench_energy import STIFF_PERCENT, metered
 
 from rackgrid_firmware.energy import GAP_MAX_NS, Energy, EnergyCounter, EnergyFile
 
@@ -153,3 +156,13 @@ def test_reading_that_stands_for_less_leaves_a_gap_that_is_marked() -> None:
     counted = counter.add(200_000_000, 30.0, span_max_ns=4_000_000)
     # 4 ms of 30 W were seen, and for 96 ms the mean of both ends is the best guess
     assert counted == Energy(1000 + 120 + 1920, 1920)
+
+
+@pytest.mark.parametrize("way", ["energy", "looks", "ina226"])
+def test_counters_of_switched_loads_are_within_a_thousandth_of_the_truth(way: str) -> None:
+    """Ten minutes of the bench's world: true chips, each with its pace, a bus, a late reader."""
+    wanted = Namespace(hours=1 / 6, seed=2, late_us=100, hertz=400_000, hz=50.0, pace=0.0)
+    found, *_ = metered(way, 0.0, wanted)
+    assert cast("int", found["starts"]) > 10
+    errors = cast("dict[str, float]", found["error_percent"])
+    assert {name for name, error in errors.items() if abs(error) > STIFF_PERCENT} == set()
