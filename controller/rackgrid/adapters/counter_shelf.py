@@ -8,12 +8,12 @@ ledger).
 
 **Nothing is published that is not kept.** Two files keep it. The one on tmpfs holds each sum as it
 is published, once a second: it outlives the death of every process, so that a kill costs nothing
-that was shown. The one on the disk outlives a power cut, and is written once a minute; so it holds,
-beside each sum, a *ceiling* some way ahead, and no more than that is shown. After a power cut the
-sum may be older than what was shown, but the ceiling is not: it is shown until the sum has passed
-it. So the figure runs ahead by a minute and a half of the meter's power at most, once, and what
-follows makes it good; it never falls. An orderly end writes the sum itself. While a file cannot be
-written the figure stands still, and catches up when it can.
+that was shown. The one on the disk outlives a power cut, and is written every five minutes; so it
+holds, beside each sum, a *ceiling* some way ahead, and no more than that is shown. After a power
+cut the sum may be older than what was shown, but the ceiling is not: it is shown until the sum has
+passed it. So the figure runs ahead by some seven minutes of the meter's power at most, once, and
+what follows makes it good; it never falls. An orderly end writes the sum itself. While a file
+cannot be written the figure stands still, and catches up when it can.
 
 Both are small, and written as a whole beside the loop, while anything is counted. If the one on the
 disk is damaged it is set aside, and that is the one case in which a counter begins at zero; of one
@@ -40,11 +40,11 @@ COUNTERS_NOW: Final = "counters.now"
 """The file below its `runtime_dir`."""
 RECENT_NS: Final = 1_000_000_000
 """Between two writes to tmpfs, ns: what is published is at most so old."""
-WRITE_NS: Final = 60_000_000_000
-"""Between two writes, ns, while the ceilings are far."""
+WRITE_NS: Final = 300_000_000_000
+"""Between two writes to the disk, ns, while the ceilings are far: a flash card wears by them."""
 HASTE_NS: Final = 2_000_000_000
-"""Between two writes, ns, when a load has started and a ceiling is near."""
-AHEAD_S: Final = 90
+"""... and when a load has started and a ceiling is near."""
+AHEAD_S: Final = 450
 """A ceiling is ahead by what the meter's power makes in so long, s."""
 AHEAD_MJ: Final = 10_000
 """... and by so much at least, mJ."""
