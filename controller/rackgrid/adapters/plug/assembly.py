@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+JUDGED = ("shelly", "tasmota")
+"""Of these one answer says state and watts."""
 USER = "admin"
 """A Shelly and a Tasmota have this one user."""
 
@@ -100,6 +102,7 @@ def _socket(
         dead_ns=nanoseconds(switch.dead_s),
         calm_until_ns=calm_until_ns(switch.start_delay_s, f"{boot_id} {load.output}"),
         contact_life=switch.contact_life,
+        is_judged=plug.make in JUDGED,
     )
 
 

@@ -26,9 +26,9 @@ import logging
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
 
+from rackgrid.adapters.plug.lookout import Lookout
 from rackgrid.adapters.plug.remote import BROKEN, FOREVER_NS, Proof, Remote
 from rackgrid.adapters.plug.socket import Socket
-from rackgrid.adapters.plug.tally import Tally
 from rackgrid.deadman import MS_NS, SECOND_NS
 from rackgrid_firmware.device import UNAVAILABLE, Reading
 from rackgrid_firmware.dwell import DwellFile
@@ -111,7 +111,7 @@ class Bank:
         for name, kept in self._kept.items():
             if name in self._remotes and kept.fault == BROKEN:
                 self._remotes[name].distrust()
-        self._tallies = {name: Tally(f"plug/{name}") for name in self._sockets}
+        self._lookout = Lookout(self._sockets)
         self._rules = self._rules_for(SECOND_NS)
         self._state: GuardState | None = None
         self._told: dict[str, _Gist] = {}
@@ -204,6 +204,7 @@ class Bank:
             self._state, _ = begin(self._rules, now_ns, dwelt, self._kept)
             for remote in self._remotes.values():
                 self._adopt(remote, dwelt or {}, now_ns)
+            self._lookout.begin({state.name: state.on for state in self.states}, now_ns)
         self._floor = self._floor_now()
         self._reports.clear()
         self._told = {state.name: _gist(state) for state in self.states}
@@ -215,15 +216,13 @@ class Bank:
         """How every output stands, in the order of `attach`."""
         assert self._state is not None, "there are outputs only after `attach`"
         now_ns = self._clock()
-        states = output_states(self._rules, self._state, {})
+        states = output_states(self._rules, self._state, self._lookout.verdicts)
         return tuple(self._seen(state, now_ns) for state in states)
 
     @property
     def readings(self) -> tuple[Reading, ...]:
         """What plugs meter."""
-        now_ns = self._clock()
-        readings = (tally.reading(now_ns) for tally in self._tallies.values())
-        return tuple(reading for reading in readings if reading is not None)
+        return self._lookout.readings(self._clock())
 
     def handle(self, command: Command) -> None:
         """Decide on a command, at once."""
@@ -266,6 +265,7 @@ class Bank:
         self._reports.extend(a.refused for a in actions if isinstance(a, Refuse))
         if isinstance(event, ClearAsked):
             self._remotes[event.clear.output].trust()
+            self._lookout.cleared(event.clear.output)
         for name, output in self._guards().items():
             self._remotes[name].want(output.deadline_ns if output.on else 0)
             self._remotes[name].bar(output.is_locked)
@@ -279,12 +279,15 @@ class Bank:
     def _changed(self, remote: Remote) -> None:
         """Let what was found out about an output count."""
         if remote.sight is not None:
-            self._tallies[remote.name].take(remote.sight, remote.seen_ns)
+            self._lookout.take(remote.name, remote.sight, remote.seen_ns)
         if self._state is not None:
             if remote.is_broken and not self._guards()[remote.name].fault:
                 self._step(Tripped(self._clock(), remote.name, BROKEN))
             self._reconcile(remote, self._clock())
             self._tell()
+            for trip in self._lookout.judge(remote.name, self._clock()):
+                tripped = Tripped(self._clock(), trip.output, trip.reason, trip.is_welded)
+                self._step(tripped)
         self._news()
 
     def _reconcile(self, remote: Remote, now_ns: int) -> None:
@@ -333,7 +336,7 @@ class Bank:
             if self._told.get(state.name) != _gist(state):
                 self._told[state.name] = _gist(state)
                 self._reports.append(Switched(now_ns, state))
-                self._tallies[state.name].switched(now_ns)
+                self._lookout.changed(state.name, now_ns, on=state.on)
         self._note()
         self._come_back()
         if self._reports:
@@ -369,9 +372,7 @@ class Bank:
         return replace(state, on=True, deadline_ns=deadline_ns, may_switch_ns=0)
 
     def _spec(self, name: str) -> OutputSpec:
-        tally = self._tallies[name]
-        meter = tally.meter if tally.is_metered else ""
-        return self._sockets[name].spec(meter, is_floor=name in self._floor)
+        return self._sockets[name].spec(self._lookout.meter(name), is_floor=name in self._floor)
 
     def _guards(self) -> dict[str, OutputGuard]:
         assert self._state is not None, "there are outputs only after `attach`"

@@ -24,6 +24,7 @@ class Socket:
         hold_ns, switches_per_day, not_with, dead_ns, calm_until_ns: as in the guard's `Rule`; who
             excludes another is excluded by it.
         contact_life: how often its contact can close in its life; 0 if that is not known.
+        is_judged: whether what it meters comes with its state, and so may judge its contact.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Socket:
     dead_ns: int = 0
     calm_until_ns: int = 0
     contact_life: int = 0
+    is_judged: bool = False
 
     @property
     def rule(self) -> Rule:

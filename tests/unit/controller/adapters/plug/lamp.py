@@ -42,6 +42,7 @@ class Lamp:
         self.timer_works = True
         self.tells_timer = True
         self.watts: float | None = None
+        self.leaks_w = 0.0
         self.off_ns: int | None = 0
         self.starts: list[int] = []
         self.hears_after_s = 0.0
@@ -92,7 +93,7 @@ class Lamp:
     def _sight(self) -> Sight:
         volts = None if self.watts is None else 230.0
         if not self.is_on:
-            return Sight(False, None, 0, None if self.watts is None else 0.0, volts)
+            return Sight(False, None, 0, None if self.watts is None else self.leaks_w, volts)
         if self.off_ns is None or not self.tells_timer:
             return Sight(True, None, 0, self.watts, volts)
         left_ns = self.off_ns - self._clock()

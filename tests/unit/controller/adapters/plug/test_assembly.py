@@ -151,6 +151,7 @@ def test_plugs_over_mqtt_share_one_line_and_its_delay(tmp_path: Path, make: str)
     assert made is not None
     assert made._line is not None
     assert made._sockets["heater"].actuator.timer == timer_of(make, "mqtt")
+    assert made._sockets["heater"].is_judged, "one answer says state and watts"
 
 
 def test_plug_of_any_maker_is_one_that_its_topics_describe(tmp_path: Path) -> None:
@@ -164,6 +165,7 @@ def test_plug_of_any_maker_is_one_that_its_topics_describe(tmp_path: Path) -> No
     made = bank_of(load_config(path), time.monotonic_ns)
     assert made is not None
     assert made._line is not None
+    assert not made._sockets["heater"].is_judged
     plug = made._sockets["heater"].actuator
     assert isinstance(plug, Generic)
     assert plug.timer == timer_of("generic", "mqtt")
