@@ -29,6 +29,13 @@ def add(verbs: Verbs) -> None:
     parser = verbs.add_parser("doctor", help="look at this node, and say what is wrong with it")
     parser.add_argument("--config", metavar="FILE", type=Path, help="rackgrid.toml")
     parser.add_argument("--profile", metavar="FILE", type=Path, help="the board profile")
+    parser.add_argument(
+        "--peer",
+        metavar="URL",
+        action="append",
+        default=[],
+        help="the API of another node, to compare clocks with (http://NAME.local:8470 by default)",
+    )
     parser.add_argument("--explain", metavar="CODE", help="say what a check is about, and no more")
     parser.add_argument(
         "--verbose", action="store_true", help="show the boot-state table even if all is well"
@@ -45,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
     from rackgrid.cli.doctor.examination import examine
     from rackgrid.cli.doctor.host import Host
 
-    case = gather(Host(), args.config, args.profile)
+    case = gather(Host(), args.config, args.profile, tuple(args.peer))
     result = examine(case)
     findings = [finding for _, found in result for finding in found]
     if args.json:

@@ -33,6 +33,7 @@ class Case:
         profile: its board profile, and where that is.
         faults: what is wrong in the two files; notes: what is allowed and probably not meant.
         state: what its daemon answers to `/api/state`.
+        peers: APIs of other nodes that are to be asked; empty for those that the daemon knows.
         firmware_runs: whether the firmware serves its socket; it has the pins and buses then.
     """
 
@@ -44,6 +45,7 @@ class Case:
     notes: tuple[Fault, ...]
     state: Record | Unknown
     firmware_runs: bool | Unknown
+    peers: tuple[str, ...] = ()
 
     @property
     def is_real(self) -> bool:
@@ -58,13 +60,19 @@ class Case:
         return f"the board {self.profile.name} is a mock one"
 
 
-def gather(host: Host, config_path: Path | None, profile_path: Path | None) -> Case:
+def gather(
+    host: Host,
+    config_path: Path | None,
+    profile_path: Path | None,
+    peers: tuple[str, ...] = (),
+) -> Case:
     """Read the two files and ask the daemon.
 
     Args:
         host: the machine.
         config_path: `rackgrid.toml`; None takes the usual one, which may be missing.
         profile_path: the board profile; None takes the one that the configuration names.
+        peers: APIs of other nodes.
     """
     # Absolute: a host has its files below a root, and every message is to name a file for certain.
     config_path = None if config_path is None else config_path.absolute()
@@ -79,6 +87,7 @@ def gather(host: Host, config_path: Path | None, profile_path: Path | None) -> C
         notes=notes,
         state=_state(host, config),
         firmware_runs=_knock(host, config),
+        peers=peers,
     )
 
 

@@ -22,6 +22,7 @@ from rackgrid.cli.doctor import (
     metering,
     mqtt,
     network,
+    peers,
     pins,
     plugs,
     power,
@@ -49,6 +50,7 @@ FAMILIES: tuple[Family, ...] = (
     network.FAMILY,
     mqtt.FAMILY,
     rack.FAMILY,
+    peers.FAMILY,
 )
 PATIENCE_S = 20.0
 """An examination has ended within this, s: the slowest family is a bus of hanging chips."""

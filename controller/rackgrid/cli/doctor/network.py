@@ -21,6 +21,7 @@ from rackgrid.adapters.multicast import Place, Transport
 from rackgrid.cli.doctor.case import Case
 from rackgrid.cli.doctor.finding import Check, Family, Finding
 from rackgrid.cli.doctor.host import Host
+from rackgrid.cli.doctor.second import heard_by_another
 from rackgrid.cli.doctor.unknown import Unknown
 from rackgrid.config import Config
 from rackgrid.errors import TransportError
@@ -40,6 +41,12 @@ LOOP = Check(
     "Does a datagram to the rack's group come back on this machine?",
     "Discovery, heartbeats and prices are multicasts. If not even one's own come back, a firewall "
     "or the interface drops them.",
+)
+PROCESSES = Check(
+    "multicast-processes",
+    "Does a datagram to the rack's group reach a second process of this machine?",
+    "What comes back to its own sender may never have left it. Another process has sockets of its "
+    "own, must be let in at the same port, and is served by the same filters as the daemon.",
 )
 JOINED = Check(
     "multicast-joined",
@@ -61,7 +68,7 @@ PORT = Check(
     "Another program at the port keeps the daemon's API, its page and every `rackgrid` command "
     "out.",
 )
-CHECKS = (INTERFACE, LOOP, JOINED, PATH, PORT)
+CHECKS = (INTERFACE, LOOP, PROCESSES, JOINED, PATH, PORT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +80,7 @@ class Facts:
         interfaces: those of the machine.
         group: the rack's.
         loop: "" if the own datagram came back, else what happened.
+        another: "" if another process has heard a datagram, else what happened.
         has_group: whether the interface has the group; Unknown while no daemon asks for it.
         is_wireless, is_vlan, is_bridge: what the interface is.
         in_container: what this machine is said to be contained in, or "".
@@ -85,6 +93,7 @@ class Facts:
     interfaces: tuple[str, ...]
     group: str
     loop: str | Unknown
+    another: str | Unknown
     has_group: bool | Unknown
     is_wireless: bool
     is_vlan: bool
@@ -105,6 +114,9 @@ def look(case: Case) -> Facts | Unknown:
         interfaces=tuple(path.name for path in host.glob("/sys/class/net/*")),
         group=config.rack.group,
         loop=loop(config) if host.is_this else Unknown("another machine's network is not used"),
+        another=another(config)
+        if host.is_this
+        else Unknown("another machine's network is not used"),
         has_group=_has_group(case, config),
         is_wireless=host.has(f"/sys/class/net/{name}/wireless"),
         is_vlan=host.has(f"/proc/net/vlan/{name}"),
@@ -120,17 +132,27 @@ def loop(config: Config) -> str:
     Returns:
         What went wrong, or "".
     """
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
-        free.bind(("", 0))
-        port: int = free.getsockname()[1]
     try:
-        transport = Transport.open(Place(config.rack.interface, config.rack.group, port, ttl=0))
+        transport = Transport.open(_quiet_place(config))
     except TransportError as fault:
         return str(fault)
     try:
         return _echo(transport)
     finally:
         transport.close()
+
+
+def another(config: Config) -> str:
+    """Send a datagram through the group to another process; say what went wrong, or ""."""
+    return heard_by_another(_quiet_place(config))
+
+
+def _quiet_place(config: Config) -> Place:
+    """Take the rack's group at a port where no daemon is, and send no further than here."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
+        free.bind(("", 0))
+        port: int = free.getsockname()[1]
+    return Place(config.rack.interface, config.rack.group, port, ttl=0)
 
 
 def _echo(transport: Transport) -> str:
@@ -215,6 +237,7 @@ def judge(facts: Facts | Unknown) -> Iterator[Finding]:
         return
     yield _interface(facts)
     yield _loop(facts)
+    yield _processes(facts)
     yield _joined(facts)
     yield from _path(facts)
     yield _judge_port(facts.port)
@@ -243,6 +266,17 @@ def _loop(facts: Facts) -> Finding:
             "look for a firewall rule (nft list ruleset), and at the check interface",
         )
     return LOOP.ok(f"a datagram to {facts.group} on {facts.interface} comes back")
+
+
+def _processes(facts: Facts) -> Finding:
+    if isinstance(facts.another, Unknown):
+        return PROCESSES.skip(facts.another)
+    if facts.another:
+        return PROCESSES.fail(
+            f"a datagram to {facts.group} on {facts.interface}: {facts.another}",
+            "look for a firewall rule (nft list ruleset), and see the check multicast",
+        )
+    return PROCESSES.ok(f"another process hears {facts.group} on {facts.interface}")
 
 
 def _joined(facts: Facts) -> Finding:

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[5]
 
 def test_first_look_leaves_to_later_what_needs_a_running_node() -> None:
     later = {family.name for family in ALL} - {family.name for family in FAMILIES}
-    assert later == {"services", "watchdogs", "plugs", "state", "mqtt", "rack"}
+    assert later == {"services", "watchdogs", "plugs", "state", "mqtt", "rack", "peers"}
 
 
 def test_first_look_tells_what_fails_and_what_to_do_and_no_more(

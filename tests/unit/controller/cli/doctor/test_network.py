@@ -16,7 +16,7 @@ from rackgrid.cli.api import Record
 from rackgrid.cli.doctor import network
 from rackgrid.cli.doctor.finding import Grade
 from rackgrid.cli.doctor.host import Host
-from rackgrid.cli.doctor.network import CHECKS, Facts, groups_of, judge, look, loop
+from rackgrid.cli.doctor.network import CHECKS, Facts, another, groups_of, judge, look, loop
 from rackgrid.cli.doctor.unknown import Unknown
 from rackgrid.config import Config
 from rackgrid.config_file import load_config
@@ -29,6 +29,7 @@ SOUND = Facts(
     interfaces=("eth0", "lo"),
     group="224.0.0.224",
     loop="",
+    another="",
     has_group=True,
     is_wireless=False,
     is_vlan=False,
@@ -45,6 +46,9 @@ WORLDS = [
     world("multicast", PASS, "comes back"),
     world("multicast", FAIL, "has not come back", loop="it has not come back in 1 s"),
     world("multicast", SKIP, "another machine", loop=Unknown("another machine")),
+    world("multicast-processes", PASS, "another process hears"),
+    world("multicast-processes", FAIL, "cannot join", another="a second process cannot join"),
+    world("multicast-processes", SKIP, "another machine", another=Unknown("another machine")),
     world("multicast-joined", PASS, "eth0 has 224.0.0.224"),
     world("multicast-joined", FAIL, "restart rackgrid", has_group=False),
     world("multicast-joined", SKIP, "no daemon", has_group=Unknown("no daemon runs")),
@@ -142,6 +146,10 @@ def test_loop_that_came_back_while_we_stood_still_has_come_back(
 
     monkeypatch.setattr(network.Transport, "send_multicast", sent_and_stood_still)
     assert loop(config) == ""
+
+
+def test_another_process_hears_on_a_network_that_works(config: Config) -> None:
+    assert another(config) == ""
 
 
 def test_loop_on_an_interface_that_is_not_there_says_so(config: Config) -> None:
