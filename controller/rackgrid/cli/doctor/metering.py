@@ -109,7 +109,8 @@ def _shunts(profile: Profile, volts: dict[str, float]) -> Iterator[Finding]:
 
 def _range(meter: MeterProfile, profile: Profile) -> str:
     end_a, watts = end_a_of(meter), watts_behind(meter, profile)
-    return f"{meter.name} sees {end_a:.3g} A ({watts:g} W from {watts / end_a:.1f} V up)"
+    enough = f" ({watts:g} W from {watts / end_a:.1f} V up)" if watts else ""
+    return f"{meter.name} sees {end_a:.3g} A{enough}"
 
 
 def _bus_load(profile: Profile, bus_hz: dict[int, int]) -> Iterator[Finding]:

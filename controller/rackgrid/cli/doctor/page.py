@@ -24,7 +24,8 @@ comes with its cause and the next thing to do. It changes nothing, except that i
 chips as the firmware does when that does not run, and leaves and takes away one retained MQTT
 message. Run it as root: others may not read keys, buses and the firmware's directory. It ends with
 0 if nothing fails, 1 if something does, 78 if a configuration has mistakes; `--json` writes one
-object, `--explain CODE` what stands here.
+object, `--explain CODE` what stands here, `--verbose` the boot-state table. `rackgrid setup` runs
+those of the checks that need no running node.
 
 Codes never change. This page is made of the checks (`python -m rackgrid.cli.doctor.page`), and a
 test keeps it in step. What no program can see is in [traps.md](traps.md) and
