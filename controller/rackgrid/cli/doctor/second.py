@@ -19,7 +19,8 @@ from typing import IO
 from rackgrid.adapters.multicast import Place, Transport
 from rackgrid.errors import TransportError
 
-PATIENCE_S = 3.0
+PATIENCE_S = 5.0
+"""A Python on a small Pi that is busy has started within this, s."""
 WORD = b"rackgrid doctor: is anybody there?"
 HEARER = """\
 import select, socket, struct, sys

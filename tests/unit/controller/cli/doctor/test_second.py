@@ -11,6 +11,14 @@ from rackgrid.cli.doctor import second
 from rackgrid.cli.doctor.second import heard_by_another
 
 
+def swallowed(_transport: object, _data: bytes) -> bool:
+    return True
+
+
+def refused(_transport: object, _data: bytes) -> bool:
+    return False
+
+
 @pytest.fixture
 def place() -> Place:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
@@ -29,7 +37,7 @@ def test_interface_that_is_not_there_is_said(place: Place) -> None:
 
 def test_word_that_does_not_arrive_is_missed(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """The other process listens, and another group is spoken to."""
-    monkeypatch.setattr(second.Transport, "send_multicast", lambda _self, _data: True)
+    monkeypatch.setattr(second.Transport, "send_multicast", swallowed)
     assert "has not heard it in 0.3 s" in heard_by_another(place, patience_s=0.3)
 
 
@@ -39,5 +47,5 @@ def test_process_that_cannot_join_says_why(place: Place, monkeypatch: pytest.Mon
 
 
 def test_network_that_refuses_is_said(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(second.Transport, "send_multicast", lambda _self, _data: False)
+    monkeypatch.setattr(second.Transport, "send_multicast", refused)
     assert heard_by_another(place) == "the network does not take it"
