@@ -236,13 +236,13 @@ class Board:
             chips: list[Chip] = []
             for meter in meters:
                 try:
-                    chips.append(chips_of_board.open(meter, bus))
+                    chips.append(chips_of_board.open(meter, bus, self.profile.limit_a(meter)))
                 except DeviceError as fault:
                     self._troubles.append(Trouble(meter.name, str(fault)))
             if chips:
                 self._sample(chips, on_health)
         for meter in of_kernel(self.profile.meters):
-            self._sample([open_kernel_meter(meter)], on_health)
+            self._sample([open_kernel_meter(meter, self.profile.limit_a(meter))], on_health)
 
     def _sample(self, chips: Sequence[Chip], on_health: Callable[[Health], None] | None) -> None:
         sampler = Sampler(chips, on_reading=self._hand_on, on_health=on_health, before=self._before)

@@ -29,12 +29,13 @@ class Chips:
         self._clock = clock
         self._triples: dict[tuple[int, int], Ina3221] = {}
 
-    def open(self, profile: MeterProfile, bus: Bus) -> Chip:
+    def open(self, profile: MeterProfile, bus: Bus, limit_a: float = 0.0) -> Chip:
         """Make the driver that a profile asks for; nothing is read yet.
 
         Args:
             profile: of the meter.
             bus: that its chip is on.
+            limit_a: the lowest current that trips an output behind it, A; 0 for none.
 
         Raises:
             ProfileError: the expected current does not fit the shunt, or the channel is taken.
@@ -44,21 +45,21 @@ class Chips:
             case "pi-ina219":
                 from rackgrid_firmware.pi_ina219 import PiIna219
 
-                return PiIna219(bus, profile, self._clock)
+                return PiIna219(bus, profile, self._clock, limit_a=limit_a)
             case "ina226":
                 from rackgrid_firmware.ina226 import Ina226
 
-                return Ina226(bus, profile, self._clock)
+                return Ina226(bus, profile, self._clock, limit_a=limit_a)
             case "ina260":
                 from rackgrid_firmware.ina260 import Ina260
 
-                return Ina260(bus, profile, self._clock)
+                return Ina260(bus, profile, self._clock, limit_a=limit_a)
             case "ina3221":
-                return self._triple(profile, bus).channel(profile)
+                return self._triple(profile, bus).channel(profile, limit_a)
             case _:
                 from rackgrid_firmware.ina219 import Ina219
 
-                return Ina219(bus, profile, self._clock)
+                return Ina219(bus, profile, self._clock, limit_a=limit_a)
 
     def _triple(self, profile: MeterProfile, bus: Bus) -> Ina3221:
         """Give the INA3221 at this place, the same one to each of its meters."""
@@ -77,15 +78,20 @@ def open_chip(
     return Chips(clock).open(profile, bus)
 
 
-def open_kernel_meter(profile: MeterProfile) -> Chip:
-    """Make the driver of a meter that a kernel driver has; what it shows may come later."""
+def open_kernel_meter(profile: MeterProfile, limit_a: float = 0.0) -> Chip:
+    """Make the driver of a meter that a kernel driver has; what it shows may come later.
+
+    Args:
+        profile: of the meter.
+        limit_a: the lowest current that trips an output behind it, A; 0 for none.
+    """
     if profile.driver == "hwmon":
         from rackgrid_firmware.hwmon import HwmonMeter
 
-        return HwmonMeter(profile)
+        return HwmonMeter(profile, limit_a=limit_a)
     from rackgrid_firmware.iio import IioMeter
 
-    return IioMeter(profile)
+    return IioMeter(profile, limit_a=limit_a)
 
 
 def of_kernel(profiles: Iterable[MeterProfile]) -> tuple[MeterProfile, ...]:

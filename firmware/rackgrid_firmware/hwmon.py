@@ -34,14 +34,17 @@ class HwmonMeter(KernelMeter):
     Args:
         profile: of the meter.
         devices: where the I2C devices are.
+        limit_a: the lowest current that trips an output behind it, A; 0 for none.
     """
 
-    def __init__(self, profile: MeterProfile, devices: Path = I2C_DEVICES) -> None:
+    def __init__(
+        self, profile: MeterProfile, devices: Path = I2C_DEVICES, limit_a: float = 0.0
+    ) -> None:
         self._volts = f"in{profile.channel}_input"
         self._amps = f"curr{profile.channel}_input"
         self._per_unit = 0.0
         self._end_a = float("inf")
-        super().__init__(profile, Attributes(profile.path, "hwmon/hwmon*", devices))
+        super().__init__(profile, Attributes(profile.path, "hwmon/hwmon*", devices), limit_a)
 
     def _learn(self) -> float:
         shows, profile = self._attributes, self._profile

@@ -33,11 +33,14 @@ class IioMeter(KernelMeter):
     Args:
         profile: of the meter.
         devices: where the I2C devices are.
+        limit_a: the lowest current that trips an output behind it, A; 0 for none.
     """
 
-    def __init__(self, profile: MeterProfile, devices: Path = I2C_DEVICES) -> None:
+    def __init__(
+        self, profile: MeterProfile, devices: Path = I2C_DEVICES, limit_a: float = 0.0
+    ) -> None:
         self._end_v = float("inf")
-        super().__init__(profile, Attributes(profile.path, "iio:device*", devices))
+        super().__init__(profile, Attributes(profile.path, "iio:device*", devices), limit_a)
 
     def _learn(self) -> float:
         shows = self._attributes

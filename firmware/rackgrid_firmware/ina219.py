@@ -3,11 +3,12 @@
 A sample is two word reads, 02h and 01h, and arithmetic (`registers`); pi-ina219 needs five for
 volts, amperes and watts. Which conversion it was, and whether it was read before, the chip's ready
 flag says, which comes with 02h and is cleared by reading 03h:
-
 - A long cycle (`beat`): 02h first; if the flag is up, 01h, and 03h as a third transfer. So every
   visit knows that its conversion is new, and a converter that stands still is found by the next.
 - A short one (`phase`), of which three transfers would fill the bus: it is followed by the clock,
   and the flag asked now and then; 01h before 02h, because 02h then brings the flag for both.
+
+What is far from the last reading, or alarming, is read again before it is believed (`doubt`).
 
 A chip that browns out (relays and motors do that to it) wakes up with its power-on configuration
 and empty registers. Its readings are right again after a conversion (same LSB, wider range), only
@@ -18,9 +19,8 @@ still with the right configuration is started again by writing it; if that does 
 fault.
 
 Around a switching somebody may want to see more (`hurry`): the chip then converts 1623 times a
-second, in its widest range, and goes back to its own profile by itself. With an automatic range
-(`ranging`) it begins there in the widest range again. On a soft feed it now and then converts both
-inputs by turns (`look`), because V and I belong together there (`covariance`).
+second, in its widest range, and goes back to its own profile by itself. On a soft feed it now and
+then converts both inputs by turns (`look`), because V and I belong together there (`covariance`).
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
-from rackgrid_firmware import pace219, registers
+from rackgrid_firmware import registers
 from rackgrid_firmware.beat import Beat
+from rackgrid_firmware.doubt import Doubt
 from rackgrid_firmware.errors import DeviceError, DeviceFault
 from rackgrid_firmware.i2c import Bus
-from rackgrid_firmware.pace219 import Pace
+from rackgrid_firmware.pace219 import Pace, Paces
 from rackgrid_firmware.phase import ANY_PACE, Phase
 from rackgrid_firmware.profile import MeterProfile
-from rackgrid_firmware.ranging import AutoRange
-from rackgrid_firmware.registers import Range, Sample
+from rackgrid_firmware.registers import Configuration, Sample, Scale
 from rackgrid_firmware.silence import Patience, Silence
 
 VERIFY_NS: Final = 10_000_000_000
@@ -59,6 +59,7 @@ class Ina219:
         profile: of the meter.
         clock: CLOCK_MONOTONIC in ns.
         follow_max_ns: longest cycle that is followed, ns.
+        limit_a: the lowest current that trips an output behind it, A; 0 for none.
 
     Raises:
         ProfileError: the expected current does not fit the shunt.
@@ -70,6 +71,7 @@ class Ina219:
         profile: MeterProfile,
         clock: Callable[[], int] = time.monotonic_ns,
         follow_max_ns: int = FOLLOW_MAX_NS,
+        limit_a: float = 0.0,
     ) -> None:
         self.name = profile.name
         self.resets = 0
@@ -79,25 +81,22 @@ class Ina219:
         self._bus = bus
         self._address = profile.address
         self._clock = clock
-        self._profile = profile
-        self._usual = pace219.usual(profile, pace219.first_range(profile))
-        is_auto = profile.shunt_range == "auto" and not self._usual.is_averaged
-        self._auto = AutoRange() if is_auto else None
-        self._hasty = pace219.hasty(profile)
-        self._keen = pace219.keen(profile)
-        self.usual_ns = self._usual.configuration.cycle_ns
+        self._paces = Paces(profile)
+        self._pace = usual = self._paces.usual
+        self.usual_ns = usual.configuration.cycle_ns
         """How long a conversion as the profile has it takes, ns."""
-        is_blind = self._keen.configuration.cycle_ns <= follow_max_ns < self.usual_ns
+        is_blind = self._paces.keen.configuration.cycle_ns <= follow_max_ns < self.usual_ns
         self.soft_ohms = profile.feed_ohms if is_blind else 0.0
         """Of its feed, ohm, if a `look` shows what the profile's own conversions do not."""
         self._follow_max_ns = follow_max_ns
         self._missed = 0
         self._zero_believed = False
         self._chip_pace = ANY_PACE
-        self._pace = self._usual
-        self._configuration, self._scale = self._usual.configuration, self._usual.scale
-        self._course = self._course_of(self._configuration)
-        self._hurry_until_ns = self._look_until_ns = self._busy_until_ns = 0
+        self._limit_a = limit_a
+        self._doubt = Doubt(usual.frame(limit_a))
+        self._configuration: Configuration = usual.configuration
+        self._scale: Scale = usual.scale
+        self._course = self._course_of(usual.configuration)
         self._verify_at_ns = 0
         self._silence = Silence()
         self._configured = False
@@ -133,18 +132,16 @@ class Ina219:
         Args:
             until_ns: CLOCK_MONOTONIC, ns.
         """
-        self._hurry_until_ns = max(self._hurry_until_ns, until_ns)
-        self._busy_until_ns = max(self._busy_until_ns, until_ns)
+        self._paces.hurry(until_ns)
 
     @property
     def is_looking(self) -> bool:
         """Whether it converts as in a `look`."""
-        return self.soft_ohms > 0 and self._configuration == self._keen.configuration
+        return self.soft_ohms > 0 and self._configuration == self._paces.keen.configuration
 
     def look(self, until_ns: int) -> None:
         """Convert V and I by turns until then, ns, unless somebody is in a hurry."""
-        self._look_until_ns = until_ns
-        self._busy_until_ns = max(self._busy_until_ns, until_ns)
+        self._paces.look(until_ns)
 
     def rest(self) -> None:
         """Let the chip sleep; the next `sample` wakes it, and waits for a conversion.
@@ -172,8 +169,9 @@ class Ina219:
         """
         now_ns = self._clock()
         try:
-            if self._pace is not self._usual or now_ns < self._busy_until_ns:
-                self._keep_pace(now_ns)
+            paces = self._paces
+            if self._pace is not paces.usual or now_ns < paces.busy_until_ns:
+                self._keep_pace(paces.choose(now_ns))
             if now_ns >= self._verify_at_ns:
                 self._verify(now_ns)
             course = self._course
@@ -186,40 +184,23 @@ class Ina219:
             self._verify_at_ns = 0
             raise
 
-    def _keep_pace(self, now_ns: int) -> None:
-        """Convert fast for as long as somebody is in a hurry, and then as usual."""
-        pace = self._usual
-        if now_ns < self._hurry_until_ns:
-            pace = self._hasty
-            if self._auto is not None:
-                self._auto.widen()
-                self._take_range(Range.MV_320)
-        elif now_ns < self._look_until_ns:
-            pace = self._keen
-        if pace is self._pace:
-            return
+    def _keep_pace(self, pace: Pace) -> None:
+        """Convert in this way from here on; what is known of the chip's own pace stays true."""
         self._pace = pace
         # By value: writing again what the chip does already would throw away the conversion under
         # way, and what is known of its cycle.
-        if pace.configuration != self._configuration:
-            self._take_pace(pace)
-            self._configured = False
-            self._verify_at_ns = 0
-
-    def _take_range(self, shunt_range: Range) -> None:
-        """Convert in this range as usual; the next `sample` sees to it."""
-        if self._usual.configuration.shunt_range is not shunt_range:
-            self._usual = pace219.usual(self._profile, shunt_range)
-
-    def _take_pace(self, pace: Pace) -> None:
-        """Convert in another way from here on; what is known of the chip's pace stays true."""
+        if pace.configuration == self._configuration:
+            return
         self._missed += self._course.missed
         if self._course.is_known:
             self._chip_pace = self._course.pace
         self._configuration, self._scale = pace.configuration, pace.scale
+        self._doubt.reframe(pace.frame(self._limit_a))
         self._course = self._course_of(pace.configuration)
+        self._configured = False
+        self._verify_at_ns = 0
 
-    def _course_of(self, configuration: registers.Configuration) -> Phase | Beat:
+    def _course_of(self, configuration: Configuration) -> Phase | Beat:
         cycle_ns, head_ns = configuration.cycle_ns, configuration.head_ns
         kind = Phase if cycle_ns <= self._follow_max_ns else Beat
         return kind(cycle_ns, head_ns, self._chip_pace)
@@ -239,21 +220,22 @@ class Ina219:
         shunt_raw = None
         if beat.found_up(before_ns, self._clock()):
             shunt_raw = self._shunt_raw()
+            if not self._doubt.is_near(shunt_raw, bus_raw):
+                shunt_raw, bus_raw, _ = self._settle(shunt_raw, bus_raw)
             beat.took(self._clock())
         before_ns = self._clock()
         self._bus.read_word(self._address, registers.POWER)
         beat.cleared(before_ns, self._clock())
         if shunt_raw is None or (not (shunt_raw and bus_raw) and not self._is_believed(before_ns)):
             return None
-        return self._judge(shunt_raw, bus_raw)
+        return self._sample(shunt_raw, bus_raw)
 
     def _follow(self, phase: Phase) -> Sample | None:
         """Read a conversion that is new, if there is one.
 
         Shunt first: then the flag, which comes with the bus voltage, speaks for both.
         """
-        now_ns = self._clock()
-        if now_ns < phase.due_ns:
+        if (now_ns := self._clock()) < phase.due_ns:
             return None
         if phase.is_armed:
             return self._look(phase, now_ns)
@@ -271,10 +253,12 @@ class Ina219:
             phase.unready(now_ns)
             self._wait(now_ns)
             return None
-        # A chip that was reset before the shunt was read would not have a bus voltage so soon, nor
-        # a flag that is up.
-        self._zero_believed &= last_ns - begun_ns < _AFRESH_NS
-        self._zero_believed &= not clears or registers.bus_raw(bus) > 0
+        if self._zero_believed:
+            # A chip that was reset before the shunt was read would not have a bus voltage so soon,
+            # nor a flag that is up.
+            self._zero_believed = last_ns - begun_ns < _AFRESH_NS and (
+                not clears or registers.bus_raw(bus) > 0
+            )
         return self._accept(phase, shunt, bus, first_ns, last_ns)
 
     def _look(self, phase: Phase, now_ns: int, again: int = _LOOKS_MAX) -> Sample | None:
@@ -302,20 +286,46 @@ class Ina219:
 
         A zero that follows one of a configured chip is believed unless a reset may lie between.
         """
-        phase.took(first_ns, last_ns, is_up=registers.is_converted(bus))
+        shunt_raw, bus_raw, is_up = registers.signed(shunt), registers.bus_raw(bus), bool(bus & 2)
+        doubt = self._doubt
+        if not (doubt.low < shunt_raw < doubt.high and doubt.bus_low < bus_raw < doubt.bus_high):
+            shunt_raw, bus_raw, is_up = self._settle(shunt_raw, bus_raw)
+            first_ns = last_ns = self._clock()
+            self._zero_believed = False
+        phase.took(first_ns, last_ns, is_up=is_up)
         if phase.wants_flag and phase.is_impatient:
             before_ns = self._clock()
             with suppress(DeviceError):  # the bus has counted it, and the phase asks again
                 self._bus.read_word(self._address, registers.POWER)
                 phase.armed(before_ns, self._clock())
-        shunt_raw, bus_raw = registers.signed(shunt), registers.bus_raw(bus)
         if shunt_raw and bus_raw:
             self._zero_believed = False
         elif not self._zero_believed:
             if not self._is_believed(first_ns):
                 return None
             self._zero_believed = True
-        return self._judge(shunt_raw, bus_raw)
+        return self._sample(shunt_raw, bus_raw)
+
+    def _settle(self, shunt_raw: int, bus_raw: int) -> tuple[int, int, bool]:
+        """Read again what is not to be believed at once: shunt, bus, and whether the flag is up."""
+        is_up = True
+
+        def read() -> tuple[int, int]:
+            nonlocal is_up
+            shunt = self._shunt_raw()
+            is_up, bus = self._ask()
+            return shunt, bus
+
+        shunt, bus = map(round, self._doubt.settle((shunt_raw, bus_raw), read, self._where()))
+        if bus > registers.BUS_RAW_MAX or abs(shunt) > registers.SHUNT_RAW_MAX:
+            raise DeviceFault(
+                f"{self._where()} says {bus * registers.BUS_V_PER_LSB:.2f} V and "
+                f"{shunt * registers.SHUNT_V_PER_LSB * 1e3:.0f} mV at the shunt, which no "
+                "INA219 can: check wiring and noise"
+            )
+        if abs(shunt) > self._scale.raw_max:
+            self._verify_at_ns = 0  # beyond our range: the chip has been reset to its widest
+        return shunt, bus, is_up
 
     def _is_believed(self, now_ns: int) -> bool:
         """Look whether a zero is the truth, or that of a chip which has just been reset."""
@@ -332,19 +342,12 @@ class Ina219:
         """Read the raw shunt voltage."""
         return registers.signed(self._bus.read_word(self._address, registers.SHUNT))
 
-    def _judge(self, shunt_raw: int, bus_raw: int) -> Sample:
+    def _sample(self, shunt_raw: int, bus_raw: int) -> Sample:
+        """Make a sample of what is believed."""
         if self._silence.is_kept:
             self._silence.broken()
-        if bus_raw > registers.BUS_RAW_MAX or abs(shunt_raw) > registers.SHUNT_RAW_MAX:
-            raise DeviceFault(
-                f"{self._where()} says {bus_raw * registers.BUS_V_PER_LSB:.2f} V and "
-                f"{shunt_raw * registers.SHUNT_V_PER_LSB * 1e3:.0f} mV at the shunt, which no "
-                "INA219 can: check wiring and noise"
-            )
-        if abs(shunt_raw) > self._scale.raw_max:
-            self._verify_at_ns = 0  # beyond our range: the chip has been reset to its widest
-        if self._auto is not None and self._configuration == self._usual.configuration:
-            self._take_range(self._auto.judge(shunt_raw))
+        if self._paces.is_auto:
+            self._paces.judge(shunt_raw, self._configuration)
         return self._scale.sample(shunt_raw, bus_raw)
 
     def _verify(self, now_ns: int) -> None:
@@ -361,9 +364,8 @@ class Ina219:
         self._verify_at_ns = now_ns + VERIFY_NS
 
     def _keeps_configuration(self) -> bool:
-        # A second look, because a bit that flipped on the wire is no reset of the chip.
-        word = self._configuration.word
-        return self._read_back() == word or self._read_back() == word
+        # Four looks at most: a sample's words that were garbled on the wire are no reset.
+        return any(self._read_back() == self._configuration.word for _ in range(4))
 
     def _program_now(self) -> None:
         """Have conversions start anew, and remember when they did."""

@@ -25,13 +25,18 @@ class Ina226(Monitor):
         bus: that it is on.
         profile: of the meter.
         clock: CLOCK_MONOTONIC in ns.
+        limit_a: the lowest current that trips an output behind it, A; 0 for none.
 
     Raises:
         ProfileError: the expected current does not fit the shunt.
     """
 
     def __init__(
-        self, bus: Bus, profile: MeterProfile, clock: Callable[[], int] = time.monotonic_ns
+        self,
+        bus: Bus,
+        profile: MeterProfile,
+        clock: Callable[[], int] = time.monotonic_ns,
+        limit_a: float = 0.0,
     ) -> None:
         ready = Ready(registers226.MASK_ENABLE, registers226.CVRF)
         upkeep = Upkeep(bus, profile.address, INA226, ready, clock)
@@ -44,6 +49,7 @@ class Ina226(Monitor):
             (registers226.SHUNT, registers226.BUS),
             registers226.raw,
             registers226.scale_226(profile.shunt_ohms, profile.gain, profile.offset_a),
+            limit_a,
         )
 
 

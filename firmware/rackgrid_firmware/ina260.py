@@ -26,13 +26,18 @@ class Ina260(Monitor):
         bus: that it is on.
         profile: of the meter.
         clock: CLOCK_MONOTONIC in ns.
+        limit_a: the lowest current that trips an output behind it, A; 0 for none.
 
     Raises:
         ProfileError: the expected current is more than the shunt bears.
     """
 
     def __init__(
-        self, bus: Bus, profile: MeterProfile, clock: Callable[[], int] = time.monotonic_ns
+        self,
+        bus: Bus,
+        profile: MeterProfile,
+        clock: Callable[[], int] = time.monotonic_ns,
+        limit_a: float = 0.0,
     ) -> None:
         ready = Ready(registers226.MASK_ENABLE, registers226.CVRF)
         upkeep = Upkeep(bus, profile.address, INA260, ready, clock)
@@ -45,6 +50,7 @@ class Ina260(Monitor):
             (registers226.SHUNT, registers226.BUS),
             registers226.raw,
             registers226.scale_260(profile.gain, profile.offset_a),
+            limit_a,
         )
 
 

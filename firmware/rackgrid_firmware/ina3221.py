@@ -37,11 +37,12 @@ class Ina3221:
         self._profile = ""
         self._channels: set[int] = set()
 
-    def channel(self, profile: MeterProfile) -> Monitor:
+    def channel(self, profile: MeterProfile, limit_a: float = 0.0) -> Monitor:
         """Make the driver of one channel; the chip converts it from the next reading on.
 
         Args:
             profile: of the meter; names the channel, 1 to 3.
+            limit_a: the lowest current that trips an output behind it, A; 0 for none.
 
         Raises:
             ProfileError: no such channel, or it has a meter already; the channels disagree about
@@ -65,6 +66,7 @@ class Ina3221:
             (registers3221.shunt_register(number), registers3221.bus_register(number)),
             registers3221.raw,
             registers3221.scale_for(profile.shunt_ohms, profile.gain, profile.offset_a),
+            limit_a,
         )
         self._profile = profile.profile
         self._channels.add(number)

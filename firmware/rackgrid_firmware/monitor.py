@@ -8,14 +8,22 @@ costs four transfers at most while all is well.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from typing import Final
 
+from rackgrid_firmware import doubt
 from rackgrid_firmware.conversion import Scale
+from rackgrid_firmware.doubt import Doubt, Frame, Pair
 from rackgrid_firmware.errors import DeviceError, DeviceFault, ProfileError
 from rackgrid_firmware.part import Part, over_range
 from rackgrid_firmware.profile import MeterProfile
 from rackgrid_firmware.registers import Sample
 from rackgrid_firmware.upkeep import Upkeep
+
+Words = tuple[int, int]
+"""Of shunt and bus, as they were read."""
+_SPAN_V: Final = 32.0
 
 
 class Monitor:
@@ -28,6 +36,7 @@ class Monitor:
         registers: of shunt (or current) and bus voltage.
         raw: takes the numbers out of the two words; ValueError if no such chip can say them.
         scale: turns them into a sample.
+        limit_a: the lowest current that trips an output behind it, A; 0 for none.
 
     Raises:
         ProfileError: the expected current does not fit the shunt.
@@ -41,6 +50,7 @@ class Monitor:
         registers: tuple[int, int],
         raw: Callable[[int, int], tuple[int, int]],
         scale: Scale,
+        limit_a: float = 0.0,
     ) -> None:
         if text := over_range(part, profile.amps_max, profile.shunt_ohms):
             raise ProfileError(f"meter {profile.name!r}: {text}")
@@ -50,6 +60,9 @@ class Monitor:
         self._seat = upkeep.seat(*registers)
         self._raw = raw
         self._scale = scale
+        self._limit = doubt.limits(limit_a, scale.amps_per_lsb, scale.offset_a)
+        self._cycle_ns = 0
+        self._doubt = Doubt(self._frame())
 
     @property
     def period_ns(self) -> int:
@@ -122,18 +135,48 @@ class Monitor:
         if words is None:
             return None
         try:
-            if not all(words) and not self._upkeep.is_intact():
-                return None
-            return self._judge(*words)
+            return self._judge(words)
         except DeviceError:
             self._upkeep.distrust()
             raise
 
-    def _judge(self, shunt: int, bus: int) -> Sample:
+    def _judge(self, words: Words) -> Sample | None:
+        """Make a sample of two words, once they are to be believed."""
+        if self._cycle_ns != self._upkeep.cycle_ns:
+            self._doubt.reframe(self._frame())
+        if not self._doubt.is_near(*self._numbers(words)):
+            words = self._settle(words)
+        if not all(words) and not self._upkeep.is_intact():
+            return None
         try:
-            return self._scale.sample(*self._raw(shunt, bus))
+            return self._scale.sample(*self._raw(*words))
         except ValueError as fault:
             raise DeviceFault(
                 f"{self._upkeep.where} says {fault}, which no {self._part.name} can: check wiring "
                 "and noise"
             ) from fault
+
+    def _settle(self, words: Words) -> Words:
+        """Read again what is not to be believed at once."""
+
+        def read() -> Pair:
+            nonlocal words
+            words = self._upkeep.read_again(self._seat)
+            return self._numbers(words)
+
+        self._doubt.settle(self._numbers(words), read, self._upkeep.where)
+        return words
+
+    def _numbers(self, words: Words) -> Pair:
+        """Take the numbers out of two words; what no chip can say is beyond everything."""
+        try:
+            return self._raw(*words)
+        except ValueError:
+            return math.inf, math.inf
+
+    def _frame(self) -> Frame:
+        """Say what of the raw numbers is to be doubted, as the chip converts now."""
+        self._cycle_ns = self._upkeep.cycle_ns
+        scale = self._scale
+        span = scale.raw_max, _SPAN_V / scale.volts_per_lsb
+        return doubt.frame(span, (scale.raw_min, scale.raw_max), self._limit, self._cycle_ns)

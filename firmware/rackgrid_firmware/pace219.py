@@ -11,9 +11,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rackgrid_firmware import registers
+from rackgrid_firmware import doubt, registers
+from rackgrid_firmware.doubt import Frame
 from rackgrid_firmware.errors import ProfileError
 from rackgrid_firmware.profile import MeterProfile
+from rackgrid_firmware.ranging import AutoRange
 from rackgrid_firmware.registers import RANGE_NAMES, Configuration, Range, Scale
 
 
@@ -28,6 +30,17 @@ class Pace:
 
     configuration: Configuration
     scale: Scale
+
+    def frame(self, limit_a: float) -> Frame:
+        """Say what of its raw numbers is to be doubted.
+
+        Args:
+            limit_a: the lowest current that trips, A; 0 for none.
+        """
+        raw_max, scale = self.scale.raw_max, self.scale
+        limit = doubt.limits(limit_a, scale.amps_per_lsb, scale.offset_a)
+        span = raw_max, registers.BUS_RAW_MAX
+        return doubt.frame(span, (-raw_max, raw_max), limit, self.configuration.cycle_ns)
 
     @property
     def is_averaged(self) -> bool:
@@ -73,6 +86,57 @@ def first_range(profile: MeterProfile) -> Range:
             f"most {0.32 / profile.shunt_ohms:.2f}"
         )
     return shunt_range
+
+
+class Paces:
+    """How one chip is to convert now.
+
+    Args:
+        profile: of the meter.
+
+    Raises:
+        ProfileError: the expected current does not fit the shunt.
+    """
+
+    def __init__(self, profile: MeterProfile) -> None:
+        self.usual = usual(profile, first_range(profile))
+        """As the profile has it; with an automatic range, in the one that was chosen last."""
+        self.hasty, self.keen = hasty(profile), keen(profile)
+        self.busy_until_ns = 0
+        """Until then, ns, it may be another one than the usual."""
+        self._profile = profile
+        self.is_auto = profile.shunt_range == "auto" and not self.usual.is_averaged
+        """Whether it chooses the range: then `judge` wants to see each reading."""
+        self._auto = AutoRange() if self.is_auto else None
+        self._hurry_until_ns = self._look_until_ns = 0
+
+    def hurry(self, until_ns: int) -> None:
+        """Have it convert as fast as may be until then; may be called by another thread."""
+        self._hurry_until_ns = max(self._hurry_until_ns, until_ns)
+        self.busy_until_ns = max(self.busy_until_ns, until_ns)
+
+    def look(self, until_ns: int) -> None:
+        """Have it convert V and I by turns until then, unless somebody is in a hurry."""
+        self._look_until_ns = until_ns
+        self.busy_until_ns = max(self.busy_until_ns, until_ns)
+
+    def choose(self, now_ns: int) -> Pace:
+        """Say how it is to convert now; in a hurry the usual range becomes the widest."""
+        if now_ns < self._hurry_until_ns:
+            if self._auto is not None:
+                self._auto.widen()
+                self._take_range(Range.MV_320)
+            return self.hasty
+        return self.keen if now_ns < self._look_until_ns else self.usual
+
+    def judge(self, shunt_raw: int, configuration: Configuration) -> None:
+        """Choose the range by a reading, if the chip converts as usual and that is automatic."""
+        if self._auto is not None and configuration == self.usual.configuration:
+            self._take_range(self._auto.judge(shunt_raw))
+
+    def _take_range(self, shunt_range: Range) -> None:
+        if self.usual.configuration.shunt_range is not shunt_range:
+            self.usual = usual(self._profile, shunt_range)
 
 
 def _widest(profile: MeterProfile, name: str) -> Pace:

@@ -69,6 +69,7 @@ class PiIna219(Ina219):
         bus: that it is on.
         profile: of the meter.
         clock: CLOCK_MONOTONIC in ns.
+        limit_a: the lowest current that trips an output behind it, A; 0 for none.
 
     Raises:
         DeviceUnavailable: the package is not installed.
@@ -76,10 +77,14 @@ class PiIna219(Ina219):
     """
 
     def __init__(
-        self, bus: Bus, profile: MeterProfile, clock: Callable[[], int] = time.monotonic_ns
+        self,
+        bus: Bus,
+        profile: MeterProfile,
+        clock: Callable[[], int] = time.monotonic_ns,
+        limit_a: float = 0.0,
     ) -> None:
         # Five transfers a sample leave no time to follow a short cycle by the clock.
-        super().__init__(bus, profile, clock, follow_max_ns=0)
+        super().__init__(bus, profile, clock, follow_max_ns=0, limit_a=limit_a)
         self._library, self._range_error = _build(bus, profile)
 
     def _program(self) -> None:
@@ -91,9 +96,8 @@ class PiIna219(Ina219):
         )
 
     def _ask(self) -> tuple[bool, int]:
-        if not self._library.is_conversion_ready():
-            return False, 0
-        return True, round(self._library.voltage() / registers.BUS_V_PER_LSB)
+        is_up = self._library.is_conversion_ready()
+        return is_up, round(self._library.voltage() / registers.BUS_V_PER_LSB) if is_up else 0
 
     def _shunt_raw(self) -> int:
         try:

@@ -223,3 +223,8 @@ class Profile:
     heartbeat_pin: int | None = None
     mock: BoardMock = STURDY_BOARD
     start_delay_s: float = 0.0
+
+    def limit_a(self, meter: MeterProfile) -> float:
+        """Say at which current the first output behind a meter trips at once, A; 0 for none."""
+        limits = (each.trip.trip_a for each in self.outputs if each.meter == meter.name)
+        return min(filter(None, limits), default=0.0)

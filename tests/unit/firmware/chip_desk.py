@@ -23,7 +23,7 @@ from rackgrid_firmware.profile import MeterMock, MeterProfile
 from rackgrid_firmware.registers import Sample
 
 ADDRESS = 0x41
-LOOKS_MAX = 8
+LOOKS_MAX = 24
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,8 @@ class Desk:
         self.now_ns = 1_000_000
         self.faults = FaultBook()
         self.transfers: list[tuple[str, int]] = []
+        self.limit_a = 0.0
+        """The lowest current that trips what is behind the last channel, A."""
         self.dip_after: int | None = None
         """So many transfers from now the chip loses its supply for an instant."""
         self.chip: MockChip = make_chip(kind.driver, self.now_ns, noise=0.0, pace=pace)
@@ -97,7 +99,9 @@ class Desk:
         """Make the driver, of the last channel that is wired."""
         chips = Chips(lambda: self.now_ns)
         wired = range(1, self.kind.channels + 1)
-        return [chips.open(self.profile(each, **profile), self.bus) for each in wired][-1]
+        return [
+            chips.open(self.profile(each, **profile), self.bus, self.limit_a) for each in wired
+        ][-1]
 
     def profile(self, channel: int = 1, **changes: object) -> MeterProfile:
         """Make a meter's profile as a board would have it."""

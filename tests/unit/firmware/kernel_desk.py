@@ -88,6 +88,6 @@ class KernelDesk:
         }
         return MeterProfile(**{**values, **changes})  # type: ignore[arg-type]
 
-    def open(self, **changes: object) -> KernelMeter:
+    def open(self, limit_a: float = 0.0, **changes: object) -> KernelMeter:
         kind = HwmonMeter if self.driver == "hwmon" else IioMeter
-        return kind(self.profile(**changes), self.devices)
+        return kind(self.profile(**changes), self.devices, limit_a)

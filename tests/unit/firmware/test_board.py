@@ -13,9 +13,11 @@ import pytest
 
 from rackgrid_firmware import board as board_module
 from rackgrid_firmware.board import LOOK_NS, Board, Ways, look_ns, mock_ways, real_ways
+from rackgrid_firmware.chip import Chips
 from rackgrid_firmware.device import Modulating, Quality
 from rackgrid_firmware.errors import DeviceUnavailable
-from rackgrid_firmware.meter import Health
+from rackgrid_firmware.i2c import Bus
+from rackgrid_firmware.meter import Chip, Health
 from rackgrid_firmware.mock.bus import ChipPort, MockSMBus
 from rackgrid_firmware.mock.chip import Ina219Chip
 from rackgrid_firmware.mock.client import PlantControl
@@ -23,7 +25,14 @@ from rackgrid_firmware.mock.fault import Fault
 from rackgrid_firmware.mock.pins import PlantFactory
 from rackgrid_firmware.mock.plant import Plant
 from rackgrid_firmware.mock.process import PlantProcess
-from rackgrid_firmware.profile import MeterMock, MeterProfile, OutputMock, OutputProfile, Profile
+from rackgrid_firmware.profile import (
+    MeterMock,
+    MeterProfile,
+    OutputMock,
+    OutputProfile,
+    Profile,
+    TripProfile,
+)
 from rackgrid_firmware.protection import WINDOW_NS
 
 
@@ -267,3 +276,29 @@ def test_look_at_a_start_is_over_before_the_verdict_begins_and_never_as_long_as_
     lengths = [look_ns(0.5, count) - 500_000_000 for count in range(64)]
     assert all(LOOK_NS <= each < WINDOW_NS for each in lengths)
     assert len({each // 1_000_000 for each in lengths}) > 30
+
+
+def test_board_tells_each_chip_at_which_current_the_first_output_behind_it_trips(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Fails if a driver believes a wrong word beyond a limit of which it does not know."""
+    told: dict[str, float] = {}
+    really = Chips.open
+
+    def spy(self: Chips, meter: MeterProfile, bus: Bus, limit_a: float = 0.0) -> Chip:
+        told[meter.name] = limit_a
+        return really(self, meter, bus, limit_a)
+
+    monkeypatch.setattr(Chips, "open", spy)
+    behind = [
+        replace(output(name, gpio), meter=meter, trip=TripProfile(trip_a=trip_a))
+        for name, gpio, meter, trip_a in (
+            ("a", 17, "m1", 4.0),
+            ("b", 18, "m1", 2.5),
+            ("c", 19, "m1", 0.0),
+            ("d", 20, "m2", 0.0),
+        )
+    ]
+    board = Board(replace(PROFILE, outputs=tuple(behind)), World().ways)
+    board.close()
+    assert told == {"m1": 2.5, "m2": 0.0, "m3": 0.0}

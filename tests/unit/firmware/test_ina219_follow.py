@@ -262,6 +262,7 @@ def test_faults_on_the_wire_end_in_no_conversion_read_twice() -> None:
     for kind in (Fault.NACK, Fault.TIMEOUT, Fault.NACK, Fault.TIMEOUT):
         desk.faults.add(kind, count=desk.chance.randrange(1, 5))
         desk.run(0.3 + desk.chance.random() * 1e-2)
+    desk.run(2)  # the longest back-off that they can have left is over
     before = desk.audit.tally(ADDRESS)
     after = desk.run(1)
     assert after.twice == 0

@@ -62,9 +62,10 @@ def test_channels_share_the_flag_the_look_and_the_count_of_resets() -> None:
     for channel in (1, 2, 3):
         desk.chip.feel(desk.now_ns, 0.01, 5.0, channel)
     drivers[0].sample()
-    desk.convert(drivers[0])
-    desk.transfers.clear()
-    assert all(driver.sample() is not None for driver in drivers)
+    for _ in range(2):  # the first ones are read twice before they are believed
+        desk.convert(drivers[0])
+        desk.transfers.clear()
+        assert all(driver.sample() is not None for driver in drivers)
     assert desk.transfers.count(("r", MASK_ENABLE)) == 1
     assert len(desk.transfers) == 1 + 3 * 2
     assert [driver.sample() for driver in drivers] == [None, None, None], "each has had its own"

@@ -171,3 +171,46 @@ def test_path_may_be_the_directory_itself(desk: KernelDesk) -> None:
         sample = desk.open(path=str(path)).sample()
         assert sample is not None
         assert sample.amps == pytest.approx(10.0 * OHMS / OHMS / 10, abs=0.01)
+
+
+class Wrong:
+    """A kernel driver that shows a wrong current once."""
+
+    def __init__(self, desk: KernelDesk, monkeypatch: pytest.MonkeyPatch, amps: float) -> None:
+        self.driver = desk.open(limit_a=4.0)
+        really, self.left, self.reads = self.driver._take, 0, 0  # pyright: ignore[reportPrivateUsage]
+
+        def take() -> tuple[float, float, bool]:
+            self.reads += 1
+            self.left -= 1
+            volts, true_a, is_saturated = really()
+            return (volts, amps, is_saturated) if self.left == 0 else (volts, true_a, is_saturated)
+
+        monkeypatch.setattr(self.driver, "_take", take)
+
+
+@pytest.mark.parametrize("amps", [-30.0, -4.0, 4.0, 16.0])
+def test_wrong_current_is_asked_again_before_it_is_believed(
+    desk: KernelDesk, monkeypatch: pytest.MonkeyPatch, amps: float
+) -> None:
+    desk.feel(12.0, 0.5)
+    wrong = Wrong(desk, monkeypatch, amps)
+    for _ in range(5):
+        wrong.driver.sample()
+        wrong.left = 1
+        sample = wrong.driver.sample()
+        assert sample is not None
+        assert sample.amps == pytest.approx(0.5, abs=0.01)
+    wrong.reads = 0
+    wrong.driver.sample()
+    assert wrong.reads == 1, "what is near the last one is asked once"
+
+
+def test_true_current_beyond_the_limit_is_said_at_once(desk: KernelDesk) -> None:
+    desk.feel(12.0, 0.5)
+    driver = desk.open(limit_a=4.0)
+    driver.sample()
+    desk.feel(12.0, 5.0)
+    sample = driver.sample()
+    assert sample is not None
+    assert sample.amps == pytest.approx(5.0, abs=0.01)

@@ -9,6 +9,8 @@ from tests.unit.firmware.test_ina219 import PROFILE
 
 from rackgrid_firmware import pace219
 from rackgrid_firmware.errors import ProfileError
+from rackgrid_firmware.pace219 import Paces
+from rackgrid_firmware.ranging import CALM
 from rackgrid_firmware.registers import Range
 
 
@@ -55,3 +57,50 @@ def test_first_range_fits_the_current_unless_the_profile_names_it(
 def test_current_beyond_every_range_is_an_error_of_the_profile() -> None:
     with pytest.raises(ProfileError, match=r"'feed': 5.0 A through 0.1 ohm .* at most 3.20"):
         pace219.first_range(replace(PROFILE, amps_max=5.0))
+
+
+@pytest.mark.parametrize(
+    ("volts", "amps"), [(3_000, 7_999), (3_000, -7_999), (3_000, 32_000), (3_000, -32_000)]
+)
+def test_frame_of_a_pace_alarms_at_the_limit_and_at_the_end_stop(volts: int, amps: int) -> None:
+    limit_a = 0.8 if abs(amps) < 32_000 else 0.0  # 0.1 ohm: 0.1 mA a step
+    frame = pace219.usual(PROFILE, Range.MV_320).frame(limit_a)
+    assert (frame.low, frame.high) == (-abs(amps), abs(amps))
+    assert frame.is_held
+    assert not pace219.hasty(PROFILE).frame(limit_a).is_held
+
+
+def test_paces_choose_a_hurry_before_a_look_and_the_usual_after_both() -> None:
+    paces = Paces(PROFILE)
+    assert paces.choose(0) is paces.usual
+    paces.look(100)
+    paces.hurry(50)
+    paces.hurry(40)
+    assert paces.busy_until_ns == 100
+    assert [paces.choose(at) for at in (49, 50, 99, 100)] == [
+        paces.hasty,
+        paces.keen,
+        paces.keen,
+        paces.usual,
+    ]
+
+
+def test_paces_of_an_automatic_range_follow_what_is_read_as_usual_and_widen_in_a_hurry() -> None:
+    paces = Paces(replace(PROFILE, profile="fast", shunt_range="auto"))
+    wide = paces.usual
+    for _ in range(2 * CALM):
+        paces.judge(100, paces.hasty.configuration)
+    assert paces.usual is wide, "what was read in a hurry is not judged"
+    for _ in range(3 * CALM):
+        paces.judge(100, paces.usual.configuration)
+    assert paces.usual.configuration.shunt_range is Range.MV_40
+    paces.hurry(1)
+    assert paces.choose(0) is paces.hasty
+    assert paces.choose(1).configuration.shunt_range is Range.MV_320
+
+
+def test_paces_of_a_range_that_is_named_stay_in_it() -> None:
+    paces = Paces(replace(PROFILE, profile="fast", shunt_range="160mV"))
+    for _ in range(3 * CALM):
+        paces.judge(100, paces.usual.configuration)
+    assert paces.usual.configuration.shunt_range is Range.MV_160
