@@ -3,6 +3,7 @@
 A sample is two word reads, 02h and 01h, and arithmetic (`registers`); pi-ina219 needs five for
 volts, amperes and watts. Which conversion it was, and whether it was read before, the chip's ready
 flag says, which comes with 02h and is cleared by reading 03h:
+
 - A long cycle (`beat`): 02h first; if the flag is up, 01h, and 03h as a third transfer. So every
   visit knows that its conversion is new, and a converter that stands still is found by the next.
 - A short one (`phase`), of which three transfers would fill the bus: it is followed by the clock,
@@ -15,8 +16,7 @@ and empty registers. Its readings are right again after a conversion (same LSB, 
 noisier; so it is enough to read the configuration back every ten seconds, after every error, when a
 reading is larger than the range allows, when the flag surprises, and before a zero is believed: it
 may be that of an empty register. A wrong one is written again and counted. A converter that stands
-still with the right configuration is started again by writing it; if that does not help, it is a
-fault.
+still with the right one is started again by writing it; if that does not help, that is a fault.
 
 Around a switching somebody may want to see more (`hurry`): the chip then converts 1623 times a
 second, in its widest range, and goes back to its own profile by itself. On a soft feed it now and
