@@ -16,7 +16,7 @@ and empty registers. Its readings are right again after a conversion (same LSB, 
 noisier; so it is enough to read the configuration back every ten seconds, after every error, when a
 reading is larger than the range allows, when the flag surprises, and before a zero is believed: it
 may be that of an empty register. A wrong one is written again and counted. A converter that stands
-still with the right one is started again by writing it; if that does not help, that is a fault.
+still with the right one is started again by writing it; if that is no help, it is a fault.
 
 Around a switching somebody may want to see more (`hurry`): the chip then converts 1623 times a
 second, in its widest range, and goes back to its own profile by itself. On a soft feed it now and
@@ -38,7 +38,7 @@ from rackgrid_firmware.i2c import Bus
 from rackgrid_firmware.pace219 import Pace, Paces
 from rackgrid_firmware.phase import ANY_PACE, Phase
 from rackgrid_firmware.profile import MeterProfile
-from rackgrid_firmware.registers import Configuration, Sample, Scale
+from rackgrid_firmware.registers import CNVR, Configuration, Sample, Scale
 from rackgrid_firmware.silence import Patience, Silence
 
 VERIFY_NS: Final = 10_000_000_000
@@ -159,8 +159,7 @@ class Ina219:
         """Read the newest conversion.
 
         Returns:
-            The sample; None if the chip has not converted since the last one, or since it was
-            configured.
+            The sample; None if the chip has not converted since the last one or its configuration.
 
         Raises:
             DeviceUnavailable: the chip does not answer.
@@ -248,7 +247,7 @@ class Ina219:
         first_ns = self._clock()
         bus = self._bus.read_word(self._address, registers.BUS)
         last_ns = self._clock()
-        if not clears and not registers.is_converted(bus):
+        if not clears and not bus & CNVR:
             self._verify_at_ns = 0  # it was up, and nobody cleared it: the chip was reset
             phase.unready(now_ns)
             self._wait(now_ns)
@@ -286,7 +285,8 @@ class Ina219:
 
         A zero that follows one of a configured chip is believed unless a reset may lie between.
         """
-        shunt_raw, bus_raw, is_up = registers.signed(shunt), registers.bus_raw(bus), bool(bus & 2)
+        # As `registers` has it: three calls less, 1600 times a second.
+        shunt_raw, bus_raw, is_up = (shunt ^ 0x8000) - 0x8000, bus >> 3, bool(bus & CNVR)
         doubt = self._doubt
         if not (doubt.low < shunt_raw < doubt.high and doubt.bus_low < bus_raw < doubt.bus_high):
             shunt_raw, bus_raw, is_up = self._settle(shunt_raw, bus_raw)
