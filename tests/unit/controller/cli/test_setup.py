@@ -8,17 +8,24 @@ import pytest
 
 from rackgrid.adapters.key_file import load_keys
 from rackgrid.cli import main, setup
+from rackgrid.cli.doctor import first_look
 from rackgrid.cli.exit import Exit
 from rackgrid.config_file import load_config
 
 Capture = pytest.CaptureFixture[str]
+LOOK = first_look.first_look
+
+
+def is_well(_config: Path) -> bool:
+    return True
 
 
 @pytest.fixture(autouse=True)
 def no_pi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No Pi, and nobody at a terminal, whatever machine this is."""
+    """No Pi, nobody at a terminal, and a node that is well, whatever machine this is."""
     monkeypatch.setattr(setup, "MODEL", tmp_path / "no-model")
     monkeypatch.setattr("sys.stdin", io.StringIO())
+    monkeypatch.setattr(first_look, "first_look", is_well)
 
 
 class Terminal(io.StringIO):
@@ -155,8 +162,11 @@ def test_pi_without_a_board_is_told_what_it_needs(
     assert "FAIL" not in err
 
 
-def test_node_that_is_not_fit_to_run_is_said_to_be_so(tmp_path: Path, capsys: Capture) -> None:
+def test_node_that_is_not_fit_to_run_is_said_to_be_so(
+    tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Fails if an installation that cannot work looks like one that does."""
+    monkeypatch.setattr(first_look, "first_look", LOOK)
     words = ["setup", "--dir", str(tmp_path), "--interface", "no-such-if"]
     assert main(words) == Exit.FAILED
     err = capsys.readouterr().err
@@ -167,11 +177,13 @@ def test_node_that_is_not_fit_to_run_is_said_to_be_so(tmp_path: Path, capsys: Ca
     assert "FAIL" not in capsys.readouterr().err
 
 
-def test_node_that_is_fit_to_run_is_told_what_was_looked_at(
-    tmp_path: Path, capsys: Capture
+def test_node_that_was_set_up_is_what_is_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert main(["setup", "--dir", str(tmp_path)]) == Exit.OK
-    assert "none fails" in capsys.readouterr().err
+    looked_at: list[Path] = []
+    monkeypatch.setattr(first_look, "first_look", looked_at.append)
+    assert main(["setup", "--dir", str(tmp_path)]) == Exit.FAILED, "it says nothing good of it"
+    assert looked_at == [tmp_path / "rackgrid.toml"]
 
 
 def test_person_at_a_terminal_is_asked_what_no_flag_says(
