@@ -106,35 +106,31 @@ def judge(facts: Facts) -> Iterator[Finding]:
 def _running(facts: Facts) -> Finding:
     if not facts.has_device:
         return HARDWARE.warn("there is no /dev/watchdog", "dtparam=watchdog=on in config.txt")
-    if isinstance(facts.runtime, Unknown):
-        return HARDWARE.skip(facts.runtime)
-    every_s = seconds(facts.runtime)
-    install = f"{DROP_IN} (RuntimeWatchdogSec=15s)"
-    if not every_s:
-        return HARDWARE.warn("nobody feeds the hardware watchdog: a hung Pi stays hung", install)
-    if every_s > LONGEST_S:
-        return HARDWARE.warn(
-            f"RuntimeWatchdogSec is {every_s:g} s, which a Pi refuses or counts modulo 16 s",
-            install,
-        )
-    return HARDWARE.ok(f"a Pi that hangs is restarted after {every_s:g} s")
+    unfed = "nobody feeds the hardware watchdog: a hung Pi stays hung"
+    fed = "a Pi that hangs is restarted"
+    return _fed(HARDWARE, "RuntimeWatchdogSec", facts.runtime, unfed, fed)
 
 
 def _restarting(facts: Facts) -> Finding:
     if not facts.has_device:
         return RESTARTING.skip("there is no /dev/watchdog: see hardware-watchdog")
-    if isinstance(facts.reboot, Unknown):
-        return RESTARTING.skip(facts.reboot)
-    every_s = seconds(facts.reboot)
-    install = f"{DROP_IN} (RebootWatchdogSec=15s)"
+    unfed = "no watchdog runs while the Pi shuts down"
+    fed = "a Pi that hangs while it shuts down is reset"
+    return _fed(RESTARTING, "RebootWatchdogSec", facts.reboot, unfed, fed)
+
+
+def _fed(check: Check, key: str, said: str | Unknown, unfed: str, fed: str) -> Finding:
+    """Judge how long systemd lets the hardware wait, by one of its keys."""
+    if isinstance(said, Unknown):
+        return check.skip(said)
+    every_s = seconds(said)
+    install = f"{DROP_IN} ({key}=15s)"
     if not every_s:
-        return RESTARTING.warn("no watchdog runs while the Pi shuts down", install)
+        return check.warn(unfed, install)
     if every_s > LONGEST_S:
-        return RESTARTING.warn(
-            f"RebootWatchdogSec is {every_s:g} s, which a Pi refuses or counts modulo 16 s",
-            install,
-        )
-    return RESTARTING.ok(f"a Pi that hangs while it shuts down is reset after {every_s:g} s")
+        text = f"{key} is {every_s:g} s, which a Pi refuses or counts modulo 16 s"
+        return check.warn(text, install)
+    return check.ok(f"{fed} after {every_s:g} s")
 
 
 def _booting(facts: Facts) -> Finding:
