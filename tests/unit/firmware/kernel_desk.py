@@ -6,6 +6,7 @@ or raw numbers with a scale. A test moves the chip's clock and lets the kernel `
 
 from __future__ import annotations
 
+import weakref
 from pathlib import Path
 
 from rackgrid_firmware.hwmon import HwmonMeter
@@ -90,4 +91,7 @@ class KernelDesk:
 
     def open(self, limit_a: float = 0.0, **changes: object) -> KernelMeter:
         kind = HwmonMeter if self.driver == "hwmon" else IioMeter
-        return kind(self.profile(**changes), self.devices, limit_a)
+        meter = kind(self.profile(**changes), self.devices, limit_a)
+        # A firmware has its meters for as long as it lives; hundreds of tests have not.
+        weakref.finalize(meter, meter._attributes.close)
+        return meter
