@@ -12,7 +12,9 @@ things differ from a relay:
   timer must have ended.
 - One whose dead-man is not proven is reported as required: then its watts are in the floor, where
   all stands that nothing ends. It is not switched on; one that is locked out is switched off.
-- Who may not be on together with one that nothing is known to end does not start beside it.
+- Who may not be on together with another starts only once nothing of that can be drawing, in reach
+  or not, however its last word got lost. The guard waits for it, and at the last moment before the
+  word it is asked again. (No hand at a button is bound by it: that is switched off when seen.)
 - One that was once on for longer than its own timer may let it is latched as a fault: after a
   restart, too, it is floor until somebody has looked at it and clears it.
 
@@ -105,7 +107,7 @@ class Bank:
         if logbook is not None:
             logbook.start()
         self._remotes = {
-            name: Remote(name, socket.actuator, clock, self._changed)
+            name: Remote(name, socket.actuator, clock, self._changed, self._is_free)
             for name, socket in self._sockets.items()
         }
         for name, kept in self._kept.items():
@@ -292,21 +294,22 @@ class Bank:
 
     def _reconcile(self, remote: Remote, now_ns: int) -> None:
         """Bring the guard's idea of an output in line with what is known of it."""
-        output, ends_ns = self._guards()[remote.name], remote.draws_until_ns()
-        is_endless = remote.is_floor or ends_ns >= FOREVER_NS
-        off = replace(output, on=False, since_ns=now_ns, deadline_ns=0, pending_ns=0)
-        if output.on:
-            if not remote.reachable or remote.is_floor:
-                self._put(remote.name, replace(off, cause="lost"))
-            elif remote.has_dropped:
-                self._put(remote.name, replace(off, cause="deadline"))
-        elif is_endless and self._sockets[remote.name].not_with:
-            self._put(remote.name, replace(output, since_ns=FOREVER_NS))
-        elif ends_ns:
-            # Its minimum off-time begins when it is off, and not when that was decided.
-            self._put(remote.name, replace(output, since_ns=now_ns if is_endless else ends_ns))
-        elif output.since_ns > now_ns:
-            self._put(remote.name, replace(output, since_ns=now_ns))
+        output = self._guards()[remote.name]
+        if output.on and (cause := remote.why_off()):
+            output = replace(
+                output, on=False, since_ns=now_ns, deadline_ns=0, pending_ns=0, cause=cause
+            )
+        if not output.on:
+            # Dwell and dead time begin when it is off, and not when that was decided.
+            excludes = bool(self._sockets[remote.name].not_with)
+            since_ns = remote.off_since_ns(output.since_ns, excludes=excludes)
+            output = replace(output, since_ns=since_ns)
+        self._put(remote.name, output)
+
+    def _is_free(self, name: str) -> bool:
+        """Whether nothing that excludes an output can be drawing now."""
+        rivals = (self._remotes[rival] for rival in self._sockets[name].not_with)
+        return not any(rival.is_floor or rival.draws_until_ns() for rival in rivals)
 
     def _put(self, name: str, output: OutputGuard) -> None:
         assert self._state is not None, "there are outputs only after `attach`"
@@ -317,7 +320,10 @@ class Bank:
     def _adopt(self, remote: Remote, dwelt: Mapping[str, tuple[bool, int]], now_ns: int) -> None:
         ends_ns, output = remote.draws_until_ns(), self._guards()[remote.name]
         remote.bar(output.is_locked)
-        if not remote.is_floor and not output.barred and 0 < ends_ns < FOREVER_NS:
+        # Two that exclude each other may both be on, if that was not asked for until now.
+        is_apart = not any(self._guards()[n].on for n in self._sockets[remote.name].not_with)
+        is_sound = not remote.is_floor and not output.barred and is_apart
+        if is_sound and 0 < ends_ns < FOREVER_NS:
             was_on, since_ns = dwelt.get(remote.name, (False, now_ns))
             since_ns = since_ns if was_on and since_ns <= now_ns else now_ns
             remote.take_over(ends_ns)

@@ -105,17 +105,19 @@ class Generic:
         if not span or (not starts and self._is_on is False):
             return None
         word = self._topics.on.replace(SECONDS, str(span // SECOND_NS))
+        sure_ns = earliest_end_ns(written_ns, max(0, span - self._timer.early_ns))
         try:
             await self._say(word, wanted=True)
         except BaseException:
             self._quiet_ns = self._clock() + QUIET_NS
+            self._sure_ns = min(self._sure_ns, sure_ns)  # it may have heard it
             raise
         finally:
             # What confirms it may be older, so it is heard as late as it may be. And a maker may
             # keep the later of two ends.
             heard_ns = max(self._clock(), written_ns + self._timer.deliver_ns)
             self._latest_ns = max(self._latest_ns, latest_end_ns(self._timer, heard_ns, span))
-        self._sure_ns = earliest_end_ns(written_ns, max(0, span - self._timer.early_ns))
+        self._sure_ns = sure_ns
         return Held(self._sure_ns, self._latest_ns, self._sight())
 
     async def release(self) -> Sight:

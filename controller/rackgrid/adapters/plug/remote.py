@@ -25,7 +25,7 @@ from collections.abc import Callable
 from enum import Enum
 
 from rackgrid.adapters.plug.actuator import Actuator, Sight
-from rackgrid.deadman import MS_NS, SECOND_NS, earliest_end_ns, latest_end_ns
+from rackgrid.deadman import MS_NS, SECOND_NS, earliest_end_ns, latest_end_ns, span_ns
 from rackgrid.errors import TransportError
 
 log = logging.getLogger(__name__)
@@ -61,6 +61,8 @@ class Remote:
         actuator: the way to it.
         clock: CLOCK_MONOTONIC in ns.
         changed: called, in the loop, after something new is known.
+        is_free: whether it may start, as far as others are concerned; asked, by its name, at the
+            last moment before a word that starts it.
     """
 
     def __init__(
@@ -69,6 +71,7 @@ class Remote:
         actuator: Actuator,
         clock: Callable[[], int],
         changed: Callable[[Remote], None],
+        is_free: Callable[[str], bool],
     ) -> None:
         self.name = name
         self.proof = Proof.UNKNOWN
@@ -84,6 +87,7 @@ class Remote:
         self._actuator = actuator
         self._clock = clock
         self._changed = changed
+        self._is_free = is_free
         self._in_charge = False
         self._wanted_ns = 0
         self._until_ns: int = 0
@@ -115,6 +119,29 @@ class Remote:
     def has_dropped(self) -> bool:
         """Whether it is off although it was on under the present hold."""
         return self._started and bool(self._wanted_ns) and not self.draws_until_ns()
+
+    def why_off(self) -> str:
+        """Say why it is not on although that is wanted; "" if it is, or a word is on its way."""
+        if not self.reachable or self.is_floor:
+            return "lost"
+        if self.has_dropped:
+            return "deadline"
+        return "" if self.draws_until_ns() or self._is_free(self.name) else "excluded"
+
+    def off_since_ns(self, since_ns: int, *, excludes: bool) -> int:
+        """Say since when it is off, or will be, ns, if it is not wanted on.
+
+        Args:
+            since_ns: as it was thought until now, ns.
+            excludes: whether others may not be on together with it: then what nothing is known to
+                end is off at `FOREVER_NS`, and else now.
+        """
+        now_ns, ends_ns = self._clock(), self.draws_until_ns()
+        if self.is_floor or ends_ns >= FOREVER_NS:
+            if excludes:
+                return FOREVER_NS
+            ends_ns = min(ends_ns, now_ns)
+        return ends_ns or min(since_ns, now_ns)
 
     # --- what is wanted --------------------------------------------------------------------------
 
@@ -207,6 +234,8 @@ class Remote:
         missing = await self._actuator.prove()
         if self.is_broken:
             missing = BROKEN
+        if not missing and self.is_floor:
+            await self._look()  # whether it is on is known before it is no longer floor
         if missing and missing != self.why:
             log.error("%s has no dead-man, its watts count as floor: %s", self.name, missing)
         self._proved_ns = self._clock()
@@ -219,7 +248,8 @@ class Remote:
         if wanted_ns <= self._held_ns:
             return False
         if not self._started:
-            return now_ns >= self._loose_ns and not self._is_unsure
+            is_known = now_ns >= self._loose_ns and not self._is_unsure
+            return is_known and self._is_free(self.name)
         if self._is_far_from_its_end(wanted_ns):
             return False
         return now_ns + self._actuator.timer.deliver_ns <= self._ends_ns
@@ -237,8 +267,12 @@ class Remote:
         try:
             held = await self._actuator.hold(wanted_ns, starts=not self._started)
         except BaseException:
-            # Nobody knows what runs now: it is looked at before there is a new word.
-            self._loose_ns = self._clock() + self._actuator.timer.deliver_ns
+            # Nobody knows what runs now: it is looked at before there is a new word. The timer may
+            # have been set anew, to end earlier than it would have.
+            now_ns, timer = self._clock(), self._actuator.timer
+            heard_ns = earliest_end_ns(asked_ns, span_ns(timer, wanted_ns - now_ns))
+            self._ends_ns = min(self._ends_ns, heard_ns)
+            self._loose_ns = now_ns + timer.deliver_ns
             self._started, self._is_unsure, self._is_owed = False, True, True
             raise
         self._loose_ns = 0
@@ -285,7 +319,8 @@ class Remote:
         if is_sure and self._is_unsure:
             self._started, self._is_unsure = bool(self._wanted_ns), False
         if self._started:
-            self._ends_ns = max(self._ends_ns, earliest_end_ns(asked_ns, sight.sure_ns))
+            earliest_ns = earliest_end_ns(asked_ns, sight.sure_ns)
+            self._ends_ns = min(max(self._ends_ns, earliest_ns), ends_ns)
 
     # --- how it goes -----------------------------------------------------------------------------
 

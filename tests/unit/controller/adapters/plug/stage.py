@@ -47,13 +47,20 @@ class Stage:
             )
             for name, lamp in self.lamps.items()
         ]
-        sockets = [change(socket) for socket in sockets]
-        self.bank = Bank(sockets, self.clock, dwell, logbook=logbook)
+        self._sockets = [change(socket) for socket in sockets]
+        self.bank = Bank(self._sockets, self.clock, dwell, logbook=logbook)
 
     async def attach(self) -> dict[str, OutputSpec]:
         await self.turn()
         specs = self.bank.attach(HOLD_MAX_NS)
         return {spec.name: spec for spec in specs}
+
+    async def restart(self, change: Callable[[Socket], Socket] = lambda socket: socket) -> None:
+        """Let another controller, with another configuration, take the lamps over as they are."""
+        self.bank.close()
+        self._sockets = [change(socket) for socket in self._sockets]
+        self.bank = Bank(self._sockets, self.clock)
+        await self.attach()
 
     async def turn(self, after_s: float = 0.0) -> None:
         self.clock.wind(after_s)

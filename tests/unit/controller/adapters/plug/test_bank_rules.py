@@ -5,6 +5,7 @@ Fails if a rule that the configuration asks for is not kept, or is forgotten at 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 from tests.unit.controller.adapters.plug.stage import HOLD_MAX_NS, Stage, play
 
+from rackgrid.adapters.plug.actuator import Sight
 from rackgrid.adapters.plug.bank import STAGGER_NS
 from rackgrid.adapters.plug.socket import Socket
 from rackgrid.deadman import SECOND_NS
@@ -148,6 +150,106 @@ def test_lamps_that_exclude_each_other_are_never_on_together() -> None:
         stage.pass_time(2)
         await stage.turn()
         assert stage.lamps["two"].is_on
+
+    play(scene)
+
+
+async def with_two_in_the_queue() -> Stage:
+    """One runs, and two waits for the inrush of one: it asked when nothing forbade it."""
+    stage = Stage(change=lambda socket: replace(apart(socket), dead_ns=0))
+    await stage.attach()
+    for name in ("one", "two"):
+        stage.hold(name, 9)
+    stage.pass_time(STAGGER_NS / SECOND_NS)
+    await stage.turn()
+    assert stage.lamps["one"].is_on
+    assert stage.refused() == [], "two waits"
+    return stage
+
+
+async def wait_for_two(stage: Stage) -> None:
+    """Let time pass until one is off: two is on only then."""
+    while stage.lamps["one"].is_on:
+        await stage.turn()
+        on = [name for name, lamp in stage.lamps.items() if lamp.is_on]
+        assert on == ["one"], "its timer runs"
+        stage.pass_time(0.25)
+    stage.hold("two", 9)
+    for _ in range(12):
+        stage.pass_time(0.25)
+        await stage.turn()
+    assert stage.lamps["two"].is_on
+
+
+def test_lamp_that_waits_does_not_start_when_the_other_gets_lost() -> None:
+    async def scene() -> None:
+        stage = await with_two_in_the_queue()
+        stage.lamps["one"].is_away = True
+        while stage.state("one").cause != "unavailable":
+            await stage.turn(after_s=0.3)
+        stage.pass_time(0.1)
+        await stage.bank._remotes["two"].turn()
+        assert stage.lamps["one"].is_on, "and is not heard"
+        await wait_for_two(stage)
+
+    play(scene)
+
+
+def test_lamp_that_waits_does_not_start_when_the_other_is_released() -> None:
+    async def scene() -> None:
+        stage = await with_two_in_the_queue()
+        stage.pass_time(STAGGER_NS / SECOND_NS)
+        stage.lamps["one"].is_away = True  # so that its release is not heard
+        stage.release("one", urgent=True)
+        assert stage.state("two").cause == "excluded"
+        await wait_for_two(stage)
+
+    play(scene)
+
+
+def test_of_two_lamps_that_are_on_only_one_is_taken_over_if_they_exclude_each_other() -> None:
+    async def scene() -> None:
+        stage = Stage()
+        await stage.attach()
+        for name in ("one", "two"):
+            stage.hold(name, 9)
+        for _ in range(2):
+            stage.pass_time(1)
+            await stage.turn()
+        assert all(lamp.is_on for lamp in stage.lamps.values())
+        await stage.restart(apart)
+        await stage.turn()
+        on = [name for name, lamp in stage.lamps.items() if lamp.is_on]
+        assert on == ["one"]
+
+    play(scene)
+
+
+def test_lamp_does_not_start_before_the_other_was_looked_at() -> None:
+    async def scene() -> None:
+        stage = Stage(change=apart)
+        one = stage.lamps["one"]
+        one.is_away = True
+        await stage.attach()
+        one.is_away = False
+        await one.hold(stage.clock() + 15 * SECOND_NS, starts=True)  # a controller before this one
+        looks, asks = one.look, asyncio.Event()
+
+        async def look() -> Sight:
+            await asks.wait()
+            return await looks()
+
+        one.look = look  # type: ignore[method-assign]
+        turn = asyncio.create_task(stage.bank._remotes["one"].turn())
+        for _ in range(3):
+            await asyncio.sleep(0)  # it is proven, and the look is on its way
+            stage.pass_time(1)
+            stage.hold("two", 9)
+            await stage.bank._remotes["two"].turn()
+            assert not stage.lamps["two"].is_on
+            assert one.is_on
+        asks.set()
+        await turn
 
     play(scene)
 

@@ -161,6 +161,24 @@ def test_word_that_nothing_confirms_is_an_error_and_may_have_been_heard(
     play(scene())
 
 
+def test_word_that_nothing_confirms_may_have_brought_the_end_nearer(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(generic, "ANSWER_S", 0.1)
+    monkeypatch.setattr(generic, "QUIET_NS", SECOND_NS // 5)
+
+    async def scene() -> None:
+        await desk.plug.hold(after(60), starts=True)
+        assert (await desk.plug.look()).sure_ns > 40 * SECOND_NS
+        desk.wire.lose = True
+        with pytest.raises(TransportError):
+            await desk.plug.hold(after(20), starts=False)
+        desk.wire.lose = False
+        assert 0 < (await desk.plug.look()).sure_ns < 20 * SECOND_NS
+
+    play(scene())
+
+
 def test_plug_that_cannot_be_asked_and_says_nothing_is_told_so(
     device: TopicDevice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -281,7 +299,7 @@ def test_plug_whose_timer_does_not_work_is_floor_from_then_on(desk: Desk) -> Non
     """The last line: it was on for longer than its word said."""
     clock = Clock()
     desk.clock = clock
-    remote = Remote("heater", desk.plug, clock, lambda _: None)
+    remote = Remote("heater", desk.plug, clock, lambda _: None, lambda _: True)
 
     async def scene() -> None:
         await remote.turn()
@@ -302,7 +320,7 @@ def test_plug_whose_timer_does_not_work_is_floor_from_then_on(desk: Desk) -> Non
 def test_plug_that_is_on_when_a_controller_starts_counts_without_an_end_and_is_released(
     desk: Desk,
 ) -> None:
-    remote = Remote("heater", desk.plug, time.monotonic_ns, lambda _: None)
+    remote = Remote("heater", desk.plug, time.monotonic_ns, lambda _: None, lambda _: True)
 
     async def scene() -> None:
         desk.device.relay.switch(True, 60)
@@ -319,7 +337,7 @@ def test_plug_that_is_on_when_a_controller_starts_counts_without_an_end_and_is_r
 
 def test_word_without_an_end_is_no_dead_man_and_is_never_said(device: TopicDevice) -> None:
     desk = Desk(device, replace(TOPICS, on='{"state": "ON"}'))
-    remote = Remote("heater", desk.plug, time.monotonic_ns, lambda _: None)
+    remote = Remote("heater", desk.plug, time.monotonic_ns, lambda _: None, lambda _: True)
 
     async def scene() -> None:
         await remote.turn()
@@ -339,6 +357,6 @@ def test_plug_that_does_not_answer_is_not_proven(
 ) -> None:
     monkeypatch.setattr(generic, "ANSWER_S", 0.05)
     desk.wire.lose = True
-    remote = Remote("heater", desk.plug, time.monotonic_ns, lambda _: None)
+    remote = Remote("heater", desk.plug, time.monotonic_ns, lambda _: None, lambda _: True)
     asyncio.run(remote.turn())
     assert (remote.proof, remote.reachable) == (Proof.UNKNOWN, False)

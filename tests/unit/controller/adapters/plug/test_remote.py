@@ -26,7 +26,7 @@ class Bench:
         self.clock = Clock()
         self.lamp = Lamp(self.clock)
         self.changes = 0
-        self.remote = Remote("lamp", self.lamp, self.clock, self._changed)
+        self.remote = Remote("lamp", self.lamp, self.clock, self._changed, lambda _: True)
         self.remote.take_over(0)
 
     def turn(self, after_s: float = 0.0) -> None:
@@ -50,7 +50,7 @@ def bench() -> Bench:
 def test_dead_man_is_proven_before_anything_else(bench: Bench) -> None:
     assert bench.remote.is_floor
     bench.turn()
-    assert bench.lamp.said == ["prove", "look"]
+    assert bench.lamp.said == ["prove", "look", "look"]
     assert bench.remote.proof is Proof.PROVEN
     assert not bench.remote.is_floor
 
@@ -130,6 +130,25 @@ def test_lost_answer_counts_as_heard(bench: Bench) -> None:
     bench.turn()
     assert bench.lamp.is_on
     assert bench.remote.draws_until_ns() == deadline_ns
+
+
+def test_renewal_whose_answer_was_lost_may_have_brought_the_end_nearer(bench: Bench) -> None:
+    bench.turn()
+    bench.lamp.loses_answers = True
+    bench.want(3)
+    bench.turn()
+    was_off_ns = bench.lamp.off_ns
+    bench.turn(after_s=1)  # looked at, it runs
+    bench.want(1.5)  # less was granted
+    bench.turn()
+    assert bench.lamp.off_ns is not None
+    assert was_off_ns is not None
+    assert bench.lamp.off_ns < was_off_ns
+    bench.turn(after_s=0.3)
+    bench.want(4)
+    bench.clock.now_ns = (bench.lamp.off_ns + was_off_ns - bench.lamp.timer.deliver_ns) // 2
+    bench.turn()
+    assert len(bench.lamp.starts) == 1, "what should renew it must not start it"
 
 
 def test_off_that_a_late_word_may_still_change_is_not_believed(bench: Bench) -> None:
