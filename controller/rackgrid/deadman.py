@@ -19,6 +19,8 @@ from dataclasses import dataclass, replace
 
 SECOND_NS = 1_000_000_000
 MS_NS = 1_000_000
+FOREVER_NS = 1 << 62
+"""Later than any deadline."""
 DRIFT_PPM = 10_000
 """Bound on the error of a plug's clock, parts per million: a quartz stays far below."""
 _MILLION = 1_000_000

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from rackgrid.deadman import Timer
+from rackgrid.deadman import FOREVER_NS, Timer
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +66,18 @@ class Actuator(Protocol):
         """
         ...
 
-    async def hold(self, deadline_ns: int, *, starts: bool) -> Held | None:
+    async def hold(self, deadline_ns: int, *, starts: bool, by_ns: int = FOREVER_NS) -> Held | None:
         """Have it on until its own timer ends, which is before the deadline.
 
         Args:
             deadline_ns: of the hold, CLOCK_MONOTONIC ns.
             starts: whether it may be off; a renewal starts nothing, where that can be told.
+            by_ns: a renewal is not said if it might be heard after this, CLOCK_MONOTONIC ns: until
+                then what runs runs for sure.
 
         Returns:
-            None if too little time was left when the word could have gone, or nothing was there to
-            be renewed: nothing was said.
+            None if it was too late when the word could have gone, or nothing was there to be
+            renewed: nothing was said.
 
         Raises:
             TransportError: it does not answer; it may have heard all the same.

@@ -37,7 +37,15 @@ from rackgrid.adapters.plug.line import Line
 from rackgrid.adapters.plug.mqtt_talk import ANSWER_S, QUIET_NS
 from rackgrid.config import TopicConfig
 from rackgrid.config_topic import SECONDS
-from rackgrid.deadman import DRIFT_PPM, SECOND_NS, Timer, earliest_end_ns, latest_end_ns, span_ns
+from rackgrid.deadman import (
+    DRIFT_PPM,
+    FOREVER_NS,
+    SECOND_NS,
+    Timer,
+    earliest_end_ns,
+    latest_end_ns,
+    span_ns,
+)
 from rackgrid.errors import TransportError
 
 POWER_NS: Final = 5 * SECOND_NS
@@ -97,7 +105,7 @@ class Generic:
         await self.look()
         return ""
 
-    async def hold(self, deadline_ns: int, *, starts: bool) -> Held | None:
+    async def hold(self, deadline_ns: int, *, starts: bool, by_ns: int = FOREVER_NS) -> Held | None:
         """Say the word with an end, and wait until it says that it is on."""
         await self._be_quiet()
         written_ns = self._clock()

@@ -18,7 +18,14 @@ from urllib.parse import urlencode
 
 from rackgrid.adapters.plug.actuator import Held, Sight
 from rackgrid.adapters.plug.talk import Answer, Talk, Told, inside, number
-from rackgrid.deadman import SECOND_NS, Timer, earliest_end_ns, latest_end_ns, span_ns
+from rackgrid.deadman import (
+    FOREVER_NS,
+    SECOND_NS,
+    Timer,
+    earliest_end_ns,
+    latest_end_ns,
+    span_ns,
+)
 from rackgrid.errors import TransportError
 
 
@@ -71,7 +78,7 @@ class Shelly:
             return "it switches itself on (auto_on): switch that off"
         return ""
 
-    async def hold(self, deadline_ns: int, *, starts: bool) -> Held | None:
+    async def hold(self, deadline_ns: int, *, starts: bool, by_ns: int = FOREVER_NS) -> Held | None:
         """Switch on with `toggle_after`, and see whether the timer runs."""
         del starts  # it cannot be told: who renews makes sure that the timer still runs
         span = 0

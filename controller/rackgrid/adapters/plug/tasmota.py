@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from rackgrid.adapters.plug.actuator import Held, Sight
 from rackgrid.adapters.plug.talk import Answer, Talk, Told, inside, number
-from rackgrid.deadman import MS_NS, Timer, earliest_end_ns, latest_end_ns, span_ns
+from rackgrid.deadman import FOREVER_NS, MS_NS, Timer, earliest_end_ns, latest_end_ns, span_ns
 from rackgrid.errors import TransportError
 
 TICK_NS = 100 * MS_NS
@@ -59,7 +59,7 @@ class Tasmota:
             return "it does not tell the rest of its PulseTime: update it to Tasmota 9 or later"
         return ""
 
-    async def hold(self, deadline_ns: int, *, starts: bool) -> Held | None:
+    async def hold(self, deadline_ns: int, *, starts: bool, by_ns: int = FOREVER_NS) -> Held | None:
         """Set the timer if need be, and switch on; then look."""
         if self._set is None:
             await self._rest()

@@ -28,7 +28,7 @@ from collections.abc import Callable, Mapping
 
 from rackgrid.adapters.plug.actuator import Held, Sight
 from rackgrid.adapters.plug.command import run
-from rackgrid.deadman import MS_NS, SECOND_NS, TIMERS, Timer
+from rackgrid.deadman import FOREVER_NS, MS_NS, SECOND_NS, TIMERS, Timer
 from rackgrid.errors import TransportError
 
 WORD_S = 2.0
@@ -111,8 +111,9 @@ class Unit:
         self._stop_ns = 2 * stop_us * 1000
         return ""
 
-    async def hold(self, deadline_ns: int, *, starts: bool) -> Held | None:
+    async def hold(self, deadline_ns: int, *, starts: bool, by_ns: int = FOREVER_NS) -> Held | None:
         """Start or thaw it, with a timer that ends it before the deadline; or make a new timer."""
+        del by_ns  # systemd tells whether it runs: a renewal makes a timer, and starts nothing
         shown = await self._show()
         end_ns = deadline_ns - self.timer.late_ns - self._stop_ns
         is_inactive = shown[self._name].get("ActiveState") in ("inactive", "failed")

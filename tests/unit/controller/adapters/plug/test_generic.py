@@ -27,8 +27,8 @@ from tests.unit.controller.adapters.plug.topic_desk import (
 )
 
 from rackgrid.adapters.plug import generic
-from rackgrid.adapters.plug.remote import FOREVER_NS, Proof, Remote
-from rackgrid.deadman import SECOND_NS, latest_end_ns
+from rackgrid.adapters.plug.remote import Proof, Remote
+from rackgrid.deadman import FOREVER_NS, SECOND_NS, latest_end_ns
 from rackgrid.errors import TransportError
 
 # --- words ----------------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ from rackgrid.adapters.plug.actuator import Held
 from rackgrid.adapters.plug.bank import Bank
 from rackgrid.adapters.plug.generic import Generic
 from rackgrid.adapters.plug.socket import Socket
-from rackgrid.deadman import DRIFT_PPM, SECOND_NS
+from rackgrid.deadman import DRIFT_PPM, FOREVER_NS, SECOND_NS
 from rackgrid_firmware.link import Hold, Release
 
 GRANT_S, ROUND_S, PLAY_S, STEP_S = 6.0, 0.5, 40.0, 0.05
@@ -116,9 +116,9 @@ class Plug(Generic):
         super().__init__(way, "attic/plug-1/set", TOPICS, TIMER, clock)
         self._way = way
 
-    async def hold(self, deadline_ns: int, *, starts: bool) -> Held | None:
+    async def hold(self, deadline_ns: int, *, starts: bool, by_ns: int = FOREVER_NS) -> Held | None:
         self._way.renews = not starts
-        return await super().hold(deadline_ns, starts=starts)
+        return await super().hold(deadline_ns, starts=starts, by_ns=by_ns)
 
 
 class Play:
