@@ -3,8 +3,9 @@
 `Switch.Set` with `toggle_after` switches on and sets the timer in one word; a later word sets it
 anew, and `on=false` ends it. After a power cut the plug must come up off: `initial_state`.
 
-The timer's rest is known only while the plug's own clock is set; without it the whole of the timer
-may be left, or nothing.
+The timer's rest is known only while the plug's own clock is set; without it, or when that was set
+since and shows it, the whole of the timer may be left, or nothing. The clock may also have been set
+by so little that nothing shows: nobody is to believe in a nearer end than that of our own word.
 
 Source: shelly-api-docs.shelly.cloud, Gen2: Switch (Set, GetConfig, GetStatus), Sys (unixtime).
 """
@@ -80,13 +81,14 @@ class Shelly:
 
     async def hold(self, deadline_ns: int, *, starts: bool, by_ns: int = FOREVER_NS) -> Held | None:
         """Switch on with `toggle_after`, and see whether the timer runs."""
-        del starts  # it cannot be told: who renews makes sure that the timer still runs
         span = 0
 
         def word(now_ns: int) -> Rpc | None:
             nonlocal span
             span = span_ns(self._timer, deadline_ns - now_ns)
-            if not span:
+            # A renewal cannot be told to start nothing; and it is written long after it was thought
+            # of: the connection, and who we are, come before it.
+            if not span or (not starts and now_ns + self._timer.deliver_ns > by_ns):
                 return None
             params = {"id": self._channel, "on": True, "toggle_after": span // SECOND_NS}
             return Rpc("Switch.Set", params)
@@ -131,4 +133,6 @@ def _rest(switch: Answer, system: Answer) -> tuple[int | None, int]:
         return whole_ns, 0
     # `unixtime` is in whole seconds: it is up to one second later than it says.
     left_ns = round((duration - (now - begun)) * SECOND_NS)
-    return min(max(0, left_ns), whole_ns), min(max(0, left_ns - SECOND_NS), whole_ns)
+    if not 0 < left_ns <= whole_ns + SECOND_NS:
+        return whole_ns, 0  # its clock was set in between: the timer runs by itself
+    return min(left_ns, whole_ns), min(max(0, left_ns - SECOND_NS), whole_ns)

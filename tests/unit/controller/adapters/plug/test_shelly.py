@@ -63,6 +63,41 @@ def test_hold_with_too_little_time_left_says_nothing(device: ShellyDevice, shell
     assert not device.relay.is_on
 
 
+def test_renewal_that_might_be_heard_too_late_is_not_said(
+    device: ShellyDevice, shelly: Shelly
+) -> None:
+    deadline_ns = time.monotonic_ns() + 60 * SECOND_NS
+    by_ns = time.monotonic_ns() + TIMER.deliver_ns
+    assert asyncio.run(shelly.hold(deadline_ns, starts=False, by_ns=by_ns)) is None
+    assert not [path for path in device.asked if "Set" in path]
+    assert asyncio.run(shelly.hold(deadline_ns, starts=True, by_ns=by_ns)) is not None
+    by_ns = time.monotonic_ns() + TIMER.deliver_ns + SECOND_NS
+    assert asyncio.run(shelly.hold(deadline_ns, starts=False, by_ns=by_ns)) is not None
+
+
+def test_renewal_is_measured_again_after_the_plug_has_asked_who_we_are(
+    device: ShellyDevice,
+) -> None:
+    """The first request of the two changes nothing, and may take long."""
+    device.password = "open sesame"
+    written: list[int] = []
+
+    class Slow(Way):
+        async def ask(self, word: Callable[[int], Rpc | None]) -> Told | None:
+            def later(now_ns: int) -> Rpc | None:
+                written.append(now_ns)
+                return word(now_ns + (len(written) - 1) * SECOND_NS)
+
+            return await super().ask(later)
+
+    way = Slow(HttpTalk(device.address, time.monotonic_ns, "admin", "open sesame"))
+    by_ns = time.monotonic_ns() + TIMER.deliver_ns + SECOND_NS // 2
+    deadline_ns = time.monotonic_ns() + 60 * SECOND_NS
+    assert asyncio.run(Shelly(way, 0, TIMER).hold(deadline_ns, starts=False, by_ns=by_ns)) is None
+    assert len(written) == 2
+    assert not device.relay.is_on
+
+
 def test_release_switches_off_and_hears_it(device: ShellyDevice, shelly: Shelly) -> None:
     device.relay.switch(True, 60)
     assert not asyncio.run(shelly.release()).on
@@ -87,6 +122,17 @@ def test_look_without_the_plugs_clock_is_sure_of_nothing(
     device.call("Switch.Set", {"id": 0, "on": True, "toggle_after": 9})
     sight = asyncio.run(shelly.look())
     assert (sight.left_ns, sight.sure_ns) == (9 * SECOND_NS, 0)
+
+
+@pytest.mark.parametrize("step_s", [3600, 11, -3, -3600])
+def test_look_after_the_plugs_clock_was_set_counts_the_whole_timer(
+    device: ShellyDevice, shelly: Shelly, step_s: int
+) -> None:
+    """The timer counts by itself: fails if it counts as ended, or as running for sure."""
+    device.call("Switch.Set", {"id": 0, "on": True, "toggle_after": 9})
+    device._set_at -= step_s
+    sight = asyncio.run(shelly.look())
+    assert (sight.on, sight.left_ns, sight.sure_ns) == (True, 9 * SECOND_NS, 0)
 
 
 def test_look_at_what_a_hand_has_switched_on_finds_no_timer(
