@@ -110,7 +110,9 @@ class Generic:
         await self._be_quiet()
         written_ns = self._clock()
         span = span_ns(self._timer, deadline_ns - written_ns)
-        if not span or (not starts and self._is_on is False):
+        # Having been quiet may have taken long: what ran when this was thought of may have ended.
+        is_late = written_ns + self._timer.deliver_ns > by_ns
+        if not span or (not starts and (is_late or self._is_on is False)):
             return None
         word = self._topics.on.replace(SECONDS, str(span // SECOND_NS))
         sure_ns = earliest_end_ns(written_ns, max(0, span - self._timer.early_ns))
@@ -131,6 +133,7 @@ class Generic:
     async def release(self) -> Sight:
         """Switch off, and wait until it says that it is off."""
         await self._be_quiet()
+        self._sure_ns = 0  # it may hear it, whatever we hear
         await self._say(self._topics.off, wanted=False)
         return self._sight()
 

@@ -18,7 +18,6 @@ from tests.unit.controller.adapters.plug.lamp import Clock
 from tests.unit.controller.adapters.plug.topic_desk import (
     OFF,
     ON,
-    STATE,
     TIMER,
     TOPICS,
     Desk,
@@ -136,45 +135,6 @@ def test_on_that_was_on_its_way_does_not_answer_a_word_off(desk: Desk) -> None:
         await desk.plug.hold(after(8), starts=True)
         desk.late_states = [ON]
         assert not (await desk.plug.release()).on
-
-    play(scene())
-
-
-def test_word_that_nothing_confirms_is_an_error_and_may_have_been_heard(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(generic, "ANSWER_S", 0.1)
-    monkeypatch.setattr(generic, "QUIET_NS", SECOND_NS // 5)
-
-    async def scene() -> None:
-        desk.wire.lose = True
-        with pytest.raises(TransportError, match=f'does not say "ON" under {STATE}'):
-            await desk.plug.hold(after(8), starts=True)
-        desk.wire.lose = False
-        begun_ns = time.monotonic_ns()
-        sight = await desk.plug.look()
-        assert time.monotonic_ns() - begun_ns > SECOND_NS // 10, "what is on its way may arrive"
-        assert sight.on
-        assert sight.left_ns is not None, "the word was heard, and it carried its end"
-        assert sight.sure_ns == 0, "when, nobody knows"
-
-    play(scene())
-
-
-def test_word_that_nothing_confirms_may_have_brought_the_end_nearer(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(generic, "ANSWER_S", 0.1)
-    monkeypatch.setattr(generic, "QUIET_NS", SECOND_NS // 5)
-
-    async def scene() -> None:
-        await desk.plug.hold(after(60), starts=True)
-        assert (await desk.plug.look()).sure_ns > 40 * SECOND_NS
-        desk.wire.lose = True
-        with pytest.raises(TransportError):
-            await desk.plug.hold(after(20), starts=False)
-        desk.wire.lose = False
-        assert 0 < (await desk.plug.look()).sure_ns < 20 * SECOND_NS
 
     play(scene())
 
