@@ -2,7 +2,9 @@
 
 A Shelly's calls have numbers, and its answers too. A Tasmota's answers have none: one word is under
 way at a time, its answer is known by its key, and after a word without an answer it is quiet for a
-while, so that a late answer is not taken for that of the next word.
+while, so that a late answer is not taken for that of the next word. Its timer and its button have
+it say its state unasked, in the same words: only the state that was asked for answers a word that
+switches. That may still be from before the word was heard (`tasmota.py` counts with it).
 
 Sources: shelly-api-docs.shelly.cloud, Gen2, "MQTT" (topic PREFIX/rpc, answers under SRC/rpc);
 Tasmota, "MQTT" (cmnd/TOPIC/COMMAND, stat/TOPIC/RESULT and STATUS10).
@@ -95,6 +97,7 @@ class TasmotaMqtt:
         self._topic = topic
         self._clock = clock
         self._keys: tuple[str, ...] = ()
+        self._state = ""
         self._answer: asyncio.Future[Answer] | None = None
         self._quiet_ns = 0
         for name in ("RESULT", "STATUS10"):
@@ -112,6 +115,7 @@ class TasmotaMqtt:
             return None
         name, _, value = command.partition(" ")
         self._keys = _keys(name)
+        self._state = value if value in ("ON", "OFF") else ""
         self._answer = asyncio.get_running_loop().create_future()
         try:
             self._line.say(f"cmnd/{self._topic}/{name}", value.encode())
@@ -132,7 +136,9 @@ class TasmotaMqtt:
         except TransportError:
             return False  # as above
         waiting = self._answer
-        if waiting is not None and not waiting.done() and not answer.keys().isdisjoint(self._keys):
+        said = [answer[key] for key in self._keys if key in answer]
+        is_answer = self._state in said if self._state else bool(said)
+        if waiting is not None and not waiting.done() and is_answer:
             waiting.set_result(answer)
         return True
 

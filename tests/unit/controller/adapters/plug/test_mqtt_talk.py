@@ -16,7 +16,7 @@ from rackgrid.adapters.plug.mqtt_talk import ShellyMqtt, TasmotaMqtt
 from rackgrid.adapters.plug.shelly import Rpc, Shelly
 from rackgrid.adapters.plug.tasmota import Tasmota
 from rackgrid.config import MqttConfig
-from rackgrid.deadman import SECOND_NS, TIMERS
+from rackgrid.deadman import SECOND_NS, TIMERS, timer_of
 from rackgrid.errors import TransportError
 
 CALL = Rpc("Shelly.GetStatus", {})
@@ -182,6 +182,60 @@ def test_answer_is_known_by_its_key(
     ]
     with pytest.raises(TransportError, match="does not answer"):
         asyncio.run(talk.ask(lambda _: "PulseTime1"))
+
+
+def late_tasmota_wire(device: TasmotaDevice, late_s: float, unasked: bytes) -> Wire:
+    """It hears each word late; what it said unasked arrives when a word on is said."""
+    wire, result = Wire(), "stat/heater/RESULT"
+
+    def hear(name: str, payload: bytes) -> None:
+        said = json.dumps(device.command(f"{name} {payload.decode()}".strip())).encode()
+        where = "stat/heater/STATUS10" if name == "Status" else result
+        wire.heard[where](where, said)
+
+    def answer(topic: str, payload: bytes) -> list[tuple[str, bytes]]:
+        name = topic.rpartition("/")[2]
+        asyncio.get_running_loop().call_later(late_s, hear, name, payload)
+        return [(result, unasked)] if payload in (b"ON", b"OFF") else []
+
+    wire.answer = answer
+    return wire
+
+
+def test_state_said_unasked_is_no_sign_of_when_a_word_was_heard(tasmota: TasmotaDevice) -> None:
+    """A button pressed just before: fails if the timer then counts as ended while it runs."""
+    wire = late_tasmota_wire(tasmota, 0.3, b'{"POWER1":"ON"}')
+    talk = TasmotaMqtt(wire, "heater", time.monotonic_ns)
+    tasmota.pulse = 29
+    timer = timer_of("tasmota", "mqtt")
+
+    async def play() -> None:
+        made = Tasmota(talk, 1, timer, 4 * SECOND_NS)
+        held = await made.hold(time.monotonic_ns() + 8 * SECOND_NS, starts=True)
+        assert held is not None
+        left_s = tasmota.relay.left_s
+        assert left_s is not None
+        ends_ns = time.monotonic_ns() + round(left_s * SECOND_NS)
+        assert held.latest_ns >= ends_ns + timer.late_ns
+
+    asyncio.run(play())
+
+
+@pytest.mark.parametrize(("word", "unasked"), [("ON", "OFF"), ("OFF", "ON")])
+def test_state_said_unasked_does_not_answer_a_word_for_the_other(
+    tasmota: TasmotaDevice, word: str, unasked: str
+) -> None:
+    """Its timer ended, or a button was pressed, just before it heard the word."""
+    wire = late_tasmota_wire(tasmota, 0.05, f'{{"POWER1":"{unasked}"}}'.encode())
+    talk = TasmotaMqtt(wire, "heater", time.monotonic_ns)
+
+    async def play() -> None:
+        told = await talk.ask(lambda _: f"Power1 {word}")
+        assert told is not None
+        assert told.answer == {"POWER": word}
+        assert told.answered_ns - told.written_ns >= 0.05 * SECOND_NS
+
+    asyncio.run(play())
 
 
 def test_two_relays_of_one_tasmota_share_its_topics(tasmota: TasmotaDevice) -> None:
