@@ -137,7 +137,8 @@ class Unit:
         for name in old:
             await self._systemctl("stop", f"{name}.timer")
         sight = self._sight(await self._show())
-        return Held(end_ns, end_ns + self.timer.late_ns + self._stop_ns, sight)
+        latest_ns = end_ns + self.timer.late_ns + self._stop_ns
+        return Held(min(armed, end_ns), latest_ns, sight)
 
     async def release(self) -> Sight:
         """Stop or freeze it, and look; the timers may then end what has ended."""

@@ -128,6 +128,15 @@ def test_end_that_systemd_takes_for_another_is_no_dead_man(
     assert not systemd.units[NAME].is_active
 
 
+def test_end_that_systemd_takes_for_an_earlier_one_is_the_end(
+    systemd: FakeSystemd, unit: Unit
+) -> None:
+    systemd.offset_s = -0.5
+    held = asyncio.run(unit.hold(after(4), starts=True))
+    assert held is not None
+    assert held.ends_ns <= systemd.timers[A].at_s * SECOND_NS
+
+
 def test_release_stops_it(systemd: FakeSystemd, unit: Unit) -> None:
     asyncio.run(unit.hold(after(4), starts=True))
     assert not asyncio.run(unit.release()).on
