@@ -11,7 +11,8 @@ state that the server has kept is none (`line.py`). After a word on that nothing
 quiet for a while, so that what was on its way is not taken for an answer to the next.
 
 What it says may have been true a while ago: as long as a word may take to it. So one that says that
-it is on just after its timer must have ended is asked again before it is believed.
+it is on just after its timer must have ended is asked again before it is believed, and one that
+says that it is off just after a word on.
 
 It does not tell how long its timer has to go. That is known from our own words, until it is heard
 to be off; what is on without a word of ours counts as on without an end. So a controller that is
@@ -87,6 +88,7 @@ class Generic:
         self._watts = 0.0
         self._watts_ns: int | None = None
         self._quiet_ns = 0
+        self._settled_ns = 0
         self._wanted: bool | None = None
         self._answer: asyncio.Future[None] | None = None
         line.listen(topics.state, self._hear_state)
@@ -116,8 +118,10 @@ class Generic:
             return None
         word = self._topics.on.replace(SECONDS, str(span // SECOND_NS))
         sure_ns = earliest_end_ns(written_ns, max(0, span - self._timer.early_ns))
+        self._settled_ns = written_ns + self._timer.deliver_ns
         try:
             await self._say(word, wanted=True)
+            self._check_off()
         except BaseException:
             self._quiet_ns = self._clock() + QUIET_NS
             self._sure_ns = min(self._sure_ns, sure_ns)  # it may have heard it
@@ -135,18 +139,26 @@ class Generic:
         await self._be_quiet()
         self._sure_ns = 0  # it may hear it, whatever we hear
         await self._say(self._topics.off, wanted=False)
+        self._settled_ns = 0
         return self._sight()
 
     async def look(self) -> Sight:
         """Ask it if that can be done, and wait for what it says next."""
         await self._be_quiet()
         await self._say("", wanted=None)
+        self._check_off()
         over_ns = self._clock() - self._latest_ns
         if self._is_on and self._latest_ns and 0 <= over_ns < self._timer.deliver_ns:
             raise TransportError(
                 f"what it says under {self._topics.state} may be from before its timer ended"
             )
         return self._sight()
+
+    def _check_off(self) -> None:
+        if self._is_on is False and self._clock() < self._settled_ns:
+            raise TransportError(
+                f"what it says under {self._topics.state} may be from before it heard the word on"
+            )
 
     # --- words ---------------------------------------------------------------------------------
 

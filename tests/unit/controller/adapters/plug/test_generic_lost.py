@@ -1,7 +1,8 @@
 """Words to a plug of any maker that come late or get lost: nothing counts as sure that is not.
 
 Fails if a renewal goes that might be heard after what runs has ended, or if a timer counts as
-running for sure that a word without an answer may have ended.
+running for sure that a word without an answer may have ended, or if it counts as off while a word
+on may be on its way.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ from __future__ import annotations
 import time
 
 import pytest
-from tests.unit.controller.adapters.plug.topic_desk import ON, STATE, TIMER, Desk, after, play
+from tests.unit.controller.adapters.plug.lamp import Clock
+from tests.unit.controller.adapters.plug.topic_desk import OFF, ON, STATE, TIMER, Desk, after, play
 
 from rackgrid.adapters.plug import generic
 from rackgrid.deadman import SECOND_NS
@@ -105,5 +107,42 @@ def test_release_that_nothing_confirms_may_have_ended_it(
         sight = await desk.plug.look()
         assert sight.sure_ns == 0
         assert not desk.device.relay.is_on
+
+    play(scene())
+
+
+def test_off_that_was_on_its_way_when_a_word_on_was_confirmed_is_not_believed(
+    desk: Desk,
+) -> None:
+    """A hand at its button just before, and an "on" from before that: it is to go on now."""
+    clock = Clock()
+    desk.clock = clock
+
+    async def scene() -> None:
+        desk.wire.answer = lambda _topic, _payload: [(STATE, ON)]
+        assert await desk.plug.hold(clock() + 60 * SECOND_NS, starts=True) is not None
+        desk.wire.answer = lambda _topic, _payload: [(STATE, OFF)]
+        with pytest.raises(TransportError, match="may be from before it heard the word on"):
+            await desk.plug.look()
+        clock.wind(TIMER.deliver_ns / SECOND_NS)
+        assert not (await desk.plug.look()).on
+
+    play(scene())
+
+
+def test_off_that_follows_what_confirmed_a_word_on_leaves_it_unknown(desk: Desk) -> None:
+    async def scene() -> None:
+        desk.wire.answer = lambda _topic, _payload: [(STATE, ON), (STATE, OFF)]
+        with pytest.raises(TransportError, match="may be from before it heard the word on"):
+            await desk.plug.hold(after(60), starts=True)
+
+    play(scene())
+
+
+def test_off_after_a_word_off_is_believed_at_once(desk: Desk) -> None:
+    async def scene() -> None:
+        await desk.plug.hold(after(60), starts=True)
+        assert not (await desk.plug.release()).on
+        assert not (await desk.plug.look()).on
 
     play(scene())
