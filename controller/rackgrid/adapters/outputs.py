@@ -161,7 +161,7 @@ class Outputs:
     def _stagger(bank: Bank, report: Report) -> None:
         """Let the bank keep its distance to a start of the board."""
         if isinstance(report, Switched) and report.state.on:
-            bank.board_started(report.state.since_ns)
+            bank.heed_start(report.state.since_ns)
 
     def _wait(self, report: Report) -> None:
         """Keep a report for after the attaching; of telemetries the newest says it all."""

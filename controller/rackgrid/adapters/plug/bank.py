@@ -29,9 +29,10 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
 
 from rackgrid.adapters.plug.lookout import Lookout
-from rackgrid.adapters.plug.remote import BROKEN, FOREVER_NS, Proof, Remote
+from rackgrid.adapters.plug.memory import Memory
+from rackgrid.adapters.plug.remote import BROKEN, Proof, Remote
 from rackgrid.adapters.plug.socket import Socket
-from rackgrid.deadman import MS_NS, SECOND_NS
+from rackgrid.deadman import FOREVER_NS, MS_NS, SECOND_NS
 from rackgrid_firmware.device import UNAVAILABLE, Reading
 from rackgrid_firmware.dwell import DwellFile
 from rackgrid_firmware.guard import (
@@ -48,7 +49,6 @@ from rackgrid_firmware.guard import (
     TimePassed,
     Tripped,
     begin,
-    kept_of,
     next_deadline_ns,
     output_states,
     step,
@@ -66,17 +66,18 @@ from rackgrid_firmware.link import (
     Release,
     Switched,
 )
-from rackgrid_firmware.logbook import Logbook, Record
+from rackgrid_firmware.logbook import Logbook
 
 log = logging.getLogger(__name__)
 
 STAGGER_NS = 500 * MS_NS
 """Between two starts: what is started over a network may come so much later than it was asked. A
-start of the board counts, too (`board_started`). The board's own starts do not wait for ours, of
+start of the board counts, too (`heed_start`). The board's own starts do not wait for ours, of
 which its firmware knows nothing: each is granted with all of its inrush, so the feed bears both."""
 _Gist = tuple[bool, bool, bool, str]
 READY_S = 1.0
-"""So long the first answers are waited for at a start; what has not answered then is floor."""
+"""How long first answers are waited for, when no word of the process before can still arrive; what
+has not answered then is floor."""
 
 
 class Bank:
@@ -101,18 +102,13 @@ class Bank:
         self._line = line
         self._sockets = {socket.name: socket for socket in sockets}
         self._clock = clock
-        self._dwell = dwell
-        self._logbook = logbook
-        self._kept: Record = {} if logbook is None else logbook.read(frozenset(self._sockets))
-        if logbook is not None:
-            logbook.start()
+        self._memory = Memory(frozenset(self._sockets), dwell, logbook)
         self._remotes = {
             name: Remote(name, socket.actuator, clock, self._changed, self._is_free)
             for name, socket in self._sockets.items()
         }
-        for name, kept in self._kept.items():
-            if name in self._remotes and kept.fault == BROKEN:
-                self._remotes[name].distrust()
+        for name in self._memory.broken():
+            self._remotes[name].distrust()
         self._lookout = Lookout(self._sockets)
         self._rules = self._rules_for(SECOND_NS)
         self._state: GuardState | None = None
@@ -136,8 +132,10 @@ class Bank:
         """
         self._news = news
         loop = asyncio.get_running_loop()
-        self._ready_ns = self._clock() + round(READY_S * SECOND_NS)
-        loop.call_later(READY_S, news)
+        deliver_ns = max(socket.actuator.timer.deliver_ns for socket in self._sockets.values())
+        ready_s = READY_S + deliver_ns / SECOND_NS
+        self._ready_ns = self._clock() + round(ready_s * SECOND_NS)
+        loop.call_later(ready_s, news)
 
         def ended(task: asyncio.Task[None]) -> None:
             fault = None if task.cancelled() else task.exception()
@@ -160,13 +158,7 @@ class Bank:
             self._timer.cancel()
         for task in self._tasks:
             task.cancel()
-        if self._dwell is not None and self._state is not None:
-            try:
-                self._dwell.write(self.states)
-            except OSError as fault:
-                log.warning("how long plugs have been on or off is forgotten: %s", fault)
-        if self._logbook is not None:
-            self._logbook.close()
+        self._memory.close(None if self._state is None else self.states)
 
     # --- as a board ------------------------------------------------------------------------------
 
@@ -202,8 +194,8 @@ class Bank:
         now_ns = self._clock()
         self._rules = self._rules_for(hold_max_ns)
         if self._state is None:
-            dwelt = self._dwell.take() if self._dwell is not None else None
-            self._state, _ = begin(self._rules, now_ns, dwelt, self._kept)
+            dwelt = self._memory.take_dwelt()
+            self._state, _ = begin(self._rules, now_ns, dwelt, self._memory.kept)
             for remote in self._remotes.values():
                 self._adopt(remote, dwelt or {}, now_ns)
             self._lookout.begin({state.name: state.on for state in self.states}, now_ns)
@@ -230,7 +222,7 @@ class Bank:
         """Decide on a command, at once."""
         now_ns = self._clock()
         match command:
-            case Hold() | Release() if self._is_unavailable(command.output):
+            case Hold() if self._is_unavailable(command.output):
                 self._reports.append(Refused(command.seq, command.output, UNAVAILABLE, 0))
                 self._news()
             case Hold():
@@ -247,8 +239,8 @@ class Bank:
             case Attach():
                 pass
 
-    def board_started(self, at_ns: int) -> None:
-        """Let the next start wait for the inrush of one that the board has made at `at_ns`."""
+    def heed_start(self, at_ns: int) -> None:
+        """Let the next start wait for the inrush of one at `at_ns`, ours or of the board."""
         if self._state is not None:
             last_ns = max(self._state.last_start_ns, at_ns)
             self._state = replace(self._state, last_start_ns=last_ns)
@@ -263,6 +255,8 @@ class Bank:
     def _step(self, event: Event) -> None:
         if self._state is None:
             return
+        for remote in self._remotes.values():
+            self._reconcile(remote, event.now_ns)
         self._state, actions = step(self._rules, self._state, event)
         self._reports.extend(a.refused for a in actions if isinstance(a, Refuse))
         if isinstance(event, ClearAsked):
@@ -270,7 +264,7 @@ class Bank:
             self._lookout.cleared(event.clear.output)
         for name, output in self._guards().items():
             self._remotes[name].want(output.deadline_ns if output.on else 0)
-            self._remotes[name].bar(output.is_locked)
+            self._remotes[name].bar(bool(output.barred))
         for remote in self._remotes.values():
             self._reconcile(remote, event.now_ns)
         self._tell()
@@ -283,23 +277,32 @@ class Bank:
         if remote.sight is not None:
             self._lookout.take(remote.name, remote.sight, remote.seen_ns)
         if self._state is not None:
-            if remote.is_broken and not self._guards()[remote.name].fault:
-                self._step(Tripped(self._clock(), remote.name, BROKEN))
+            self._note_broken(remote)
             self._reconcile(remote, self._clock())
             self._tell()
             for trip in self._lookout.judge(remote.name, self._clock()):
-                tripped = Tripped(self._clock(), trip.output, trip.reason, trip.is_welded)
-                self._step(tripped)
+                self._step(Tripped(self._clock(), trip.output, trip.reason, trip.is_welded))
+                self._note_broken(self._remotes[trip.output])
         self._news()
+
+    def _note_broken(self, remote: Remote) -> None:
+        """Latch that a timer has failed, beside what is latched already."""
+        output = self._guards()[remote.name]
+        if remote.is_broken and BROKEN not in output.fault:
+            reason = f"{output.fault}; {BROKEN}" if output.fault else BROKEN
+            self._step(Tripped(self._clock(), remote.name, reason, output.is_welded))
 
     def _reconcile(self, remote: Remote, now_ns: int) -> None:
         """Bring the guard's idea of an output in line with what is known of it."""
         output = self._guards()[remote.name]
         if output.on and (cause := remote.why_off()):
-            output = replace(
-                output, on=False, since_ns=now_ns, deadline_ns=0, pending_ns=0, cause=cause
-            )
-        if not output.on:
+            output = replace(output, on=False, since_ns=now_ns, deadline_ns=0, cause=cause)
+        if output.on:
+            # Inrush, dwell and stagger begin when it has truly started.
+            since_ns = now_ns if remote.is_starting else max(output.since_ns, remote.started_ns)
+            output = replace(output, since_ns=since_ns)
+            self.heed_start(since_ns)
+        else:
             # Dwell and dead time begin when it is off, and not when that was decided.
             excludes = bool(self._sockets[remote.name].not_with)
             since_ns = remote.off_since_ns(output.since_ns, excludes=excludes)
@@ -312,14 +315,14 @@ class Bank:
         return not any(rival.is_floor or rival.draws_until_ns() for rival in rivals)
 
     def _put(self, name: str, output: OutputGuard) -> None:
-        assert self._state is not None, "there are outputs only after `attach`"
         outputs = tuple(output if n == name else o for n, o in self._guards().items())
+        assert self._state is not None, "there are outputs only after `attach`"
         self._state = replace(self._state, outputs=outputs)
         self._remotes[name].want(output.deadline_ns if output.on else 0)
 
     def _adopt(self, remote: Remote, dwelt: Mapping[str, tuple[bool, int]], now_ns: int) -> None:
         ends_ns, output = remote.draws_until_ns(), self._guards()[remote.name]
-        remote.bar(output.is_locked)
+        remote.bar(bool(output.barred))
         # Two that exclude each other may both be on, if that was not asked for until now.
         is_apart = not any(self._guards()[n].on for n in self._sockets[remote.name].not_with)
         is_sound = not remote.is_floor and not output.barred and is_apart
@@ -343,16 +346,11 @@ class Bank:
                 self._told[state.name] = _gist(state)
                 self._reports.append(Switched(now_ns, state))
                 self._lookout.changed(state.name, now_ns, on=state.on)
-        self._note()
+        assert self._state is not None, "nothing is told before `attach`"
+        self._memory.note(self._rules, self._state)
         self._come_back()
         if self._reports:
             self._news()
-
-    def _note(self) -> None:
-        if self._logbook is not None and self._state is not None:
-            # A plug that is out of the configuration for a while keeps its lockout.
-            self._kept = {**self._kept, **kept_of(self._rules, self._state)}
-            self._logbook.note(self._kept)
 
     def _come_back(self) -> None:
         assert self._state is not None, "nothing is due before `attach`"
@@ -368,7 +366,8 @@ class Bank:
     def _seen(self, state: OutputState, now_ns: int) -> OutputState:
         """Put what is known of an output into the guard's idea of it."""
         ends_ns = self._remotes[state.name].draws_until_ns()
-        state = replace(state, since_ns=min(state.since_ns, now_ns))
+        is_starting = state.on and self._remotes[state.name].is_starting
+        state = replace(state, since_ns=now_ns if is_starting else min(state.since_ns, now_ns))
         if self._is_unavailable(state.name):
             state = replace(state, cause=UNAVAILABLE)
         if state.on or not ends_ns:

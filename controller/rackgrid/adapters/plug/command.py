@@ -35,7 +35,8 @@ async def run(within_s: float, *argv: str) -> str:
     except OSError as fault:
         raise TransportError(f"{argv[0]} cannot be run: {fault.strerror or fault}") from fault
     try:
-        out, err = await asyncio.wait_for(process.communicate(), within_s)
+        async with asyncio.timeout(within_s):
+            out, err = await process.communicate()
     except TimeoutError:
         raise TransportError(f"{' '.join(argv[:2])} did not end within {within_s:g} s") from None
     finally:

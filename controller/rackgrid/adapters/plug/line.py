@@ -136,8 +136,10 @@ class Line:
             assert isinstance(connection, socket.socket), "paho makes real ones of a host and port"
             self._attend(client, connection, loop)
             while not self._ended.done():
+                # (`asyncio.wait_for` of Python 3.11 loses a cancel that comes with the result.)
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(asyncio.shield(self._ended), MISC_S)
+                    async with asyncio.timeout(MISC_S):
+                        await asyncio.shield(self._ended)
                 self._guarded(client.loop_misc)
             return self._ended.result()
         finally:

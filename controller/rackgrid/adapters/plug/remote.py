@@ -25,7 +25,7 @@ from collections.abc import Callable
 from enum import Enum
 
 from rackgrid.adapters.plug.actuator import Actuator, Sight
-from rackgrid.deadman import MS_NS, SECOND_NS, earliest_end_ns, latest_end_ns, span_ns
+from rackgrid.deadman import FOREVER_NS, MS_NS, SECOND_NS, earliest_end_ns, latest_end_ns
 from rackgrid.errors import TransportError
 
 log = logging.getLogger(__name__)
@@ -40,9 +40,9 @@ GIVE_UP_NS = SECOND_NS
 """Failing for so long it counts as out of reach: nothing is asked of it until it answers."""
 PROVE_NS = 600 * SECOND_NS
 """Between two proofs: somebody may have changed its settings."""
+CLOCK_NS = 2 * SECOND_NS
+"""A plug's clock of whole seconds may tell its rest by so much too long."""
 BROKEN = "its own timer has failed to switch it off; repair or replace it"
-FOREVER_NS = 1 << 62
-"""Later than any deadline."""
 
 
 class Proof(Enum):
@@ -89,15 +89,22 @@ class Remote:
         self._changed = changed
         self._is_free = is_free
         self._in_charge = False
+        self.is_starting = False
+        """Whether it is wanted on, and not known to have started since."""
+        self.started_ns = 0
+        """When it was last known to have started, ns: not before it did."""
         self._wanted_ns = 0
         self._until_ns: int = 0
-        self._loose_ns: int = 0
+        # A word of the process before may still be on its way.
+        self._loose_ns: int = clock() + actuator.timer.deliver_ns
+        self._drew_ns = 0
         self._held_ns = 0
         self._ends_ns = 0
+        self._latest_ns = 0
         self._started = False
         self._is_unsure = False
         self._is_owed = False
-        self._is_locked = False
+        self._is_barred = False
         self._proved_ns = 0
         self._failing_ns = 0
         self._wait_ns = 0
@@ -138,10 +145,8 @@ class Remote:
         """
         now_ns, ends_ns = self._clock(), self.draws_until_ns()
         if self.is_floor or ends_ns >= FOREVER_NS:
-            if excludes:
-                return FOREVER_NS
-            ends_ns = min(ends_ns, now_ns)
-        return ends_ns or min(since_ns, now_ns)
+            return FOREVER_NS if excludes else now_ns
+        return ends_ns or max(min(since_ns, now_ns), self._drew_ns)
 
     # --- what is wanted --------------------------------------------------------------------------
 
@@ -150,15 +155,15 @@ class Remote:
         if deadline_ns == self._wanted_ns:
             return
         if not deadline_ns or not self._wanted_ns:
-            self._started = False
+            self._started, self.is_starting = False, bool(deadline_ns)
         self._wanted_ns = deadline_ns
         self._rest.clear()
         self._poke.set()
 
-    def bar(self, is_locked: bool) -> None:
-        """Lock it out, or let it be used: one that is locked out is switched off, floor or not."""
-        if is_locked != self._is_locked:
-            self._is_locked = is_locked
+    def bar(self, is_barred: bool) -> None:
+        """Lock it out, or let it be used: one that is barred is switched off, floor or not."""
+        if is_barred != self._is_barred:
+            self._is_barred = is_barred
             self._poke.set()
 
     def distrust(self) -> None:
@@ -179,7 +184,7 @@ class Remote:
                 0: it is to be off.
         """
         self._wanted_ns = self._held_ns = deadline_ns
-        self._started = bool(deadline_ns)
+        self._started, self.is_starting = bool(deadline_ns), False
         self._in_charge = True
         self._rest.clear()
         self._poke.set()
@@ -189,8 +194,10 @@ class Remote:
         while True:
             self._poke.clear()
             await self.turn()
+            # (`asyncio.wait_for` of Python 3.11 loses a cancel that comes with the result.)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._poke.wait(), self.patience_ns() / SECOND_NS)
+                async with asyncio.timeout(self.patience_ns() / SECOND_NS):
+                    await self._poke.wait()
 
     async def turn(self) -> None:
         """Do the one thing that is due, or look; and say what came of it."""
@@ -205,7 +212,8 @@ class Remote:
     async def settled(self, within_s: float) -> None:
         """Wait until it is as it is wanted, or cannot be reached; not longer than `within_s`."""
         try:
-            await asyncio.wait_for(self._rest.wait(), within_s)
+            async with asyncio.timeout(within_s):
+                await self._rest.wait()
         except TimeoutError:
             log.warning("%s was not heard to follow in time; its own timer ends it", self.name)
 
@@ -221,10 +229,12 @@ class Remote:
                 await self._hold(wanted_ns)
             else:
                 await self._look()
+            if self.draws_until_ns() >= FOREVER_NS and not self.is_floor:
+                await self._release()  # whoever has switched it on has set no timer
             followed = self._held_ns >= wanted_ns or self._is_far_from_its_end(wanted_ns)
         else:
             await self._look()
-            if self.draws_until_ns() and self._in_charge and (self._is_locked or not self.is_floor):
+            if self.draws_until_ns() and self._in_charge and (self._is_barred or not self.is_floor):
                 await self._release()
             followed = not self.draws_until_ns()
         if (followed or self.is_floor) and wanted_ns == self._wanted_ns:
@@ -235,7 +245,11 @@ class Remote:
         if self.is_broken:
             missing = BROKEN
         if not missing and self.is_floor:
-            await self._look()  # whether it is on is known before it is no longer floor
+            # Whether it is on is known before it is no longer floor.
+            is_sure = self._clock() >= self._loose_ns
+            await self._look()
+            if not is_sure:
+                return
         if missing and missing != self.why:
             log.error("%s has no dead-man, its watts count as floor: %s", self.name, missing)
         self._proved_ns = self._clock()
@@ -265,14 +279,14 @@ class Remote:
         self._until_ns = max(before_ns, wanted_ns)
         self._loose_ns = FOREVER_NS
         try:
-            held = await self._actuator.hold(wanted_ns, starts=not self._started)
+            held = await self._actuator.hold(
+                wanted_ns, starts=not self._started, by_ns=self._ends_ns
+            )
         except BaseException:
             # Nobody knows what runs now: it is looked at before there is a new word. The timer may
             # have been set anew, to end earlier than it would have.
-            now_ns, timer = self._clock(), self._actuator.timer
-            heard_ns = earliest_end_ns(asked_ns, span_ns(timer, wanted_ns - now_ns))
-            self._ends_ns = min(self._ends_ns, heard_ns)
-            self._loose_ns = now_ns + timer.deliver_ns
+            self._ends_ns = 0
+            self._loose_ns = self._clock() + self._actuator.timer.deliver_ns
             self._started, self._is_unsure, self._is_owed = False, True, True
             raise
         self._loose_ns = 0
@@ -280,15 +294,16 @@ class Remote:
             self._until_ns = before_ns
             await self._look()
             return
-        self._held_ns, self._ends_ns = wanted_ns, held.ends_ns
-        self._started = self._is_owed = True
+        self._held_ns, self._ends_ns, self._latest_ns = wanted_ns, held.ends_ns, held.latest_ns
+        self._has_started()
+        self._is_owed = True
         self._understand(held.sight, asked_ns)
         if not held.sight.on:
             self._until_ns = 0
-        elif held.sight.left_ns is not None:
-            self._until_ns = held.latest_ns
-        else:
+        elif held.sight.left_ns is None:
             self.distrust()
+        elif self._until_ns <= held.latest_ns + CLOCK_NS:
+            self._until_ns = held.latest_ns
 
     async def _release(self) -> None:
         asked_ns = self._clock()
@@ -302,25 +317,36 @@ class Remote:
         """Take what it says, as far as it can be sure."""
         drew_until_ns, is_sure = self.draws_until_ns(), asked_ns >= self._loose_ns
         self.sight, self.seen_ns = sight, asked_ns
+        if sight.on or drew_until_ns:
+            self._drew_ns = self._clock()
         if not sight.on:
             if is_sure:
                 # A word without an answer may have been done, and be over: it dropped, then.
                 self._started = self._started or (self._is_unsure and bool(self._wanted_ns))
-                self._until_ns = self._held_ns = self._ends_ns = 0
+                self._until_ns = self._held_ns = self._ends_ns = self._latest_ns = 0
                 self._is_unsure = self._is_owed = False
             return
-        if not drew_until_ns and self._is_owed:
+        if self._is_owed and not drew_until_ns:
             self.distrust()
         if sight.left_ns is None:
             self._until_ns = FOREVER_NS
+            if is_sure and self._is_unsure:
+                self.distrust()  # our word has come without its timer
             return
         ends_ns = latest_end_ns(self._actuator.timer, self._clock(), sight.left_ns)
-        self._until_ns = ends_ns if is_sure else max(drew_until_ns, ends_ns)
-        if is_sure and self._is_unsure:
-            self._started, self._is_unsure = bool(self._wanted_ns), False
+        # Its clock may have been set: what our own word has set ends when that says, or before.
+        self._until_ns = max(ends_ns, self._latest_ns, 0 if is_sure else drew_until_ns)
+        if is_sure and self._is_unsure and self._wanted_ns:
+            self._has_started()
+        self._is_unsure = self._is_unsure and not is_sure
         if self._started:
             earliest_ns = earliest_end_ns(asked_ns, sight.sure_ns)
             self._ends_ns = min(max(self._ends_ns, earliest_ns), ends_ns)
+
+    def _has_started(self) -> None:
+        self._started = True
+        if self.is_starting:
+            self.is_starting, self.started_ns = False, self._clock()
 
     # --- how it goes -----------------------------------------------------------------------------
 
@@ -346,4 +372,6 @@ class Remote:
         """Say how long the next turn can wait, if nothing new is wanted."""
         if self._failing_ns:
             return self._wait_ns
+        if self.proof is Proof.UNKNOWN:
+            return max(self._loose_ns - self._clock(), MS_NS)
         return LOOK_NS if self._wanted_ns or self.draws_until_ns() else LOOK_OFF_NS

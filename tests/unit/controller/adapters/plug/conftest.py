@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from tests.unit.controller.adapters.plug.bench import Bench
 from tests.unit.controller.adapters.plug.device import TopicDevice
 from tests.unit.controller.adapters.plug.topic_desk import Desk
 
@@ -19,3 +20,8 @@ def device() -> Iterator[TopicDevice]:
 @pytest.fixture
 def desk(device: TopicDevice) -> Desk:
     return Desk(device)
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return Bench()

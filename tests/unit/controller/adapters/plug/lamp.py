@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rackgrid.adapters.plug.actuator import Held, Sight
 from rackgrid.deadman import (
+    FOREVER_NS,
     MS_NS,
     SECOND_NS,
     Timer,
@@ -45,6 +46,7 @@ class Lamp:
         self.leaks_w = 0.0
         self.off_ns: int | None = 0
         self.starts: list[int] = []
+        self.connects_after_s = 0.0
         self.hears_after_s = 0.0
         self.answers_after_s = 0.0
         self.said: list[str] = []
@@ -60,10 +62,11 @@ class Lamp:
         self._hear("prove")
         return self.missing
 
-    async def hold(self, deadline_ns: int, *, starts: bool) -> Held | None:
+    async def hold(self, deadline_ns: int, *, starts: bool, by_ns: int = FOREVER_NS) -> Held | None:
+        self._clock.wind(self.connects_after_s)
         written_ns = self._clock()
         span = span_ns(TIMER, deadline_ns - written_ns)
-        if not span:
+        if not span or (not starts and written_ns + TIMER.deliver_ns > by_ns):
             return None
         self._hear("start" if starts else "renew")
         self._clock.wind(self.hears_after_s)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from tests.unit.controller.adapters.plug.lamp import Clock, Lamp
+from tests.unit.controller.adapters.plug.lamp import TIMER, Clock, Lamp
 
 from rackgrid.adapters.plug.bank import Bank
 from rackgrid.adapters.plug.socket import Socket
@@ -23,6 +23,7 @@ from rackgrid_firmware.link import (
 )
 from rackgrid_firmware.logbook import Logbook
 
+DELIVER_S = TIMER.deliver_ns / SECOND_NS
 HOLD_MAX_NS = 20 * SECOND_NS
 
 
@@ -48,18 +49,28 @@ class Stage:
             for name, lamp in self.lamps.items()
         ]
         self._sockets = [change(socket) for socket in sockets]
+        self.clock.wind(-DELIVER_S)  # no word of a controller before is on its way any more
         self.bank = Bank(self._sockets, self.clock, dwell, logbook=logbook)
+        self.clock.wind(DELIVER_S)
 
     async def attach(self) -> dict[str, OutputSpec]:
         await self.turn()
         specs = self.bank.attach(HOLD_MAX_NS)
         return {spec.name: spec for spec in specs}
 
-    async def restart(self, change: Callable[[Socket], Socket] = lambda socket: socket) -> None:
-        """Let another controller, with another configuration, take the lamps over as they are."""
+    async def restart(
+        self, change: Callable[[Socket], Socket] = lambda socket: socket, *, after_s: float
+    ) -> None:
+        """Let another controller, with another configuration, take the lamps over as they are.
+
+        Args:
+            change: of the configuration.
+            after_s: it looks at them so long after its start, s.
+        """
         self.bank.close()
         self._sockets = [change(socket) for socket in self._sockets]
         self.bank = Bank(self._sockets, self.clock)
+        self.clock.wind(after_s)
         await self.attach()
 
     async def turn(self, after_s: float = 0.0) -> None:

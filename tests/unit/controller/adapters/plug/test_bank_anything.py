@@ -1,7 +1,7 @@
 """Whatever is asked and whatever gets lost: no lamp draws untold, or longer than it was granted.
 
 Random plays of two lamps: holds, releases, time, words that are lost or late, lamps that are away,
-controllers that begin anew.
+controllers that begin anew, lockouts, welds, dead-men that are missing for a while.
 Fails if a lamp is truly on while the bank says that it is off, if one is on after the last
 deadline that it was given, if one starts again inside its minimum off-time, or if two that exclude
 each other are on together.
@@ -14,15 +14,14 @@ from dataclasses import dataclass, replace
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.unit.controller.adapters.plug.lamp import TIMER
-from tests.unit.controller.adapters.plug.stage import HOLD_MAX_NS, Stage
+from tests.unit.controller.adapters.plug.stage import DELIVER_S, HOLD_MAX_NS, Stage
 
 from rackgrid.adapters.plug.socket import Socket
 from rackgrid.deadman import SECOND_NS
+from rackgrid_firmware.guard import Tripped
 from rackgrid_firmware.link import MakeSafe
 
 NAMES = st.sampled_from(["one", "two"])
-DELIVER_S = TIMER.deliver_ns / SECOND_NS
 MIN_OFF_S = 2
 STEP_S = 0.05
 
@@ -47,13 +46,14 @@ class Tick:
     answered_s: float
 
 
+FAULTS = ("safe", "restart", "attach", "lock", "unlock", "unproven", "weld", "clear")
 TICKS = st.builds(
     Tick,
     lamp=NAMES,
     grant_s=st.sampled_from([None, 0.0, 1.53, 2.04, 2.53, 2.57, 4.06, 9.07]),
     turns=st.sampled_from([True, True, True, False]),
     span_s=st.sampled_from([0.05, 0.1, 0.25, 0.5, 0.5, 1.0, 3.0]),
-    fault=st.sampled_from(["", "", "", "", "away", "lose", "heal", "heal", "safe", "restart"]),
+    fault=st.sampled_from(["", "", "", "", "away", "lose", "heal", "heal", *FAULTS]),
     heard_s=st.sampled_from([0.0, 0.0, DELIVER_S / 2, DELIVER_S]),
     answered_s=st.sampled_from([0.0, 0.0, 0.1, 0.7]),
 )
@@ -76,20 +76,8 @@ class Play:
         self.counted = dict.fromkeys(self.stage.lamps, 0)
 
     async def tick(self, tick: Tick) -> None:
+        await self.befall(tick)
         stage, lamp = self.stage, self.stage.lamps[tick.lamp]
-        match tick.fault:
-            case "away":
-                lamp.is_away = True
-            case "lose":
-                lamp.loses_answers = True
-            case "heal":
-                lamp.is_away = lamp.loses_answers = False
-            case "safe":
-                stage.bank.handle(MakeSafe(0))
-            case "restart":
-                await stage.restart()
-            case _:
-                pass
         lamp.hears_after_s, lamp.answers_after_s = tick.heard_s, tick.answered_s
         for name in stage.lamps:
             if tick.grant_s == 0.0:
@@ -107,6 +95,35 @@ class Play:
         for _ in range(round(tick.span_s / STEP_S)):
             stage.pass_time(STEP_S)
             self.check()
+
+    async def befall(self, tick: Tick) -> None:  # noqa: C901 - one arm per fault
+        """Let happen what the tick says."""
+        stage, lamp = self.stage, self.stage.lamps[tick.lamp]
+        match tick.fault:
+            case "away":
+                lamp.is_away = True
+            case "lose":
+                lamp.loses_answers = True
+            case "heal":
+                lamp.is_away = lamp.loses_answers = False
+                lamp.missing = ""
+            case "safe":
+                stage.bank.handle(MakeSafe(0))
+            case "restart":
+                await stage.restart(after_s=tick.heard_s)
+            case "attach":
+                stage.bank.attach(HOLD_MAX_NS)
+            case "lock" | "unlock":
+                stage.lock(tick.lamp, tick.fault == "lock")
+            case "unproven":
+                lamp.missing = "it comes up on"
+            case "weld":
+                stage.bank._step(Tripped(stage.clock(), tick.lamp, "welded", is_welded=True))
+            case "clear":
+                lamp.missing = ""
+                stage.clear(tick.lamp)
+            case _:
+                pass
 
     def check(self) -> None:
         now_ns = self.stage.clock()

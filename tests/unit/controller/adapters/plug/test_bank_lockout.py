@@ -14,6 +14,7 @@ from tests.unit.controller.adapters.plug.stage import HOLD_MAX_NS, Stage, play
 
 from rackgrid.adapters.plug.remote import BROKEN
 from rackgrid_firmware.device import UNAVAILABLE
+from rackgrid_firmware.guard import Tripped
 from rackgrid_firmware.guard_rules import LOCKED
 from rackgrid_firmware.link import Refused, Switched
 from rackgrid_firmware.logbook import UNREADABLE, Logbook
@@ -195,5 +196,33 @@ def test_timer_that_fails_again_is_latched_again(tmp_path: Path) -> None:
             assert stage.state("one").fault == ""
             await stage.turn()
             stage.bank.attach(HOLD_MAX_NS)
+
+    play(scene)
+
+
+def test_timer_that_fails_behind_another_fault_is_latched_beside_it(tmp_path: Path) -> None:
+    async def scene() -> None:
+        stage = Stage(logbook=book(tmp_path))
+        await stage.attach()
+        stage.pass_time(1)
+        one = stage.lamps["one"]
+        stage.hold("one", 4)
+        await stage.turn()
+        one.off_ns = None  # its timer does not end it
+        one.is_away = True
+        stage.bank._step(Tripped(stage.clock(), "one", "welded: 9 W flow", is_welded=True))
+        await stage.turn(after_s=5)
+        one.is_away = False
+        await stage.turn()
+        await stage.turn(after_s=1)
+        assert not one.is_on, "what has tripped is switched off, also where nothing else ends it"
+        assert stage.state("one").fault == f"welded: 9 W flow; {BROKEN}"
+        stage.bank.close()
+        again = Stage(logbook=book(tmp_path))
+        assert (await again.attach())["one"].required, "it is floor: nobody has cleared it"
+        again.clear("one")
+        await again.turn()
+        assert not again.bank._remotes["one"].is_floor
+        again.bank.close()
 
     play(scene)

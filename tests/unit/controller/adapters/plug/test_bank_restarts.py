@@ -6,7 +6,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from tests.unit.controller.adapters.plug.stage import HOLD_MAX_NS, Stage, play
+from tests.unit.controller.adapters.plug.stage import DELIVER_S, HOLD_MAX_NS, Stage, play
 
 from rackgrid.deadman import SECOND_NS
 from rackgrid_firmware.device import UNAVAILABLE, Quality
@@ -116,6 +116,27 @@ def test_watts_of_a_plug_are_readings() -> None:
     play(scene)
 
 
+def test_tasks_end_when_they_are_cancelled_although_something_is_wanted_just_then() -> None:
+    async def scene() -> None:
+        stage = Stage()
+        stage.bank.start(lambda: None, lambda _: None)
+        while not stage.bank.ready:
+            await asyncio.sleep(0.01)
+        stage.bank.attach(HOLD_MAX_NS)
+        await asyncio.sleep(0.01)
+        stage.pass_time(1)
+        stage.hold("one", 9)
+        await asyncio.sleep(0)
+        stage.bank.close()
+        tasks = stage.bank._tasks
+        done, _ = await asyncio.wait(tasks, timeout=5)
+        for task in tasks:
+            task.cancel()
+        assert len(done) == len(tasks)
+
+    play(scene)
+
+
 def test_tasks_tend_the_lamps_and_a_bug_in_one_is_handed_on() -> None:
     async def scene() -> None:
         stage = Stage()
@@ -148,6 +169,8 @@ def test_bank_is_ready_when_the_time_for_first_answers_is_over() -> None:
         await stage.turn()
         assert not stage.bank.ready
         stage.clock.wind(1.1)
+        assert not stage.bank.ready, "a word of a controller before may still be on its way"
+        stage.clock.wind(DELIVER_S)
         assert stage.bank.ready
         stage.bank.close()
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.unit.controller.adapters.plug.stage import HOLD_MAX_NS, Stage, play
+from tests.unit.controller.adapters.plug.stage import DELIVER_S, HOLD_MAX_NS, Stage, play
 
 from rackgrid.adapters.plug.actuator import Sight
 from rackgrid.adapters.plug.bank import STAGGER_NS
@@ -87,10 +87,10 @@ def test_start_waits_for_the_calm_after_a_power_cut() -> None:
 def test_start_waits_for_the_inrush_of_one_that_the_board_has_made() -> None:
     async def scene() -> None:
         stage = Stage()
-        stage.bank.board_started(stage.clock())  # before anything is known here
+        stage.bank.heed_start(stage.clock())  # before anything is known here
         await stage.attach()
         stage.pass_time(1)
-        stage.bank.board_started(stage.clock())
+        stage.bank.heed_start(stage.clock())
         stage.hold("one", 9)
         await stage.turn()
         assert not stage.lamps["one"].is_on
@@ -217,7 +217,7 @@ def test_of_two_lamps_that_are_on_only_one_is_taken_over_if_they_exclude_each_ot
             stage.pass_time(1)
             await stage.turn()
         assert all(lamp.is_on for lamp in stage.lamps.values())
-        await stage.restart(apart)
+        await stage.restart(apart, after_s=DELIVER_S)
         await stage.turn()
         on = [name for name, lamp in stage.lamps.items() if lamp.is_on]
         assert on == ["one"]

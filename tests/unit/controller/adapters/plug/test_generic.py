@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -255,11 +256,18 @@ def test_end_is_counted_from_when_the_word_is_heard_at_the_latest(desk: Desk) ->
     play(scene())
 
 
+def known(desk: Desk, clock: Callable[[], int] = time.monotonic_ns) -> Remote:
+    """Give it a remote, at whose start no word of a controller before was on its way."""
+    remote = Remote("heater", desk.plug, clock, lambda _: None, lambda _: True)
+    remote._loose_ns = 0
+    return remote
+
+
 def test_plug_whose_timer_does_not_work_is_floor_from_then_on(desk: Desk) -> None:
     """The last line: it was on for longer than its word said."""
     clock = Clock()
     desk.clock = clock
-    remote = Remote("heater", desk.plug, clock, lambda _: None, lambda _: True)
+    remote = known(desk, clock)
 
     async def scene() -> None:
         await remote.turn()
@@ -280,7 +288,7 @@ def test_plug_whose_timer_does_not_work_is_floor_from_then_on(desk: Desk) -> Non
 def test_plug_that_is_on_when_a_controller_starts_counts_without_an_end_and_is_released(
     desk: Desk,
 ) -> None:
-    remote = Remote("heater", desk.plug, time.monotonic_ns, lambda _: None, lambda _: True)
+    remote = known(desk)
 
     async def scene() -> None:
         desk.device.relay.switch(True, 60)
@@ -297,7 +305,7 @@ def test_plug_that_is_on_when_a_controller_starts_counts_without_an_end_and_is_r
 
 def test_word_without_an_end_is_no_dead_man_and_is_never_said(device: TopicDevice) -> None:
     desk = Desk(device, replace(TOPICS, on='{"state": "ON"}'))
-    remote = Remote("heater", desk.plug, time.monotonic_ns, lambda _: None, lambda _: True)
+    remote = known(desk)
 
     async def scene() -> None:
         await remote.turn()
@@ -317,6 +325,6 @@ def test_plug_that_does_not_answer_is_not_proven(
 ) -> None:
     monkeypatch.setattr(generic, "ANSWER_S", 0.05)
     desk.wire.lose = True
-    remote = Remote("heater", desk.plug, time.monotonic_ns, lambda _: None, lambda _: True)
+    remote = known(desk)
     asyncio.run(remote.turn())
     assert (remote.proof, remote.reachable) == (Proof.UNKNOWN, False)

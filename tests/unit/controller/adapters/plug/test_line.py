@@ -180,6 +180,23 @@ def test_server_that_refuses_is_named_once(
     assert caplog.text.count("it refuses us") == 1
 
 
+def test_line_ends_when_it_is_cancelled_although_the_connection_ends_just_then() -> None:
+    async def whole() -> None:
+        async with Server(ACCEPTED) as server:
+            line = server.line()
+            task = asyncio.create_task(line.run())
+            await until(lambda: line.connected)
+            assert line._ended is not None
+            line._ended.set_result("it is gone")
+            await asyncio.sleep(0)
+            task.cancel()
+            done, _ = await asyncio.wait({task}, timeout=5)
+            task.cancel()
+            assert done
+
+    asyncio.run(whole())
+
+
 def test_server_that_is_not_there_is_named(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -5,46 +5,16 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from tests.unit.controller.adapters.plug.lamp import Clock, Lamp
+from tests.unit.controller.adapters.plug.bench import Bench
 
 from rackgrid.adapters.plug.remote import (
-    FOREVER_NS,
     LOOK_NS,
     LOOK_OFF_NS,
     PROVE_NS,
     RETRY_NS,
     Proof,
-    Remote,
 )
-from rackgrid.deadman import SECOND_NS
-
-
-class Bench:
-    """A lamp, its remote, and how often the remote said that it knows more."""
-
-    def __init__(self) -> None:
-        self.clock = Clock()
-        self.lamp = Lamp(self.clock)
-        self.changes = 0
-        self.remote = Remote("lamp", self.lamp, self.clock, self._changed, lambda _: True)
-        self.remote.take_over(0)
-
-    def turn(self, after_s: float = 0.0) -> None:
-        self.clock.wind(after_s)
-        asyncio.run(self.remote.turn())
-
-    def want(self, seconds: float) -> int:
-        deadline_ns = self.clock() + round(seconds * SECOND_NS)
-        self.remote.want(deadline_ns)
-        return deadline_ns
-
-    def _changed(self, remote: Remote) -> None:
-        self.changes += 1
-
-
-@pytest.fixture
-def bench() -> Bench:
-    return Bench()
+from rackgrid.deadman import FOREVER_NS, SECOND_NS
 
 
 def test_dead_man_is_proven_before_anything_else(bench: Bench) -> None:
