@@ -181,7 +181,8 @@ class Generic:
                 self._line.say(self._address, word.encode())
             if topics.ask:
                 self._line.say(topics.ask, topics.ask_payload.encode())
-            await asyncio.wait_for(self._answer, ANSWER_S)
+            async with asyncio.timeout(ANSWER_S):
+                await self._answer
         except TimeoutError:
             raise TransportError(self._silence(wanted)) from None
         finally:

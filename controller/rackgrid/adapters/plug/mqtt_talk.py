@@ -61,7 +61,8 @@ class ShellyMqtt:
         answer = self._waiting[number] = asyncio.get_running_loop().create_future()
         try:
             self._line.say(f"{self._prefix}/rpc", json.dumps(frame).encode())
-            found = await asyncio.wait_for(answer, ANSWER_S)
+            async with asyncio.timeout(ANSWER_S):
+                found = await answer
         except TimeoutError:
             raise TransportError(f"the Shelly {self._prefix} does not answer") from None
         finally:
@@ -119,7 +120,8 @@ class TasmotaMqtt:
         self._answer = asyncio.get_running_loop().create_future()
         try:
             self._line.say(f"cmnd/{self._topic}/{name}", value.encode())
-            found = await asyncio.wait_for(self._answer, ANSWER_S)
+            async with asyncio.timeout(ANSWER_S):
+                found = await self._answer
         except TimeoutError:
             self._quiet_ns = self._clock() + QUIET_NS
             raise TransportError(f"the Tasmota {self._topic} does not answer") from None

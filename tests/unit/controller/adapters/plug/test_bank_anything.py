@@ -96,7 +96,7 @@ class Play:
             stage.pass_time(STEP_S)
             self.check()
 
-    async def befall(self, tick: Tick) -> None:  # noqa: C901 - one arm per fault
+    async def befall(self, tick: Tick) -> None:
         """Let happen what the tick says."""
         stage, lamp = self.stage, self.stage.lamps[tick.lamp]
         match tick.fault:
