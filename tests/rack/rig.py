@@ -1,8 +1,7 @@
 """A rack of real daemons: each node in a network namespace of its own, on one bridge.
 
-One plant stands for the copper of all (a Unix socket is not bound to a network namespace), each
-node has a firmware and a controller. Whoever leaves the rig has had the whole trace checked: the
-feed was never oversubscribed, and no required load was ever off.
+One plant is the copper of all (a Unix socket is bound to no namespace). Whoever leaves the rig has
+had the whole trace checked: the feed was never oversubscribed, no required load was ever off.
 
     with Rig(3) as rig:
         rig.start()
@@ -44,7 +43,7 @@ API_PORT = 8470
 FLOOR_W = 6.5
 """Of each node: 2.5 W of electronics and a server of 4 W."""
 AMPLE_W_PER_NODE = 30.0
-"""Enough for every load, and for a restarted node to be counted twice for a while."""
+"""Enough for every load, and for a restarted node to count twice for a while."""
 FLEXIBLE = ("lamp", "pump")
 FLEXIBLE_W = 14.0
 """What these two of a node reserve once they run; a start reserves more."""
@@ -296,20 +295,19 @@ class Rig:
                 node.start()
 
     def _settle(self) -> RigNode:
-        """Everything back, one broker, every load on, by a grant for a bid that said so.
-
-        A load may start on the last of a grant (its bid waited for an address to be resolved, say).
-        That is not renewed by a new broker, who cannot know that nobody was given those watts.
-        """
+        """Everything back, one broker, every load on, by a grant for a bid that said so."""
         self.bring_back()
         self.wait_for_broker()
         self.wait_for_loads()
-        wait_until(
-            "no start is counted any more",
-            lambda: self.wait_for_broker()["feed"]["granted_w"] == FLEXIBLE_W * len(self.nodes),
-        )
-        state = self.wait_for_broker()
-        return next(node for node in self.nodes if node.name == state["broker"])
+
+        def is_settled() -> bool:
+            state = self.wait_for_broker()
+            pledged_w = sum(line["pledged_w"] for line in state["roster"])
+            return (state["feed"]["granted_w"], pledged_w) == (FLEXIBLE_W * len(self.nodes), 0)
+
+        wait_until("no start and no pledge is counted any more", is_settled)
+        broker = self.wait_for_broker()["broker"]
+        return next(node for node in self.nodes if node.name == broker)
 
     def node(self, number: int) -> RigNode:
         """The node of that number, counted from 1."""

@@ -2,7 +2,7 @@
 
 A node that stops and is to be back asks its broker for a pledge of what its outputs hold. It starts
 nothing from then on. Once it hears that the pledge is agreed it has its firmware hold what is on
-until the pledge's end, and goes. It waits a moment and no longer: without a pledge its loads run on
+until the pledge's end, and goes. It waits for some seconds: without a pledge its loads run on
 to their own deadlines, as after a crash.
 
 The boot after it adopts what it finds on. When that has come under its own grants, or has opened,
@@ -24,8 +24,9 @@ from rackgrid.value import replace
 from rackgrid.wire.message import Pledge, PledgeLine
 from rackgrid_firmware.link import Hold
 
-PATIENCE_NS = SECOND_NS
-"""So long a node that stops waits for its pledge."""
+PATIENCE_NS = 3 * SECOND_NS
+"""So long a node that stops waits for its pledge: other changes of the roster may come first, and a
+majority has to store each on its cards, which stall."""
 REPEAT_NS = 100 * MS_NS
 """Between two askings: the broker does one change of the roster at a time."""
 
