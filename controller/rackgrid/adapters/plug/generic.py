@@ -118,7 +118,8 @@ class Generic:
             return None
         word = self._topics.on.replace(SECONDS, str(span // SECOND_NS))
         sure_ns = earliest_end_ns(written_ns, max(0, span - self._timer.early_ns))
-        self._settled_ns = written_ns + self._timer.deliver_ns
+        # What it says comes back as late as a word goes there.
+        self._settled_ns = written_ns + 2 * self._timer.deliver_ns
         try:
             await self._say(word, wanted=True)
             self._check_off()
@@ -204,7 +205,9 @@ class Generic:
         if is_on is not self._is_on:
             self._is_on, self._turned_ns = is_on, self._clock()
         if not is_on:
-            self._sure_ns = self._latest_ns = 0
+            self._sure_ns = 0
+            if self._clock() >= self._settled_ns:
+                self._latest_ns = 0
         waiting = self._answer
         if waiting is not None and not waiting.done() and self._wanted in (None, is_on):
             waiting.set_result(None)

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
-from tests.unit.controller.adapters.plug.lamp import Clock, Lamp
+from tests.unit.controller.adapters.plug.lamp import TIMER, Clock, Lamp
 
 from rackgrid.adapters.firmware import FirmwareLink
 from rackgrid.adapters.outputs import ANEW_NS, Outputs
@@ -58,7 +58,9 @@ class Desk:
         self.clock = Clock()
         self.lamps = {name: Lamp(self.clock) for name in lamps}
         sockets = [Socket(name, lamp, 40_000, 60_000, 0, 0, 0) for name, lamp in self.lamps.items()]
+        self.clock.wind(-TIMER.deliver_ns / SECOND_NS)  # no word from before is on its way
         self.bank = Bank(sockets, self.clock) if sockets else None
+        self.clock.wind(TIMER.deliver_ns / SECOND_NS)
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._listener.bind(str(folder / "firmware.sock"))
         self._listener.listen()

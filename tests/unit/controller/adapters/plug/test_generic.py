@@ -185,8 +185,12 @@ def test_plug_that_is_on_without_a_word_of_ours_has_no_end(desk: Desk) -> None:
 
 
 def test_hand_that_switches_off_and_on_ends_the_timer(desk: Desk) -> None:
+    clock = Clock()
+    desk.clock = clock
+
     async def scene() -> None:
-        await desk.plug.hold(after(8), starts=True)
+        await desk.plug.hold(clock() + 8 * SECOND_NS, starts=True)
+        clock.wind(2 * TIMER.deliver_ns / SECOND_NS)
         assert (await desk.plug.look()).left_ns is not None
         desk.hear(OFF)
         desk.hear(ON)

@@ -124,7 +124,10 @@ def test_off_that_was_on_its_way_when_a_word_on_was_confirmed_is_not_believed(
         desk.wire.answer = lambda _topic, _payload: [(STATE, OFF)]
         with pytest.raises(TransportError, match="may be from before it heard the word on"):
             await desk.plug.look()
-        clock.wind(TIMER.deliver_ns / SECOND_NS)
+        clock.wind(1.9 * TIMER.deliver_ns / SECOND_NS)  # there, and back
+        with pytest.raises(TransportError, match="may be from before it heard the word on"):
+            await desk.plug.look()
+        clock.wind(0.2 * TIMER.deliver_ns / SECOND_NS)
         assert not (await desk.plug.look()).on
 
     play(scene())
@@ -135,6 +138,22 @@ def test_off_that_follows_what_confirmed_a_word_on_leaves_it_unknown(desk: Desk)
         desk.wire.answer = lambda _topic, _payload: [(STATE, ON), (STATE, OFF)]
         with pytest.raises(TransportError, match="may be from before it heard the word on"):
             await desk.plug.hold(after(60), starts=True)
+
+    play(scene())
+
+
+def test_off_from_before_a_word_on_leaves_its_end_as_it_is(desk: Desk) -> None:
+    clock = Clock()
+    desk.clock = clock
+
+    async def scene() -> None:
+        await desk.plug.hold(clock() + 60 * SECOND_NS, starts=True)
+        clock.wind(1.5 * TIMER.deliver_ns / SECOND_NS)
+        desk.hear(OFF)
+        desk.hear(ON)
+        sight = await desk.plug.look()
+        assert sight.left_ns is not None
+        assert sight.sure_ns == 0, "it may be a hand, too"
 
     play(scene())
 
