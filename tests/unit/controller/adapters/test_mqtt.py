@@ -5,6 +5,7 @@ What a real Mosquitto makes of it is in tests/rack/test_mqtt.py.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import socket
 import threading
@@ -66,7 +67,8 @@ class Server:
                 connection, _ = self._listener.accept()
             except OSError:
                 return
-            with connection:
+            # Who has closed with something unread has reset the connection.
+            with connection, contextlib.suppress(ConnectionResetError, BrokenPipeError):
                 connection.settimeout(DEADLINE_S)
                 self.connections += 1
                 self.received.append(connection.recv(4096))

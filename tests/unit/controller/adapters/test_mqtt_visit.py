@@ -5,6 +5,7 @@ The server here keeps retained messages and rules as a real one does; tests/rack
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import struct
 import threading
@@ -53,7 +54,8 @@ class Server:
                 client, _ = self._listener.accept()
             except OSError:
                 return
-            with client, client.makefile("rb") as stream:
+            hung_up = contextlib.suppress(ConnectionResetError, BrokenPipeError)
+            with client, hung_up, client.makefile("rb") as stream:
                 while head := stream.read(1):
                     length, shift = 0, 0
                     while byte := stream.read(1):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import struct
 import threading
@@ -46,7 +47,7 @@ class Raw:
 
     def _serve(self) -> None:
         link, _ = self._listener.accept()
-        with link, self._listener:
+        with link, self._listener, contextlib.suppress(ConnectionResetError, BrokenPipeError):
             link.recv(4096)
             link.sendall(self._answer)
 
