@@ -75,12 +75,16 @@ def examine(
         The findings of each family, in the families' order; at least one for each check.
     """
     found: dict[str, list[Finding]] = {}
-    threads = [
-        threading.Thread(target=_into, args=(found, family, case), name=family.name, daemon=True)
-        for family in families
-    ]
-    for thread in threads:
-        thread.start()
+    threads: list[threading.Thread] = []
+    for family in families:
+        task = (found, family, case)
+        thread = threading.Thread(target=_into, args=task, name=family.name, daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:
+            _into(*task)  # the machine is short of memory, or of threads: one after the other
+        else:
+            threads.append(thread)
     until_s = time.monotonic() + patience_s
     for thread in threads:
         thread.join(max(0.0, until_s - time.monotonic()))

@@ -60,6 +60,19 @@ def test_family_that_fails_is_a_finding_and_not_the_end(tmp_path: Path) -> None:
     assert all(finding.grade is Grade.PASS for finding in others)
 
 
+def test_machine_that_gives_no_more_threads_is_examined_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def start(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    ((_, found), (_, others)) = examine(
+        case_in(tmp_path), [family("well", well), family("well too", well)]
+    )
+    assert {finding.grade for finding in (*found, *others)} == {Grade.PASS}
+
+
 def test_check_that_says_nothing_is_no_pass(tmp_path: Path) -> None:
     def half(_: Case) -> list[Finding]:
         return [ONE.ok("fine")]
