@@ -103,7 +103,7 @@ def test_helper_opens_what_a_killed_firmware_left_on_though_its_profile_is_damag
 ) -> None:
     """The rung below ExecStopPost's usual case: the table in memory is all that there is."""
     node.start()
-    node.hand("hold lamp 15 until switched hold pump 15 until switched")
+    node.hand("hold pump 18 until switched hold pump 15 hold lamp 15 until switched")
     assert node.on() == {"server": True, "lamp": True, "pump": True}
     node.plant.forget_edges()
     node.pi.run(
