@@ -11,7 +11,8 @@ things differ from a relay:
 - One that is out of reach is `unavailable`: it is asked for nothing and counts as drawing until its
   timer must have ended.
 - One whose dead-man is not proven is reported as required: then its watts are in the floor, where
-  all stands that nothing ends. It is not switched on; one that is locked out is switched off.
+  all stands that nothing ends. It is not switched on; one that is locked out, or has tripped, is
+  switched off.
 - Who may not be on together with another starts only once nothing of that can be drawing, in reach
   or not, however its last word got lost. The guard waits for it, and at the last moment before the
   word it is asked again. (No hand at a button is bound by it: that is switched off when seen.)
